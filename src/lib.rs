@@ -1,0 +1,6 @@
+//! Conflux: one MCP server in front of many.
+//!
+//! Rooms in reading order, from the ground up; a room uses lower floors only.
+
+/// Newtypes for every identity.
+pub mod ids;
