@@ -4,3 +4,5 @@
 
 /// Newtypes for every identity.
 pub mod ids;
+/// Frames, eras and vocabulary; what is relayed stays raw.
+pub mod wire;

@@ -1,0 +1,275 @@
+//! One JSON-RPC message: the envelope is read, `params` and `result` stay raw.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::wire::Raw;
+use crate::wire::object::Object;
+
+/// The id of a request, as its sender wrote it: a string or an integer of any length.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Id(Raw);
+
+impl Id {
+    /// Takes a JSON value as an id, if JSON-RPC as MCP narrows it allows that.
+    pub fn parse(raw: Raw) -> Option<Self> {
+        let text = raw.get();
+        let is_string = text.starts_with('"');
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        (is_string || is_integer).then_some(Self(raw))
+    }
+
+    /// Returns the id Conflux gives to a request of its own.
+    pub fn number(number: u64) -> Self {
+        Self(Raw::of(&number))
+    }
+
+    /// Returns the number of an id that Conflux gave; peers may send it back as a string.
+    pub fn as_number(&self) -> Option<u64> {
+        self.0.get().trim_matches('"').parse().ok()
+    }
+
+    /// Returns the id as it stands on the wire.
+    pub fn raw(&self) -> &Raw {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.get())
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.get())
+    }
+}
+
+/// A request and what it asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Its id.
+    pub id: Id,
+    /// What it asks for.
+    pub method: String,
+    /// An object, where there are parameters.
+    pub params: Option<Raw>,
+}
+
+/// A notification.
+#[derive(Clone, Debug)]
+pub struct Notification {
+    /// What it is about.
+    pub method: String,
+    /// An object, where there are parameters.
+    pub params: Option<Raw>,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The id of the request; absent or null when its sender could not tell.
+    pub id: Option<Id>,
+    /// The `result`, or the `error` object.
+    pub outcome: Result<Raw, Raw>,
+}
+
+/// One message.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// Wants an answer.
+    Request(Request),
+    /// Wants none.
+    Notification(Notification),
+    /// Is one.
+    Response(Response),
+}
+
+/// Why bytes are no message.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Defect {
+    /// Not JSON.
+    #[error("not JSON: {0}")]
+    Syntax(String),
+    /// An array of messages, which only 2025-03-26 knows.
+    #[error("a batch")]
+    Batch(Raw),
+    /// JSON, but no message. The id is there if it could be told beyond doubt.
+    #[error("{problem}")]
+    Shape {
+        /// The id the answer should carry.
+        id: Option<Id>,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    jsonrpc: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<&'a RawValue>,
+}
+
+/// Tells a member that is `null` from one that is not there.
+fn present<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(reader).map(Some)
+}
+
+/// Reads the bytes of one message.
+pub fn read(bytes: Bytes) -> Result<Message, Defect> {
+    let whole = Raw::from_bytes(bytes).map_err(|error| Defect::Syntax(error.to_string()))?;
+    read_value(&whole)
+}
+
+/// Reads one message that is known to be JSON, such as an element of a batch.
+pub fn read_value(whole: &Raw) -> Result<Message, Defect> {
+    match serde_json::from_str::<Envelope<'_>>(whole.get()) {
+        Ok(envelope) => message(whole, envelope),
+        Err(_) if whole.get().trim_start().starts_with('[') => Err(Defect::Batch(whole.clone())),
+        Err(error) => Err(shape(whole, without_place(&error))),
+    }
+}
+
+fn message(whole: &Raw, envelope: Envelope<'_>) -> Result<Message, Defect> {
+    let fail = |problem: &str| shape(whole, problem.to_owned());
+    if envelope.jsonrpc.as_deref() != Some("2.0") {
+        return Err(fail("`jsonrpc` must be \"2.0\""));
+    }
+    let id = match envelope.id.map(RawValue::get) {
+        None => None,
+        Some("null") if envelope.method.is_none() => None,
+        Some(text) => match Id::parse(whole.part(text)) {
+            Some(id) => Some(id),
+            None => return Err(fail("`id` must be a string or an integer")),
+        },
+    };
+    let part = |value: &RawValue| whole.part(value.get());
+    let Some(method) = envelope.method else {
+        let outcome = match (envelope.result, envelope.error) {
+            (Some(result), None) => Ok(part(result)),
+            (None, Some(error)) => Err(part(error)),
+            (Some(_), Some(_)) => return Err(fail("both `result` and `error`")),
+            (None, None) => return Err(fail("neither `method` nor `result` nor `error`")),
+        };
+        return Ok(Message::Response(Response { id, outcome }));
+    };
+    let params = envelope.params.filter(|params| params.get() != "null").map(part);
+    if let Some(problem) = params.as_ref().and_then(params_problem) {
+        return Err(shape(whole, problem));
+    }
+    let method = method.into_owned();
+    Ok(match id {
+        Some(id) => Message::Request(Request { id, method, params }),
+        None => Message::Notification(Notification { method, params }),
+    })
+}
+
+/// What is wrong with `params`: policy and upstream must not read two different things.
+fn params_problem(params: &Raw) -> Option<String> {
+    let object = match params.object() {
+        Ok(object) => object,
+        Err(error) => return Some(format!("`params`: {error}")),
+    };
+    ["arguments", "_meta"].into_iter().find_map(|key| {
+        let text = object.get(key)?;
+        let Err(error @ crate::wire::object::Error::Duplicate(_)) = Object::parse(text) else {
+            return None;
+        };
+        Some(format!("`params.{key}`: {error}"))
+    })
+}
+
+fn shape(whole: &Raw, problem: String) -> Defect {
+    Defect::Shape { id: certain_id(whole), problem }
+}
+
+/// The id of a defective message, if there is exactly one and it is well formed.
+fn certain_id(whole: &Raw) -> Option<Id> {
+    let object = Object::parse_allowing_duplicates(whole.get()).ok()?;
+    if object.count("id") != 1 || object.count("method") == 0 {
+        return None;
+    }
+    Id::parse(whole.part(object.get("id")?))
+}
+
+/// The words of a JSON error without the position, which means nothing on one line.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+/// Writes a request.
+pub fn request(id: &Id, method: &str, params: Option<&Raw>) -> Bytes {
+    let mut out = start(params);
+    push(&mut out, &[",\"id\":", id.raw().get()]);
+    finish(out, method, params)
+}
+
+/// Writes a notification.
+pub fn notification(method: &str, params: Option<&Raw>) -> Bytes {
+    finish(start(params), method, params)
+}
+
+/// Writes the answer to the request `id`; without one, an error that names none.
+pub fn response(id: Option<&Id>, outcome: Result<&Raw, &Raw>) -> Bytes {
+    let (key, value) = match outcome {
+        Ok(result) => (",\"result\":", result),
+        Err(error) => (",\"error\":", error),
+    };
+    let mut out = start(Some(value));
+    push(&mut out, &[",\"id\":", id.map_or("null", |id| id.raw().get())]);
+    push(&mut out, &[key, value.get(), "}"]);
+    Bytes::from(out)
+}
+
+/// Writes the `error` object of an answer.
+pub fn error(code: i32, message: &str, data: Option<&Raw>) -> Raw {
+    #[derive(Serialize)]
+    struct Error<'a> {
+        code: i32,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data: Option<&'a Raw>,
+    }
+    Raw::of(&Error { code, message, data })
+}
+
+fn start(body: Option<&Raw>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(96 + body.map_or(0, |raw| raw.get().len()));
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+    out
+}
+
+fn finish(mut out: Vec<u8>, method: &str, params: Option<&Raw>) -> Bytes {
+    push(&mut out, &[",\"method\":", Raw::of(method).get()]);
+    if let Some(params) = params {
+        push(&mut out, &[",\"params\":", params.get()]);
+    }
+    out.push(b'}');
+    Bytes::from(out)
+}
+
+fn push(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+}

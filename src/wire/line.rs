@@ -1,0 +1,125 @@
+//! Newline framing with a limit, as stdio uses it.
+
+use bytes::Buf as _;
+use bytes::Bytes;
+use bytes::BytesMut;
+use tokio::io;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncReadExt as _;
+
+use crate::wire::Id;
+use crate::wire::skim;
+
+/// How much is read at once: a pipe's usual capacity.
+const CHUNK: usize = 64 * 1024;
+
+/// What came in.
+#[derive(Debug)]
+pub enum Line {
+    /// One line, without its end.
+    Whole(Bytes),
+    /// A line over the limit; it is dropped, and this is what could be told about it.
+    TooLong {
+        /// Its id, if it has one.
+        id: Option<Id>,
+        /// What it is, if that could be told.
+        kind: Option<skim::Kind>,
+    },
+}
+
+/// Reads lines of at most `limit` bytes.
+#[derive(Debug)]
+pub struct Lines<R> {
+    reader: R,
+    limit: usize,
+    buffer: BytesMut,
+    /// How many bytes of the buffer are known to hold no line end.
+    searched: usize,
+    dropping: Option<Dropping>,
+    at_end: bool,
+}
+
+#[derive(Debug, Default)]
+struct Dropping {
+    skim: skim::Skim,
+    reported: bool,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    /// Starts reading lines of at most `limit` bytes from `reader`.
+    pub fn new(reader: R, limit: usize) -> Self {
+        let buffer = BytesMut::with_capacity(CHUNK);
+        Self { reader, limit, buffer, searched: 0, dropping: None, at_end: false }
+    }
+
+    /// Returns the next line that is not empty; nothing at the end of the input.
+    ///
+    /// Cancel safe: what was read stays in the buffer. A last line without an end counts.
+    pub async fn next(&mut self) -> io::Result<Option<Line>> {
+        loop {
+            if let Some(line) = self.take() {
+                return Ok(Some(line));
+            }
+            if self.at_end {
+                return Ok(None);
+            }
+            if self.buffer.capacity() - self.buffer.len() < CHUNK / 4 {
+                self.buffer.reserve(CHUNK);
+            }
+            self.at_end = self.reader.read_buf(&mut self.buffer).await? == 0;
+        }
+    }
+
+    /// Takes the next line out of the buffer, if one is complete.
+    fn take(&mut self) -> Option<Line> {
+        loop {
+            let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
+            let found = unsearched.iter().position(|byte| *byte == b'\n');
+            let Some(found) = found.map(|position| self.searched + position) else {
+                return self.take_unfinished();
+            };
+            let line = self.buffer.split_to(found).freeze();
+            self.buffer.advance(1);
+            self.searched = 0;
+            if self.dropping.is_some() || line.len() > self.limit {
+                if let Some(line) = self.drop_bytes(&line, true) {
+                    return Some(line);
+                }
+                continue;
+            }
+            if !line.trim_ascii().is_empty() {
+                return Some(Line::Whole(line));
+            }
+        }
+    }
+
+    fn take_unfinished(&mut self) -> Option<Line> {
+        self.searched = self.buffer.len();
+        if self.dropping.is_some() || self.buffer.len() > self.limit {
+            let bytes = self.buffer.split().freeze();
+            self.searched = 0;
+            return self.drop_bytes(&bytes, self.at_end);
+        }
+        if self.at_end && !self.buffer.trim_ascii().is_empty() {
+            self.searched = 0;
+            return Some(Line::Whole(self.buffer.split().freeze()));
+        }
+        None
+    }
+
+    /// Drops bytes of a line that is too long; reports it once, as soon as its id is known.
+    fn drop_bytes(&mut self, bytes: &[u8], is_end: bool) -> Option<Line> {
+        let dropping = self.dropping.get_or_insert_default();
+        if !dropping.reported {
+            dropping.skim.feed(bytes);
+        }
+        let (id, kind) = (dropping.skim.id().cloned(), dropping.skim.kind());
+        let known = id.is_some() && kind.is_some();
+        let report = !dropping.reported && (known || is_end);
+        dropping.reported |= report;
+        if is_end {
+            self.dropping = None;
+        }
+        report.then_some(Line::TooLong { id, kind })
+    }
+}

@@ -1,0 +1,93 @@
+//! The keys of `_meta` that Conflux reads and writes; every other key passes by.
+
+use crate::wire::Raw;
+use crate::wire::object::Object;
+
+/// The revision a modern request speaks.
+pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// What the client of a modern request can do.
+pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// Which program sent a modern request.
+pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+/// The lowest level of log messages a modern request wants.
+pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+/// Which program wrote a modern result.
+pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+/// Which modern subscription a notification belongs to.
+pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+/// Under which token progress is wanted.
+pub const PROGRESS_TOKEN: &str = "progressToken";
+/// What Conflux has to say about an error.
+pub const CONFLUX_ERROR: &str = "dev.conflux/error";
+/// Which upstream a message comes from.
+pub const CONFLUX_UPSTREAM: &str = "dev.conflux/upstream";
+/// The name an upstream gave, where the public one had to be altered.
+pub const CONFLUX_NAME: &str = "dev.conflux/name";
+
+/// The keys of a request's `_meta` that Conflux reads.
+#[derive(Clone, Debug, Default)]
+pub struct RequestMeta {
+    /// The revision, in a modern request.
+    pub protocol_version: Option<Raw>,
+    /// The client's capabilities, in a modern request.
+    pub client_capabilities: Option<Raw>,
+    /// The client's name, in a modern request.
+    pub client_info: Option<Raw>,
+    /// The level of log messages, in a modern request.
+    pub log_level: Option<Raw>,
+    /// The token for progress.
+    pub progress_token: Option<Raw>,
+}
+
+impl RequestMeta {
+    /// Reads the `_meta` of a request's parameters.
+    pub fn read(params: Option<&Raw>) -> Self {
+        let Some(meta) = params.and_then(|params| params.member("_meta")) else {
+            return Self::default();
+        };
+        let Ok(object) = meta.object() else { return Self::default() };
+        let part = |key| object.get(key).map(|text| meta.part(text));
+        Self {
+            protocol_version: part(PROTOCOL_VERSION),
+            client_capabilities: part(CLIENT_CAPABILITIES),
+            client_info: part(CLIENT_INFO),
+            log_level: part(LOG_LEVEL),
+            progress_token: part(PROGRESS_TOKEN),
+        }
+    }
+}
+
+/// Sets and removes keys of the `_meta` of `body`, which may be absent; all else stays as it is.
+///
+/// A `_meta` that has nothing left because of a removal is taken out.
+pub fn edit(body: Option<&Raw>, set: &[(&str, &str)], remove: &[&str]) -> Option<Raw> {
+    let Some(body) = body else {
+        return (!set.is_empty()).then(|| edited(&Raw::assembled("{}".to_owned()), set, remove));
+    };
+    Some(edited(body, set, remove))
+}
+
+fn edited(body: &Raw, set: &[(&str, &str)], remove: &[&str]) -> Raw {
+    let Ok(object) = body.object() else { return body.clone() };
+    let before = object.get("_meta").filter(|text| text.starts_with('{'));
+    if before.is_none() && set.is_empty() {
+        return body.clone();
+    }
+    let Ok(meta) = Object::parse(before.unwrap_or("{}")) else { return body.clone() };
+    let is_touched = !set.is_empty() || remove.iter().any(|key| meta.get(key).is_some());
+    if !is_touched {
+        return body.clone();
+    }
+    let mut change = meta.edit();
+    for key in remove {
+        change = change.remove(key);
+    }
+    for (key, json) in set {
+        change = change.set(key, *json);
+    }
+    let after = change.apply();
+    if after.object().is_ok_and(|after| after.iter().next().is_none()) {
+        return object.edit().remove("_meta").apply();
+    }
+    object.edit().set("_meta", after.get()).apply()
+}

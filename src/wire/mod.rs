@@ -1,0 +1,29 @@
+//! Frames, eras and vocabulary: JSON-RPC as it is on its way, kept as the bytes it came in.
+//!
+//! Nothing here waits, decides or knows a peer. What is relayed stays raw text; what Conflux must
+//! understand is read as a view over that text.
+
+/// JSON-RPC error codes, and the two the specification reserves per era.
+pub mod code;
+/// Eras and revisions of the protocol.
+pub mod era;
+/// One JSON-RPC message: its envelope read, the rest raw.
+pub mod frame;
+/// Newline framing with a limit.
+pub mod line;
+/// The keys of `_meta` that Conflux reads and writes.
+pub mod meta;
+/// The names of methods and notifications.
+pub mod method;
+/// One JSON object as text: its members, and edits that touch nothing else.
+pub mod object;
+/// One JSON value as text.
+pub mod raw;
+/// Finds the id in a message too large to be read.
+pub mod skim;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::frame::Id;
+pub use self::raw::Raw;

@@ -1,0 +1,116 @@
+//! One JSON value as the text it came in.
+
+use std::fmt;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::wire::object;
+
+/// Text that is known to be exactly one JSON value; cloning shares it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Raw(ByteString);
+
+impl Raw {
+    /// Checks that `text` is one JSON value, and keeps it as it is.
+    pub fn parse(text: impl Into<ByteString>) -> Result<Self, serde_json::Error> {
+        let text = text.into();
+        serde_json::from_str::<&RawValue>(&text)?;
+        Ok(Self(text))
+    }
+
+    /// Checks that `bytes` are UTF-8 and one JSON value, and keeps them as they are.
+    ///
+    /// Bytes that are not UTF-8 fail as a JSON syntax error would.
+    pub fn from_bytes(bytes: Bytes) -> Result<Self, serde_json::Error> {
+        match ByteString::try_from(bytes) {
+            Ok(text) => Self::parse(text),
+            Err(_) => Err(serde::de::Error::custom("text that is not UTF-8")),
+        }
+    }
+
+    /// Writes a value that Conflux itself originates.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Self {
+        let text = serde_json::to_string(value)
+            .expect("what Conflux originates has string keys and serializers that cannot fail");
+        Self(text.into())
+    }
+
+    /// Wraps text that was put together from values already checked.
+    pub(in crate::wire) fn assembled(text: String) -> Self {
+        debug_assert!(serde_json::from_str::<&RawValue>(&text).is_ok(), "not JSON: {text}");
+        Self(text.into())
+    }
+
+    /// Returns the text.
+    pub fn get(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the value `text`, which must be a part of this one, without copying it.
+    #[must_use]
+    pub fn part(&self, text: &str) -> Self {
+        Self(self.0.slice_ref(text))
+    }
+
+    /// Returns a copy that does not hold on to the frame this value came in.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(ByteString::from(self.get().to_owned()))
+    }
+
+    /// Reads the value as `T`, a view that may borrow from the text.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.get())
+    }
+
+    /// Reads the members of the value, if it is an object without duplicate keys.
+    pub fn object(&self) -> Result<object::Object<'_>, object::Error> {
+        object::Object::parse(self.get())
+    }
+
+    /// Returns the member `key` of an object, or nothing if there is none or this is no object.
+    pub fn member(&self, key: &str) -> Option<Self> {
+        let object = self.object().ok()?;
+        object.get(key).map(|text| self.part(text))
+    }
+
+    /// Returns the elements of an array, each as its own text; nothing if this is no array.
+    pub fn elements(&self) -> Option<Vec<Self>> {
+        let values: Vec<&RawValue> = self.read().ok()?;
+        Some(values.into_iter().map(|value| self.part(value.get())).collect())
+    }
+
+    /// Returns the decoded text of a JSON string; nothing if this is none.
+    pub fn string(&self) -> Option<String> {
+        self.read().ok()
+    }
+
+    /// Returns the same value on one line, as newline framing needs it.
+    ///
+    /// Inside strings JSON has no raw line breaks, so each one found is white space.
+    #[must_use]
+    pub fn on_one_line(self) -> Self {
+        if self.get().contains(['\n', '\r']) {
+            return Self(self.get().replace(['\n', '\r'], " ").into());
+        }
+        self
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.get())
+    }
+}
+
+impl Serialize for Raw {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value: &RawValue =
+            serde_json::from_str(self.get()).map_err(serde::ser::Error::custom)?;
+        value.serialize(serializer)
+    }
+}
