@@ -6,3 +6,10 @@
 pub mod ids;
 /// Frames, eras and vocabulary; what is relayed stays raw.
 pub mod wire;
+/// One request on its way, and the way back.
+pub mod exchange;
+/// The servers behind Conflux.
+pub mod upstream;
+
+/// The data plane.
+pub mod router;

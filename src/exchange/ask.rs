@@ -1,0 +1,146 @@
+//! Questions an upstream has for the caller, and what comes of them.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time;
+
+use crate::exchange::ANSWER_LIMIT;
+use crate::ids::UpstreamId;
+use crate::wire::Raw;
+use crate::wire::method;
+
+/// What an upstream may ask of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A message of the client's model.
+    Sampling,
+    /// A form the person in front of the client fills in.
+    ElicitForm,
+    /// An address that person visits.
+    ElicitUrl,
+    /// The client's directories.
+    Roots,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sampling => "sampling",
+            Self::ElicitForm => "elicitation by form",
+            Self::ElicitUrl => "elicitation by URL",
+            Self::Roots => "roots",
+        })
+    }
+}
+
+/// One question: a method and its parameters.
+#[derive(Clone, Debug)]
+pub struct InputRequest {
+    kind: Kind,
+    params: Option<Raw>,
+}
+
+impl InputRequest {
+    /// Reads a question; nothing if `method` is none that a client answers.
+    pub fn parse(method: &str, params: Option<Raw>) -> Option<Self> {
+        let kind = match method {
+            method::SAMPLE => Kind::Sampling,
+            method::ROOTS => Kind::Roots,
+            method::ELICIT => {
+                let mode = params.as_ref().and_then(|params| params.member("mode"));
+                let is_url = mode.is_some_and(|mode| mode.get() == "\"url\"");
+                if is_url { Kind::ElicitUrl } else { Kind::ElicitForm }
+            }
+            _ => return None,
+        };
+        Some(Self { kind, params })
+    }
+
+    /// Returns what is asked for.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the method that asks for it.
+    pub fn method(&self) -> &'static str {
+        match self.kind {
+            Kind::Sampling => method::SAMPLE,
+            Kind::ElicitForm | Kind::ElicitUrl => method::ELICIT,
+            Kind::Roots => method::ROOTS,
+        }
+    }
+
+    /// Returns the parameters as the upstream wrote them.
+    pub fn params(&self) -> Option<&Raw> {
+        self.params.as_ref()
+    }
+}
+
+/// The answer to each question, by its key: the result, or the client's error object.
+pub type Answers = Vec<(String, Result<Raw, Raw>)>;
+
+/// Questions on their way to the caller.
+#[derive(Debug)]
+pub struct Ask {
+    /// Who asks.
+    pub from: UpstreamId,
+    /// The questions by their keys, in order.
+    pub requests: Vec<(String, InputRequest)>,
+    answer: oneshot::Sender<Result<Answers, Refusal>>,
+}
+
+impl Ask {
+    pub(in crate::exchange) fn new(
+        from: UpstreamId,
+        requests: Vec<(String, InputRequest)>,
+        answer: oneshot::Sender<Result<Answers, Refusal>>,
+    ) -> Self {
+        Self { from, requests, answer }
+    }
+
+    /// Hands the answers to whoever asked; nobody may be waiting any more.
+    pub fn answer(self, answers: Result<Answers, Refusal>) {
+        drop(self.answer.send(answers));
+    }
+
+    /// Waits until nobody wants the answer any more.
+    pub async fn withdrawn(&mut self) {
+        self.answer.closed().await;
+    }
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// The client did not declare that it can answer this.
+    #[error("the client does not support {0}")]
+    Unsupported(Kind),
+    /// More than one client could be meant, and nothing tells them apart.
+    #[error("it is not certain which client is asked")]
+    Ambiguous,
+    /// No client is there to ask.
+    #[error("no client is there to be asked")]
+    Nobody,
+    /// The client is gone, or no longer wants the result.
+    #[error("the client is gone")]
+    Gone,
+    /// The client did not answer in time.
+    #[error("the client did not answer within {} minutes", .0.as_secs() / 60)]
+    TimedOut(Duration),
+    /// The client has too many unanswered questions.
+    #[error("too many questions to the client are unanswered")]
+    TooMany,
+}
+
+/// Waits for the answers, as long as a person may take.
+pub(in crate::exchange) async fn wait(
+    answered: oneshot::Receiver<Result<Answers, Refusal>>,
+) -> Result<Answers, Refusal> {
+    match time::timeout(ANSWER_LIMIT, answered).await {
+        Ok(Ok(answers)) => answers,
+        Ok(Err(_)) => Err(Refusal::Gone),
+        Err(_) => Err(Refusal::TimedOut(ANSWER_LIMIT)),
+    }
+}

@@ -1,0 +1,193 @@
+//! What a caller is told outside of any call: coalesced, bounded, and never in anyone's way.
+//!
+//! Changed lists and updated resources are remembered once however often they happen. Of log
+//! messages the oldest give way. Whoever puts something in does not wait.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use indexmap::IndexMap;
+use tokio::sync::Notify;
+
+use crate::exchange::ask::Ask;
+use crate::exchange::ask::Refusal;
+use crate::ids::UpstreamId;
+use crate::wire::Raw;
+
+/// How many log messages wait for a slow caller before the oldest are dropped.
+const LOG_CAPACITY: usize = 256;
+/// How many questions outside of calls may be unanswered.
+const ASK_CAPACITY: usize = 16;
+/// How many resources a caller may be subscribed to.
+const SUBSCRIPTION_CAPACITY: usize = 4096;
+
+/// A list that can change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListKind {
+    /// Tools.
+    Tools,
+    /// Prompts.
+    Prompts,
+    /// Resources and their templates.
+    Resources,
+}
+
+/// One thing a caller is told.
+#[derive(Debug)]
+pub enum Notice {
+    /// A list changed.
+    ListChanged(ListKind),
+    /// The resource with this address, a JSON string, changed.
+    Updated(Raw),
+    /// Parameters of a log message.
+    Log(Raw),
+    /// Parameters of any other notification of an upstream, and its method.
+    Other(&'static str, Raw),
+    /// A question.
+    Ask(Ask),
+}
+
+/// Where a caller's notices wait.
+#[derive(Debug, Default)]
+pub struct Mailbox {
+    content: Mutex<Content>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    lists: Vec<ListKind>,
+    updated: Vec<Raw>,
+    /// Log messages and other notifications, in their order.
+    stream: VecDeque<Notice>,
+    asks: VecDeque<Ask>,
+    /// Which resources the caller wants to hear of: upstream and its own address → the address
+    /// the caller knows, a JSON string.
+    subscriptions: IndexMap<(UpstreamId, String), Raw>,
+}
+
+impl Mailbox {
+    /// Notes that a list changed.
+    pub fn list_changed(&self, kind: ListKind) {
+        self.fill(|content| {
+            if !content.lists.contains(&kind) {
+                content.lists.push(kind);
+            }
+        });
+    }
+
+    /// Notes a log message.
+    pub fn log(&self, params: Raw) {
+        self.fill(|content| content.push(Notice::Log(params)));
+    }
+
+    /// Notes a notification that is passed on as it is.
+    pub fn pass_on(&self, method: &'static str, params: Raw) {
+        self.fill(|content| content.push(Notice::Other(method, params)));
+    }
+
+    /// Notes a question, unless too many are unanswered.
+    pub fn ask(&self, ask: Ask) -> Result<(), Refusal> {
+        let mut outcome = Ok(());
+        self.fill(|content| {
+            if content.asks.len() < ASK_CAPACITY {
+                content.asks.push_back(ask);
+            } else {
+                outcome = Err(Refusal::TooMany);
+            }
+        });
+        outcome
+    }
+
+    /// Notes that the resource `uri` of `upstream` changed, if the caller wants to hear of it.
+    ///
+    /// `uri` may lie below the resource subscribed to; then it is passed on as it is.
+    pub fn updated(&self, upstream: &UpstreamId, uri: &Raw) {
+        let Some(local) = uri.string() else { return };
+        self.fill(|content| {
+            let Some(known) = content.known_address(upstream, &local, uri) else { return };
+            if !content.updated.contains(&known) {
+                content.updated.push(known);
+            }
+        });
+    }
+
+    /// Wants to hear of the resource `local` of `upstream`, which the caller knows as `public`.
+    ///
+    /// Returns false if the caller has too many subscriptions.
+    pub fn subscribe(&self, upstream: &UpstreamId, local: &str, public: Raw) -> bool {
+        let mut content = self.lock();
+        if content.subscriptions.len() >= SUBSCRIPTION_CAPACITY {
+            return false;
+        }
+        content.subscriptions.insert((upstream.clone(), local.to_owned()), public);
+        true
+    }
+
+    /// No longer wants to hear of it; returns whether it did before.
+    pub fn unsubscribe(&self, upstream: &UpstreamId, local: &str) -> bool {
+        let mut content = self.lock();
+        content.subscriptions.shift_remove(&(upstream.clone(), local.to_owned())).is_some()
+    }
+
+    /// Returns whether the caller wants to hear of the resource.
+    pub fn is_subscribed(&self, upstream: &UpstreamId, local: &str) -> bool {
+        self.lock().subscriptions.contains_key(&(upstream.clone(), local.to_owned()))
+    }
+
+    /// Returns every resource the caller wants to hear of: the upstream, and its own address.
+    pub fn subscriptions(&self) -> Vec<(UpstreamId, String)> {
+        self.lock().subscriptions.keys().cloned().collect()
+    }
+
+    /// Waits for the next notice. Cancel safe.
+    pub async fn next(&self) -> Notice {
+        loop {
+            if let Some(notice) = self.lock().pop() {
+                return notice;
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    fn fill(&self, change: impl FnOnce(&mut Content)) {
+        change(&mut self.lock());
+        self.filled.notify_one();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Content {
+    fn push(&mut self, notice: Notice) {
+        if self.stream.len() >= LOG_CAPACITY {
+            self.stream.pop_front();
+        }
+        self.stream.push_back(notice);
+    }
+
+    fn pop(&mut self) -> Option<Notice> {
+        if !self.lists.is_empty() {
+            return Some(Notice::ListChanged(self.lists.remove(0)));
+        }
+        if !self.updated.is_empty() {
+            return Some(Notice::Updated(self.updated.remove(0)));
+        }
+        self.stream.pop_front().or_else(|| self.asks.pop_front().map(Notice::Ask))
+    }
+
+    /// The address under which the caller knows `local`, if it subscribed to it or to one above.
+    fn known_address(&self, upstream: &UpstreamId, local: &str, uri: &Raw) -> Option<Raw> {
+        let exact = self.subscriptions.get(&(upstream.clone(), local.to_owned()));
+        if let Some(public) = exact {
+            return Some(public.clone());
+        }
+        let is_below = self.subscriptions.keys().any(|(owner, above)| {
+            owner == upstream && local.strip_prefix(above.as_str()).is_some()
+        });
+        is_below.then(|| uri.detached())
+    }
+}

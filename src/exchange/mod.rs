@@ -1,0 +1,133 @@
+//! One request on its way, and the way back to whoever sent it.
+//!
+//! An exchange knows no era. The downstream edge makes it from a request and empties its way back
+//! onto the caller's own stream; an upstream edge tells and asks through it. What is told and the
+//! result travel through one queue, so that they arrive in the order they were sent.
+
+/// Questions to the caller, and their answers.
+pub mod ask;
+/// Who is calling, what they can answer, and who else is there.
+pub mod caller;
+/// What a caller is told outside of any call.
+pub mod mailbox;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::exchange::ask::Answers;
+use crate::exchange::ask::Ask;
+use crate::exchange::ask::InputRequest;
+use crate::exchange::ask::Refusal;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Capabilities;
+use crate::ids::UpstreamId;
+use crate::wire::Raw;
+
+/// How many things may wait on the way back. A slow caller holds up its own call from there on.
+const BACK_CAPACITY: usize = 64;
+
+/// How long a caller has to answer what it is asked; people are slow, but not endless.
+pub const ANSWER_LIMIT: Duration = Duration::from_mins(10);
+
+/// What comes back before the result.
+#[derive(Debug)]
+pub enum Back {
+    /// Parameters of a progress notification; the token in them is the upstream's.
+    Progress(Raw),
+    /// Parameters of a log message.
+    Log(Raw),
+    /// A question that only the caller can answer.
+    Ask(Ask),
+}
+
+/// One request on its way.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    caller: Arc<Caller>,
+    capabilities: Arc<Capabilities>,
+    wishes: Wishes,
+    back: mpsc::Sender<Back>,
+    cancelled: CancellationToken,
+}
+
+/// What a caller wants to be told while its request is under way.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// Whether it gave a progress token.
+    pub progress: bool,
+    /// The lowest level of log messages it wants for this request, as raw JSON.
+    pub log_level: Option<Raw>,
+}
+
+impl Exchange {
+    /// Makes the exchange of one request, and the end at which its way back is emptied.
+    ///
+    /// `capabilities` are those of this request: modern clients declare them anew each time.
+    pub fn new(
+        caller: Arc<Caller>,
+        capabilities: Arc<Capabilities>,
+        wishes: Wishes,
+    ) -> (Self, mpsc::Receiver<Back>) {
+        let (back, receiver) = mpsc::channel(BACK_CAPACITY);
+        let cancelled = CancellationToken::new();
+        (Self { caller, capabilities, wishes, back, cancelled }, receiver)
+    }
+
+    /// Returns who is calling.
+    pub fn caller(&self) -> &Arc<Caller> {
+        &self.caller
+    }
+
+    /// Returns what the caller can be asked during this request.
+    pub fn capabilities(&self) -> &Arc<Capabilities> {
+        &self.capabilities
+    }
+
+    /// Returns what the caller wants to be told.
+    pub fn wishes(&self) -> &Wishes {
+        &self.wishes
+    }
+
+    /// Tells the caller how far its request is.
+    pub async fn progress(&self, params: Raw) {
+        self.tell(Back::Progress(params)).await;
+    }
+
+    /// Hands the caller a log message.
+    pub async fn log(&self, params: Raw) {
+        self.tell(Back::Log(params)).await;
+    }
+
+    /// Asks the caller and waits for its answers, at most [`ANSWER_LIMIT`].
+    ///
+    /// What the caller cannot answer is refused at once. When this future is dropped, the
+    /// question is taken back.
+    pub async fn ask(
+        &self,
+        from: &UpstreamId,
+        requests: Vec<(String, InputRequest)>,
+    ) -> Result<Answers, Refusal> {
+        self.capabilities.permit(requests.iter().map(|(_, request)| request))?;
+        let (answer, answered) = oneshot::channel();
+        let ask = Ask::new(from.clone(), requests, answer);
+        self.back.send(Back::Ask(ask)).await.map_err(|_| Refusal::Gone)?;
+        ask::wait(answered).await
+    }
+
+    /// Returns the token that is cancelled when the caller no longer wants the result.
+    pub fn cancelled(&self) -> &CancellationToken {
+        &self.cancelled
+    }
+
+    async fn tell(&self, back: Back) {
+        // A caller that is gone needs no news; its call ends by `cancelled`.
+        drop(self.back.send(back).await);
+    }
+}

@@ -1,0 +1,33 @@
+//! Why a request has no result; `downstream` decides how that is said in the caller's era.
+
+use crate::upstream;
+use crate::wire::Raw;
+
+/// Why a request has no result.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody here knows this method.
+    #[error("unknown method `{0}`")]
+    UnknownMethod(String),
+    /// The parameters lack something, or have something wrong: a sentence fragment.
+    #[error("{0}")]
+    InvalidParams(String),
+    /// No tool has this public name, or it is not the caller's to see.
+    #[error("unknown tool `{0}`")]
+    UnknownTool(String),
+    /// No prompt has this public name.
+    #[error("unknown prompt `{0}`")]
+    UnknownPrompt(String),
+    /// No upstream owns this address.
+    #[error("unknown resource `{0}`")]
+    UnknownResource(String),
+    /// The upstream answered with an error of its own, which is passed on: the `error` object.
+    #[error("the upstream answered with an error")]
+    Answered(Raw),
+    /// The upstream did not answer.
+    #[error(transparent)]
+    Upstream(#[from] upstream::Error),
+    /// The caller no longer wants an answer.
+    #[error("cancelled")]
+    Cancelled,
+}

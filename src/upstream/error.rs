@@ -1,0 +1,139 @@
+//! How an upstream can fail its callers.
+//!
+//! An error is plain data that can be shared by everyone who waited for one start. Its texts are
+//! safe for a client: secrets are masked before they get here.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::ids::UpstreamId;
+
+/// A request that an upstream did not answer, and all that is known about why.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("`{upstream}` {kind}{}", colon(.detail))]
+pub struct Error {
+    /// Which upstream.
+    pub upstream: UpstreamId,
+    /// What went wrong.
+    pub kind: Kind,
+    /// What exactly, as far as it is known: a fragment without the name of the upstream.
+    pub detail: String,
+    /// Whether the request may have been carried out.
+    pub executed: Executed,
+    /// The last lines the upstream wrote to stderr.
+    pub stderr: Vec<String>,
+    /// How long until it makes sense to try again, if that is known.
+    pub retry_after: Option<Duration>,
+}
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Its program could not be started.
+    CannotStart,
+    /// It ended before it was ready.
+    Exited,
+    /// It was not ready within `timeout.start`.
+    StartTimedOut,
+    /// It answered the handshake with something Conflux cannot work with.
+    HandshakeFailed,
+    /// It did not answer within `timeout.call`.
+    TimedOut,
+    /// The connection ended while it worked on the request.
+    ConnectionLost,
+    /// Its answer, or the request, is over the message limit.
+    TooLarge,
+    /// It answered with something that is no answer.
+    BadAnswer,
+    /// It asked for input that the client could not give.
+    InputRefused,
+    /// Too many requests wait for it.
+    Busy,
+    /// It is disabled, or Conflux is stopping.
+    Stopped,
+}
+
+/// Whether a request may have been carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Executed {
+    /// It was not delivered.
+    No,
+    /// It was delivered, and then something failed.
+    Unknown,
+}
+
+impl Kind {
+    /// Returns the word for it in `_meta["dev.conflux/error"].kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CannotStart => "cannot_start",
+            Self::Exited => "exited",
+            Self::StartTimedOut => "start_timeout",
+            Self::HandshakeFailed => "handshake_failed",
+            Self::TimedOut => "timeout",
+            Self::ConnectionLost => "connection_lost",
+            Self::TooLarge => "too_large",
+            Self::BadAnswer => "bad_answer",
+            Self::InputRefused => "input_refused",
+            Self::Busy => "busy",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Returns what a person can do about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::CannotStart => {
+                "check `command` of this upstream; `conflux check --connect` shows more"
+            }
+            Self::Exited => {
+                "start its command by hand to see why; `conflux check --connect` shows more"
+            }
+            Self::StartTimedOut => {
+                "raise `timeout.start`, or start its command by hand to see what it waits for"
+            }
+            Self::HandshakeFailed => {
+                "make sure that its command starts an MCP server that writes only JSON-RPC to stdout"
+            }
+            Self::TimedOut => "try again, or raise `timeout.call`",
+            Self::ConnectionLost => "find out whether it was carried out before trying again",
+            Self::TooLarge => "ask for less, or raise `limits.message`",
+            Self::BadAnswer => "report this to the author of the server",
+            Self::InputRefused => "use a client that supports what the server asks for",
+            Self::Busy => "try again when some of the calls under way have ended",
+            Self::Stopped => "enable this upstream in `upstreams.yaml`",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CannotStart => "cannot be started",
+            Self::Exited => "exited before it was ready",
+            Self::StartTimedOut => "was not ready in time",
+            Self::HandshakeFailed => "failed the handshake",
+            Self::TimedOut => "did not answer in time",
+            Self::ConnectionLost => "went away during the request",
+            Self::TooLarge => "exceeded the message limit",
+            Self::BadAnswer => "gave an answer that cannot be used",
+            Self::InputRefused => "asked for input that could not be given",
+            Self::Busy => "has too many requests waiting",
+            Self::Stopped => "is not running",
+        })
+    }
+}
+
+impl Executed {
+    /// Returns the word for it in `_meta["dev.conflux/error"].executed`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+fn colon(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(": {detail}") }
+}
