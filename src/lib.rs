@@ -4,6 +4,9 @@
 
 /// Newtypes for every identity.
 pub mod ids;
+/// Validated configuration.
+pub mod config;
+
 /// Frames, eras and vocabulary; what is relayed stays raw.
 pub mod wire;
 /// One request on its way, and the way back.
@@ -13,3 +16,6 @@ pub mod upstream;
 
 /// The data plane.
 pub mod router;
+
+/// Writes the snapshots.
+pub mod control;

@@ -31,3 +31,13 @@ pub enum Error {
     #[error("cancelled")]
     Cancelled,
 }
+
+impl From<upstream::Fault> for Error {
+    fn from(fault: upstream::Fault) -> Self {
+        match fault {
+            upstream::Fault::Answered(error) => Self::Answered(error),
+            upstream::Fault::Failed(error) => Self::Upstream(error),
+            upstream::Fault::Cancelled => Self::Cancelled,
+        }
+    }
+}

@@ -62,6 +62,25 @@ pub enum Executed {
     Unknown,
 }
 
+impl Error {
+    /// Makes an error about which nothing more is known.
+    pub fn new(upstream: &UpstreamId, kind: Kind, detail: &str, executed: Executed) -> Self {
+        Self {
+            upstream: upstream.clone(),
+            kind,
+            detail: detail.to_owned(),
+            executed,
+            stderr: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// Makes the error of an upstream that is not to be started.
+    pub fn stopped(upstream: &UpstreamId) -> Self {
+        Self::new(upstream, Kind::Stopped, "", Executed::No)
+    }
+}
+
 impl Kind {
     /// Returns the word for it in `_meta["dev.conflux/error"].kind`.
     pub fn as_str(self) -> &'static str {

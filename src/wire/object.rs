@@ -22,6 +22,21 @@ pub enum Error {
     Duplicate(String),
 }
 
+/// Writes an object of members whose values are JSON already.
+pub fn build<'a>(members: impl IntoIterator<Item = (&'a str, &'a str)>) -> Raw {
+    let mut out = String::from("{");
+    for (key, json) in members {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        out.push_str(Raw::of(key).get());
+        out.push(':');
+        out.push_str(json);
+    }
+    out.push('}');
+    Raw::assembled(out)
+}
+
 /// The members of one object, borrowed from its text.
 #[derive(Debug)]
 pub struct Object<'a> {

@@ -1,0 +1,38 @@
+//! What callers were last told of, so that they are told only when something differs.
+
+use crate::catalog::Catalog;
+use crate::catalog::Kind;
+use crate::exchange::mailbox::ListKind;
+use crate::wire::Raw;
+
+/// The lists callers were last told of.
+#[derive(Debug, Default)]
+pub(super) struct Announced {
+    lists: Vec<Raw>,
+}
+
+/// Which list of the catalog belongs to which notification.
+const LISTS: [(Kind, ListKind); 4] = [
+    (Kind::Tools, ListKind::Tools),
+    (Kind::Prompts, ListKind::Prompts),
+    (Kind::Resources, ListKind::Resources),
+    (Kind::Templates, ListKind::Resources),
+];
+
+impl Announced {
+    /// The lists of `catalog`.
+    pub(super) fn of(catalog: &Catalog) -> Self {
+        Self { lists: LISTS.iter().map(|(kind, _)| catalog.list(*kind).clone()).collect() }
+    }
+
+    /// Returns which notifications `now` is worth.
+    pub(super) fn differs(&self, now: &Self) -> Vec<ListKind> {
+        let mut kinds = Vec::new();
+        for (index, (_, kind)) in LISTS.iter().enumerate() {
+            if self.lists.get(index) != now.lists.get(index) && !kinds.contains(kind) {
+                kinds.push(*kind);
+            }
+        }
+        kinds
+    }
+}

@@ -1,0 +1,299 @@
+//! The one task that changes what requests see: it has upstreams list, merges, and publishes.
+//!
+//! Everything that happens reaches it as an [`Event`] in one queue, and it alone writes snapshots.
+//! What follows from an event is decided in `plan`, without any waiting.
+
+mod announce;
+mod instructions;
+mod plan;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use tokio::sync::mpsc;
+use tokio::time;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::catalog;
+use crate::catalog::Catalog;
+use crate::catalog::Listing;
+use crate::catalog::Source;
+use crate::config;
+use crate::control::announce::Announced;
+use crate::control::plan::Listings;
+use crate::exchange::caller::Callers;
+use crate::ids::Generation;
+use crate::ids::UpstreamId;
+use crate::router;
+use crate::router::Router;
+use crate::router::Snapshot;
+use crate::upstream;
+use crate::upstream::Change;
+use crate::upstream::Handle;
+
+/// How many events may wait; whoever has another one waits too.
+const EVENT_CAPACITY: usize = 256;
+/// How long list changes are collected before they are acted upon.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+
+/// Everything that can happen.
+#[derive(Debug)]
+enum Event {
+    /// Somebody wants to see a list.
+    Demand,
+    /// Something changed with an upstream.
+    Changed(UpstreamId, Change),
+    /// An upstream was asked for its lists.
+    Listed(UpstreamId, Result<upstream::Listed, upstream::Fault>),
+    /// The time is over in which a list waits for upstreams.
+    BudgetSpent,
+}
+
+/// What the control task is given.
+#[derive(Debug)]
+pub struct Control {
+    config: Arc<config::Config>,
+    handles: IndexMap<UpstreamId, Handle>,
+    router: Arc<Router>,
+    callers: Callers,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    listings: Listings,
+    remembered: IndexMap<UpstreamId, String>,
+    generation: Generation,
+    announced: Announced,
+    /// When changes are told to callers, if there are any.
+    announce_at: Option<Instant>,
+}
+
+impl Control {
+    /// Makes the control task of `handles`, and the router that sees what it publishes.
+    ///
+    /// What upstreams said about themselves in earlier runs is recalled here, so that the first
+    /// client sees it too.
+    pub async fn new(
+        config: Arc<config::Config>,
+        handles: IndexMap<UpstreamId, Handle>,
+        around: &upstream::Surroundings,
+    ) -> Self {
+        let mut remembered = IndexMap::new();
+        for (id, handle) in &handles {
+            if let Some(text) = handle.recalled_instructions(&around.state).await {
+                remembered.insert(id.clone(), text);
+            }
+        }
+        let listings = Listings::new(handles.keys().cloned());
+        let first = snapshot(&config, &handles, &listings, &remembered, Generation::default());
+        let budget = config.limits.start_budget;
+        let router = Arc::new(Router::new(first, around.callers.clone(), budget));
+        router.settle(listings.are_settled());
+        Self {
+            config,
+            handles,
+            router,
+            callers: around.callers.clone(),
+            tasks: around.tasks.clone(),
+            stop: around.stop.clone(),
+            listings,
+            remembered,
+            generation: Generation::default(),
+            announced: Announced::default(),
+            announce_at: None,
+        }
+    }
+
+    /// Returns the router that sees what this task publishes.
+    pub fn router(&self) -> &Arc<Router> {
+        &self.router
+    }
+
+    /// Handles events until everything stops.
+    pub async fn run(mut self) {
+        let (events, mut queue) = mpsc::channel(EVENT_CAPACITY);
+        self.watch(&events);
+        let stop = self.stop.clone();
+        loop {
+            let announce_at = self.announce_at;
+            tokio::select! {
+                event = queue.recv() => match event {
+                    Some(event) => self.handle(event, &events),
+                    None => break,
+                },
+                () = until(announce_at) => self.announce(),
+                () = stop.cancelled() => break,
+            }
+        }
+    }
+
+    /// Starts what turns changes elsewhere into events.
+    fn watch(&self, events: &mpsc::Sender<Event>) {
+        for (id, handle) in &self.handles {
+            let (id, mut watch) = (id.clone(), handle.watch());
+            let (events, stop) = (events.clone(), self.stop.clone());
+            self.spawn(async move {
+                loop {
+                    let change = tokio::select! {
+                        change = watch.next() => change,
+                        () = stop.cancelled() => break,
+                    };
+                    if matches!(change, Change::Lists) {
+                        time::sleep(DEBOUNCE).await;
+                    }
+                    let is_last = matches!(change, Change::Gone);
+                    let sent = events.send(Event::Changed(id.clone(), change)).await;
+                    if is_last || sent.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        let (mut demand, events) = (self.router.demand(), events.clone());
+        let budget = self.config.limits.start_budget;
+        self.spawn(async move {
+            let mut is_first = true;
+            while demand.changed().await.is_ok() && events.send(Event::Demand).await.is_ok() {
+                if std::mem::take(&mut is_first) {
+                    time::sleep(budget).await;
+                    drop(events.send(Event::BudgetSpent).await);
+                }
+            }
+        });
+    }
+
+    fn handle(&mut self, event: Event, events: &mpsc::Sender<Event>) {
+        match event {
+            Event::Demand => {
+                for id in self.listings.never_listed() {
+                    self.list(&id, events);
+                }
+            }
+            Event::Changed(id, Change::Ready | Change::Lists) => {
+                if self.handles.get(&id).is_some_and(|handle| handle.status().agreed.is_some()) {
+                    self.list(&id, events);
+                }
+            }
+            Event::Changed(id, Change::Failed(_) | Change::Gone) => self.listings.failed(&id),
+            Event::Listed(id, Ok(listed)) => {
+                let is_stale = self.listings.listed(&id, listing(listed));
+                self.publish();
+                if is_stale {
+                    self.list(&id, events);
+                }
+            }
+            Event::Listed(id, Err(fault)) => {
+                tracing::debug!(upstream = %id, ?fault, "could not be listed");
+                self.listings.failed(&id);
+            }
+            Event::BudgetSpent => self.listings.give_up_waiting(),
+        }
+        if self.listings.are_settled() && !self.router.is_settled() {
+            self.announced = Announced::of(&self.router.snapshot().catalog);
+            self.router.settle(true);
+        }
+    }
+
+    /// Asks an upstream for its lists, unless it is being asked; then it is asked again after.
+    fn list(&mut self, id: &UpstreamId, events: &mpsc::Sender<Event>) {
+        let Some(handle) = self.handles.get(id).cloned() else { return };
+        if !self.listings.begin(id) {
+            return;
+        }
+        let (id, events, stop) = (id.clone(), events.clone(), self.stop.clone());
+        self.spawn(async move {
+            let listed = tokio::select! {
+                listed = handle.list() => listed,
+                () = stop.cancelled() => return,
+            };
+            drop(events.send(Event::Listed(id, listed)).await);
+        });
+    }
+
+    fn publish(&mut self) {
+        self.generation = self.generation.next();
+        let Self { config, handles, listings, remembered, generation, .. } = &*self;
+        let before = self.router.snapshot();
+        let next = snapshot(config, handles, listings, remembered, *generation);
+        report(&before.catalog, &next.catalog);
+        self.router.publish(next);
+        self.announce_at.get_or_insert_with(|| Instant::now() + DEBOUNCE);
+    }
+
+    /// Tells callers which lists differ from what they were last told of.
+    fn announce(&mut self) {
+        self.announce_at = None;
+        let now = Announced::of(&self.router.snapshot().catalog);
+        if self.router.is_settled() {
+            for kind in self.announced.differs(&now) {
+                for caller in self.callers.present() {
+                    caller.mailbox().list_changed(kind);
+                }
+            }
+        }
+        self.announced = now;
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn listing(listed: upstream::Listed) -> Listing {
+    let upstream::Listed { tools, prompts, resources, templates } = listed;
+    Listing { tools, prompts, resources, templates }
+}
+
+/// Merges what is listed now into a snapshot.
+fn snapshot(
+    config: &config::Config,
+    handles: &IndexMap<UpstreamId, Handle>,
+    listings: &Listings,
+    remembered: &IndexMap<UpstreamId, String>,
+    generation: Generation,
+) -> Snapshot {
+    let sources: Vec<_> = handles
+        .iter()
+        .filter_map(|(id, handle)| {
+            let prefix = handle.config().prefix.clone();
+            Some(Source { upstream: id.clone(), prefix, listing: listings.get(id)? })
+        })
+        .collect();
+    let permits = |id: &UpstreamId, name: &str| {
+        handles.get(id).is_some_and(|handle| handle.config().tools.permits(name))
+    };
+    let max_length = config.names.max_length;
+    let rules = catalog::Rules { max_length, permits: &permits, own: router::definitions() };
+    Snapshot {
+        generation,
+        catalog: catalog::merge(&sources, &rules),
+        upstreams: handles.clone(),
+        unlisted: listings.never_listed(),
+        instructions: instructions::merge(handles.iter().map(|(id, handle)| {
+            let now = handle.status().agreed.and_then(|agreed| agreed.instructions);
+            let text = now.or_else(|| remembered.get(id).cloned());
+            (handle.config().prefix.as_str().to_owned(), id.clone(), text)
+        })),
+    }
+}
+
+/// Says on stderr what is newly wrong with what upstreams list.
+fn report(before: &Catalog, now: &Catalog) {
+    for defect in now.defects().iter().filter(|defect| !before.defects().contains(defect)) {
+        tracing::warn!("{defect}");
+    }
+    for conflict in now.conflicts().iter().filter(|it| !before.conflicts().contains(it)) {
+        tracing::warn!("{conflict}");
+    }
+}

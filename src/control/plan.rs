@@ -1,0 +1,85 @@
+//! Which upstream has listed what, and which has to be asked (again); pure.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::catalog::Listing;
+use crate::ids::UpstreamId;
+
+/// The last known listing of every upstream, and what is being done about it.
+#[derive(Debug)]
+pub(super) struct Listings {
+    all: IndexMap<UpstreamId, One>,
+    waits: bool,
+}
+
+#[derive(Debug, Default)]
+struct One {
+    listing: Option<Arc<Listing>>,
+    asked: Asked,
+    /// Whether it listed or failed at least once.
+    is_settled: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Asked {
+    #[default]
+    No,
+    Yes,
+    /// It is being asked, and something changed since.
+    Stale,
+}
+
+impl Listings {
+    /// Nobody has listed anything.
+    pub(super) fn new(upstreams: impl IntoIterator<Item = UpstreamId>) -> Self {
+        let all = upstreams.into_iter().map(|id| (id, One::default())).collect();
+        Self { all, waits: true }
+    }
+
+    /// Returns what an upstream listed last.
+    pub(super) fn get(&self, id: &UpstreamId) -> Option<Arc<Listing>> {
+        self.all.get(id)?.listing.clone()
+    }
+
+    /// Notes that an upstream is to be asked; false if it is being asked already.
+    pub(super) fn begin(&mut self, id: &UpstreamId) -> bool {
+        let Some(one) = self.all.get_mut(id) else { return false };
+        let is_free = one.asked == Asked::No;
+        one.asked = if is_free { Asked::Yes } else { Asked::Stale };
+        is_free
+    }
+
+    /// Notes what an upstream listed; true if it has to be asked again.
+    pub(super) fn listed(&mut self, id: &UpstreamId, listing: Listing) -> bool {
+        let Some(one) = self.all.get_mut(id) else { return false };
+        one.listing = Some(Arc::new(listing));
+        one.is_settled = true;
+        std::mem::take(&mut one.asked) == Asked::Stale
+    }
+
+    /// Notes that an upstream could not be asked; what it listed before stays.
+    pub(super) fn failed(&mut self, id: &UpstreamId) {
+        if let Some(one) = self.all.get_mut(id) {
+            one.is_settled = true;
+            one.asked = Asked::No;
+        }
+    }
+
+    /// Returns those that never listed anything, in order.
+    pub(super) fn never_listed(&self) -> Vec<UpstreamId> {
+        let unlisted = self.all.iter().filter(|(_, one)| one.listing.is_none());
+        unlisted.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// No longer lets a list wait for anybody.
+    pub(super) fn give_up_waiting(&mut self) {
+        self.waits = false;
+    }
+
+    /// Returns whether there is nobody to wait for.
+    pub(super) fn are_settled(&self) -> bool {
+        !self.waits || self.all.values().all(|one| one.is_settled)
+    }
+}

@@ -1,0 +1,88 @@
+//! `tools/call`: look the name up, send the rest as it is.
+
+
+use crate::catalog::Entry;
+use crate::catalog::ResultKind;
+use crate::exchange::Exchange;
+use crate::ids::UpstreamId;
+use crate::router::Error;
+use crate::router::Router;
+use crate::router::own;
+use crate::router::snapshot::Snapshot;
+use crate::wire::Raw;
+use crate::wire::method;
+
+impl Router {
+    pub(super) async fn call(
+        &self,
+        params: Option<&Raw>,
+        exchange: &Exchange,
+    ) -> Result<Raw, Error> {
+        let (params, name) = named(params, "name")?;
+        let mut snapshot = self.snapshot();
+        if snapshot.catalog.own_tool(&name).is_some() {
+            return own::call(self, &name);
+        }
+        if snapshot.catalog.tool(&name).is_none()
+            && let Some(upstream) = snapshot.expected(&name).cloned()
+        {
+            let first = self.first_listing(&upstream, self.start_budget);
+            snapshot = tokio::select! {
+                snapshot = first => snapshot?,
+                () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
+            };
+        }
+        let Some(entry) = snapshot.catalog.tool(&name) else {
+            return Err(Error::UnknownTool(name));
+        };
+        let result = self.to_owner(&snapshot, entry, method::TOOLS_CALL, params, exchange).await?;
+        Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
+    }
+
+    /// Sends a request on under the name its owner gave.
+    pub(super) async fn to_owner(
+        &self,
+        snapshot: &Snapshot,
+        entry: &Entry,
+        method: &str,
+        params: &Raw,
+        exchange: &Exchange,
+    ) -> Result<Raw, Error> {
+        let handle = snapshot.handle(&entry.upstream)?;
+        let local = Raw::of(entry.local.as_str());
+        let params = match params.object() {
+            Ok(object) => object.edit().set("name", local.get()).apply(),
+            Err(error) => return Err(Error::InvalidParams(format!("`params`: {error}"))),
+        };
+        Ok(handle.request(method, Some(&params), exchange).await?)
+    }
+
+    /// Gives a result the addresses callers know, and remembers what it mentions.
+    pub(super) fn returned(
+        &self,
+        snapshot: &Snapshot,
+        exchange: &Exchange,
+        upstream: &UpstreamId,
+        kind: ResultKind,
+        result: &Raw,
+    ) -> Raw {
+        self.mentions.note(exchange.caller().id(), upstream, kind, result);
+        snapshot.catalog.rewrite_result(upstream, kind, result)
+    }
+}
+
+/// Reads the parameter that names what a request is about.
+pub(super) fn named<'a>(
+    params: Option<&'a Raw>,
+    key: &str,
+) -> Result<(&'a Raw, String), Error> {
+    let missing = || Error::InvalidParams(format!("`params.{key}` is missing"));
+    let params = params.ok_or_else(missing)?;
+    let object =
+        params.object().map_err(|error| Error::InvalidParams(format!("`params`: {error}")))?;
+    let text = object.get(key).ok_or_else(missing)?;
+    match serde_json::from_str::<String>(text) {
+        Ok(name) => Ok((params, name)),
+        Err(_) => Err(Error::InvalidParams(format!("`params.{key}` must be a string"))),
+    }
+}

@@ -1,0 +1,113 @@
+//! `prompts/get`, `resources/read` and `completion/complete`.
+
+use crate::catalog::Owner;
+use crate::catalog::ResultKind;
+use crate::exchange::Exchange;
+use crate::router::Error;
+use crate::router::Router;
+use crate::router::call::named;
+use crate::router::snapshot::Snapshot;
+use crate::wire::Raw;
+use crate::wire::method;
+
+impl Router {
+    pub(super) async fn prompt(
+        &self,
+        params: Option<&Raw>,
+        exchange: &Exchange,
+    ) -> Result<Raw, Error> {
+        let (params, name) = named(params, "name")?;
+        let snapshot = self.snapshot();
+        let Some(entry) = snapshot.catalog.prompt(&name) else {
+            return Err(Error::UnknownPrompt(name));
+        };
+        let result = self.to_owner(&snapshot, entry, method::PROMPTS_GET, params, exchange).await?;
+        Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Prompt, &result))
+    }
+
+    pub(super) async fn read(
+        &self,
+        params: Option<&Raw>,
+        exchange: &Exchange,
+    ) -> Result<Raw, Error> {
+        let (params, uri) = named(params, "uri")?;
+        let snapshot = self.snapshot();
+        let owner = self.owner(&snapshot, exchange, &uri)?;
+        let handle = snapshot.handle(&owner.upstream)?;
+        let params = with(params, "uri", &owner.local)?;
+        let result = handle.request(method::RESOURCES_READ, Some(&params), exchange).await?;
+        Ok(self.returned(&snapshot, exchange, &owner.upstream, ResultKind::Resource, &result))
+    }
+
+    pub(super) async fn complete(
+        &self,
+        params: Option<&Raw>,
+        exchange: &Exchange,
+    ) -> Result<Raw, Error> {
+        let params = params
+            .ok_or_else(|| Error::InvalidParams("`params.ref` is missing".to_owned()))?;
+        let target = params.member("ref");
+        let kind = target.as_ref().and_then(|target| target.member("type")?.string());
+        let snapshot = self.snapshot();
+        let (owner, key) = match kind.as_deref() {
+            Some("ref/prompt") => {
+                let (_, name) = named(target.as_ref(), "name")?;
+                let Some(entry) = snapshot.catalog.prompt(&name) else {
+                    return Err(Error::UnknownPrompt(name));
+                };
+                let (upstream, local) = (entry.upstream.clone(), entry.local.clone());
+                (Owner { upstream, local }, "name")
+            }
+            Some("ref/resource") => {
+                let (_, uri) = named(target.as_ref(), "uri")?;
+                match snapshot.catalog.template_owner(&uri) {
+                    Some(owner) => (owner, "uri"),
+                    None => (self.owner(&snapshot, exchange, &uri)?, "uri"),
+                }
+            }
+            _ => {
+                let problem = "`params.ref.type` must be `ref/prompt` or `ref/resource`";
+                return Err(Error::InvalidParams(problem.to_owned()));
+            }
+        };
+        let handle = snapshot.handle(&owner.upstream)?;
+        if !handle.ready().await?.can(&["completions"]) {
+            let nothing = serde_json::json!({ "completion": { "values": [], "hasMore": false } });
+            return Ok(Raw::of(&nothing));
+        }
+        let target = with(&target.unwrap_or_else(|| params.clone()), key, &owner.local)?;
+        let object = params.object().map_err(|error| Error::InvalidParams(error.to_string()))?;
+        let params = object.edit().set("ref", target.get()).apply();
+        Ok(handle.request(method::COMPLETE, Some(&params), exchange).await?)
+    }
+
+    /// Finds who answers for an address: who lists it, whose alias or template it fits, or who
+    /// last mentioned it to this caller.
+    pub(super) fn owner(
+        &self,
+        snapshot: &Snapshot,
+        exchange: &Exchange,
+        uri: &str,
+    ) -> Result<Owner, Error> {
+        if let Some(owner) = snapshot.catalog.resolve(uri) {
+            return Ok(owner);
+        }
+        let mentioned = self.mentions.who(exchange.caller().id(), uri);
+        match mentioned.filter(|upstream| snapshot.upstreams.contains_key(upstream)) {
+            Some(upstream) => Ok(Owner { upstream, local: uri.to_owned() }),
+            None => Err(Error::UnknownResource(uri.to_owned())),
+        }
+    }
+}
+
+/// Replaces one text in an object, unless it says the same already.
+pub(super) fn with(object: &Raw, key: &str, text: &str) -> Result<Raw, Error> {
+    if object.member(key).and_then(|value| value.string()).as_deref() == Some(text) {
+        return Ok(object.clone());
+    }
+    let text = Raw::of(text);
+    match object.object() {
+        Ok(object) => Ok(object.edit().set(key, text.get()).apply()),
+        Err(error) => Err(Error::InvalidParams(error.to_string())),
+    }
+}

@@ -1,0 +1,39 @@
+//! What one request sees of the world: the catalog and the upstreams of one generation.
+
+use indexmap::IndexMap;
+
+use crate::catalog::Catalog;
+use crate::catalog::name;
+use crate::ids::Generation;
+use crate::ids::UpstreamId;
+use crate::upstream;
+
+/// One generation; it never changes.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Its number.
+    pub generation: Generation,
+    /// What is listed, and who owns it.
+    pub catalog: Catalog,
+    /// Every upstream that is not disabled, in the order of the file.
+    pub upstreams: IndexMap<UpstreamId, upstream::Handle>,
+    /// Those that have not listed anything yet.
+    pub unlisted: Vec<UpstreamId>,
+    /// What upstreams tell a model about themselves, merged.
+    pub instructions: Option<String>,
+}
+
+impl Snapshot {
+    /// Returns how the upstream that owns something is reached.
+    pub fn handle(&self, upstream: &UpstreamId) -> Result<&upstream::Handle, upstream::Error> {
+        self.upstreams.get(upstream).ok_or_else(|| upstream::Error::stopped(upstream))
+    }
+
+    /// Returns the upstream, not listed yet, that a name nobody owns could belong to.
+    pub fn expected(&self, public: &str) -> Option<&UpstreamId> {
+        let prefix = |id: &UpstreamId| self.upstreams.get(id).map(|it| it.config().prefix.as_str());
+        self.unlisted
+            .iter()
+            .find(|id| prefix(id).is_some_and(|it| it.is_empty() || name::prefix(public) == Some(it)))
+    }
+}

@@ -1,0 +1,64 @@
+//! Wishes that outlive their request: resource subscriptions and the level of log messages.
+
+use crate::catalog::Owner;
+use crate::exchange::Exchange;
+use crate::router::Error;
+use crate::router::Router;
+use crate::router::call::named;
+use crate::wire::Raw;
+use crate::wire::object;
+
+impl Router {
+    pub(super) async fn subscribe(
+        &self,
+        params: Option<&Raw>,
+        exchange: &Exchange,
+    ) -> Result<Raw, Error> {
+        let (_, uri) = named(params, "uri")?;
+        let snapshot = self.snapshot();
+        let Owner { upstream, local } = self.owner(&snapshot, exchange, &uri)?;
+        let mailbox = exchange.caller().mailbox();
+        if mailbox.is_subscribed(&upstream, &local) {
+            return Ok(object::build([]));
+        }
+        // First, so that an update right behind the answer is not missed.
+        if !mailbox.subscribe(&upstream, &local, Raw::of(uri.as_str())) {
+            let problem = "this client has too many subscriptions; take some back first";
+            return Err(Error::InvalidParams(problem.to_owned()));
+        }
+        if let Err(fault) = snapshot.handle(&upstream)?.subscribe(&local, exchange).await {
+            mailbox.unsubscribe(&upstream, &local);
+            return Err(fault.into());
+        }
+        Ok(object::build([]))
+    }
+
+    pub(super) async fn unsubscribe(
+        &self,
+        params: Option<&Raw>,
+        exchange: &Exchange,
+    ) -> Result<Raw, Error> {
+        let (_, uri) = named(params, "uri")?;
+        let snapshot = self.snapshot();
+        let Owner { upstream, local } = self.owner(&snapshot, exchange, &uri)?;
+        let was_subscribed = exchange.caller().mailbox().unsubscribe(&upstream, &local);
+        let present = self.callers.present();
+        let is_wanted =
+            present.iter().any(|caller| caller.mailbox().is_subscribed(&upstream, &local));
+        if was_subscribed && !is_wanted {
+            snapshot.handle(&upstream)?.unsubscribe(&local, exchange).await?;
+        }
+        Ok(object::build([]))
+    }
+
+    pub(super) fn set_level(&self, params: Option<&Raw>) -> Result<Raw, Error> {
+        named(params, "level")?;
+        let level = params.and_then(|params| params.member("level"));
+        if let Some(level) = level {
+            for handle in self.snapshot().upstreams.values() {
+                handle.set_level(&level.detached());
+            }
+        }
+        Ok(object::build([]))
+    }
+}

@@ -1,0 +1,107 @@
+//! Sends one request and waits for its answer, passing on what comes before it.
+
+use std::time::Duration;
+
+use tokio::time;
+use tokio::time::Instant;
+
+use crate::exchange::Exchange;
+use crate::upstream::Error;
+use crate::upstream::Fault;
+use crate::upstream::connection::Call;
+use crate::upstream::connection::Connection;
+use crate::upstream::connection::Incoming;
+use crate::upstream::error::Executed;
+use crate::upstream::error::Kind;
+use crate::wire::Raw;
+
+/// One request as an edge wants it sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sending<'a> {
+    /// What it asks for.
+    pub(super) method: &'a str,
+    /// For whom; nobody for what Conflux itself wants to know.
+    pub(super) exchange: Option<&'a Exchange>,
+    /// How long the upstream may take; time in which it waits for the caller does not count.
+    pub(super) limit: Duration,
+}
+
+/// Sends a request whose parameters may need its number, and returns the raw result.
+///
+/// If the caller leaves or the limit passes, the upstream is told that the answer is not wanted.
+pub(super) async fn converse(
+    connection: &Connection,
+    sending: Sending<'_>,
+    params: impl FnOnce(u64) -> Option<Raw>,
+) -> Result<Raw, Fault> {
+    let Some(mut call) = connection.call(sending.exchange) else {
+        return Err(lost(connection, Executed::No));
+    };
+    let params = params(call.number());
+    let ended = {
+        let wait = answer(&mut call, sending, params.as_ref());
+        match sending.exchange {
+            None => Some(wait.await),
+            Some(exchange) => tokio::select! {
+                ended = wait => Some(ended),
+                () = exchange.cancelled().cancelled() => None,
+            },
+        }
+    };
+    let executed = if call.is_sent() { Executed::Unknown } else { Executed::No };
+    match ended {
+        Some(Ended::Answer(outcome)) => outcome.map_err(Fault::Answered),
+        Some(Ended::TooLarge) => {
+            let detail = "its answer is larger than `limits.message`";
+            Err(Error::new(connection.upstream(), Kind::TooLarge, detail, executed).into())
+        }
+        Some(Ended::Closed) => Err(lost(connection, executed)),
+        Some(Ended::Late) => {
+            call.cancel("it took too long").await;
+            let detail = format!("`{}` took longer than {:?}", sending.method, sending.limit);
+            Err(Error::new(connection.upstream(), Kind::TimedOut, &detail, executed).into())
+        }
+        None => {
+            call.cancel("the client cancelled it").await;
+            Err(Fault::Cancelled)
+        }
+    }
+}
+
+enum Ended {
+    Answer(Result<Raw, Raw>),
+    TooLarge,
+    Closed,
+    Late,
+}
+
+async fn answer(call: &mut Call, sending: Sending<'_>, params: Option<&Raw>) -> Ended {
+    let mut deadline = Instant::now() + sending.limit;
+    match time::timeout_at(deadline, call.send(sending.method, params)).await {
+        Ok(true) => {}
+        Ok(false) => return Ended::Closed,
+        Err(_) => return Ended::Late,
+    }
+    loop {
+        let incoming = match time::timeout_at(deadline, call.next()).await {
+            Ok(incoming) => incoming,
+            Err(_) if call.is_asking() => {
+                deadline = Instant::now() + sending.limit;
+                continue;
+            }
+            Err(_) => return Ended::Late,
+        };
+        match (incoming, sending.exchange) {
+            (Incoming::Answer(outcome), _) => return Ended::Answer(outcome),
+            (Incoming::TooLarge, _) => return Ended::TooLarge,
+            (Incoming::Closed, _) => return Ended::Closed,
+            (Incoming::Progress(params), Some(exchange)) => exchange.progress(params).await,
+            (Incoming::Log(params), Some(exchange)) => exchange.log(params).await,
+            (Incoming::Progress(_) | Incoming::Log(_), None) | (Incoming::Acknowledged, _) => {}
+        }
+    }
+}
+
+fn lost(connection: &Connection, executed: Executed) -> Fault {
+    Error::new(connection.upstream(), Kind::ConnectionLost, "", executed).into()
+}

@@ -1,0 +1,54 @@
+//! The edge towards upstreams of 2024-11-05 to 2025-11-25.
+
+use std::time::Duration;
+
+use crate::exchange::Exchange;
+use crate::upstream::Fault;
+use crate::upstream::connection::Connection;
+use crate::upstream::converse::Sending;
+use crate::upstream::converse::converse;
+use crate::wire::Raw;
+use crate::wire::era::Revision;
+use crate::wire::meta;
+use crate::wire::method;
+
+/// What a modern client puts into `_meta`; a server that speaks both eras would be misled by it.
+const MODERN_KEYS: [&str; 5] = [
+    meta::PROTOCOL_VERSION,
+    meta::CLIENT_CAPABILITIES,
+    meta::CLIENT_INFO,
+    meta::LOG_LEVEL,
+    meta::PROGRESS_TOKEN,
+];
+
+/// Carries out one request of a caller.
+pub(super) async fn request(
+    connection: &Connection,
+    method: &str,
+    params: Option<&Raw>,
+    exchange: &Exchange,
+    limit: Duration,
+) -> Result<Raw, Fault> {
+    let sending = Sending { method, exchange: Some(exchange), limit };
+    converse(connection, sending, |number| {
+        let token = number.to_string();
+        let wanted = [(meta::PROGRESS_TOKEN, token.as_str())];
+        let set = if exchange.wishes().progress { &wanted[..] } else { &[] };
+        meta::edit(params, set, &MODERN_KEYS)
+    })
+    .await
+}
+
+/// Opens the session. `offer` is what Conflux can have answered for the upstream.
+pub(super) fn initialize(offer: &Raw) -> Raw {
+    Raw::of(&serde_json::json!({
+        "protocolVersion": Revision::LATEST_LEGACY.as_str(),
+        "capabilities": offer,
+        "clientInfo": super::client_info(),
+    }))
+}
+
+/// Says that the session is open.
+pub(super) async fn initialized(connection: &Connection) {
+    connection.notify(method::INITIALIZED, None).await;
+}

@@ -1,0 +1,108 @@
+//! What is remembered of an upstream between runs: its era, and what it says about itself.
+//!
+//! A file per upstream and configuration. Losing it costs a second at the next start and nothing
+//! else, so whatever goes wrong here is passed over.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::Serialize;
+use sha2::Digest as _;
+use sha2::Sha256;
+use tokio::fs;
+use tokio::time;
+
+use crate::config;
+use crate::upstream::negotiate::Agreed;
+use crate::wire::era::Era;
+
+/// How long the disk may take.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// The file of one upstream.
+#[derive(Debug)]
+pub(super) struct Memory {
+    path: PathBuf,
+}
+
+/// What the file holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Remembered {
+    /// Which era it spoke.
+    pub(super) era: Option<Era>,
+    /// What it told a model about itself.
+    pub(super) instructions: Option<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Written {
+    era: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instructions: Option<String>,
+}
+
+impl Memory {
+    /// Names the file for `config` below the directory `state`.
+    pub(super) fn new(state: &Path, config: &config::Upstream) -> Self {
+        let command = &config.command;
+        let mut digest = Sha256::new();
+        let env = command.env.iter().flat_map(|(name, value)| [name, value]);
+        for part in std::iter::once(&command.program).chain(&command.args).chain(env) {
+            digest.update(part.as_bytes());
+            digest.update([0]);
+        }
+        if let Some(directory) = &command.cwd {
+            digest.update(directory.as_os_str().as_encoded_bytes());
+        }
+        let digest = digest.finalize();
+        let hash = digest.iter().take(8).fold(String::new(), |mut hash, byte| {
+            let _ = write!(hash, "{byte:02x}");
+            hash
+        });
+        Self { path: state.join("upstreams").join(format!("{}-{hash}.json", config.id)) }
+    }
+
+    /// Reads the file; what cannot be read is not remembered.
+    pub(super) async fn recall(&self) -> Remembered {
+        let read = time::timeout(LIMIT, fs::read(&self.path)).await;
+        let written = read.ok().and_then(Result::ok);
+        let written = written.and_then(|bytes| serde_json::from_slice::<Written>(&bytes).ok());
+        let Some(written) = written else { return Remembered::default() };
+        let era = match written.era.as_str() {
+            "legacy" => Some(Era::Legacy),
+            "modern" => Some(Era::Modern),
+            _ => None,
+        };
+        Remembered { era, instructions: written.instructions }
+    }
+
+    /// Writes the file, unless it says the same already.
+    pub(super) async fn remember(&self, agreed: &Agreed) {
+        let era = agreed.revision.era();
+        let now = Remembered { era: Some(era), instructions: agreed.instructions.clone() };
+        if self.recall().await == now {
+            return;
+        }
+        let era = match era {
+            Era::Legacy => "legacy",
+            Era::Modern => "modern",
+        };
+        let written = Written { era: era.to_owned(), instructions: now.instructions };
+        if !matches!(time::timeout(LIMIT, self.write(&written)).await, Ok(Ok(()))) {
+            tracing::debug!(path = %self.path.display(), "cannot be written");
+        }
+    }
+
+    async fn write(&self, written: &Written) -> std::io::Result<()> {
+        if let Some(directory) = self.path.parent() {
+            fs::create_dir_all(directory).await?;
+        }
+        // Renamed into place, so that another process never reads half a file.
+        let draft = self.path.with_extension(format!("{}.tmp", std::process::id()));
+        fs::write(&draft, serde_json::to_vec(written)?).await?;
+        fs::rename(&draft, &self.path).await
+    }
+}

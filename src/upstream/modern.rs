@@ -1,0 +1,185 @@
+//! The edge towards upstreams of 2026-07-28.
+//!
+//! Each request says for itself what its client can do. A result that needs input first is turned
+//! into questions to the caller, and the request is repeated with the answers.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::time;
+
+use crate::exchange::Exchange;
+use crate::exchange::ask::Answers;
+use crate::exchange::ask::InputRequest;
+use crate::upstream::Error;
+use crate::upstream::Fault;
+use crate::upstream::connection::Connection;
+use crate::upstream::converse::Sending;
+use crate::upstream::converse::converse;
+use crate::upstream::error::Executed;
+use crate::upstream::error::Kind;
+use crate::wire::Raw;
+use crate::wire::era::Revision;
+use crate::wire::meta;
+use crate::wire::object;
+
+/// How often one request may ask for input before it is taken for a loop.
+const ROUNDS: u32 = 32;
+/// How long to wait before asking again when an upstream says "later" without a question.
+const LATER: Duration = Duration::from_millis(100);
+/// The longest such wait.
+const LATER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Carries out one request of a caller, input included.
+pub(super) async fn request(
+    connection: &Connection,
+    method: &str,
+    params: Option<&Raw>,
+    exchange: &Exchange,
+    limit: Duration,
+) -> Result<Raw, Fault> {
+    let sending = Sending { method, exchange: Some(exchange), limit };
+    let mut answered: Option<Answered> = None;
+    for round in 0..ROUNDS {
+        let result = converse(connection, sending, |number| {
+            let params = match &answered {
+                None => params.cloned(),
+                Some(answered) => params.map(|params| answered.put_into(params)),
+            };
+            with_meta(params.as_ref(), Some((exchange, number)))
+        })
+        .await?;
+        let Some(wanted) = wanted(connection, &result)? else { return Ok(result) };
+        let answers = if wanted.requests.is_empty() {
+            let wait = LATER.saturating_mul(1 << round.min(10)).min(LATER_LIMIT);
+            tokio::select! {
+                () = time::sleep(wait) => Vec::new(),
+                () = exchange.cancelled().cancelled() => return Err(Fault::Cancelled),
+            }
+        } else {
+            ask(connection, exchange, wanted.requests).await?
+        };
+        answered = Some(Answered { answers, state: wanted.state });
+    }
+    let detail = format!("it asked for input {ROUNDS} times in a row");
+    Err(bad_answer(connection, &detail))
+}
+
+/// Puts into a request what every modern request carries.
+pub(super) fn with_meta(params: Option<&Raw>, on_behalf: Option<(&Exchange, u64)>) -> Option<Raw> {
+    let version = Raw::of(Revision::LATEST.as_str());
+    let info = Raw::of(&super::client_info());
+    let capabilities = match on_behalf {
+        Some((exchange, _)) => super::offer(exchange.capabilities()),
+        None => Raw::of(&serde_json::json!({})),
+    };
+    let mut set = vec![
+        (meta::PROTOCOL_VERSION, version.get()),
+        (meta::CLIENT_INFO, info.get()),
+        (meta::CLIENT_CAPABILITIES, capabilities.get()),
+    ];
+    let token = on_behalf.map(|(_, number)| number.to_string()).unwrap_or_default();
+    if let Some((exchange, _)) = on_behalf {
+        if let Some(level) = &exchange.wishes().log_level {
+            set.push((meta::LOG_LEVEL, level.get()));
+        }
+        if exchange.wishes().progress {
+            set.push((meta::PROGRESS_TOKEN, &token));
+        }
+    }
+    meta::edit(params, &set, &[])
+}
+
+/// What a result that is not complete wants.
+struct Wanted {
+    requests: Vec<(String, InputRequest)>,
+    state: Option<Raw>,
+}
+
+/// Reads whether a result is complete; nothing if it is.
+fn wanted(connection: &Connection, result: &Raw) -> Result<Option<Wanted>, Fault> {
+    let kind = result.member("resultType");
+    match kind.as_ref().map(Raw::get) {
+        None | Some("\"complete\"") => Ok(None),
+        Some("\"input_required\"") => Ok(Some(Wanted {
+            requests: questions(connection, result)?,
+            state: result.member("requestState"),
+        })),
+        Some(other) => {
+            Err(bad_answer(connection, &format!("`resultType` is {other}, which nobody asked for")))
+        }
+    }
+}
+
+fn questions(connection: &Connection, result: &Raw) -> Result<Vec<(String, InputRequest)>, Fault> {
+    #[derive(Deserialize)]
+    struct Question<'a> {
+        method: String,
+        #[serde(borrow)]
+        params: Option<&'a RawValue>,
+    }
+    let Some(all) = result.member("inputRequests") else { return Ok(Vec::new()) };
+    let Ok(object) = all.object() else {
+        return Err(bad_answer(connection, "`inputRequests` is not an object"));
+    };
+    let read = |(key, text): (&str, &str)| {
+        let question: Question<'_> = serde_json::from_str(text).ok()?;
+        let params = question.params.map(|params| all.part(params.get()));
+        Some((key.to_owned(), InputRequest::parse(&question.method, params)?))
+    };
+    let questions: Option<Vec<_>> = object.iter().map(read).collect();
+    questions.ok_or_else(|| bad_answer(connection, "an input request is none a client can answer"))
+}
+
+async fn ask(
+    connection: &Connection,
+    exchange: &Exchange,
+    requests: Vec<(String, InputRequest)>,
+) -> Result<Vec<(String, Raw)>, Fault> {
+    let asked = exchange.ask(connection.upstream(), requests);
+    let answers: Answers = tokio::select! {
+        answers = asked => answers.map_err(|refusal| refused(connection, &refusal.to_string()))?,
+        () = exchange.cancelled().cancelled() => return Err(Fault::Cancelled),
+    };
+    let given = answers.into_iter().map(|(key, answer)| match answer {
+        Ok(answer) => Ok((key, answer)),
+        Err(error) => {
+            let message = error.member("message").and_then(|message| message.string());
+            let reason = message.unwrap_or_else(|| "an error".to_owned());
+            Err(refused(connection, &format!("the client answered `{key}` with: {reason}")))
+        }
+    });
+    given.collect()
+}
+
+/// The answers of the last round, and what the upstream wants to see again.
+struct Answered {
+    answers: Vec<(String, Raw)>,
+    state: Option<Raw>,
+}
+
+impl Answered {
+    fn put_into(&self, params: &Raw) -> Raw {
+        let Ok(object) = params.object() else { return params.clone() };
+        let answers = self.answers.iter().map(|(key, answer)| (key.as_str(), answer.get()));
+        let all = object::build(answers);
+        let mut edit = object.edit().remove("inputResponses").remove("requestState");
+        if !self.answers.is_empty() {
+            edit = edit.set("inputResponses", all.get());
+        }
+        if let Some(state) = &self.state {
+            edit = edit.set("requestState", state.get());
+        }
+        edit.apply()
+    }
+}
+
+fn bad_answer(connection: &Connection, detail: &str) -> Fault {
+    Error::new(connection.upstream(), Kind::BadAnswer, detail, Executed::Unknown).into()
+}
+
+fn refused(connection: &Connection, detail: &str) -> Fault {
+    // An upstream that asks first has not carried the request out.
+    Error::new(connection.upstream(), Kind::InputRefused, detail, Executed::No).into()
+}

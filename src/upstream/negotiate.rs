@@ -1,0 +1,254 @@
+//! Finds out which era an upstream speaks, and opens the connection in it.
+//!
+//! A process is asked `server/discover` first. Silence for a moment means nothing yet: the program
+//! may still be starting. So `initialize` follows after [`PROBE_LIMIT`], and whichever question the
+//! upstream answers decides. Some servers lock a process to the era of its first message; where
+//! that happened in the wrong era, the verdict is to start anew in the right one.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::time;
+
+use crate::upstream::Fault;
+use crate::upstream::connection::Connection;
+use crate::upstream::converse::Sending;
+use crate::upstream::converse::converse;
+use crate::upstream::legacy;
+use crate::upstream::modern;
+use crate::wire::Raw;
+use crate::wire::code;
+use crate::wire::era::Era;
+use crate::wire::era::Revision;
+use crate::wire::method;
+
+/// How long an upstream may take to answer `server/discover` before `initialize` is sent too.
+const PROBE_LIMIT: Duration = Duration::from_secs(1);
+
+/// What an upstream said about itself.
+#[derive(Clone, Debug)]
+pub struct Agreed {
+    /// The revision that is spoken.
+    pub revision: Revision,
+    /// What it can do, as it said it.
+    pub capabilities: Raw,
+    /// What it tells a model about itself.
+    pub instructions: Option<String>,
+    /// Its name and version, as it said them.
+    pub server_info: Option<Raw>,
+}
+
+/// How a negotiation ended.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Both sides know how to speak.
+    Agreed(Agreed),
+    /// The process is of no more use; another one should be started in this era.
+    StartAgain(Era),
+    /// It cannot be worked with: a sentence fragment.
+    Failed(String),
+    /// The connection ended.
+    Closed,
+}
+
+impl Agreed {
+    /// Returns whether the upstream declared the capability at this path, such as `tools`.
+    pub fn can(&self, path: &[&str]) -> bool {
+        let mut at = Some(self.capabilities.clone());
+        for key in path {
+            at = at.and_then(|value| value.member(key));
+        }
+        at.is_some_and(|value| !matches!(value.get(), "false" | "null"))
+    }
+}
+
+/// Opens a connection in the era `known` from an earlier start, or in the one that is found.
+///
+/// Waits without a limit of its own for an answer to a question that was asked; the caller has one.
+pub(super) async fn negotiate(
+    connection: &Connection,
+    offer: &Raw,
+    known: Option<Era>,
+    limit: Duration,
+) -> Verdict {
+    let asking = Asking { connection, offer, limit };
+    match known {
+        Some(Era::Legacy) => match asking.initialize().await {
+            Ok(result) => asking.opened(&result).await,
+            Err(Fault::Answered(error)) if is_modern(&error) => Verdict::StartAgain(Era::Modern),
+            Err(fault) => failed("initialize", fault),
+        },
+        Some(Era::Modern) => match asking.discover().await {
+            Ok(result) => discovered(&result),
+            Err(Fault::Answered(_)) => Verdict::StartAgain(Era::Legacy),
+            Err(fault) => failed("server/discover", fault),
+        },
+        None => asking.probe().await,
+    }
+}
+
+struct Asking<'a> {
+    connection: &'a Connection,
+    offer: &'a Raw,
+    limit: Duration,
+}
+
+impl Asking<'_> {
+    async fn probe(&self) -> Verdict {
+        let discover = self.discover();
+        tokio::pin!(discover);
+        let Ok(answer) = time::timeout(PROBE_LIMIT, &mut discover).await else {
+            return self.probe_both(discover).await;
+        };
+        match answer {
+            Ok(result) => discovered(&result),
+            Err(Fault::Answered(error)) if speaks_modern(&error) => {
+                Verdict::Failed(format!("it refused `server/discover`: {}", words(&error)))
+            }
+            Err(Fault::Answered(_)) => match self.initialize().await {
+                Ok(result) => self.opened(&result).await,
+                Err(fault) => failed("initialize", fault),
+            },
+            Err(_) => Verdict::StartAgain(Era::Legacy),
+        }
+    }
+
+    /// Both questions are out: the first real answer decides.
+    async fn probe_both(
+        &self,
+        mut discover: std::pin::Pin<&mut impl Future<Output = Result<Raw, Fault>>>,
+    ) -> Verdict {
+        let initialize = self.initialize();
+        tokio::pin!(initialize);
+        tokio::select! {
+            discover = &mut discover => match (discover, initialize.await) {
+                // It is modern and refused to be anything else.
+                (Ok(result), Err(Fault::Answered(_))) => discovered(&result),
+                // It is modern, but this process now thinks it is in a session.
+                (Ok(_), _) => Verdict::StartAgain(Era::Modern),
+                (Err(_), Ok(result)) => self.opened(&result).await,
+                (Err(Fault::Failed(_)), Err(_)) => Verdict::StartAgain(Era::Legacy),
+                (Err(_), Err(fault)) => failed("initialize", fault),
+            },
+            initialized = &mut initialize => match initialized {
+                Ok(result) => self.opened(&result).await,
+                Err(Fault::Answered(error)) if is_modern(&error) => {
+                    match discover.await {
+                        Ok(result) => discovered(&result),
+                        Err(_) => Verdict::StartAgain(Era::Modern),
+                    }
+                }
+                Err(Fault::Failed(_)) => Verdict::StartAgain(Era::Legacy),
+                Err(fault) => failed("initialize", fault),
+            },
+        }
+    }
+
+    async fn discover(&self) -> Result<Raw, Fault> {
+        self.ask(method::DISCOVER, modern::with_meta(None, None)).await
+    }
+
+    async fn initialize(&self) -> Result<Raw, Fault> {
+        self.ask(method::INITIALIZE, Some(legacy::initialize(self.offer))).await
+    }
+
+    async fn ask(&self, method: &str, params: Option<Raw>) -> Result<Raw, Fault> {
+        let sending = Sending { method, exchange: None, limit: self.limit };
+        converse(self.connection, sending, |_| params).await
+    }
+
+    async fn opened(&self, result: &Raw) -> Verdict {
+        let version = result.member("protocolVersion").and_then(|version| version.string());
+        let Some(version) = version else {
+            return Verdict::Failed("its answer to `initialize` names no revision".to_owned());
+        };
+        match Revision::parse(&version).filter(|revision| revision.era() == Era::Legacy) {
+            Some(revision) => {
+                legacy::initialized(self.connection).await;
+                Verdict::Agreed(agreed(result, revision))
+            }
+            None => Verdict::Failed(format!("it speaks revision `{version}`, which is unknown")),
+        }
+    }
+}
+
+fn discovered(result: &Raw) -> Verdict {
+    let versions: Option<Vec<String>> =
+        result.member("supportedVersions").and_then(|versions| versions.read().ok());
+    let versions = versions.unwrap_or_default();
+    if versions.iter().any(|version| version == Revision::LATEST.as_str()) {
+        return Verdict::Agreed(agreed(result, Revision::LATEST));
+    }
+    let is_legacy = |version: &String| Revision::parse(version).is_some();
+    if versions.iter().any(is_legacy) {
+        return Verdict::StartAgain(Era::Legacy);
+    }
+    Verdict::Failed(format!("it speaks only {versions:?}, which is unknown"))
+}
+
+fn agreed(result: &Raw, revision: Revision) -> Agreed {
+    let info = match revision.era() {
+        Era::Legacy => result.member("serverInfo"),
+        Era::Modern => {
+            result.member("_meta").and_then(|own| own.member(crate::wire::meta::SERVER_INFO))
+        }
+    };
+    Agreed {
+        revision,
+        capabilities: result
+            .member("capabilities")
+            .map_or_else(|| Raw::of(&serde_json::json!({})), |it| it.detached()),
+        instructions: result.member("instructions").and_then(|text| text.string()),
+        server_info: info.map(|info| info.detached()),
+    }
+}
+
+/// An error in the fields Conflux looks at.
+#[derive(Deserialize)]
+struct ErrorView<'a> {
+    code: Option<serde_json::Number>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+/// Whether an error can only come from a server of the modern era.
+fn is_modern(error: &Raw) -> bool {
+    let Ok(view) = error.read::<ErrorView<'_>>() else { return false };
+    let modern =
+        [code::UNSUPPORTED_VERSION, code::MISSING_CLIENT_CAPABILITY, code::HEADER_MISMATCH];
+    let found = view.code.and_then(|code| code.as_i64());
+    found.is_some_and(|found| modern.into_iter().any(|code| i64::from(code) == found))
+}
+
+/// Whether a server that refused `server/discover` speaks no legacy revision either.
+fn speaks_modern(error: &Raw) -> bool {
+    #[derive(Deserialize)]
+    struct Data {
+        supported: Vec<String>,
+    }
+    if !is_modern(error) {
+        return false;
+    }
+    let Ok(view) = error.read::<ErrorView<'_>>() else { return false };
+    let data = view.data.and_then(|data| serde_json::from_str::<Data>(data.get()).ok());
+    let legacy = |version: &String| {
+        Revision::parse(version).is_some_and(|revision| revision.era() == Era::Legacy)
+    };
+    !data.is_some_and(|data| data.supported.iter().any(legacy))
+}
+
+fn failed(question: &str, fault: Fault) -> Verdict {
+    match fault {
+        Fault::Answered(error) => {
+            Verdict::Failed(format!("it refused `{question}`: {}", words(&error)))
+        }
+        Fault::Failed(_) | Fault::Cancelled => Verdict::Closed,
+    }
+}
+
+/// What an error says, for people.
+fn words(error: &Raw) -> String {
+    let message = error.member("message").and_then(|message| message.string());
+    message.unwrap_or_else(|| error.get().chars().take(200).collect())
+}

@@ -1,0 +1,261 @@
+//! Reads what an upstream writes and takes each message to whom it is for.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc;
+use tokio::task;
+use tokio_util::sync::CancellationToken;
+
+use crate::upstream::connection::Connection;
+use crate::upstream::connection::Incoming;
+use crate::upstream::connection::Meant;
+use crate::upstream::inquiry;
+use crate::upstream::transport::tail::Tail;
+use crate::wire::Id;
+use crate::wire::Raw;
+use crate::wire::code;
+use crate::wire::frame;
+use crate::wire::frame::Message;
+use crate::wire::frame::Notification;
+use crate::wire::frame::Request;
+use crate::wire::line::Line;
+use crate::wire::line::Lines;
+use crate::wire::meta;
+use crate::wire::method;
+use crate::wire::skim;
+
+/// How often a full queue is given a chance to empty before progress is dropped.
+const PATIENCE: usize = 3;
+/// How many frames are written at once.
+const WRITE_BATCH: usize = 64;
+
+/// Reads one connection.
+pub(super) struct Reader {
+    connection: Connection,
+    stdout_noise: Noise,
+    /// The upstream's own requests that are not answered yet.
+    asked: HashMap<Id, CancellationToken>,
+}
+
+/// What a program wrote to stdout that is no message; people need to see it when a start fails.
+#[derive(Clone, Debug)]
+pub(super) struct Noise {
+    tail: Tail,
+}
+
+impl Noise {
+    /// Starts empty; secrets are masked as in `stderr`.
+    pub(super) fn new(stderr: &Tail) -> Self {
+        Self { tail: stderr.fresh() }
+    }
+
+    /// Returns the first line, if there was one.
+    pub(super) fn first(&self) -> Option<String> {
+        self.tail.lines().into_iter().next()
+    }
+
+    fn add(&self, line: &[u8]) {
+        if self.tail.lines().len() < 3 {
+            self.tail.add(line);
+        }
+    }
+}
+
+impl Reader {
+    /// Makes the reader of `connection`.
+    pub(super) fn new(connection: Connection, stdout_noise: Noise) -> Self {
+        Self { connection, stdout_noise, asked: HashMap::new() }
+    }
+
+    /// Reads until the input ends or the connection is closed, then ends every request under way.
+    pub(super) async fn run(mut self, input: impl AsyncRead + Unpin, limit: usize) {
+        let mut lines = Lines::new(input, limit);
+        let closed = self.connection.closed().clone();
+        loop {
+            let line = tokio::select! {
+                line = lines.next() => line,
+                () = closed.cancelled() => break,
+            };
+            match line {
+                Ok(Some(Line::Whole(bytes))) => self.take(bytes).await,
+                Ok(Some(Line::TooLong { id, kind })) => self.take_too_long(id.as_ref(), kind),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        for answer in self.asked.into_values() {
+            answer.cancel();
+        }
+        self.connection.close();
+    }
+
+    async fn take(&mut self, bytes: Bytes) {
+        match frame::read(bytes.clone()) {
+            Ok(Message::Response(response)) => self.take_answer(response),
+            Ok(Message::Notification(notification)) => self.take_notification(notification).await,
+            Ok(Message::Request(request)) => self.take_request(request),
+            Err(frame::Defect::Syntax(_)) => {
+                tracing::debug!(upstream = %self.connection.upstream(), "not JSON on stdout");
+                self.stdout_noise.add(&bytes);
+            }
+            Err(defect) => {
+                tracing::debug!(upstream = %self.connection.upstream(), %defect, "odd message");
+                self.stdout_noise.add(&bytes);
+            }
+        }
+    }
+
+    fn take_answer(&self, response: frame::Response) {
+        // An error without an id can only be meant for a request if there is no other.
+        let number = match &response.id {
+            Some(id) => id.as_number(),
+            None => self.connection.only_number(),
+        };
+        if let Some(number) = number {
+            self.connection.finish(number, Incoming::Answer(response.outcome));
+        }
+    }
+
+    fn take_too_long(&self, id: Option<&Id>, kind: Option<skim::Kind>) {
+        let upstream = self.connection.upstream();
+        tracing::warn!(%upstream, "a message over the limit was dropped");
+        match (kind, id.and_then(Id::as_number)) {
+            (Some(skim::Kind::Answer), Some(number)) => {
+                self.connection.finish(number, Incoming::TooLarge);
+            }
+            (Some(skim::Kind::Call), _) => {
+                if let Some(id) = id {
+                    let problem = "the message is over the limit of its receiver";
+                    let error = frame::error(code::INVALID_REQUEST, problem, None);
+                    self.connection.answer_now(id, Err(&error));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn take_notification(&mut self, notification: Notification) {
+        let Notification { method, params } = notification;
+        let connection = &self.connection;
+        match (method.as_str(), params) {
+            (method::PROGRESS, Some(params)) => self.take_progress(params).await,
+            (method::MESSAGE, Some(params)) => self.take_log(params).await,
+            (method::CANCELLED, Some(params)) => self.take_cancellation(&params),
+            (method::RESOURCE_UPDATED, Some(params)) => {
+                let Some(uri) = params.member("uri") else { return };
+                for caller in connection.callers().present() {
+                    caller.mailbox().updated(connection.upstream(), &uri);
+                }
+            }
+            (method::TOOLS_CHANGED, _) => connection.list_changed(|lists| lists.tools += 1),
+            (method::PROMPTS_CHANGED, _) => connection.list_changed(|lists| lists.prompts += 1),
+            (method::RESOURCES_CHANGED, _) => connection.list_changed(|lists| lists.resources += 1),
+            (method::ACKNOWLEDGED, Some(params)) => {
+                let id = params.member("_meta").and_then(|it| it.member(meta::SUBSCRIPTION_ID));
+                if let Some(number) = id.and_then(Id::parse).and_then(|id| id.as_number()) {
+                    drop(connection.tell(number, Incoming::Acknowledged));
+                }
+            }
+            (method::ELICITATION_COMPLETE, Some(params)) => {
+                if let Ok(caller) = connection.callers().only() {
+                    caller.mailbox().pass_on(method::ELICITATION_COMPLETE, params);
+                }
+            }
+            (method, _) => tracing::debug!(upstream = %connection.upstream(), method, "ignored"),
+        }
+    }
+
+    async fn take_progress(&self, params: Raw) {
+        let token = params.member(meta::PROGRESS_TOKEN).and_then(Id::parse);
+        if let Some(number) = token.and_then(|token| token.as_number()) {
+            self.tell(number, Incoming::Progress(params)).await;
+        }
+    }
+
+    async fn take_log(&self, params: Raw) {
+        let upstream = Raw::of(self.connection.upstream().as_str());
+        let set = [(meta::CONFLUX_UPSTREAM, upstream.get())];
+        let params = meta::edit(Some(&params), &set, &[]).unwrap_or(params);
+        match self.connection.meant() {
+            Ok(Meant::Call { number, .. }) => self.tell(number, Incoming::Log(params)).await,
+            Ok(Meant::Caller(caller)) => caller.mailbox().log(params),
+            // A message that may concern another caller's request is shown to nobody.
+            Err(_) => {}
+        }
+    }
+
+    /// Tells a request something; if its caller is too slow, that is dropped rather than waited for.
+    async fn tell(&self, number: u64, incoming: Incoming) {
+        let mut incoming = incoming;
+        for _ in 0..PATIENCE {
+            match self.connection.tell(number, incoming) {
+                Ok(()) => return,
+                Err(refused) => incoming = refused,
+            }
+            task::yield_now().await;
+        }
+        tracing::debug!(upstream = %self.connection.upstream(), number, "a slow caller missed news");
+    }
+
+    fn take_cancellation(&mut self, params: &Raw) {
+        let Some(id) = params.member("requestId").and_then(Id::parse) else { return };
+        if let Some(answer) = self.asked.remove(&id) {
+            answer.cancel();
+        } else if let Some(number) = id.as_number() {
+            // On stdio a modern server ends a subscription this way.
+            self.connection.finish(number, Incoming::Closed);
+        }
+    }
+
+    fn take_request(&mut self, request: Request) {
+        self.asked.retain(|_, answer| !answer.is_cancelled());
+        if request.method == method::PING {
+            return self.connection.answer_now(&request.id, Ok(&Raw::of(&serde_json::json!({}))));
+        }
+        let id = request.id.clone();
+        if self.asked.contains_key(&id) {
+            let error = frame::error(code::INVALID_REQUEST, "this id is in flight already", None);
+            return self.connection.answer_now(&id, Err(&error));
+        }
+        if let Some(answer) = inquiry::begin(&self.connection, request, self.asked.len()) {
+            self.asked.insert(id, answer);
+        }
+    }
+}
+
+/// Writes what is queued, as much at once as is there, until the queue or the connection ends.
+pub(super) async fn write(
+    connection: Connection,
+    mut queue: mpsc::Receiver<Bytes>,
+    mut output: impl AsyncWrite + Unpin,
+) {
+    let mut batch = Vec::with_capacity(WRITE_BATCH);
+    let mut out = Vec::new();
+    let closed = connection.closed().clone();
+    loop {
+        let count = tokio::select! {
+            count = queue.recv_many(&mut batch, WRITE_BATCH) => count,
+            () = closed.cancelled() => break,
+        };
+        if count == 0 {
+            break;
+        }
+        out.clear();
+        for frame in batch.drain(..) {
+            out.extend_from_slice(&frame);
+            out.push(b'\n');
+        }
+        let written = tokio::select! {
+            written = output.write_all(&out) => written,
+            () = closed.cancelled() => break,
+        };
+        if written.is_err() || output.flush().await.is_err() {
+            break;
+        }
+        out.shrink_to(64 * 1024);
+    }
+    connection.close();
+}

@@ -1,0 +1,153 @@
+//! Children that speak over their standard input and output: started here and nowhere else.
+//!
+//! Each child leads a process group of its own, so that what it starts ends with it.
+
+use std::io;
+use std::process::ExitStatus;
+use std::process::Stdio;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use tokio::process::Child;
+use tokio::process::ChildStderr;
+use tokio::process::ChildStdin;
+use tokio::process::ChildStdout;
+use tokio::process::Command;
+use tokio::time;
+
+use crate::config;
+
+/// How long a child may take to end by itself once its stdin is closed.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// How long it may take to end once it was told to.
+const TERMINATE_LIMIT: Duration = Duration::from_secs(2);
+
+/// A child that was started.
+#[derive(Debug)]
+pub(in crate::upstream) struct Process {
+    child: Child,
+    group: Option<i32>,
+}
+
+/// The ends of a child's pipes.
+#[derive(Debug)]
+pub(in crate::upstream) struct Pipes {
+    /// Where requests go.
+    pub(in crate::upstream) stdin: ChildStdin,
+    /// Where answers come from.
+    pub(in crate::upstream) stdout: ChildStdout,
+    /// What it tells people.
+    pub(in crate::upstream) stderr: ChildStderr,
+}
+
+/// Starts `command` with the environment `base` and what the entry itself names, nothing else.
+pub(in crate::upstream) fn start(
+    command: &config::Command,
+    base: &IndexMap<String, String>,
+) -> io::Result<(Process, Pipes)> {
+    let mut starter = prepared(command)?;
+    starter.args(&command.args).env_clear().envs(base).envs(&command.env);
+    starter.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    starter.kill_on_drop(true);
+    #[cfg(unix)]
+    starter.process_group(0);
+    if let Some(directory) = &command.cwd {
+        starter.current_dir(directory);
+    }
+    let mut child = starter.spawn()?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok());
+    let missing = || io::Error::other("a pipe to the child is missing");
+    let pipes = Pipes {
+        stdin: child.stdin.take().ok_or_else(missing)?,
+        stdout: child.stdout.take().ok_or_else(missing)?,
+        stderr: child.stderr.take().ok_or_else(missing)?,
+    };
+    Ok((Process { child, group }, pipes))
+}
+
+/// The command `conflux` means the program that is running, so that both are of one version.
+fn prepared(command: &config::Command) -> io::Result<Command> {
+    if command.program == "conflux" {
+        return Ok(Command::new(std::env::current_exe()?));
+    }
+    Ok(Command::new(&command.program))
+}
+
+impl Process {
+    /// Waits until the child has ended. Cancel safe.
+    pub(in crate::upstream) async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// Ends the child and its group; its stdin must be closed already.
+    ///
+    /// Waits for it to end by itself, then terminates the group, then kills it. What the child
+    /// left behind in its group is terminated even if the child ended in good order.
+    pub(in crate::upstream) async fn stop(mut self) -> Option<ExitStatus> {
+        let mut status = time::timeout(CLOSE_LIMIT, self.child.wait()).await.ok();
+        self.signal(Signal::Terminate);
+        if status.is_none() {
+            status = time::timeout(TERMINATE_LIMIT, self.child.wait()).await.ok();
+        }
+        self.signal(Signal::Kill);
+        if status.is_none() {
+            status = time::timeout(TERMINATE_LIMIT, self.child.wait()).await.ok();
+        }
+        self.group = None;
+        status.and_then(Result::ok)
+    }
+
+    #[cfg(unix)]
+    fn signal(&mut self, signal: Signal) {
+        use nix::sys::signal;
+        let Some(group) = self.group else { return };
+        let signal = match signal {
+            Signal::Terminate => signal::Signal::SIGTERM,
+            Signal::Kill => signal::Signal::SIGKILL,
+        };
+        // The group may be gone already, which is what is wanted.
+        let _ = signal::killpg(nix::unistd::Pid::from_raw(group), signal);
+    }
+
+    #[cfg(not(unix))]
+    fn signal(&mut self, signal: Signal) {
+        // Without process groups the child alone can be reached.
+        if matches!(signal, Signal::Kill) {
+            drop(self.child.start_kill());
+        }
+    }
+}
+
+impl Drop for Process {
+    /// The last resort, when nobody called [`Process::stop`]: the whole group is killed.
+    fn drop(&mut self) {
+        self.signal(Signal::Kill);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Signal {
+    Terminate,
+    Kill,
+}
+
+/// Says how a child ended, as a fragment: `exit code 3`, `signal 9`.
+pub(in crate::upstream) fn describe(status: ExitStatus) -> String {
+    if let Some(code) = status.code() {
+        return format!("exit code {code}");
+    }
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return format!("signal {signal}");
+    }
+    "an unknown status".to_owned()
+}
+
+/// Says why a program could not be started, as a fragment.
+pub(in crate::upstream) fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such program, or no such `cwd`".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be executed".to_owned(),
+        _ => error.to_string(),
+    }
+}
