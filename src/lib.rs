@@ -4,3 +4,6 @@
 
 /// Newtypes for every identity.
 pub mod ids;
+
+/// What a gateway is told: validated plain data, and how it is loaded.
+pub mod config;
