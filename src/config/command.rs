@@ -41,8 +41,8 @@ impl Check<'_> {
     }
 
     fn missing(&mut self, path: &KeyPath, lenient: bool) {
-        let excused = self.context.excused.iter().any(|key| path.key("command").is_within(key));
-        if lenient || excused {
+        // A `url` that was taken out stands for an upstream without a command.
+        if lenient || ["command", "url"].iter().any(|key| self.is_excused(&path.key(key))) {
             return;
         }
         let key = path.last().unwrap_or_default();

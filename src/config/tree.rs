@@ -111,6 +111,10 @@ fn syntax_message(error: &serde_saphyr::Error) -> String {
     if let serde_saphyr::Error::MultipleDocuments { .. } = error {
         return "more than one document in this file (`---`)".to_owned();
     }
+    // Values may be null here; only keys are read as text.
+    if let serde_saphyr::Error::NullIntoString { .. } = error {
+        return "a key is empty".to_owned();
+    }
     let text = error.without_snippet().to_string();
     let sentence = text.lines().next().unwrap_or_default();
     format!("not valid YAML or JSON: {}", without_location(sentence))

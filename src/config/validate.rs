@@ -156,7 +156,7 @@ impl Check<'_> {
     }
 
     fn remote(&mut self, key: &str, path: &KeyPath, disabled: bool) {
-        if !disabled {
+        if !disabled && !self.is_excused(&path.key("disabled")) {
             let message = format!("`{key}` has a `url`, but HTTP upstreams are not supported yet");
             let place = self.context.places.key(&path.key("url"));
             let problem = Problem::at(&place, &path.key("url"), message);
@@ -304,6 +304,11 @@ impl Check<'_> {
         let place = self.context.places.value(path);
         self.problems.push(Problem::at(&place, path, misread.message).hint(misread.hint));
         least
+    }
+
+    /// Whether a problem that was reported already explains why `path` is not there.
+    pub(super) fn is_excused(&self, path: &KeyPath) -> bool {
+        self.context.excused.iter().any(|excused| path.is_within(excused))
     }
 
     /// Returns the directory that relative paths at `place` start from.
