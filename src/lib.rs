@@ -4,13 +4,19 @@
 
 /// Newtypes for every identity.
 pub mod ids;
+
 /// Validated configuration.
 pub mod config;
 
 /// Frames, eras and vocabulary; what is relayed stays raw.
 pub mod wire;
+
 /// One request on its way, and the way back.
 pub mod exchange;
+
+/// What all upstreams offer, merged.
+pub mod catalog;
+
 /// The servers behind Conflux.
 pub mod upstream;
 
@@ -19,3 +25,6 @@ pub mod router;
 
 /// Writes the snapshots.
 pub mod control;
+
+/// Builds everything, starts it, stops it.
+pub mod app;

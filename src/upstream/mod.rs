@@ -100,7 +100,7 @@ pub struct Surroundings {
     /// The environment children start with, before what their entry names.
     pub environment: Arc<IndexMap<String, String>>,
     /// What must not be shown in errors and logs.
-    pub secrets: config::Secrets,
+    pub secrets: config::secrets::Secrets,
     /// The longest message, in bytes.
     pub message_limit: usize,
     /// Where facts about upstreams are remembered between runs.

@@ -20,12 +20,12 @@ const LINE_LENGTH: usize = 1024;
 #[derive(Clone, Debug)]
 pub(in crate::upstream) struct Tail {
     lines: Arc<Mutex<VecDeque<String>>>,
-    secrets: config::Secrets,
+    secrets: config::secrets::Secrets,
 }
 
 impl Tail {
     /// Starts empty; `secrets` are masked in every line.
-    pub(in crate::upstream) fn new(secrets: config::Secrets) -> Self {
+    pub(in crate::upstream) fn new(secrets: config::secrets::Secrets) -> Self {
         Self { lines: Arc::default(), secrets }
     }
 

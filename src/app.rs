@@ -1,0 +1,99 @@
+//! The composition root: start order, stop order, nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::config::Start;
+use crate::control::Control;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Callers;
+use crate::ids::UpstreamId;
+use crate::router::Router;
+use crate::upstream;
+use crate::upstream::Handle;
+
+/// How long everything together may take to stop; what is left then is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// Everything that runs, whatever is in front of it.
+#[derive(Debug)]
+pub struct App {
+    config: Arc<Config>,
+    router: Arc<Router>,
+    callers: Callers,
+    handles: IndexMap<UpstreamId, Handle>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl App {
+    /// Builds everything for `config`. No upstream is started yet.
+    pub async fn start(config: Config) -> Self {
+        let config = Arc::new(config);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let around = upstream::Surroundings {
+            callers: Callers::default(),
+            environment: Arc::new(config.child_environment.clone()),
+            secrets: config.secrets.clone(),
+            message_limit: config.limits.message,
+            state: config.state.clone(),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        };
+        let enabled = config.upstreams.values().filter(|upstream| !upstream.disabled);
+        let handles: IndexMap<_, _> = enabled
+            .map(|upstream| (upstream.id.clone(), Handle::new(Arc::new(upstream.clone()), &around)))
+            .collect();
+        let control = Control::new(Arc::clone(&config), handles.clone(), &around).await;
+        let router = Arc::clone(control.router());
+        tasks.spawn(control.run());
+        Self { config, router, callers: around.callers, handles, tasks, stop }
+    }
+
+    /// Returns what it was built for.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Returns where requests go.
+    pub fn router(&self) -> &Arc<Router> {
+        &self.router
+    }
+
+    /// Returns where callers are counted as present.
+    pub fn callers(&self) -> &Callers {
+        &self.callers
+    }
+
+    /// Returns every upstream that is not disabled, in the order of the file.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Handle> {
+        self.handles.values()
+    }
+
+    /// Lets upstreams know what the client in front can do, and starts the eager ones.
+    pub fn opened(&self, caller: &Arc<Caller>) {
+        for handle in self.handles.values() {
+            handle.offer(caller.capabilities());
+            if handle.config().start == Start::Eager {
+                let handle = handle.clone();
+                // What comes of it is in the state of the upstream.
+                self.tasks.spawn(async move { drop(handle.ready().await) });
+            }
+        }
+    }
+
+    /// Stops every upstream, side by side, and waits for all tasks, within bounds.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if time::timeout(STOP_LIMIT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some tasks did not stop in time");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! A configuration as it is written; the doc comments here become the JSON Schema and the
+//! reference.
+//!
+//! Nothing here is checked beyond its shape: `validate` turns it into [`crate::config::Config`],
+//! which cannot be wrong.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::config::units::WrittenDuration;
+use crate::config::units::WrittenSize;
+
+/// The upstreams of a Conflux gateway and its limits.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Conflux configuration")]
+pub struct File {
+    /// The JSON Schema of this file, for editors; Conflux itself ignores it.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+
+    /// The MCP servers behind this gateway, by key. The order here is the order in which their
+    /// tools are listed. A key consists of `A-Z`, `a-z`, `0-9`, `_` and `-`, holds no `__`, does
+    /// not end in `_` and is not `conflux`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub upstreams: BTreeMap<String, Upstream>,
+
+    /// The same as `upstreams`, in the shape of MCP clients' own files, so that an existing JSON
+    /// can be pasted. A file has one of the two.
+    #[serde(rename = "mcpServers", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mcp_servers: BTreeMap<String, McpServer>,
+
+    /// How public names are made.
+    #[serde(default)]
+    pub names: Names,
+
+    /// What one message, one client and one start may cost.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// One MCP server that Conflux starts and speaks to.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upstream {
+    /// The program to start; required. A name is looked up in `PATH`; `~/`, `./` and `../` at
+    /// the start mean the home directory and the directory of this file (or `cwd`, if given).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+
+    /// The arguments of the program, passed as they are: no shell is involved.
+    pub args: Vec<String>,
+
+    /// Environment variables of the program, in addition to the small safe environment that
+    /// every upstream gets.
+    pub env: BTreeMap<String, String>,
+
+    /// The working directory of the program, relative to the directory of this file; `~/` is
+    /// the home directory. Without it, the program runs where Conflux runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+
+    /// The address of a remote MCP server. This version speaks to programs only: an entry with
+    /// `url` must be `disabled`, and nothing else in it is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+
+    /// Whether the gateway counts as not ready without this upstream.
+    pub required: bool,
+
+    /// When the program is started.
+    pub start: Start,
+
+    /// How long to wait for this upstream.
+    pub timeout: Timeout,
+
+    /// What stands before `__` in the public names of this upstream's tools and prompts, by
+    /// default its key, with the same rules; `""` leaves the names as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+
+    /// Which of the upstream's tools are offered.
+    pub tools: Tools,
+
+    /// Whether to leave this upstream out; its variables need not be set then.
+    pub disabled: bool,
+}
+
+/// An upstream in the shape of MCP clients' own files: all keys of an upstream, and these.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("additionalProperties" = false))]
+pub struct McpServer {
+    /// The transport; only `stdio` with `command`.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Transport>,
+
+    /// The transport; only `stdio` with `command`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
+
+    /// The opposite of `disabled`; give one of the two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+
+    /// Everything else is as under `upstreams`.
+    #[serde(flatten)]
+    pub upstream: Upstream,
+}
+
+/// How an upstream is reached.
+#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Over the standard input and output of a program.
+    Stdio,
+}
+
+/// When an upstream is started.
+#[derive(Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// When it is first needed.
+    #[default]
+    Lazy,
+    /// Together with Conflux.
+    Eager,
+}
+
+/// How long to wait for an upstream. Each is at least `1ms`.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeout {
+    /// From the start of the program until it can be asked; at most `24h`.
+    pub start: WrittenDuration,
+    /// For the answer to one request; at most `24h`.
+    pub call: WrittenDuration,
+    /// Without a request, until the program is stopped; the next request starts it again. At
+    /// most `720h`.
+    pub idle: WrittenDuration,
+}
+
+impl Default for Timeout {
+    fn default() -> Self {
+        let written = |text: &str| WrittenDuration(text.to_owned());
+        Self { start: written("30s"), call: written("60s"), idle: written("10m") }
+    }
+}
+
+/// Which tools are offered: those that match `allow` and do not match `deny`. Patterns are about
+/// the upstream's own names; case matters; `*`, `?`, `[a-z]` and `{a,b}` have their usual meaning.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tools {
+    /// Patterns of the tools to offer.
+    pub allow: Vec<String>,
+    /// Patterns of the tools to hide, even if `allow` matches.
+    pub deny: Vec<String>,
+}
+
+impl Default for Tools {
+    fn default() -> Self {
+        Self { allow: vec!["*".to_owned()], deny: Vec::new() }
+    }
+}
+
+/// How public names are made.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Names {
+    /// The longest public name, in characters; what is longer is shortened and ends in a hash.
+    /// The default leaves room for `mcp__conflux__` within the 64 characters that several
+    /// clients allow.
+    #[schemars(range(min = 24, max = 128))]
+    pub max_length: usize,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { max_length: 50 }
+    }
+}
+
+/// What one message, one client and one start may cost.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest message that is read from a client or an upstream; from `1KiB` to `1GiB`.
+    pub message: WrittenSize,
+
+    /// How many requests of one client may be under way at once.
+    #[schemars(range(min = 1, max = 65536))]
+    pub in_flight: usize,
+
+    /// How long the first listing waits for upstreams that are still starting; at most `60s`.
+    /// Upstreams that take longer are added when they are ready.
+    pub start_budget: WrittenDuration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: WrittenSize("16MiB".to_owned()),
+            in_flight: 256,
+            start_budget: WrittenDuration("5s".to_owned()),
+        }
+    }
+}
+
+/// Returns the JSON Schema of a configuration file.
+pub(super) fn schema() -> Value {
+    let mut schema = schemars::schema_for!(File).to_value();
+    tidy(&mut schema);
+    schema
+}
+
+/// Takes `null` out of the types of optional keys, because a key that is not wanted is left out,
+/// and line breaks out of descriptions.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        Value::Object(object) => {
+            object.values_mut().for_each(tidy);
+            if let Some(Value::Array(types)) = object.get("type")
+                && let Some(first) = types.first().cloned()
+            {
+                object.insert("type".to_owned(), first);
+            }
+            if let Some(Value::Array(choices)) = object.get("anyOf")
+                && let Some(Value::Object(first)) = choices.first().cloned()
+            {
+                object.remove("anyOf");
+                object.extend(first);
+            }
+            // The line breaks of the source code mean nothing here.
+            if let Some(Value::String(text)) = object.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
+            if object.get("default").is_some_and(Value::is_null) {
+                object.remove("default");
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

@@ -1,0 +1,237 @@
+//! Finds the layers of a configuration, puts them over each other and has them validated.
+//!
+//! Defaults, then files, then the environment, then flags; later goes over earlier. Nothing else
+//! in Conflux reads the environment or figment.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use etcetera::BaseStrategy;
+use figment::Figment;
+use figment::providers::Serialized;
+
+use crate::config::Config;
+use crate::config::dialect;
+use crate::config::environment;
+use crate::config::environment::Setting;
+use crate::config::file;
+use crate::config::file::File;
+use crate::config::layer::Layer;
+use crate::config::layer::Places;
+use crate::config::problem::KeyPath;
+use crate::config::problem::Place;
+use crate::config::problem::Problem;
+use crate::config::problem::Problems;
+use crate::config::problem::Source;
+use crate::config::shape::Checker;
+use crate::config::tree;
+use crate::config::tree::Node;
+use crate::config::validate;
+
+/// The name of a configuration that nobody named.
+const FILE_NAME: &str = "upstreams.yaml";
+
+/// What the command line says about the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The files to layer, from `--config`; if there are none, they are looked for.
+    pub files: Vec<PathBuf>,
+    /// Values from flags, which go over everything else.
+    pub overrides: Vec<Override>,
+}
+
+/// One value from a flag.
+#[derive(Clone, Debug)]
+pub struct Override {
+    /// The flag, for messages.
+    pub flag: String,
+    /// The key it sets, with dots, as in `limits.message`.
+    pub key: String,
+    /// The value, as it would be written in a file.
+    pub value: String,
+}
+
+/// What a process finds around itself; tests make their own.
+#[derive(Clone, Default)]
+pub struct Surroundings {
+    /// The environment.
+    pub variables: BTreeMap<String, String>,
+    /// The working directory.
+    pub directory: PathBuf,
+    /// The user's home directory.
+    pub home: Option<PathBuf>,
+    /// The user's directory of configurations.
+    pub config: Option<PathBuf>,
+    /// The user's directory of state.
+    pub state: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Reads the surroundings of this process. Variables that are not Unicode are left out.
+    pub fn of_process() -> Self {
+        let user = etcetera::choose_base_strategy().ok();
+        let user = user.as_ref();
+        let text = |(name, value): (OsString, OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self {
+            variables: env::vars_os().filter_map(text).collect(),
+            directory: env::current_dir().unwrap_or_default(),
+            home: user.map(|user| user.home_dir().to_path_buf()),
+            config: user.map(BaseStrategy::config_dir),
+            // Windows has no directory for state of its own; that of caches stays on the machine.
+            state: user.map(|user| user.state_dir().unwrap_or_else(|| user.cache_dir())),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// Loads a configuration from the disk, with everything else given.
+///
+/// # Errors
+///
+/// Everything that is wrong with it, at once.
+pub fn load_within(options: &Options, around: &Surroundings) -> Result<Config, Problems> {
+    let mut draft = Draft::default();
+    for shown in find(options, around)? {
+        let absolute = around.directory.join(&shown).components().collect();
+        draft.add_file(&Arc::new(Source { shown, absolute }));
+    }
+    let keys = draft.places.order(&KeyPath::of(&["upstreams"]));
+    draft.add_settings("environment", environment::settings(&around.variables, &keys));
+    draft.add_settings("flags", options.overrides.iter().map(setting).collect());
+    draft.finish(around)
+}
+
+/// Returns the files to layer, as the user named them.
+fn find(options: &Options, around: &Surroundings) -> Result<Vec<PathBuf>, Problems> {
+    if !options.files.is_empty() {
+        return Ok(options.files.clone());
+    }
+    if let Some(named) = around.variable("CONFLUX_CONFIG") {
+        return Ok(env::split_paths(named).collect());
+    }
+    let user = around.config.as_ref().map(|config| config.join("conflux").join(FILE_NAME));
+    let places: Vec<PathBuf> =
+        [Some(PathBuf::from(FILE_NAME)), user].into_iter().flatten().collect();
+    let found = places.iter().find(|path| around.directory.join(path).is_file());
+    found.map(|path| vec![path.clone()]).ok_or_else(|| nothing_found(&places).into())
+}
+
+fn nothing_found(places: &[PathBuf]) -> Problem {
+    let places: Vec<_> = places.iter().map(|path| format!("`{}`", path.display())).collect();
+    let message = format!("no configuration found: there is no {}", places.join(" and no "));
+    Problem::new(message).hint(
+        "name one with `--config FILE` or `CONFLUX_CONFIG`, or begin with an `upstreams.yaml` \
+         like this:\n\n    upstreams:\n      files:\n        command: npx\n        \
+         args: [-y, \"@modelcontextprotocol/server-filesystem\", \".\"]",
+    )
+}
+
+fn setting(flag: &Override) -> Setting {
+    Setting {
+        path: flag.key.split('.').map(str::to_owned).collect(),
+        text: flag.value.clone(),
+        place: Place::Flag(flag.flag.clone()),
+    }
+}
+
+/// A configuration on its way: the layers so far, and everything found wrong with them.
+struct Draft {
+    schema: serde_json::Value,
+    sources: Vec<Arc<Source>>,
+    figment: Figment,
+    places: Places,
+    problems: Vec<Problem>,
+    excused: Vec<KeyPath>,
+    /// Whether a file could not be read at all: what is missing may be in there.
+    incomplete: bool,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            schema: file::schema(),
+            sources: Vec::new(),
+            figment: Figment::from(Serialized::defaults(File::default())),
+            places: Places::default(),
+            problems: Vec::new(),
+            excused: Vec::new(),
+            incomplete: false,
+        }
+    }
+}
+
+impl Draft {
+    fn add_file(&mut self, source: &Arc<Source>) {
+        self.sources.push(Arc::clone(source));
+        let root = match fs::read(&source.absolute).map(String::from_utf8) {
+            Ok(Ok(text)) => tree::parse(&text, source, &mut self.problems),
+            Ok(Err(_)) => self.unreadable(source, "the file is not UTF-8", "save it as UTF-8"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let hint = "check the path; a relative one starts in the working directory";
+                self.unreadable(source, "there is no such file", hint)
+            }
+            Err(error) => {
+                let message = format!("cannot be read: {}", error.kind());
+                self.unreadable(source, &message, "name a file that Conflux may read")
+            }
+        };
+        match root {
+            Some(root) => self.add(source.shown.display().to_string(), root),
+            None => self.incomplete = true,
+        }
+    }
+
+    fn unreadable(&mut self, source: &Arc<Source>, message: &str, hint: &str) -> Option<Node> {
+        let place = Place::File { source: Arc::clone(source), line: 0, column: 0 };
+        self.problems.push(Problem::at(&place, &KeyPath::default(), message).hint(hint));
+        None
+    }
+
+    fn add_settings(&mut self, name: &str, settings: Vec<Setting>) {
+        let root = environment::tree(settings, &mut self.problems);
+        self.add(name.to_owned(), root);
+    }
+
+    fn add(&mut self, name: String, mut root: Node) {
+        dialect::reduce_remotes(&mut root);
+        let Self { schema, problems, excused, .. } = self;
+        let mut root = Checker { schema, problems, excused }.check(root);
+        dialect::normalize(&mut root, &mut self.problems);
+        self.places.add(&root);
+        self.figment = std::mem::take(&mut self.figment).merge(Layer { name, root });
+    }
+
+    fn finish(mut self, around: &Surroundings) -> Result<Config, Problems> {
+        if self.incomplete {
+            return Err(Problems::new(self.problems, &self.sources));
+        }
+        let file: File = match self.figment.extract() {
+            Ok(file) => file,
+            Err(error) => {
+                // Not to be expected, as every layer fits the types. Only the key is named:
+                // figment's own message repeats the value, which may be a secret.
+                let message = format!("`{}` does not fit its type", error.path.join("."));
+                self.problems.push(Problem::new(message));
+                return Err(Problems::new(self.problems, &self.sources));
+            }
+        };
+        let context = validate::Context { places: &self.places, around, excused: &self.excused };
+        let files = self.sources.iter().map(|source| source.absolute.clone()).collect();
+        let (config, problems) = validate::compile(file, files, &context);
+        self.problems.extend(problems);
+        match config {
+            Some(config) if self.problems.is_empty() => Ok(config),
+            _ => Err(Problems::new(self.problems, &self.sources)),
+        }
+    }
+}

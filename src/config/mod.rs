@@ -1,0 +1,158 @@
+//! The configuration: validated plain data that cannot be wrong.
+//!
+//! `load` reads the layers, `file` says how they are written, `validate` turns them into the types
+//! here and reports everything that is wrong at once. No serde here, and no environment anywhere
+//! but in `load`.
+
+mod command;
+mod dialect;
+mod environment;
+pub mod file;
+mod interpolate;
+mod layer;
+pub mod load;
+mod name;
+pub mod problem;
+mod reference;
+pub mod secrets;
+mod shape;
+mod suggest;
+pub mod tools;
+mod tree;
+pub mod units;
+mod validate;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::config::problem::Problems;
+use crate::config::secrets::Secrets;
+use crate::config::tools::ToolFilter;
+use crate::ids::UpstreamId;
+
+/// Everything a gateway is told before it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The upstreams in the order of the files; remote ones are not among them.
+    pub upstreams: IndexMap<UpstreamId, Upstream>,
+    /// How public names are made.
+    pub names: Names,
+    /// What one message, one client and one start may cost.
+    pub limits: Limits,
+    /// The files this came from, absolute, in the order in which they were layered.
+    pub files: Vec<PathBuf>,
+    /// The directory for what outlives a run: `CONFLUX_STATE` or the user's state directory.
+    pub state: PathBuf,
+    /// The environment that every child gets beneath the `env` of its entry.
+    pub child_environment: IndexMap<String, String>,
+    /// What no log, error or record may show.
+    pub secrets: Secrets,
+}
+
+/// How public names are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// The longest public name, in bytes; from 24 to 128.
+    pub max_length: usize,
+}
+
+/// What one message, one client and one start may cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest message, in bytes.
+    pub message: usize,
+    /// How many requests of one client may be under way at once; at least 1.
+    pub in_flight: usize,
+    /// How long the first listing waits for upstreams that are still starting.
+    pub start_budget: Duration,
+}
+
+/// One MCP server behind the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its key in the file.
+    pub id: UpstreamId,
+    /// What to start.
+    pub command: Command,
+    /// Whether the gateway counts as not ready without it.
+    pub required: bool,
+    /// When it is started.
+    pub start: Start,
+    /// How long to wait for it.
+    pub timeout: Timeout,
+    /// What stands before `__` in its public names; empty for names without a prefix.
+    pub prefix: String,
+    /// Which of its tools are offered.
+    pub tools: ToolFilter,
+    /// Whether it is left out. References in its command are filled in only where they can be.
+    pub disabled: bool,
+}
+
+/// A program to start. Its `Debug` shows neither arguments nor values: they may be secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Command {
+    /// An absolute path, or a name to look up in `PATH`.
+    pub program: String,
+    /// The arguments.
+    pub args: Vec<String>,
+    /// The variables of the entry, to be set over [`Config::child_environment`].
+    pub env: IndexMap<String, String>,
+    /// The working directory, absolute; without one, Conflux's own.
+    pub cwd: Option<PathBuf>,
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command")
+            .field("program", &self.program)
+            .field("args", &self.args.len())
+            .field("env", &self.env.keys())
+            .field("cwd", &self.cwd)
+            .finish()
+    }
+}
+
+/// When an upstream is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// When it is first needed.
+    Lazy,
+    /// Together with Conflux.
+    Eager,
+}
+
+/// How long to wait for an upstream; none is zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeout {
+    /// From the start of the program until it can be asked.
+    pub start: Duration,
+    /// For the answer to one request.
+    pub call: Duration,
+    /// Without a request, until the program is stopped.
+    pub idle: Duration,
+}
+
+/// Loads the configuration that the options, the environment and the disk hold.
+///
+/// # Errors
+///
+/// Everything that is wrong with it, at once.
+pub fn load(options: &load::Options) -> Result<Config, Problems> {
+    load::load_within(options, &load::Surroundings::of_process())
+}
+
+/// Returns the JSON Schema of a configuration file.
+pub fn schema() -> serde_json::Value {
+    file::schema()
+}
+
+/// Returns the reference of the configuration, in Markdown.
+pub fn reference() -> String {
+    reference::render()
+}
+
+#[cfg(test)]
+mod tests;

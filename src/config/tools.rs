@@ -1,0 +1,52 @@
+//! Which tools of an upstream are offered.
+
+use globset::Error;
+use globset::Glob;
+use globset::GlobBuilder;
+use globset::GlobSet;
+
+/// Patterns of an upstream's own tool names: what `allow` matches and `deny` does not. Case
+/// matters, and a pattern matches whole names.
+#[derive(Clone, Debug)]
+pub struct ToolFilter {
+    allow: Vec<Glob>,
+    deny: Vec<Glob>,
+    allowed: GlobSet,
+    denied: GlobSet,
+}
+
+impl ToolFilter {
+    /// Compiles the patterns.
+    pub(super) fn new(allow: Vec<Glob>, deny: Vec<Glob>) -> Result<Self, Error> {
+        let (allowed, denied) = (GlobSet::new(&allow)?, GlobSet::new(&deny)?);
+        Ok(Self { allow, deny, allowed, denied })
+    }
+
+    /// Whether the tool that the upstream calls `local_name` is offered.
+    pub fn permits(&self, local_name: &str) -> bool {
+        self.allowed.is_match(local_name) && !self.denied.is_match(local_name)
+    }
+
+    /// Returns the patterns of tools to offer, as written.
+    pub fn allow(&self) -> impl Iterator<Item = &str> {
+        self.allow.iter().map(Glob::glob)
+    }
+
+    /// Returns the patterns of tools to hide, as written.
+    pub fn deny(&self) -> impl Iterator<Item = &str> {
+        self.deny.iter().map(Glob::glob)
+    }
+}
+
+impl PartialEq for ToolFilter {
+    fn eq(&self, other: &Self) -> bool {
+        self.allow == other.allow && self.deny == other.deny
+    }
+}
+
+impl Eq for ToolFilter {}
+
+/// Reads one pattern; the same on every system.
+pub(super) fn pattern(text: &str) -> Result<Glob, Error> {
+    GlobBuilder::new(text).literal_separator(false).backslash_escape(true).build()
+}

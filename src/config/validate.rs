@@ -1,0 +1,318 @@
+//! Turns a configuration as written into one that cannot be wrong, and reports everything that
+//! stands in the way.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::config::Config;
+use crate::config::Limits;
+use crate::config::Names;
+use crate::config::Start;
+use crate::config::Timeout;
+use crate::config::Upstream;
+use crate::config::environment;
+use crate::config::file;
+use crate::config::layer::Places;
+use crate::config::load::Surroundings;
+use crate::config::name;
+use crate::config::problem::KeyPath;
+use crate::config::problem::Place;
+use crate::config::problem::Problem;
+use crate::config::secrets::Secrets;
+use crate::config::tools;
+use crate::config::tools::ToolFilter;
+use crate::config::units;
+use crate::config::units::Misread;
+use crate::config::units::WrittenDuration;
+use crate::config::units::WrittenSize;
+use crate::ids::UpstreamId;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// The smallest lets a handshake pass; the largest still fits into memory once per direction.
+const MESSAGE: RangeInclusive<usize> = 1 << 10..=1 << 30;
+/// A client that waits longer for its first listing gives up.
+const START_BUDGET: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(1);
+const WAIT: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(24);
+const IDLE: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(720);
+
+/// What the checks may look at besides the file.
+pub(super) struct Context<'a> {
+    pub(super) places: &'a Places,
+    pub(super) around: &'a Surroundings,
+    /// Keys whose absence has been reported already.
+    pub(super) excused: &'a [KeyPath],
+}
+
+/// Checks everything; without problems there is a configuration.
+pub(super) fn compile(
+    file: file::File,
+    files: Vec<PathBuf>,
+    context: &Context<'_>,
+) -> (Option<Config>, Vec<Problem>) {
+    let mut check = Check { context, problems: Vec::new(), secrets: Vec::new() };
+    let file::File { schema: _, upstreams, mcp_servers: _, names, limits } = file;
+    let limits = check.limits(&limits);
+    let upstreams = check.upstreams(upstreams, names.max_length);
+    let state = check.state();
+    let Check { problems, secrets, .. } = check;
+    let config = state.filter(|_| problems.is_empty()).map(|state| Config {
+        upstreams,
+        names: Names { max_length: names.max_length },
+        limits,
+        files,
+        state,
+        child_environment: environment::for_children(&context.around.variables),
+        secrets: Secrets::new(secrets),
+    });
+    (config, problems)
+}
+
+/// The checks and what they found.
+pub(super) struct Check<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) secrets: Vec<String>,
+}
+
+impl Check<'_> {
+    fn limits(&mut self, written: &file::Limits) -> Limits {
+        let path = KeyPath::of(&["limits"]);
+        Limits {
+            message: self.size(&written.message, &MESSAGE, &path.key("message")),
+            in_flight: written.in_flight,
+            start_budget: self.duration(
+                &written.start_budget,
+                &START_BUDGET,
+                &path.key("start_budget"),
+            ),
+        }
+    }
+
+    fn state(&mut self) -> Option<PathBuf> {
+        let around = self.context.around;
+        let named = around.variables.get("CONFLUX_STATE").filter(|named| !named.is_empty());
+        let named = named.map(|named| around.directory.join(named));
+        let state = named.or_else(|| around.state.as_ref().map(|state| state.join("conflux")));
+        if state.is_none() {
+            let problem = Problem::new("there is no home directory to keep state in");
+            self.problems.push(problem.hint("set `CONFLUX_STATE` to a directory"));
+        }
+        state
+    }
+
+    fn upstreams(
+        &mut self,
+        mut written: BTreeMap<String, file::Upstream>,
+        max_length: usize,
+    ) -> IndexMap<UpstreamId, Upstream> {
+        let mut upstreams = IndexMap::new();
+        for key in self.context.places.order(&KeyPath::of(&["upstreams"])) {
+            let Some(written) = written.remove(&key) else { continue };
+            if let Some(upstream) = self.upstream(&key, &written, max_length) {
+                upstreams.insert(upstream.id.clone(), upstream);
+            }
+        }
+        self.prefixes_differ(&upstreams);
+        upstreams
+    }
+
+    /// Checks one upstream; nothing comes of one that is only there to be left out.
+    fn upstream(
+        &mut self,
+        key: &str,
+        written: &file::Upstream,
+        max_length: usize,
+    ) -> Option<Upstream> {
+        let path = KeyPath::of(&["upstreams", key]);
+        self.name(key, "key", &path, &self.context.places.key(&path));
+        if written.url.is_some() {
+            self.remote(key, &path, written.disabled);
+            return None;
+        }
+        let prefix = self.prefix(key, written.prefix.as_deref(), &path, max_length);
+        let timeout = self.timeout(&written.timeout, &path.key("timeout"));
+        let tools = self.tools(&written.tools, &path.key("tools"));
+        let command = self.command(written, &path);
+        let start = match written.start {
+            file::Start::Lazy => Start::Lazy,
+            file::Start::Eager => Start::Eager,
+        };
+        Some(Upstream {
+            id: UpstreamId::new(key),
+            command: command?,
+            required: written.required,
+            start,
+            timeout,
+            prefix,
+            tools: tools?,
+            disabled: written.disabled,
+        })
+    }
+
+    fn remote(&mut self, key: &str, path: &KeyPath, disabled: bool) {
+        if !disabled && !self.is_excused(&path.key("disabled")) {
+            let message = format!("`{key}` has a `url`, but HTTP upstreams are not supported yet");
+            let place = self.context.places.key(&path.key("url"));
+            let problem = Problem::at(&place, &path.key("url"), message);
+            self.problems.push(problem.hint("add `disabled: true`, or remove the entry"));
+        }
+    }
+
+    fn prefix(
+        &mut self,
+        key: &str,
+        written: Option<&str>,
+        path: &KeyPath,
+        max_length: usize,
+    ) -> String {
+        let prefix = written.unwrap_or(key);
+        let (path, place) = match written {
+            Some(_) => (path.key("prefix"), self.context.places.value(&path.key("prefix"))),
+            None => (path.clone(), self.context.places.key(path)),
+        };
+        if written.is_some_and(|written| !written.is_empty()) {
+            self.name(prefix, "prefix", &path, &place);
+        }
+        let most = max_length.saturating_sub(name::SEPARATOR.len() + name::MIN_LOCAL);
+        if prefix.len() > most {
+            let message = format!(
+                "the prefix `{prefix}` is {} long, which leaves no room for names within \
+                 `names.max_length: {max_length}`",
+                prefix.len()
+            );
+            let hint = format!("set `prefix` to {most} characters or fewer");
+            self.problems.push(Problem::at(&place, &path, message).hint(hint));
+        }
+        prefix.to_owned()
+    }
+
+    fn name(&mut self, text: &str, what: &str, path: &KeyPath, place: &Place) {
+        if let Err(Misread { message, hint }) = name::check(text, what) {
+            self.problems.push(Problem::at(place, path, message).hint(hint));
+        }
+    }
+
+    /// Two upstreams with one prefix would take each other's names.
+    fn prefixes_differ(&mut self, upstreams: &IndexMap<UpstreamId, Upstream>) {
+        let mut first: BTreeMap<&str, &UpstreamId> = BTreeMap::new();
+        for (id, upstream) in upstreams {
+            if upstream.disabled || upstream.prefix.is_empty() {
+                continue;
+            }
+            let Some(other) = first.insert(&upstream.prefix, id) else { continue };
+            first.insert(&upstream.prefix, other);
+            let path = KeyPath::of(&["upstreams", id.as_str()]);
+            let own = self.context.places.value(&path.key("prefix"));
+            let place = match own {
+                Place::Nowhere => self.context.places.key(&path),
+                own => own,
+            };
+            let message =
+                format!("`{other}` and `{id}` have the same prefix `{}`", upstream.prefix);
+            let problem = Problem::at(&place, &path, message);
+            self.problems.push(problem.hint("give one of them another `prefix`"));
+        }
+    }
+
+    fn timeout(&mut self, written: &file::Timeout, path: &KeyPath) -> Timeout {
+        Timeout {
+            start: self.duration(&written.start, &WAIT, &path.key("start")),
+            call: self.duration(&written.call, &WAIT, &path.key("call")),
+            idle: self.duration(&written.idle, &IDLE, &path.key("idle")),
+        }
+    }
+
+    fn tools(&mut self, written: &file::Tools, path: &KeyPath) -> Option<ToolFilter> {
+        let allow = self.patterns(&written.allow, &path.key("allow"));
+        let deny = self.patterns(&written.deny, &path.key("deny"));
+        match ToolFilter::new(allow, deny) {
+            Ok(filter) => Some(filter),
+            Err(error) => {
+                let place = self.context.places.value(path);
+                let message = format!("`{path}`: {}", error.kind());
+                self.problems.push(Problem::at(&place, path, message));
+                None
+            }
+        }
+    }
+
+    fn patterns(&mut self, written: &[String], path: &KeyPath) -> Vec<globset::Glob> {
+        let mut patterns = Vec::new();
+        for (index, text) in written.iter().enumerate() {
+            let path = path.index(index);
+            match tools::pattern(text) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => {
+                    let message = format!("`{text}` is not a pattern: {}", error.kind());
+                    let hint = "`*`, `?`, `[a-z]` and `{a,b}` are special; write `\\` before one \
+                                that is not";
+                    let place = self.context.places.value(&path);
+                    self.problems.push(Problem::at(&place, &path, message).hint(hint));
+                }
+            }
+        }
+        patterns
+    }
+
+    fn duration(
+        &mut self,
+        written: &WrittenDuration,
+        range: &RangeInclusive<Duration>,
+        path: &KeyPath,
+    ) -> Duration {
+        let read = units::duration(&written.0);
+        self.within(read, range, units::show_duration, &written.0, path)
+    }
+
+    fn size(
+        &mut self,
+        written: &WrittenSize,
+        range: &RangeInclusive<usize>,
+        path: &KeyPath,
+    ) -> usize {
+        self.within(units::size(&written.0), range, units::show_size, &written.0, path)
+    }
+
+    /// Reports a quantity that cannot be read or is out of range; what it returns then is only
+    /// good for going on with the checks.
+    fn within<T: Copy + PartialOrd>(
+        &mut self,
+        read: Result<T, Misread>,
+        range: &RangeInclusive<T>,
+        show: fn(T) -> String,
+        written: &str,
+        path: &KeyPath,
+    ) -> T {
+        let (least, most) = (*range.start(), *range.end());
+        let misread = match read {
+            Ok(value) if range.contains(&value) => return value,
+            Ok(value) => {
+                let nearest = if value < least { least } else { most };
+                let (least, most) = (show(least), show(most));
+                let message =
+                    format!("`{path}` is `{written}`, but must be from `{least}` to `{most}`");
+                Misread { message, hint: format!("write `{}`", show(nearest)) }
+            }
+            Err(misread) => misread,
+        };
+        let place = self.context.places.value(path);
+        self.problems.push(Problem::at(&place, path, misread.message).hint(misread.hint));
+        least
+    }
+
+    /// Whether a problem that was reported already explains why `path` is not there.
+    pub(super) fn is_excused(&self, path: &KeyPath) -> bool {
+        self.context.excused.iter().any(|excused| path.is_within(excused))
+    }
+
+    /// Returns the directory that relative paths at `place` start from.
+    pub(super) fn directory<'p>(&'p self, place: &'p Place) -> &'p Path {
+        place.directory().unwrap_or(&self.context.around.directory)
+    }
+}
