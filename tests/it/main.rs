@@ -1,6 +1,7 @@
 //! One test binary.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::string_slice,
     reason = "a test that cannot go on stops, with the place"
 )]
