@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::time;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +62,8 @@ pub struct Control {
     config: Arc<config::Config>,
     handles: IndexMap<UpstreamId, Handle>,
     router: Arc<Router>,
+    /// From before the first request, so that none is missed.
+    demand: watch::Receiver<u64>,
     callers: Callers,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -96,6 +99,7 @@ impl Control {
         Self {
             config,
             handles,
+            demand: router.demand(),
             router,
             callers: around.callers.clone(),
             tasks: around.tasks.clone(),
@@ -135,13 +139,10 @@ impl Control {
     fn watch(&self, events: &mpsc::Sender<Event>) {
         for (id, handle) in &self.handles {
             let (id, mut watch) = (id.clone(), handle.watch());
-            let (events, stop) = (events.clone(), self.stop.clone());
+            let events = events.clone();
             self.spawn(async move {
                 loop {
-                    let change = tokio::select! {
-                        change = watch.next() => change,
-                        () = stop.cancelled() => break,
-                    };
+                    let change = watch.next().await;
                     if matches!(change, Change::Lists) {
                         time::sleep(DEBOUNCE).await;
                     }
@@ -153,7 +154,7 @@ impl Control {
                 }
             });
         }
-        let (mut demand, events) = (self.router.demand(), events.clone());
+        let (mut demand, events) = (self.demand.clone(), events.clone());
         let budget = self.config.limits.start_budget;
         self.spawn(async move {
             let mut is_first = true;
@@ -204,12 +205,9 @@ impl Control {
         if !self.listings.begin(id) {
             return;
         }
-        let (id, events, stop) = (id.clone(), events.clone(), self.stop.clone());
+        let (id, events) = (id.clone(), events.clone());
         self.spawn(async move {
-            let listed = tokio::select! {
-                listed = handle.list() => listed,
-                () = stop.cancelled() => return,
-            };
+            let listed = handle.list().await;
             drop(events.send(Event::Listed(id, listed)).await);
         });
     }
@@ -238,8 +236,15 @@ impl Control {
         self.announced = now;
     }
 
+    /// Runs `task` until it ends or everything stops.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = task => {}
+                () = stop.cancelled() => {}
+            }
+        });
     }
 }
 

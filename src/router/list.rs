@@ -18,7 +18,8 @@ impl Router {
         let cursor = params.and_then(|params| params.member("cursor"));
         if let Some(cursor) = cursor.filter(|cursor| cursor.get() != "null") {
             // Everything is on one page, so no cursor was ever handed out.
-            return Err(Error::InvalidParams(format!("`{}` is no cursor of this list", cursor.get())));
+            let problem = format!("`{}` is no cursor of this list", cursor.get());
+            return Err(Error::InvalidParams(problem));
         }
         tokio::select! {
             () = self.settled(self.start_budget) => {}
