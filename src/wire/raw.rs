@@ -45,6 +45,19 @@ impl Raw {
         Self(text.into())
     }
 
+    /// Writes an array of values as they are.
+    pub fn array<'a>(elements: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut out = String::from("[");
+        for element in elements {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            out.push_str(element.get());
+        }
+        out.push(']');
+        Self::assembled(out)
+    }
+
     /// Returns the text.
     pub fn get(&self) -> &str {
         &self.0
@@ -60,6 +73,29 @@ impl Raw {
     #[must_use]
     pub fn detached(&self) -> Self {
         Self(ByteString::from(self.get().to_owned()))
+    }
+
+    /// Returns the value with some of its parts replaced; every other byte stays.
+    ///
+    /// Each part must be a JSON value taken from this very text, and no two may overlap.
+    #[must_use]
+    pub fn with_parts(&self, mut changes: Vec<(&str, Self)>) -> Self {
+        let text = self.get();
+        let base = text.as_ptr().addr();
+        changes.sort_by_key(|(part, _)| part.as_ptr().addr());
+        let added: usize = changes.iter().map(|(_, value)| value.get().len()).sum();
+        let mut out = String::with_capacity(text.len() + added);
+        let mut end = 0;
+        for (part, value) in changes {
+            // Both are borrowed from one buffer, so the distance is the position.
+            let start = part.as_ptr().addr().wrapping_sub(base);
+            let between = text.get(end..start).expect("parts come from this text, one by one");
+            out.push_str(between);
+            out.push_str(value.get());
+            end = start + part.len();
+        }
+        out.push_str(text.get(end..).expect("parts end where this text ends, or before"));
+        Self::assembled(out)
     }
 
     /// Reads the value as `T`, a view that may borrow from the text.
