@@ -1,0 +1,239 @@
+//! What all upstreams offer, merged into one list of each kind; and who owns what is in it.
+//!
+//! A catalog is a value: made once by `merge`, then only read. It depends on nothing but the
+//! listings it was made from and the rules, so two machines with one file have one catalog.
+
+/// Two that want one name or one address.
+pub mod conflict;
+/// A definition that breaks the specification.
+pub mod defect;
+/// Public names, and the only place that knows how they are put together.
+pub mod name;
+
+mod item;
+mod merge;
+mod naming;
+mod rewrite;
+mod section;
+mod template;
+mod uri;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::catalog::section::Section;
+use crate::catalog::uri::Addresses;
+use crate::ids::UpstreamId;
+use crate::wire::Raw;
+
+pub use self::conflict::Conflict;
+pub use self::defect::Defect;
+pub use self::merge::merge;
+pub use self::rewrite::ResultKind;
+
+/// One upstream and what it listed last, whether or not it is up.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its key in the file.
+    pub upstream: UpstreamId,
+    /// What its names start with; empty if they stay as they are.
+    pub prefix: String,
+    /// What it listed last.
+    pub listing: Arc<Listing>,
+}
+
+/// What one upstream lists: all pages, each item as it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The items of `tools/list`.
+    pub tools: Vec<Raw>,
+    /// The items of `prompts/list`.
+    pub prompts: Vec<Raw>,
+    /// The items of `resources/list`.
+    pub resources: Vec<Raw>,
+    /// The items of `resources/templates/list`.
+    pub templates: Vec<Raw>,
+}
+
+/// What the configuration says about the catalog as a whole.
+pub struct Rules<'a> {
+    /// How long a public name may be, in characters; at least [`name::SHORTEST_LIMIT`].
+    pub max_length: usize,
+    /// Whether an upstream's tool, by its local name, is to be listed at all.
+    pub permits: &'a dyn Fn(&UpstreamId, &str) -> bool,
+    /// The tools of Conflux itself, with public names under `conflux__`.
+    pub own: Vec<Raw>,
+}
+
+impl fmt::Debug for Rules<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Rules");
+        out.field("max_length", &self.max_length).field("own", &self.own).finish_non_exhaustive()
+    }
+}
+
+/// The four kinds of things an upstream lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Tools, by name.
+    Tools,
+    /// Prompts, by name.
+    Prompts,
+    /// Resources, by URI.
+    Resources,
+    /// Resource templates, by URI template.
+    Templates,
+}
+
+/// One thing in the catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose it is.
+    pub upstream: UpstreamId,
+    /// The name, URI or URI template the upstream gave.
+    pub local: String,
+    /// The one it has downstream.
+    pub public: String,
+    /// Its definition as it is listed downstream.
+    pub definition: Raw,
+}
+
+/// Who answers for an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The upstream.
+    pub upstream: UpstreamId,
+    /// The address as that upstream knows it.
+    pub local: String,
+}
+
+/// Everything the upstreams offer, as callers see it.
+#[derive(Debug)]
+pub struct Catalog {
+    tools: Section,
+    prompts: Section,
+    resources: Section,
+    templates: Section,
+    addresses: Addresses,
+    conflicts: Vec<Conflict>,
+    defects: Vec<Defect>,
+}
+
+impl Catalog {
+    /// Returns the upstream's tool with this public name; the tools of Conflux are not among them.
+    pub fn tool(&self, public: &str) -> Option<&Entry> {
+        self.tools.find(public)
+    }
+
+    /// Returns the definition of the tool of Conflux itself that has this name.
+    pub fn own_tool(&self, public: &str) -> Option<&Raw> {
+        self.tools.find_own(public)
+    }
+
+    /// Returns the prompt with this public name.
+    pub fn prompt(&self, public: &str) -> Option<&Entry> {
+        self.prompts.find(public)
+    }
+
+    /// Returns the prepared JSON array of everything of one kind, in its lasting order.
+    ///
+    /// It is equal to that of another catalog exactly if callers would see no difference.
+    pub fn list(&self, kind: Kind) -> &Raw {
+        self.section(kind).list()
+    }
+
+    /// Returns everything of one kind that upstreams offer, in the order it is listed.
+    pub fn entries(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
+        self.section(kind).entries()
+    }
+
+    /// Returns who answers for `uri`: who lists it, whose alias it is, or whose template fits best.
+    pub fn resolve(&self, uri: &str) -> Option<Owner> {
+        self.addresses.resolve(uri)
+    }
+
+    /// Returns who answers for the target of a completion: a template as listed, or a URI.
+    pub fn template_owner(&self, uri_template: &str) -> Option<Owner> {
+        self.addresses.template_owner(uri_template)
+    }
+
+    /// Returns what came in each other's way, in the order it was found.
+    pub fn conflicts(&self) -> &[Conflict] {
+        &self.conflicts
+    }
+
+    /// Returns the definitions that were repaired or withheld, in the order they were found.
+    pub fn defects(&self) -> &[Defect] {
+        &self.defects
+    }
+
+    /// Returns whether any address of this upstream has an alias, so that results need a look.
+    pub fn aliased(&self, upstream: &UpstreamId) -> bool {
+        self.addresses.has_aliases(upstream)
+    }
+
+    /// Returns the alias under which callers know an upstream's own URI, if it has one.
+    pub fn alias(&self, upstream: &UpstreamId, local: &str) -> Option<String> {
+        self.addresses.alias(upstream, local)
+    }
+
+    /// Returns what an upstream sends with each of its aliased URIs replaced by the alias.
+    ///
+    /// Every other byte stays. Links in text and in structured content are not known as such.
+    pub fn rewrite_result(&self, upstream: &UpstreamId, kind: ResultKind, result: &Raw) -> Raw {
+        if !self.aliased(upstream) {
+            return result.clone();
+        }
+        rewrite::result(result, kind, &|uri| self.alias(upstream, uri))
+    }
+
+    fn section(&self, kind: Kind) -> &Section {
+        match kind {
+            Kind::Tools => &self.tools,
+            Kind::Prompts => &self.prompts,
+            Kind::Resources => &self.resources,
+            Kind::Templates => &self.templates,
+        }
+    }
+}
+
+impl Listing {
+    /// Returns the items of one kind.
+    pub fn items(&self, kind: Kind) -> &[Raw] {
+        match kind {
+            Kind::Tools => &self.tools,
+            Kind::Prompts => &self.prompts,
+            Kind::Resources => &self.resources,
+            Kind::Templates => &self.templates,
+        }
+    }
+}
+
+impl Kind {
+    /// Every kind, in the order it is merged and shown.
+    pub const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
+
+    /// Returns the member of a definition that tells one item from another.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Tools | Self::Prompts => "name",
+            Self::Resources => "uri",
+            Self::Templates => "uriTemplate",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    /// Writes the word for one of them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tools => "tool",
+            Self::Prompts => "prompt",
+            Self::Resources => "resource",
+            Self::Templates => "resource template",
+        })
+    }
+}
