@@ -120,7 +120,7 @@ impl<'a, 'i, 'r> Naming<'a, 'i, 'r> {
         let (prefix, local, max) = (&source.prefix, &item.local, self.rules.max_length);
         let public = name::public(prefix, local, max);
         let claimed = name::prefix(&public).and_then(|prefix| self.prefixes.get(prefix));
-        let Some(owner) = claimed.filter(|_| prefix.is_empty()) else {
+        let Some(owner) = claimed.filter(|_| prefix.is_empty() && !name::is_own(&public)) else {
             return Proposal { public, conflict: None };
         };
         // Without a prefix of its own it would stand among another upstream's names.

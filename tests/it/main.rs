@@ -5,4 +5,5 @@
     reason = "a test that cannot go on stops, with the place"
 )]
 
+mod catalog;
 mod tidy;
