@@ -13,10 +13,8 @@ pub mod wire;
 
 /// One request on its way, and the way back.
 pub mod exchange;
-
-/// What all upstreams offer, merged.
+/// What all upstreams offer, as one list of each kind.
 pub mod catalog;
-
 /// The servers behind Conflux.
 pub mod upstream;
 

@@ -118,12 +118,13 @@ impl fmt::Display for Conflict {
             }
             Self::Aliased { kind, item, alias, owner } => {
                 let alias = alias.escape_debug();
-                match owner {
-                    Some(owner) => write!(f, "{kind} {item} is also one of `{owner}`: ")?,
-                    None => write!(f, "{kind} {item} looks like an alias: ")?,
-                }
-                write!(f, "it is known as `{alias}`; nothing needs to be done, ")?;
-                f.write_str("but the order of the file decides who keeps an address")
+                let Some(owner) = owner else {
+                    write!(f, "{kind} {item} looks like an alias that Conflux gives: ")?;
+                    return write!(f, "it is known as `{alias}`; nothing needs to be done");
+                };
+                write!(f, "{kind} {item} is also one of upstream `{owner}`: the former is known ")?;
+                write!(f, "as `{alias}`; put `{}` before `{owner}` in ", item.upstream)?;
+                f.write_str("the file if it is to keep the address")
             }
         }
     }

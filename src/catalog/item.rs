@@ -23,8 +23,11 @@ pub(in crate::catalog) struct Item<'a> {
     pub(in crate::catalog) raw: &'a Raw,
     pub(in crate::catalog) object: Object<'a>,
     /// The member that must be set, and its value.
-    pub(in crate::catalog) repair: Option<(&'static str, String)>,
+    pub(in crate::catalog) repair: Option<Repair>,
 }
+
+/// A key, and the JSON value it gets.
+type Repair = (&'static str, String);
 
 /// What was found on the way and should be known.
 #[derive(Debug, Default)]
@@ -78,7 +81,7 @@ fn read(kind: Kind, raw: &Raw) -> Result<(Item<'_>, Option<Problem>), Problem> {
 }
 
 /// What is wrong with the schema of a tool, and what stands in for it.
-fn schema(tool: &Object<'_>) -> Result<Option<(Problem, (&'static str, String))>, Problem> {
+fn schema(tool: &Object<'_>) -> Result<Option<(Problem, Repair)>, Problem> {
     let instead = |problem, json: &str| Ok(Some((problem, ("inputSchema", json.to_owned()))));
     let Some(text) = tool.get("inputSchema") else {
         return instead(Problem::NoSchema, ANY_OBJECT);
@@ -115,7 +118,7 @@ fn is_blank_inside(array: &str) -> bool {
     array.trim_start_matches('[').trim_end_matches(']').trim().is_empty()
 }
 
-fn address_name(object: &Object<'_>, address: &str) -> Option<(Problem, (&'static str, String))> {
+fn address_name(object: &Object<'_>, address: &str) -> Option<(Problem, Repair)> {
     if object.get("name").is_some_and(|text| text.starts_with('"')) {
         return None;
     }

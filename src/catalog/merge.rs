@@ -1,5 +1,7 @@
 //! Makes a catalog from what the upstreams listed: one pass per question, nothing hidden.
 
+use std::collections::HashSet;
+
 use crate::catalog::Catalog;
 use crate::catalog::Entry;
 use crate::catalog::Kind;
@@ -48,7 +50,9 @@ pub fn merge(sources: &[Source], rules: &Rules<'_>) -> Catalog {
     let resources = on_shelves(&shelves, |shelf| &shelf.resources);
     let mentions = mentions(&tools);
     let mut claims = claims(&resources);
-    claims.extend(mentions.iter().map(|(source, uri)| claim(source, uri)));
+    let mut seen: HashSet<Claim<'_>> = claims.iter().copied().collect();
+    let mentioned = mentions.iter().map(|(source, uri)| claim(source, uri));
+    claims.extend(mentioned.filter(|claim| seen.insert(*claim)));
     let resource_uris = addresses.claim_resources(&claims, &mut conflicts);
     let templates = on_shelves(&shelves, |shelf| &shelf.templates);
     let template_texts = addresses.claim_templates(&self::claims(&templates), &mut conflicts);

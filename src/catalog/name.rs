@@ -1,4 +1,4 @@
-//! Public names of tools and prompts: `{prefix}__{local name}`, or a form of it that ends in a hash.
+//! Public names of tools and prompts: `{prefix}__{local name}`, or that with a hash at the end.
 //!
 //! A plain form can be read back: its first separator ends the prefix, and it does not end like a
 //! hashed form. What cannot be written so is hashed. A name therefore depends on its own prefix and

@@ -69,7 +69,7 @@ impl<'a, 'i, 'r> Naming<'a, 'i, 'r> {
         self.named
     }
 
-    /// Tells the names of one upstream apart; the one that needs no alteration keeps the plain form.
+    /// Tells the names of one upstream apart; one that needs no alteration keeps the plain form.
     fn propose(&self, source: &Source, items: &[Item<'_>]) -> Vec<Proposal> {
         let mut proposals: Vec<Proposal> =
             items.iter().map(|item| self.wanted(source, item)).collect();
@@ -120,7 +120,7 @@ impl<'a, 'i, 'r> Naming<'a, 'i, 'r> {
         let (prefix, local, max) = (&source.prefix, &item.local, self.rules.max_length);
         let public = name::public(prefix, local, max);
         let claimed = name::prefix(&public).and_then(|prefix| self.prefixes.get(prefix));
-        let Some(owner) = claimed.filter(|_| prefix.is_empty()) else {
+        let Some(owner) = claimed.filter(|_| prefix.is_empty() && !name::is_own(&public)) else {
             return Proposal { public, conflict: None };
         };
         // Without a prefix of its own it would stand among another upstream's names.

@@ -78,7 +78,9 @@ impl<'a> Changes<'a, '_> {
     fn in_contents(&mut self, holder: &'a str, depth: usize) {
         for content in members(holder, "content") {
             if content.starts_with('[') {
-                elements(content).into_iter().for_each(|block| self.in_block(block, depth));
+                for block in elements(content) {
+                    self.in_block(block, depth);
+                }
             } else {
                 self.in_block(content, depth);
             }
@@ -101,12 +103,16 @@ impl<'a> Changes<'a, '_> {
 
     fn in_meta(&mut self, holder: &'a str) {
         for meta in members(holder, "_meta") {
-            interfaces(meta).into_iter().for_each(|text| self.in_string(text));
+            for text in interfaces(meta) {
+                self.in_string(text);
+            }
         }
     }
 
     fn in_member(&mut self, holder: &'a str, key: &str) {
-        members(holder, key).into_iter().for_each(|text| self.in_string(text));
+        for text in members(holder, key) {
+            self.in_string(text);
+        }
     }
 
     fn in_string(&mut self, text: &'a str) {

@@ -27,7 +27,7 @@ const SKILL_FILE: &str = "SKILL.md";
 const LONGEST_SEARCHED: usize = 4096;
 
 /// An address and whose it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::catalog) struct Claim<'a> {
     pub(in crate::catalog) upstream: &'a UpstreamId,
     pub(in crate::catalog) local: &'a str,
@@ -230,7 +230,7 @@ fn settle(
     for claim in claims.iter().filter(|claim| !is_alias(claim.local)) {
         owners.entry(claim.local).or_insert(claim.upstream);
     }
-    let mut taken: HashSet<String> = claims.iter().map(|claim| claim.local.to_owned()).collect();
+    let mut taken: HashSet<String> = owners.keys().map(|local| (*local).to_owned()).collect();
     let mut settled = Vec::with_capacity(claims.len());
     for claim in claims {
         let owner = owners.get(claim.local).copied();

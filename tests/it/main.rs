@@ -6,5 +6,5 @@
     reason = "a test that cannot go on stops, with the place"
 )]
 
-mod config;
+mod catalog;
 mod tidy;
