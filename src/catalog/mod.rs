@@ -21,6 +21,7 @@ mod uri;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -108,6 +109,16 @@ pub struct Owner {
     pub upstream: UpstreamId,
     /// The address as that upstream knows it.
     pub local: String,
+}
+
+/// Returns every address that a result mentions in the places the specification defines.
+pub fn mentioned(result: &Raw, kind: ResultKind) -> Vec<String> {
+    let seen = RefCell::new(Vec::new());
+    rewrite::result(result, kind, &|uri| {
+        seen.borrow_mut().push(uri.to_owned());
+        None
+    });
+    seen.into_inner()
 }
 
 /// Everything the upstreams offer, as callers see it.

@@ -1,6 +1,5 @@
 //! `tools/call`: look the name up, send the rest as it is.
 
-
 use crate::catalog::Entry;
 use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
@@ -72,10 +71,7 @@ impl Router {
 }
 
 /// Reads the parameter that names what a request is about.
-pub(super) fn named<'a>(
-    params: Option<&'a Raw>,
-    key: &str,
-) -> Result<(&'a Raw, String), Error> {
+pub(super) fn named<'a>(params: Option<&'a Raw>, key: &str) -> Result<(&'a Raw, String), Error> {
     let missing = || Error::InvalidParams(format!("`params.{key}` is missing"));
     let params = params.ok_or_else(missing)?;
     let object =

@@ -44,8 +44,8 @@ impl Router {
         params: Option<&Raw>,
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
-        let params = params
-            .ok_or_else(|| Error::InvalidParams("`params.ref` is missing".to_owned()))?;
+        let params =
+            params.ok_or_else(|| Error::InvalidParams("`params.ref` is missing".to_owned()))?;
         let target = params.member("ref");
         let kind = target.as_ref().and_then(|target| target.member("type")?.string());
         let snapshot = self.snapshot();

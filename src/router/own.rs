@@ -39,7 +39,8 @@ pub(super) fn call(router: &Router, name: &str) -> Result<Raw, Error> {
 
 /// Tells what every upstream is doing, as data.
 fn status(snapshot: &Snapshot) -> serde_json::Value {
-    let upstreams: Vec<_> = snapshot.upstreams.values().map(|handle| one(snapshot, handle)).collect();
+    let handles = snapshot.upstreams.values();
+    let upstreams: Vec<_> = handles.map(|handle| one(snapshot, handle)).collect();
     let sentences = |all: &mut dyn Iterator<Item = String>| all.collect::<Vec<_>>();
     json!({
         "generation": snapshot.generation.0,

@@ -31,9 +31,11 @@ impl Snapshot {
 
     /// Returns the upstream, not listed yet, that a name nobody owns could belong to.
     pub fn expected(&self, public: &str) -> Option<&UpstreamId> {
-        let prefix = |id: &UpstreamId| self.upstreams.get(id).map(|it| it.config().prefix.as_str());
-        self.unlisted
-            .iter()
-            .find(|id| prefix(id).is_some_and(|it| it.is_empty() || name::prefix(public) == Some(it)))
+        let could_own = |id: &&UpstreamId| {
+            let Some(handle) = self.upstreams.get(*id) else { return false };
+            let prefix = handle.config().prefix.as_str();
+            prefix.is_empty() || name::prefix(public) == Some(prefix)
+        };
+        self.unlisted.iter().find(could_own)
     }
 }

@@ -187,7 +187,7 @@ impl Reader {
         }
     }
 
-    /// Tells a request something; if its caller is too slow, that is dropped rather than waited for.
+    /// Tells a request something; a caller that is too slow for it misses it.
     async fn tell(&self, number: u64, incoming: Incoming) {
         let mut incoming = incoming;
         for _ in 0..PATIENCE {
@@ -197,7 +197,8 @@ impl Reader {
             }
             task::yield_now().await;
         }
-        tracing::debug!(upstream = %self.connection.upstream(), number, "a slow caller missed news");
+        let upstream = self.connection.upstream();
+        tracing::debug!(%upstream, number, "a slow caller missed news");
     }
 
     fn take_cancellation(&mut self, params: &Raw) {
