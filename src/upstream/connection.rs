@@ -35,6 +35,8 @@ use crate::wire::method;
 pub(super) const OUTGOING_CAPACITY: usize = 256;
 /// How many things may wait for one call, its answer included.
 const CALL_CAPACITY: usize = 256;
+/// How long one slow caller may hold up what is read for everybody, once per call.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How long a cancellation may wait for room in the outgoing queue.
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 
@@ -83,6 +85,7 @@ struct Pending {
     answer: OwnedPermit<Incoming>,
     exchange: Option<Exchange>,
     asking: Arc<AtomicUsize>,
+    is_slow: bool,
 }
 
 /// What a connection needs to know about the world around it.
@@ -153,7 +156,9 @@ impl Connection {
         table.last += 1;
         let number = table.last;
         let (exchange, shared) = (exchange.cloned(), Arc::clone(&asking));
-        table.calls.insert(number, Pending { events, answer, exchange, asking: shared });
+        table
+            .calls
+            .insert(number, Pending { events, answer, exchange, asking: shared, is_slow: false });
         drop(table);
         Some(Call { connection: self.clone(), number, incoming, asking, sent: false })
     }
@@ -197,13 +202,22 @@ impl Connection {
         numbers.next().copied().filter(|_| numbers.next().is_none())
     }
 
-    /// Tells the request `number` something before its answer; false if it has no room now.
-    pub(super) fn tell(&self, number: u64, incoming: Incoming) -> Result<(), Incoming> {
-        let events = self.lock().calls.get(&number).map(|pending| pending.events.clone());
-        let Some(events) = events else { return Ok(()) };
-        match events.try_send(incoming) {
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(incoming)) => Err(incoming),
+    /// Tells the request `number` something before its answer.
+    ///
+    /// A caller without room for it is waited for once, at most [`PATIENCE`]; from then on it
+    /// misses what it has no room for, because everybody else would wait with it.
+    pub(super) async fn tell(&self, number: u64, incoming: Incoming) {
+        let pending = self.lock().calls.get(&number).map(|it| (it.events.clone(), it.is_slow));
+        let Some((events, is_slow)) = pending else { return };
+        let Err(mpsc::error::TrySendError::Full(incoming)) = events.try_send(incoming) else {
+            return;
+        };
+        if !is_slow && let Ok(Ok(room)) = time::timeout(PATIENCE, events.reserve()).await {
+            return room.send(incoming);
+        }
+        tracing::debug!(upstream = %self.upstream(), number, "a slow caller missed something");
+        if let Some(pending) = self.lock().calls.get_mut(&number) {
+            pending.is_slow = true;
         }
     }
 

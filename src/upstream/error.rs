@@ -112,7 +112,7 @@ impl Kind {
                 "raise `timeout.start`, or start its command by hand to see what it waits for"
             }
             Self::HandshakeFailed => {
-                "make sure that its command starts an MCP server, and that stdout is for JSON-RPC alone"
+                "make sure that `command` starts an MCP server, with only JSON-RPC on stdout"
             }
             Self::TimedOut => "try again, or raise `timeout.call`",
             Self::ConnectionLost => "find out whether it was carried out before trying again",

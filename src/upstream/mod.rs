@@ -6,6 +6,9 @@
 /// How an upstream can fail its callers.
 pub mod error;
 
+#[cfg(test)]
+mod tests;
+
 mod actor;
 mod connection;
 mod converse;

@@ -7,7 +7,6 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
-use tokio::task;
 use tokio_util::sync::CancellationToken;
 
 use crate::upstream::connection::Connection;
@@ -28,8 +27,6 @@ use crate::wire::meta;
 use crate::wire::method;
 use crate::wire::skim;
 
-/// How often a full queue is given a chance to empty before progress is dropped.
-const PATIENCE: usize = 3;
 /// How many frames are written at once.
 const WRITE_BATCH: usize = 64;
 
@@ -156,7 +153,7 @@ impl Reader {
             (method::ACKNOWLEDGED, Some(params)) => {
                 let id = params.member("_meta").and_then(|it| it.member(meta::SUBSCRIPTION_ID));
                 if let Some(number) = id.and_then(Id::parse).and_then(|id| id.as_number()) {
-                    drop(connection.tell(number, Incoming::Acknowledged));
+                    connection.tell(number, Incoming::Acknowledged).await;
                 }
             }
             (method::ELICITATION_COMPLETE, Some(params)) => {
@@ -171,7 +168,7 @@ impl Reader {
     async fn take_progress(&self, params: Raw) {
         let token = params.member(meta::PROGRESS_TOKEN).and_then(Id::parse);
         if let Some(number) = token.and_then(|token| token.as_number()) {
-            self.tell(number, Incoming::Progress(params)).await;
+            self.connection.tell(number, Incoming::Progress(params)).await;
         }
     }
 
@@ -180,25 +177,13 @@ impl Reader {
         let set = [(meta::CONFLUX_UPSTREAM, upstream.get())];
         let params = meta::edit(Some(&params), &set, &[]).unwrap_or(params);
         match self.connection.meant() {
-            Ok(Meant::Call { number, .. }) => self.tell(number, Incoming::Log(params)).await,
+            Ok(Meant::Call { number, .. }) => {
+                self.connection.tell(number, Incoming::Log(params)).await;
+            }
             Ok(Meant::Caller(caller)) => caller.mailbox().log(params),
             // A message that may concern another caller's request is shown to nobody.
             Err(_) => {}
         }
-    }
-
-    /// Tells a request something; a caller that is too slow for it misses it.
-    async fn tell(&self, number: u64, incoming: Incoming) {
-        let mut incoming = incoming;
-        for _ in 0..PATIENCE {
-            match self.connection.tell(number, incoming) {
-                Ok(()) => return,
-                Err(refused) => incoming = refused,
-            }
-            task::yield_now().await;
-        }
-        let upstream = self.connection.upstream();
-        tracing::debug!(%upstream, number, "a slow caller missed news");
     }
 
     fn take_cancellation(&mut self, params: &Raw) {

@@ -1,0 +1,421 @@
+//! Connections and edges against a scripted server on the other end of a pipe in memory.
+
+use serde_json::Value;
+use serde_json::json;
+use tokio::io::AsyncBufReadExt as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::io::BufReader;
+use tokio::io::DuplexStream;
+use tokio::io::ReadHalf;
+use tokio::io::WriteHalf;
+use tokio::time;
+
+use super::connection::Connection;
+use super::connection::OUTGOING_CAPACITY;
+use super::error::Executed;
+use super::error::Kind;
+use super::negotiate::Verdict;
+use super::negotiate::negotiate;
+use super::reader::Noise;
+use super::reader::Reader;
+use super::transport::tail::Tail;
+use super::*;
+use crate::exchange::Back;
+use crate::exchange::Wishes;
+use crate::exchange::ask::Refusal;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Reach;
+use crate::ids::CallerId;
+
+const LIMIT: Duration = Duration::from_mins(1);
+const MESSAGE_LIMIT: usize = 64 * 1024;
+
+/// The server's end of a connection.
+struct Server {
+    input: BufReader<ReadHalf<DuplexStream>>,
+    output: WriteHalf<DuplexStream>,
+}
+
+impl Server {
+    async fn read(&mut self) -> Value {
+        let mut line = String::new();
+        self.input.read_line(&mut line).await.unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a message: {line:?}"))
+    }
+
+    async fn write(&mut self, message: &Value) {
+        self.write_line(&message.to_string()).await;
+    }
+
+    async fn write_line(&mut self, line: &str) {
+        self.output.write_all(line.as_bytes()).await.unwrap();
+        self.output.write_all(b"\n").await.unwrap();
+    }
+
+    /// Reads a request and answers it.
+    async fn answer(&mut self, outcome: (&str, Value)) -> Value {
+        let request = self.read().await;
+        let (key, value) = outcome;
+        self.write(&json!({ "jsonrpc": "2.0", "id": request["id"], key: value })).await;
+        request
+    }
+}
+
+struct World {
+    connection: Connection,
+    server: Server,
+    callers: Callers,
+    lists: watch::Receiver<Lists>,
+    tasks: TaskTracker,
+}
+
+fn world() -> World {
+    let (ours, theirs) = tokio::io::duplex(1024 * 1024);
+    let (input, output) = tokio::io::split(ours);
+    let (outgoing, queue) = mpsc::channel(OUTGOING_CAPACITY);
+    let (lists_sender, lists) = watch::channel(Lists::default());
+    let callers = Callers::default();
+    let around = connection::Surroundings {
+        callers: callers.clone(),
+        lists: lists_sender,
+        tasks: TaskTracker::new(),
+    };
+    let connection = Connection::new(UpstreamId::new("toy"), outgoing, &around);
+    let noise = Noise::new(&Tail::new(config::secrets::Secrets::default()));
+    around.tasks.spawn(reader::write(connection.clone(), queue, output));
+    around.tasks.spawn(Reader::new(connection.clone(), noise).run(input, MESSAGE_LIMIT));
+    let (input, output) = tokio::io::split(theirs);
+    let server = Server { input: BufReader::new(input), output };
+    World { connection, server, callers, lists, tasks: around.tasks }
+}
+
+fn caller(number: u64, capabilities: &Value) -> Arc<Caller> {
+    let capabilities = Arc::new(Capabilities::parse(Some(Raw::of(capabilities))));
+    Arc::new(Caller::new(CallerId(number), capabilities, Reach::Anytime))
+}
+
+fn exchange(caller: &Arc<Caller>) -> (Exchange, mpsc::Receiver<Back>) {
+    let wishes = Wishes { progress: true, log_level: None };
+    Exchange::new(Arc::clone(caller), Arc::clone(caller.capabilities()), wishes)
+}
+
+/// Sends `tools/call` in the legacy way, as a task.
+fn call(world: &World, exchange: Exchange) -> tokio::task::JoinHandle<Result<Raw, Fault>> {
+    let connection = world.connection.clone();
+    world.tasks.spawn(async move {
+        let params = Raw::of(&json!({ "name": "t" }));
+        legacy::request(&connection, method::TOOLS_CALL, Some(&params), &exchange, LIMIT).await
+    })
+}
+
+fn progress(request: &Value, step: u64) -> Value {
+    let params =
+        json!({ "progressToken": request["params"]["_meta"]["progressToken"], "progress": step });
+    json!({ "jsonrpc": "2.0", "method": method::PROGRESS, "params": params })
+}
+
+#[track_caller]
+fn failed(outcome: Result<Raw, Fault>) -> Error {
+    match outcome {
+        Err(Fault::Failed(error)) => error,
+        other => panic!("expected a failure, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn progress_and_result_come_in_their_order_and_none_is_lost() {
+    let mut world = world();
+    let (exchange, mut back) = exchange(&caller(1, &json!({})));
+    let call = call(&world, exchange);
+    let request = world.server.read().await;
+    for step in 0..1000 {
+        world.server.write(&progress(&request, step)).await;
+    }
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": {} })).await;
+    for step in 0..1000_u64 {
+        let Some(Back::Progress(params)) = back.recv().await else { panic!("{step} is missing") };
+        assert_eq!(params.member("progress").unwrap().get(), step.to_string());
+    }
+    assert_eq!(call.await.unwrap().unwrap().get(), "{}");
+    assert!(back.recv().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_nobody_answers_ends_and_is_cancelled() {
+    let mut world = world();
+    let (exchange, _back) = exchange(&caller(1, &json!({})));
+    let call = call(&world, exchange);
+    let request = world.server.read().await;
+    let error = failed(call.await.unwrap());
+    assert_eq!((error.kind, error.executed), (Kind::TimedOut, Executed::Unknown));
+    let cancelled = world.server.read().await;
+    assert_eq!(cancelled["method"], method::CANCELLED);
+    assert_eq!(cancelled["params"]["requestId"], request["id"]);
+}
+
+#[tokio::test]
+async fn a_cancelled_call_tells_the_upstream_and_a_late_answer_harms_nobody() {
+    let mut world = world();
+    let (exchange, _back) = exchange(&caller(1, &json!({})));
+    let token = exchange.cancelled().clone();
+    let first = call(&world, exchange.clone());
+    let request = world.server.read().await;
+    token.cancel();
+    assert!(matches!(first.await.unwrap(), Err(Fault::Cancelled)));
+    assert_eq!(world.server.read().await["method"], method::CANCELLED);
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": 1 })).await;
+    let (exchange, _back) = self::exchange(&caller(1, &json!({})));
+    let second = call(&world, exchange);
+    world.server.answer(("result", json!({ "second": true }))).await;
+    assert_eq!(second.await.unwrap().unwrap().get(), r#"{"second":true}"#);
+}
+
+#[tokio::test]
+async fn an_upstream_that_ends_fails_what_is_under_way_and_what_follows() {
+    let mut world = world();
+    let (exchange, _back) = exchange(&caller(1, &json!({})));
+    let under_way = call(&world, exchange.clone());
+    world.server.read().await;
+    drop(world.server);
+    let error = failed(under_way.await.unwrap());
+    assert_eq!((error.kind, error.executed), (Kind::ConnectionLost, Executed::Unknown));
+    let late = legacy::request(&world.connection, "x", None, &exchange, LIMIT).await;
+    let error = failed(late);
+    assert_eq!((error.kind, error.executed), (Kind::ConnectionLost, Executed::No));
+}
+
+#[tokio::test]
+async fn an_answer_over_the_limit_is_an_error_of_its_call_alone() {
+    let mut world = world();
+    let (exchange, _back) = exchange(&caller(1, &json!({})));
+    let large = call(&world, exchange.clone());
+    let request = world.server.read().await;
+    let small = call(&world, exchange);
+    let other = world.server.read().await;
+    let padding = "x".repeat(MESSAGE_LIMIT);
+    for (id, result) in [(&request["id"], json!(padding)), (&other["id"], json!("small"))] {
+        world.server.write(&json!({ "id": id, "jsonrpc": "2.0", "result": result })).await;
+    }
+    assert_eq!(failed(large.await.unwrap()).kind, Kind::TooLarge);
+    assert_eq!(small.await.unwrap().unwrap().get(), "\"small\"");
+}
+
+#[tokio::test]
+async fn noise_on_stdout_disturbs_nobody() {
+    let mut world = world();
+    let (exchange, _back) = exchange(&caller(1, &json!({})));
+    let call = call(&world, exchange);
+    let request = world.server.read().await;
+    let junk = [
+        "hello",
+        "{\"half\":",
+        "[]",
+        "{}",
+        "42",
+        "null",
+        "{\"jsonrpc\":\"2.0\",\"id\":99,\"result\":1}",
+    ];
+    for line in junk {
+        world.server.write_line(line).await;
+    }
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": true })).await;
+    assert_eq!(call.await.unwrap().unwrap().get(), "true");
+}
+
+#[tokio::test]
+async fn an_id_that_comes_back_as_a_string_is_understood() {
+    let mut world = world();
+    let (exchange, _back) = exchange(&caller(1, &json!({})));
+    let call = call(&world, exchange);
+    let id = world.server.read().await["id"].to_string();
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": id, "result": 1 })).await;
+    assert_eq!(call.await.unwrap().unwrap().get(), "1");
+}
+
+/// What the server asks in the middle of calls, and what it gets.
+#[tokio::test]
+async fn a_question_goes_to_the_caller_of_the_call_and_to_nobody_else() {
+    let mut world = world();
+    let (one, two) = (caller(1, &json!({ "roots": {} })), caller(2, &json!({ "roots": {} })));
+    world.callers.attach(&one);
+    world.callers.attach(&two);
+    let ask = json!({ "jsonrpc": "2.0", "id": "q", "method": method::ROOTS });
+
+    // Nobody is in a call, and two could be meant.
+    world.server.write(&ask).await;
+    let refused = world.server.read().await;
+    assert_eq!(refused["error"]["message"], Refusal::Ambiguous.to_string());
+
+    let (of_one, mut back_of_one) = exchange(&one);
+    let first = call(&world, of_one);
+    let first_request = world.server.read().await;
+    world.server.write(&ask).await;
+    let Some(Back::Ask(question)) = back_of_one.recv().await else { panic!("not asked") };
+    let key = question.requests[0].0.clone();
+    question.answer(Ok(vec![(key, Ok(Raw::of(&json!({ "roots": [] }))))]));
+    assert_eq!(world.server.read().await["result"], json!({ "roots": [] }));
+
+    // Both are in calls, and nothing tells them apart.
+    let (of_two, _back_of_two) = exchange(&two);
+    let _second = call(&world, of_two);
+    world.server.read().await;
+    world.server.write(&ask).await;
+    let refused = world.server.read().await;
+    assert_eq!(refused["error"]["message"], Refusal::Ambiguous.to_string());
+
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": first_request["id"], "result": 1 })).await;
+    assert!(first.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn what_the_caller_cannot_answer_is_refused_at_once() {
+    let mut world = world();
+    let (exchange, _back) = exchange(&caller(1, &json!({ "elicitation": {} })));
+    let _call = call(&world, exchange);
+    world.server.read().await;
+    let url = json!({ "mode": "url", "url": "https://example.com", "message": "m" });
+    for (method, params) in [(method::SAMPLE, json!({})), (method::ELICIT, url)] {
+        let ask = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
+        world.server.write(&ask).await;
+        let refused = world.server.read().await;
+        assert_eq!(refused["error"]["code"], crate::wire::code::METHOD_NOT_FOUND, "{method}");
+    }
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": 8, "method": "no/such" })).await;
+    assert_eq!(world.server.read().await["error"]["code"], crate::wire::code::METHOD_NOT_FOUND);
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": 9, "method": method::PING })).await;
+    assert_eq!(world.server.read().await["result"], json!({}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_of_a_call_stands_still_while_a_person_thinks() {
+    let mut world = world();
+    let (exchange, mut back) = exchange(&caller(1, &json!({ "elicitation": {} })));
+    let call = call(&world, exchange);
+    let request = world.server.read().await;
+    let params = json!({ "message": "?", "requestedSchema": {} });
+    let ask = json!({ "jsonrpc": "2.0", "id": 1, "method": method::ELICIT, "params": params });
+    world.server.write(&ask).await;
+    let Some(Back::Ask(question)) = back.recv().await else { panic!("not asked") };
+    time::sleep(LIMIT * 4).await;
+    let key = question.requests[0].0.clone();
+    question.answer(Ok(vec![(key, Ok(Raw::of(&json!({ "action": "accept" }))))]));
+    assert_eq!(world.server.read().await["result"]["action"], "accept");
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": 1 })).await;
+    assert!(call.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_question_the_upstream_takes_back_is_taken_back_from_the_caller() {
+    let mut world = world();
+    let (exchange, mut back) = exchange(&caller(1, &json!({ "roots": {} })));
+    let _call = call(&world, exchange);
+    world.server.read().await;
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": "q", "method": method::ROOTS })).await;
+    let Some(Back::Ask(mut question)) = back.recv().await else { panic!("not asked") };
+    let params = json!({ "requestId": "q" });
+    world
+        .server
+        .write(&json!({ "jsonrpc": "2.0", "method": method::CANCELLED, "params": params }))
+        .await;
+    question.withdrawn().await;
+}
+
+#[tokio::test]
+async fn changed_lists_are_counted_and_updates_reach_subscribers() {
+    let mut world = world();
+    let one = caller(1, &json!({}));
+    world.callers.attach(&one);
+    let toy = UpstreamId::new("toy");
+    assert!(one.mailbox().subscribe(&toy, "toy://a", Raw::of("conflux+toy:toy://a")));
+    let updated = |uri: &str| {
+        let params = json!({ "uri": uri });
+        json!({ "jsonrpc": "2.0", "method": method::RESOURCE_UPDATED, "params": params })
+    };
+    world.server.write(&updated("toy://b")).await;
+    world.server.write(&updated("toy://a")).await;
+    let crate::exchange::mailbox::Notice::Updated(uri) = one.mailbox().next().await else {
+        panic!("not an update")
+    };
+    assert_eq!(uri.get(), r#""conflux+toy:toy://a""#);
+    world.server.write(&json!({ "jsonrpc": "2.0", "method": method::TOOLS_CHANGED })).await;
+    world.lists.changed().await.unwrap();
+    assert_eq!(*world.lists.borrow(), Lists { tools: 1, prompts: 0, resources: 0 });
+}
+
+/// A modern upstream asks first: the caller answers, and the request comes again.
+#[tokio::test]
+async fn input_that_is_required_is_asked_for_and_sent_along() {
+    let mut world = world();
+    let (exchange, mut back) = exchange(&caller(1, &json!({ "elicitation": { "form": {} } })));
+    let connection = world.connection.clone();
+    let call = world.tasks.spawn(async move {
+        let params = Raw::parse(r#"{"name":"t","arguments":{"n":100000000000000000000}}"#).unwrap();
+        modern::request(&connection, method::TOOLS_CALL, Some(&params), &exchange, LIMIT).await
+    });
+    let question = json!({ "method": method::ELICIT, "params": { "message": "who?" } });
+    let wanted = json!({
+        "resultType": "input_required", "inputRequests": { "name": question }, "requestState": "s1",
+    });
+    let first = world.server.answer(("result", wanted)).await;
+    let capabilities = &first["params"]["_meta"][crate::wire::meta::CLIENT_CAPABILITIES];
+    assert_eq!(*capabilities, json!({ "elicitation": { "form": {} } }));
+    let Some(Back::Ask(question)) = back.recv().await else { panic!("not asked") };
+    assert_eq!(question.requests[0].0, "name");
+    let answer = Raw::of(&json!({ "action": "accept", "content": { "name": "Ada" } }));
+    question.answer(Ok(vec![("name".to_owned(), Ok(answer.clone()))]));
+    let second = world.server.answer(("result", json!({ "resultType": "complete" }))).await;
+    assert_ne!(first["id"], second["id"]);
+    assert_eq!(second["params"]["requestState"], "s1");
+    assert_eq!(second["params"]["inputResponses"]["name"], answer.read::<Value>().unwrap());
+    assert_eq!(second["params"]["arguments"], first["params"]["arguments"]);
+    assert!(call.await.unwrap().is_ok());
+}
+
+/// What a server does with the first questions, and what comes of it.
+#[tokio::test(start_paused = true)]
+async fn eras_are_found() {
+    let discovered =
+        json!({ "supportedVersions": ["2026-07-28"], "capabilities": { "tools": {} } });
+    let initialized = json!({ "protocolVersion": "2025-03-26", "capabilities": {} });
+    let unknown = json!({ "code": -32601, "message": "no such method" });
+    let odd = json!({ "code": -32000, "message": "?" });
+    let locked =
+        json!({ "code": -32022, "message": "no", "data": { "supported": ["2026-07-28"] } });
+    let older = json!({ "code": -32022, "message": "no", "data": { "supported": ["2025-11-25"] } });
+    let alien = json!({ "protocolVersion": "1999-01-01", "capabilities": {} });
+    let ok = |value: &Value| Some(("result", value.clone()));
+    let no = |value: &Value| Some(("error", value.clone()));
+    let cases = [
+        ("modern", ok(&discovered), None, "2026-07-28"),
+        ("legacy", no(&unknown), ok(&initialized), "2025-03-26"),
+        ("any error means legacy", no(&odd), ok(&initialized), "2025-03-26"),
+        ("modern error that offers legacy", no(&older), ok(&initialized), "2025-03-26"),
+        ("silent on discover", None, ok(&initialized), "2025-03-26"),
+        ("silent, then says it is modern", None, no(&locked), "again Modern"),
+        ("unknown revision", no(&unknown), ok(&alien), "failed"),
+        ("refuses everything", no(&unknown), no(&odd), "failed"),
+    ];
+    for (what, discover, initialize, expected) in cases {
+        let mut world = world();
+        let connection = world.connection.clone();
+        let offer = Raw::of(&json!({}));
+        let verdict =
+            world.tasks.spawn(async move { negotiate(&connection, &offer, None, LIMIT).await });
+        for answer in [discover, initialize] {
+            match answer {
+                Some(answer) => drop(world.server.answer(answer).await),
+                None => drop(world.server.read().await),
+            }
+            if matches!(expected, "2026-07-28") {
+                break;
+            }
+        }
+        let found = match verdict.await.unwrap() {
+            Verdict::Agreed(agreed) => agreed.revision.to_string(),
+            Verdict::StartAgain(era) => format!("again {era:?}"),
+            Verdict::Failed(_) => "failed".to_owned(),
+            Verdict::Closed => "closed".to_owned(),
+        };
+        assert_eq!(found, expected, "{what}");
+    }
+}
