@@ -1,5 +1,6 @@
 //! What the room promises: what passes keeps its bytes, and what is refused is refused in time.
 
+mod frame;
 mod object;
 
 use crate::wire::Raw;
