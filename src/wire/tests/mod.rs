@@ -1,7 +1,12 @@
 //! What the room promises: what passes keeps its bytes, and what is refused is refused in time.
 
+mod corpus;
 mod frame;
+mod line;
+mod meta;
 mod object;
+mod raw;
+mod skim;
 
 use crate::wire::Raw;
 
