@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::json;
 use super::merge;
 use super::source;
 use crate::catalog::Catalog;
@@ -58,8 +59,8 @@ fn same(text: &str) -> Pair {
     (text.to_owned(), text.to_owned())
 }
 
-fn member(key: &str, value: Pair) -> Pair {
-    (format!("\"{key}\": {}", value.0), format!("\"{key}\": {}", value.1))
+fn member(key: &str, (before, after): Pair) -> Pair {
+    (format!("\"{key}\": {before}"), format!("\"{key}\": {after}"))
 }
 
 fn array(elements: Vec<Pair>) -> Pair {
@@ -92,7 +93,7 @@ fn block() -> impl Strategy<Value = Pair> {
 
 fn check(kind: ResultKind, (before, after): Pair) -> Result<(), TestCaseError> {
     let catalog = catalog();
-    let raw = Raw::parse(before.clone()).unwrap();
+    let raw = json(&before);
     let rewritten = catalog.rewrite_result(&UpstreamId::new("b"), kind, &raw);
     prop_assert_eq!(rewritten.get(), after);
     let untouched = catalog.rewrite_result(&UpstreamId::new("a"), kind, &raw);
@@ -141,7 +142,7 @@ fn deep_nesting_harms_nobody() {
     let deep = 20_000;
     let open = r#"{"type":"tool_result","content":"#.repeat(deep);
     let text = format!(r#"{{"content":{open}{{}}{}}}"#, "}".repeat(deep));
-    let raw = Raw::parse(text).unwrap();
+    let raw = json(&text);
     assert_eq!(catalog.rewrite_result(&UpstreamId::new("b"), ResultKind::Tool, &raw), raw);
 }
 

@@ -63,7 +63,7 @@ fn expand(pieces: &[Piece]) -> String {
         match piece {
             Piece::Literal(text) => out.push_str(&escape(text, true)),
             Piece::Expression(operator, variables) => {
-                out.push_str(&expression(operator, variables))
+                out.push_str(&expression(operator, variables));
             }
         }
     }

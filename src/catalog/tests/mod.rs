@@ -36,3 +36,8 @@ fn source(key: &str, prefix: &str, tools: &[String], resources: &[&str]) -> Sour
 fn merge(sources: &[Source], max_length: usize) -> Catalog {
     catalog::merge(sources, &Rules { max_length, permits: &|_, _| true, own: Vec::new() })
 }
+
+#[track_caller]
+fn json(text: &str) -> Raw {
+    Raw::parse(text.to_owned()).expect("tests write JSON")
+}
