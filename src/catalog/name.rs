@@ -28,7 +28,7 @@ const BETWEEN: [u8; 1] = [0xFF];
 /// Two names of one upstream can meet if one of them has characters that do not fit; then
 /// [`told_apart`] is for the one that was altered.
 pub fn public(prefix: &str, local: &str, max_length: usize) -> String {
-    let plain = fitting(&joined(prefix, local));
+    let plain = fitting(joined(prefix, local));
     if is_readable(prefix) && plain.len() <= max_length && !ends_in_hash(&plain) {
         return plain;
     }
@@ -39,7 +39,7 @@ pub fn public(prefix: &str, local: &str, max_length: usize) -> String {
 ///
 /// `salt` tells apart what would meet even so; usually it is empty.
 pub fn told_apart(prefix: &str, local: &str, max_length: usize, salt: &str) -> String {
-    let mut name = fitting(&joined(prefix, local));
+    let mut name = fitting(joined(prefix, local));
     name.truncate(max_length.max(SHORTEST_LIMIT) - HASH_LENGTH - 1);
     name.push('_');
     name.push_str(&hash(prefix, local, salt));
@@ -48,7 +48,11 @@ pub fn told_apart(prefix: &str, local: &str, max_length: usize, salt: &str) -> S
 
 /// Returns whether `public` is prefix and local name and nothing else.
 pub fn is_unaltered(prefix: &str, local: &str, public: &str) -> bool {
-    joined(prefix, local) == public
+    if prefix.is_empty() {
+        return local == public;
+    }
+    let behind = public.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(SEPARATOR));
+    behind == Some(local)
 }
 
 /// Returns whether a name is in the part that belongs to Conflux itself.
@@ -74,7 +78,10 @@ fn fits(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_' || character == '-'
 }
 
-fn fitting(name: &str) -> String {
+fn fitting(name: String) -> String {
+    if name.chars().all(fits) {
+        return name;
+    }
     name.chars().map(|character| if fits(character) { character } else { '_' }).collect()
 }
 

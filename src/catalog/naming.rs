@@ -73,12 +73,13 @@ impl<'a, 'i, 'r> Naming<'a, 'i, 'r> {
     fn propose(&self, source: &Source, items: &[Item<'_>]) -> Vec<Proposal> {
         let mut proposals: Vec<Proposal> =
             items.iter().map(|item| self.wanted(source, item)).collect();
+        let different: HashSet<&str> = proposals.iter().map(|it| it.public.as_str()).collect();
+        if different.len() == items.len() {
+            return proposals;
+        }
         let mut wanting: HashMap<String, Vec<usize>> = HashMap::with_capacity(items.len());
         for (index, proposal) in proposals.iter().enumerate() {
             wanting.entry(proposal.public.clone()).or_default().push(index);
-        }
-        if wanting.len() == items.len() {
-            return proposals;
         }
         let keeps = |index: usize, public: &str| {
             let unaltered = items

@@ -70,6 +70,12 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         }
     }
 
+    /// Returns how many bytes are held, used or not.
+    #[cfg(test)]
+    pub(in crate::wire) fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Takes the next line out of the buffer, if one is complete.
     fn take(&mut self) -> Option<Line> {
         loop {

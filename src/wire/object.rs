@@ -151,7 +151,7 @@ impl<'o> Edit<'_, 'o> {
                 Some((_, Some(json))) => json,
             };
             // A member behind a removed first one leaves its comma behind.
-            let before = if written { before } else { before.trim_start_matches(',') };
+            let before = if written { before } else { without_comma(before) };
             out.push_str(before);
             out.push_str(value);
             written = true;
@@ -172,6 +172,11 @@ impl<'o> Edit<'_, 'o> {
         out.push_str(cut(text, &(end..text.len())));
         Raw::assembled(out)
     }
+}
+
+/// What stands before a member, without the comma and what stands before that.
+fn without_comma(before: &str) -> &str {
+    before.trim_start().strip_prefix(',').unwrap_or(before)
 }
 
 fn cut<'a>(text: &'a str, range: &Range<usize>) -> &'a str {

@@ -60,8 +60,28 @@ struct Upstream {
 #[serde(deny_unknown_fields)]
 struct Sent {
     from: String,
-    kind: String,
+    kind: SentKind,
     json: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SentKind {
+    Tool,
+    Prompt,
+    Resource,
+    Sampling,
+}
+
+impl SentKind {
+    fn real(self) -> ResultKind {
+        match self {
+            Self::Tool => ResultKind::Tool,
+            Self::Prompt => ResultKind::Prompt,
+            Self::Resource => ResultKind::Resource,
+            Self::Sampling => ResultKind::SamplingParams,
+        }
+    }
 }
 
 fn usual_length() -> usize {
@@ -168,17 +188,10 @@ fn render(case: &Case, catalog: &Catalog) -> String {
     }
     for sent in &case.rewrite {
         let upstream = UpstreamId::new(&sent.from);
-        let kind = match sent.kind.as_str() {
-            "tool" => ResultKind::Tool,
-            "prompt" => ResultKind::Prompt,
-            "resource" => ResultKind::Resource,
-            "sampling" => ResultKind::SamplingParams,
-            other => panic!("no such kind: {other}"),
-        };
         let before = Raw::parse(sent.json.clone()).unwrap();
-        let after = catalog.rewrite_result(&upstream, kind, &before);
+        let after = catalog.rewrite_result(&upstream, sent.kind.real(), &before);
         let what = if before == after { "stays" } else { after.get() };
-        writeln!(out, "{} from {}\n  {}\n  {what}", sent.kind, sent.from, before.get()).unwrap();
+        writeln!(out, "{:?} from {}\n  {}\n  {what}", sent.kind, sent.from, before.get()).unwrap();
     }
     for conflict in catalog.conflicts() {
         writeln!(out, "conflict: {conflict}").unwrap();

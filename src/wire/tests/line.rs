@@ -1,0 +1,159 @@
+//! Lines come whole however they are cut, and one that is too long costs no memory.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
+
+use proptest::prelude::*;
+use tokio::io::AsyncRead;
+use tokio::io::ReadBuf;
+
+use crate::wire::line::Line;
+use crate::wire::line::Lines;
+use crate::wire::skim::Kind;
+
+/// Gives its chunks one read at a time, the last one again and again as often as asked.
+struct Chunks {
+    chunks: VecDeque<Vec<u8>>,
+    again: usize,
+}
+
+impl AsyncRead for Chunks {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _ctx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(mut chunk) = self.chunks.pop_front() {
+            let rest = chunk.split_off(chunk.len().min(buf.remaining()));
+            buf.put_slice(&chunk);
+            if !rest.is_empty() {
+                self.chunks.push_front(rest);
+            } else if self.chunks.is_empty() && self.again > 0 {
+                self.again -= 1;
+                self.chunks.push_back(chunk);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn shown(line: &Line) -> String {
+    match line {
+        Line::Whole(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Line::TooLong { id, kind } => {
+            let id = id.as_ref().map_or("-".to_owned(), ToString::to_string);
+            let kind = match kind {
+                Some(Kind::Call) => "call",
+                Some(Kind::Answer) => "answer",
+                None => "-",
+            };
+            format!("too long: {kind} {id}")
+        }
+    }
+}
+
+/// The lines of a stream that comes in chunks.
+fn lines<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, limit: usize) -> Vec<String> {
+    // An empty chunk would read as the end.
+    let chunks = chunks.into_iter().filter(|chunk| !chunk.is_empty()).map(<[u8]>::to_vec);
+    let reader = Chunks { chunks: chunks.collect(), again: 0 };
+    let mut lines = Lines::new(reader, limit);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let mut seen = Vec::new();
+        while let Some(line) = lines.next().await.unwrap() {
+            seen.push(shown(&line));
+        }
+        seen
+    })
+}
+
+#[test]
+fn lines_are_the_same_however_they_are_cut() {
+    let stream =
+        b"{\"a\":1}\r\n\n \t\r\n{\"id\":7,\"method\":\"m\",\"params\":{\"text\":\"long\"}}\n[2]\n\
+        {\"result\":{\"text\":\"xxxxxxxxxxxxxx\"},\"id\":\"b\"}\nlast";
+    let expected = ["{\"a\":1}\r", "too long: call 7", "[2]", "too long: answer \"b\"", "last"];
+    assert_eq!(lines([&stream[..]], 24), expected);
+    for at in 0..=stream.len() {
+        let (one, two) = stream.split_at(at);
+        assert_eq!(lines([one, two], 24), expected, "cut at {at}");
+    }
+    assert_eq!(lines(stream.chunks(1), 24), expected);
+}
+
+#[test]
+fn the_limit_is_the_longest_line_that_is_whole() {
+    assert_eq!(lines([&b"12345\n123456\n1234"[..]], 5), ["12345", "too long: - -", "1234"]);
+    assert_eq!(lines([&b"123456"[..]], 5), ["too long: - -"]);
+    assert_eq!(lines([&b"12345"[..]], 5), ["12345"]);
+    assert_eq!(lines([&b"\n\n\n"[..]], 5), Vec::<String>::new());
+    assert_eq!(lines([], 5), Vec::<String>::new());
+}
+
+#[test]
+fn a_line_that_is_too_long_is_reported_once_with_its_id_wherever_that_stands() {
+    let large = format!("\"{}\"", "x{[\\\"".repeat(40_000));
+    let before =
+        format!("{{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"m\",\"params\":{large}}}\nnext");
+    let behind =
+        format!("{{\"params\":{{\"id\":6,\"x\":{large}}},\"method\":\"m\",\"id\":5}}\nnext");
+    let answer = format!("{{\"result\":[{large},{{\"id\":1}}], \"id\" : \"5\" }}\nnext");
+    let none = format!("{{\"method\":\"m\",\"params\":{large}}}\nnext");
+    for (text, expected) in [
+        (before, "too long: call 5"),
+        (behind, "too long: call 5"),
+        (answer, "too long: answer \"5\""),
+        (none, "too long: call -"),
+    ] {
+        assert_eq!(lines([text.as_bytes()], 1000), [expected, "next"]);
+        assert_eq!(lines(text.as_bytes().chunks(977), 1000), [expected, "next"]);
+    }
+}
+
+#[tokio::test]
+async fn an_endless_line_takes_bounded_memory() {
+    let limit = 100_000;
+    let chunk = vec![b'x'; 30_000];
+    let mut lines = Lines::new(Chunks { chunks: [chunk].into(), again: 2_000 }, limit);
+    // 60 MB go by; what is held stays near the limit.
+    let line = lines.next().await.unwrap().unwrap();
+    assert_eq!(shown(&line), "too long: - -");
+    assert!(lines.held() <= 2 * limit + 128 * 1024, "{} bytes", lines.held());
+    assert!(lines.next().await.unwrap().is_none());
+}
+
+proptest! {
+    #[test]
+    fn any_stream_is_cut_into_the_same_lines(
+        texts in prop::collection::vec("[a-z \r]{0,12}", 0..12),
+        cuts in prop::collection::vec(1_usize..9, 1..60),
+        ends in any::<bool>(),
+    ) {
+        let mut stream = texts.join("\n");
+        if ends {
+            stream.push('\n');
+        }
+        let mut expected = Vec::new();
+        for text in &texts {
+            if text.len() > 8 {
+                expected.push("too long: - -".to_owned());
+            } else if !text.trim().is_empty() {
+                expected.push(text.clone());
+            }
+        }
+        let (mut rest, mut chunks) = (stream.as_bytes(), Vec::new());
+        for cut in cuts.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (chunk, more) = rest.split_at((*cut).min(rest.len()));
+            chunks.push(chunk);
+            rest = more;
+        }
+        prop_assert_eq!(lines(chunks, 8), expected);
+    }
+}

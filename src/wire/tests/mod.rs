@@ -1,0 +1,16 @@
+//! What the room promises: what passes keeps its bytes, and what is refused is refused in time.
+
+mod corpus;
+mod frame;
+mod line;
+mod meta;
+mod object;
+mod raw;
+mod skim;
+
+use crate::wire::Raw;
+
+#[track_caller]
+fn json(text: &str) -> Raw {
+    Raw::parse(text.to_owned()).expect("tests write JSON")
+}
