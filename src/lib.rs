@@ -13,3 +13,5 @@ pub mod upstream;
 
 /// The data plane.
 pub mod router;
+/// Speaks to clients.
+pub mod downstream;
