@@ -48,7 +48,7 @@ pub fn stdout() -> io::Result<Output> {
 }
 
 /// Returns the descriptor as something to poll, if it can be polled.
-fn pollable_input(descriptor: &impl AsFd) -> io::Result<Option<Input>> {
+pub(super) fn pollable_input(descriptor: &impl AsFd) -> io::Result<Option<Input>> {
     let copy = descriptor.as_fd().try_clone_to_owned()?;
     Ok(match kind(&copy)? {
         Kind::Pipe => {
@@ -62,7 +62,7 @@ fn pollable_input(descriptor: &impl AsFd) -> io::Result<Option<Input>> {
 }
 
 /// Returns the descriptor as something to poll, if it can be polled.
-fn pollable_output(descriptor: &impl AsFd) -> io::Result<Option<Output>> {
+pub(super) fn pollable_output(descriptor: &impl AsFd) -> io::Result<Option<Output>> {
     let copy = descriptor.as_fd().try_clone_to_owned()?;
     Ok(match kind(&copy)? {
         Kind::Pipe => {
@@ -102,7 +102,7 @@ fn socket(descriptor: OwnedFd) -> io::Result<UnixStream> {
 ///
 /// The thread may block for ever; the process ends without it, which the runtime's own blocking
 /// pool would not let it do.
-fn pumped(mut source: impl io::Read + Send + 'static) -> io::Result<UnixStream> {
+pub(super) fn pumped(mut source: impl io::Read + Send + 'static) -> io::Result<UnixStream> {
     let (ours, mut theirs) = net::UnixStream::pair()?;
     thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         if let Err(error) = io::copy(&mut source, &mut theirs) {
