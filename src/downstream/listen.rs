@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -68,22 +69,31 @@ pub(super) struct Opening {
 struct Listen {
     id: Id,
     outbox: Outbox,
-    filter: Filter,
+    requested: Filter,
+    /// What the acknowledgement says; known once the upstreams have been asked.
+    accepted: OnceLock<Filter>,
     held: Mutex<Held>,
 }
 
 /// What happened before the acknowledgement was out, which must be the first message.
 #[derive(Debug)]
 enum Held {
-    Until(Vec<Bytes>),
+    Until(Vec<News>),
     NoLonger,
+}
+
+/// Something that happened, with the address of the resource it happened to.
+#[derive(Debug, PartialEq, Eq)]
+struct News {
+    address: Option<String>,
+    frame: Bytes,
 }
 
 impl Listens {
     /// Tells every subscription that wants to know that a list changed.
     pub(super) async fn list_changed(&self, kind: ListKind, method: &str) {
         for listen in self.matching(|filter| filter.wants_list(kind)) {
-            listen.send(method, None).await;
+            listen.send(method, None, None).await;
         }
     }
 
@@ -97,7 +107,7 @@ impl Listens {
         }
         let params = updated_params(uri);
         for listen in listens {
-            listen.send(method::RESOURCE_UPDATED, Some(&params)).await;
+            listen.send(method::RESOURCE_UPDATED, Some(&params), Some(&address)).await;
         }
     }
 
@@ -108,13 +118,14 @@ impl Listens {
         let listen = Arc::new(Listen {
             id: id.clone(),
             outbox: outbox.clone(),
-            filter: filter.clone(),
+            requested: filter.clone(),
+            accepted: OnceLock::new(),
             held: Mutex::new(Held::Until(Vec::new())),
         });
         self.lock().push(Arc::clone(&listen));
         let watched = self.watch(&router, &caller, &filter.resources, &cancel).await;
         let accepted = filter.with(watched);
-        listen.acknowledge(&accepted).await;
+        listen.acknowledge(accepted.clone()).await;
         cancel.cancelled().await;
         self.lock().retain(|other| !Arc::ptr_eq(other, &listen));
         let is_ours_to_end = flight.land();
@@ -189,7 +200,7 @@ impl Listens {
     }
 
     fn matching(&self, wants: impl Fn(&Filter) -> bool) -> Vec<Arc<Listen>> {
-        self.lock().iter().filter(|listen| wants(&listen.filter)).cloned().collect()
+        self.lock().iter().filter(|listen| wants(listen.filter())).cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Listen>>> {
@@ -198,12 +209,17 @@ impl Listens {
 }
 
 impl Listen {
-    async fn send(&self, method: &str, params: Option<&Raw>) {
+    fn filter(&self) -> &Filter {
+        self.accepted.get().unwrap_or(&self.requested)
+    }
+
+    async fn send(&self, method: &str, params: Option<&Raw>, address: Option<&str>) {
         let frame = frame::notification(method, Some(&self.marked(params)));
         if let Held::Until(waiting) = &mut *self.held() {
             // The same news twice is no news.
-            if !waiting.contains(&frame) {
-                waiting.push(frame);
+            let news = News { address: address.map(str::to_owned), frame };
+            if !waiting.contains(&news) {
+                waiting.push(news);
             }
             return;
         }
@@ -211,19 +227,25 @@ impl Listen {
     }
 
     /// Sends the acknowledgement, and then what happened in the meantime.
-    async fn acknowledge(&self, accepted: &Filter) {
+    async fn acknowledge(&self, accepted: Filter) {
         #[derive(Serialize)]
         struct Acknowledged<'a> {
             notifications: &'a Filter,
         }
-        let params = Raw::of(&Acknowledged { notifications: accepted });
-        let params = self.marked(Some(&params));
-        let mut next = vec![frame::notification(method::ACKNOWLEDGED, Some(&params))];
-        while !next.is_empty() {
-            for frame in next {
-                self.outbox.push(frame).await;
+        let accepted = self.accepted.get_or_init(|| accepted);
+        let params = self.marked(Some(&Raw::of(&Acknowledged { notifications: accepted })));
+        self.outbox.push(frame::notification(method::ACKNOWLEDGED, Some(&params))).await;
+        loop {
+            let held = self.release();
+            if held.is_empty() {
+                return;
             }
-            next = self.release();
+            for News { address, frame } in held {
+                // Of what an upstream refused, nothing is told.
+                if address.is_none_or(|address| accepted.covers(&address)) {
+                    self.outbox.push(frame).await;
+                }
+            }
         }
     }
 
@@ -234,7 +256,7 @@ impl Listen {
     }
 
     /// Takes what was held back; nothing is held any more once there was nothing.
-    fn release(&self) -> Vec<Bytes> {
+    fn release(&self) -> Vec<News> {
         let mut held = self.held();
         match &mut *held {
             Held::Until(waiting) if !waiting.is_empty() => std::mem::take(waiting),

@@ -133,6 +133,11 @@ impl Client {
                 "prompts" => ListKind::Prompts,
                 _ => ListKind::Resources,
             }),
+            "updated" => {
+                let (caller, uri) = (self.caller(), Raw::of(rest));
+                assert!(caller.mailbox().subscribe(&files(), rest, uri.clone()));
+                caller.mailbox().updated(&files(), &uri);
+            }
             "log" => self.caller().mailbox().log(raw(rest)),
             "ask" => {
                 let request = InputRequest::parse(method::ROOTS, Some(raw(rest))).unwrap();
@@ -284,6 +289,50 @@ async fn a_client_that_is_gone_ends_the_conversation() {
     }
     let end = time::timeout(PATIENCE, client.serving).await.expect("it must end");
     assert_eq!(end.unwrap().unwrap(), End::Closed);
+}
+
+/// A front end with the client of an SDK in front of it.
+async fn sdk_client(
+    lifecycle: rmcp::ClientLifecycleMode,
+) -> (rmcp::service::RunningService<rmcp::RoleClient, ()>, Client) {
+    let mut client = Client::start();
+    let (input, _) = tokio::io::duplex(1);
+    let (output, _) = tokio::io::duplex(1);
+    let input = std::mem::replace(&mut client.input, input);
+    let output = std::mem::replace(&mut client.output, BufReader::new(output));
+    let serving = rmcp::serve_client_with_lifecycle((), (output, input), lifecycle).await;
+    (serving.unwrap(), client)
+}
+
+#[tokio::test]
+async fn a_legacy_client_of_the_sdk_is_served() {
+    let (sdk, client) = sdk_client(rmcp::ClientLifecycleMode::Initialize).await;
+    let server = sdk.peer_info().unwrap();
+    assert_eq!(server.server_info.as_ref().unwrap().name, "conflux");
+    assert!(server.capabilities.tools.is_some());
+    sdk.cancel().await.unwrap();
+    assert_eq!(client.serving.await.unwrap().unwrap(), End::Closed);
+}
+
+#[tokio::test]
+async fn a_modern_client_of_the_sdk_is_served() {
+    let lifecycle = rmcp::ClientLifecycleMode::Auto {
+        preferred_versions: vec![rmcp::model::ProtocolVersion::V_2026_07_28],
+        legacy_version: None,
+    };
+    let (sdk, client) = sdk_client(lifecycle).await;
+    let server = sdk.peer_info().unwrap();
+    assert_eq!(server.protocol_version.as_str(), "2026-07-28");
+    let mut filter = rmcp::model::SubscriptionFilter::default();
+    filter.tools_list_changed = Some(true);
+    let mut subscription = sdk.listen(filter.clone()).await.unwrap();
+    assert_eq!(*subscription.acknowledged(), filter);
+    client.caller().mailbox().list_changed(ListKind::Tools);
+    let told = subscription.next().await.unwrap();
+    assert!(matches!(told, Some(rmcp::model::ServerNotification::ToolListChangedNotification(_))));
+    client.shutdown.cancel();
+    assert!(subscription.next().await.unwrap().is_none(), "it must end in order");
+    assert_eq!(client.serving.await.unwrap().unwrap(), End::Stopped);
 }
 
 // Calls.
