@@ -1,28 +1,36 @@
 //! Conflux: one MCP server in front of many.
 //!
-//! Rooms in reading order, from the ground up; a room uses lower floors only.
+//! Rooms in reading order, from the ground up; a room uses lower floors only, and rooms on one
+//! floor do not know each other.
 
-/// Newtypes for every identity.
+// Newtypes for every identity.
 pub mod ids;
 
-/// Validated configuration.
+// The configuration: validated plain data.
 pub mod config;
-
-/// Frames, eras and vocabulary; what is relayed stays raw.
+// Frames, eras and vocabulary: what is relayed stays raw.
 pub mod wire;
 
-/// One request on its way, and the way back.
+// One request on its way, and the way back.
 pub mod exchange;
-/// What all upstreams offer, as one list of each kind.
+
+// What all upstreams offer, as one list of each kind.
 pub mod catalog;
-/// The servers behind Conflux.
+// The servers behind Conflux.
 pub mod upstream;
 
-/// The data plane.
+// The data plane: looks a name up and sends the request on.
 pub mod router;
 
-/// Writes the snapshots.
+// The one task that changes what requests see.
 pub mod control;
+// A small server to try things with.
+pub mod demo;
+// The clients in front of Conflux.
+pub mod downstream;
 
-/// Builds everything, starts it, stops it.
+// Builds everything, starts it, stops it.
 pub mod app;
+
+// Speaks to people.
+pub mod cli;

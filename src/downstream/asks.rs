@@ -1,0 +1,172 @@
+//! Questions to a legacy client: real requests of Conflux's own, and their answers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use serde::Serialize;
+use tokio::select;
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use crate::downstream::codes::Outcome;
+use crate::downstream::outbox::Outbox;
+use crate::exchange::ask::Answers;
+use crate::exchange::ask::Ask;
+use crate::exchange::ask::InputRequest;
+use crate::exchange::ask::Refusal;
+use crate::ids::UpstreamId;
+use crate::wire::Id;
+use crate::wire::Raw;
+use crate::wire::frame;
+use crate::wire::frame::Response;
+use crate::wire::meta;
+use crate::wire::method;
+
+/// How many questions one client may have unanswered.
+const OPEN_LIMIT: usize = 64;
+
+/// The questions a client has not answered yet.
+#[derive(Debug)]
+pub(super) struct Questions {
+    outbox: Outbox,
+    tasks: TaskTracker,
+    next: AtomicU64,
+    open: Mutex<Option<HashMap<u64, oneshot::Sender<Outcome>>>>,
+}
+
+/// One question that was sent.
+struct Sent {
+    key: String,
+    number: u64,
+    answer: oneshot::Receiver<Outcome>,
+}
+
+impl Questions {
+    /// Sends questions to `outbox`, and waits for answers on `tasks`.
+    pub(super) fn new(outbox: Outbox, tasks: TaskTracker) -> Self {
+        let open = Mutex::new(Some(HashMap::new()));
+        Self { outbox, tasks, next: AtomicU64::new(1), open }
+    }
+
+    /// Sends the questions of `ask` side by side; the answers go to whoever asked.
+    ///
+    /// Returns when they are queued. Who asks has a limit for the waiting of its own.
+    pub(super) async fn put(self: &Arc<Self>, ask: Ask) {
+        let mut sent = Vec::with_capacity(ask.requests.len());
+        for (key, request) in &ask.requests {
+            let (number, answer) = match self.register() {
+                Ok(registered) => registered,
+                Err(refusal) => return self.give_up(ask, &sent, refusal).await,
+            };
+            sent.push(Sent { key: key.clone(), number, answer });
+            let params = labelled(&ask.from, request);
+            let id = Id::number(number);
+            self.outbox.push(frame::request(&id, request.method(), params.as_ref())).await;
+        }
+        let questions = Arc::clone(self);
+        self.tasks.spawn(async move { questions.wait(ask, sent).await });
+    }
+
+    /// Takes the client's answer to a question of Conflux's own.
+    pub(super) fn answered(&self, response: Response) {
+        if let Some(id) = &response.id {
+            self.settle(id, response.outcome.map_err(|error| error.detached()));
+        }
+    }
+
+    /// Settles the question `id`, if it is one that is open.
+    pub(super) fn settle(&self, id: &Id, outcome: Outcome) {
+        let answer = id.as_number().and_then(|number| self.remove(number));
+        if let Some(answer) = answer {
+            drop(answer.send(outcome));
+        } else {
+            tracing::debug!(%id, "the client answered a question that is not open");
+        }
+    }
+
+    /// Gives up every question: there is no client any more.
+    pub(super) fn close(&self) {
+        drop(self.lock().take());
+    }
+
+    async fn wait(&self, mut ask: Ask, mut sent: Vec<Sent>) {
+        let answers = select! {
+            answers = collect(&mut sent) => answers,
+            () = ask.withdrawn() => return self.withdraw(&sent).await,
+        };
+        ask.answer(answers.ok_or(Refusal::Gone));
+    }
+
+    async fn give_up(&self, ask: Ask, sent: &[Sent], refusal: Refusal) {
+        self.withdraw(sent).await;
+        ask.answer(Err(refusal));
+    }
+
+    /// Takes back what is still unanswered.
+    async fn withdraw(&self, sent: &[Sent]) {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Cancelled {
+            request_id: u64,
+            reason: &'static str,
+        }
+        for Sent { number, .. } in sent {
+            if self.remove(*number).is_some() {
+                let reason = "the answer is no longer needed";
+                let params = Raw::of(&Cancelled { request_id: *number, reason });
+                self.outbox.push(frame::notification(method::CANCELLED, Some(&params))).await;
+            }
+        }
+    }
+
+    fn register(&self) -> Result<(u64, oneshot::Receiver<Outcome>), Refusal> {
+        let mut open = self.lock();
+        let open = open.as_mut().ok_or(Refusal::Gone)?;
+        if open.len() >= OPEN_LIMIT {
+            return Err(Refusal::TooMany);
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = oneshot::channel();
+        open.insert(number, sender);
+        Ok((number, answer))
+    }
+
+    fn remove(&self, number: u64) -> Option<oneshot::Sender<Outcome>> {
+        self.lock().as_mut()?.remove(&number)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, oneshot::Sender<Outcome>>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for every answer; nothing if the client is gone.
+async fn collect(sent: &mut [Sent]) -> Option<Answers> {
+    let mut answers = Vec::with_capacity(sent.len());
+    for Sent { key, answer, .. } in sent {
+        answers.push((key.clone(), answer.await.ok()?));
+    }
+    Some(answers)
+}
+
+/// Returns the parameters of a question, with the name of the upstream that asks.
+///
+/// The client sees only Conflux; the person in front of it must see who wants to know.
+pub(super) fn labelled(from: &UpstreamId, request: &InputRequest) -> Option<Raw> {
+    let named =
+        (request.method() == method::ELICIT).then(|| with_name(from, request.params()?)).flatten();
+    let params = named.as_ref().or(request.params());
+    meta::edit(params, &[(meta::CONFLUX_UPSTREAM, Raw::of(from.as_str()).get())], &[])
+}
+
+fn with_name(from: &UpstreamId, params: &Raw) -> Option<Raw> {
+    let message = params.member("message")?.string()?;
+    let object = params.object().ok()?;
+    let message = Raw::of(&format!("[{from}] {message}"));
+    Some(object.edit().set("message", message.get()).apply())
+}

@@ -1,0 +1,182 @@
+//! One request under way: where its answer goes, and what goes before it.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::panic;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::select;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::time;
+
+use crate::downstream::asks::Questions;
+use crate::downstream::codes;
+use crate::downstream::codes::Outcome;
+use crate::downstream::fit;
+use crate::downstream::flights::Flight;
+use crate::downstream::level::Wanted;
+use crate::downstream::outbox::Outbox;
+use crate::exchange::Back;
+use crate::exchange::Exchange;
+use crate::router;
+use crate::wire::Raw;
+use crate::wire::era::Era;
+use crate::wire::frame;
+use crate::wire::method;
+
+/// How long a request may take to end after it was cancelled.
+const WIND_DOWN_LIMIT: Duration = Duration::from_millis(500);
+
+/// Where an answer is put.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// On a line of its own.
+    Line(Outbox),
+    /// Into the answer of its batch.
+    Element(oneshot::Sender<Bytes>),
+}
+
+impl Reply {
+    /// Puts the answer there.
+    pub(super) async fn send(self, answer: Bytes) {
+        match self {
+            Self::Line(outbox) => outbox.push(answer).await,
+            Self::Element(batch) => drop(batch.send(answer)),
+        }
+    }
+}
+
+/// Where one request is answered, and where its progress and log go until then.
+#[derive(Debug)]
+pub(super) struct Stream {
+    /// Ends when the request is answered.
+    pub(super) flight: Flight,
+    /// Where the answer goes.
+    pub(super) reply: Reply,
+    /// Where everything else goes.
+    pub(super) outbox: Outbox,
+    /// The client's own token for progress, if it wants to hear of it.
+    pub(super) progress_token: Option<Raw>,
+    /// Which log messages it wants.
+    pub(super) logs: Wanted,
+}
+
+impl Stream {
+    /// Tells how far the request is, under the client's own token.
+    pub(super) async fn progress(&self, params: &Raw) {
+        let Some(token) = &self.progress_token else { return };
+        let Ok(object) = params.object() else { return };
+        let params = object.edit().set("progressToken", token.get()).apply();
+        self.outbox.push(frame::notification(method::PROGRESS, Some(&params))).await;
+    }
+
+    /// Hands on a log message, if it is wanted.
+    pub(super) async fn log(&self, params: &Raw) {
+        if self.logs.admits(params) {
+            self.outbox.push(frame::notification(method::MESSAGE, Some(params))).await;
+        }
+    }
+
+    /// Answers the request, unless its client no longer wants that.
+    pub(super) async fn answer(self, outcome: &Outcome) {
+        let Self { flight, reply, .. } = self;
+        let id = flight.id().clone();
+        if flight.land() {
+            reply.send(frame::response(Some(&id), outcome.as_ref())).await;
+        }
+    }
+}
+
+/// How the work on a request ended.
+pub(super) type Ended = Result<Result<Raw, router::Error>, Panicked>;
+
+/// The work on a request panicked; the panic hook has said where.
+#[derive(Debug)]
+pub(super) struct Panicked(#[expect(dead_code, reason = "shown by `Debug`")] Box<dyn Any + Send>);
+
+/// Runs `future`, and turns a panic in it into an error.
+pub(super) async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        // After a panic the future is dropped, never polled again.
+        let poll = AssertUnwindSafe(|| future.as_mut().poll(context));
+        match panic::catch_unwind(poll) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(payload) => Poll::Ready(Err(Panicked(payload))),
+        }
+    })
+    .await
+}
+
+/// Carries out one request of a legacy client: `work` is what the router does about it.
+///
+/// Questions on the way become requests to the client. If the client leaves, or cancels, the
+/// work is cancelled and has a moment to end.
+pub(super) async fn run(
+    stream: Stream,
+    method: &str,
+    exchange: &Exchange,
+    mut way_back: mpsc::Receiver<Back>,
+    questions: &Arc<Questions>,
+    work: impl Future<Output = Result<Raw, router::Error>>,
+) {
+    let mut work = pin!(caught(work));
+    let ended = loop {
+        select! {
+            biased;
+            () = exchange.cancelled().cancelled() => break wind_down(way_back, work).await,
+            Some(back) = way_back.recv() => tell(&stream, questions, back).await,
+            ended = &mut work => {
+                way_back.close();
+                while let Some(back) = way_back.recv().await {
+                    tell(&stream, questions, back).await;
+                }
+                break ended;
+            }
+        }
+    };
+    stream.answer(&outcome(ended, Era::Legacy, method)).await;
+}
+
+async fn tell(stream: &Stream, questions: &Arc<Questions>, back: Back) {
+    match back {
+        Back::Progress(params) => stream.progress(&params).await,
+        Back::Log(params) => stream.log(&params).await,
+        Back::Ask(ask) => questions.put(ask).await,
+    }
+}
+
+/// Gives cancelled work a moment to end. Nobody hears what it still has to say.
+pub(super) async fn wind_down(
+    mut way_back: mpsc::Receiver<Back>,
+    work: Pin<&mut impl Future<Output = Ended>>,
+) -> Ended {
+    way_back.close();
+    while way_back.try_recv().is_ok() {}
+    let ended = time::timeout(WIND_DOWN_LIMIT, work).await;
+    ended.unwrap_or(Ok(Err(router::Error::Cancelled)))
+}
+
+/// Puts what came of a request into the words of its caller's era.
+pub(super) fn outcome(ended: Ended, era: Era, method: &str) -> Outcome {
+    let outcome = match ended {
+        Ok(Ok(result)) => Ok(result),
+        Ok(Err(error)) => codes::outcome(&error, era, method),
+        Err(panicked) => {
+            tracing::error!(?panicked, method, "a request panicked");
+            Err(codes::panicked())
+        }
+    };
+    outcome.map(|result| match era {
+        Era::Legacy => fit::legacy(result),
+        Era::Modern => fit::modern(result, method),
+    })
+}

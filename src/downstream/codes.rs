@@ -1,0 +1,223 @@
+//! What is said when a request has no result: the only place that picks JSON-RPC codes.
+//!
+//! An upstream that failed a `tools/call` is reported as a tool result, because the model reads
+//! that; everything else is a JSON-RPC error. Texts are for people and models: what failed, what
+//! the upstream wrote to stderr, what to do next.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::router;
+use crate::upstream;
+use crate::upstream::error::Executed;
+use crate::wire::Raw;
+use crate::wire::code;
+use crate::wire::era::Era;
+use crate::wire::era::Revision;
+use crate::wire::frame;
+use crate::wire::frame::Defect;
+use crate::wire::method;
+
+/// A `result`, or an `error` object.
+pub(super) type Outcome = Result<Raw, Raw>;
+
+/// URL elicitation as an error, which only 2025-11-25 knows.
+const URL_ELICITATION_REQUIRED: i64 = -32042;
+/// Errors of the modern era that a legacy client would not know.
+const MODERN_ONLY: [i32; 3] =
+    [code::HEADER_MISMATCH, code::MISSING_CLIENT_CAPABILITY, code::UNSUPPORTED_VERSION];
+
+/// Says why a request has no result, in the words of the caller's era.
+pub(super) fn outcome(error: &router::Error, era: Era, method: &str) -> Outcome {
+    let plain = |code| Err(frame::error(code, &capitalized(&error.to_string()), None));
+    match error {
+        router::Error::UnknownMethod(_) => plain(code::METHOD_NOT_FOUND),
+        router::Error::InvalidParams(_)
+        | router::Error::UnknownTool(_)
+        | router::Error::UnknownPrompt(_) => plain(code::INVALID_PARAMS),
+        router::Error::UnknownResource(uri) => Err(unknown_resource(error, uri, era)),
+        router::Error::Answered(raw) => Err(answered(raw, era, method)),
+        router::Error::Upstream(error) if method == method::TOOLS_CALL => Ok(tool_failure(error)),
+        router::Error::Upstream(error) => {
+            let text = explanation(error);
+            Err(frame::error(code::INTERNAL_ERROR, &text, Some(&Raw::of(&Failure::of(error)))))
+        }
+        router::Error::Cancelled => Err(stopping()),
+    }
+}
+
+/// The answer to bytes that are no message.
+pub(super) fn defect(defect: &Defect) -> Bytes {
+    let (id, error) = match defect {
+        Defect::Syntax(_) => (None, refusal(code::PARSE_ERROR, &format!("Parse error: {defect}"))),
+        Defect::Batch(_) => (None, invalid("batches exist in 2025-03-26 only")),
+        Defect::Shape { id, problem } => (id.as_ref(), invalid(problem)),
+    };
+    frame::response(id, Err(&error))
+}
+
+/// The error for a message that is no valid request.
+pub(super) fn invalid(problem: &str) -> Raw {
+    refusal(code::INVALID_REQUEST, &format!("Invalid request: {problem}"))
+}
+
+/// The error for parameters that are wrong.
+pub(super) fn invalid_params(problem: &str) -> Raw {
+    refusal(code::INVALID_PARAMS, &format!("Invalid params: {problem}"))
+}
+
+/// The error for a method that does not exist in the caller's era.
+pub(super) fn no_such_method(method: &str) -> Raw {
+    refusal(code::METHOD_NOT_FOUND, &format!("Unknown method `{method}`"))
+}
+
+/// The error for a modern request in a revision that Conflux does not speak.
+pub(super) fn unsupported_version(requested: &str) -> Raw {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        supported: Vec<&'static str>,
+        requested: &'a str,
+    }
+    let data = Data { supported: supported_versions(), requested };
+    let text = format!("Unsupported protocol version `{requested}`");
+    frame::error(code::UNSUPPORTED_VERSION, &text, Some(&Raw::of(&data)))
+}
+
+/// The revisions Conflux speaks, newest first.
+pub(super) fn supported_versions() -> Vec<&'static str> {
+    Revision::ALL.iter().rev().map(|revision| revision.as_str()).collect()
+}
+
+/// The error for a request beyond the client's share.
+pub(super) fn too_many(limit: usize) -> Raw {
+    let text = format!("Too many requests in flight: the limit is {limit}; wait for an answer");
+    refusal(code::INTERNAL_ERROR, &text)
+}
+
+/// The error for a request that Conflux had to give up because it stops.
+pub(super) fn stopping() -> Raw {
+    refusal(code::INTERNAL_ERROR, "The request was ended because Conflux is stopping")
+}
+
+/// The error for a request whose handling failed in a way that should not exist.
+pub(super) fn panicked() -> Raw {
+    let text = "Conflux failed on this request; please report it with the log";
+    refusal(code::INTERNAL_ERROR, text)
+}
+
+/// The error an upstream gets when the client's answer to it is over the limit.
+pub(super) fn answer_too_large(limit: usize) -> Raw {
+    refusal(code::INTERNAL_ERROR, &format!("The client's answer is over {limit} bytes"))
+}
+
+fn refusal(code: i32, text: &str) -> Raw {
+    frame::error(code, text, None)
+}
+
+fn unknown_resource(error: &router::Error, uri: &str, era: Era) -> Raw {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        uri: &'a str,
+    }
+    let code = match era {
+        Era::Legacy => code::RESOURCE_NOT_FOUND,
+        Era::Modern => code::INVALID_PARAMS,
+    };
+    frame::error(code, &capitalized(&error.to_string()), Some(&Raw::of(&Data { uri })))
+}
+
+/// The upstream's own error, with its code changed where the caller's era does not know it.
+fn answered(error: &Raw, era: Era, method: &str) -> Raw {
+    let Ok(object) = error.object() else { return error.clone() };
+    let code = object.get("code").and_then(|text| text.parse::<i64>().ok());
+    let Some(known) = code.and_then(|code| translated(code, era, method)) else {
+        return error.clone();
+    };
+    object.edit().set("code", known.to_string()).apply()
+}
+
+/// The code that replaces `code` for a caller of `era`, if one must.
+fn translated(code: i64, era: Era, method: &str) -> Option<i32> {
+    let is = |other: i32| code == i64::from(other);
+    match era {
+        Era::Legacy => MODERN_ONLY.into_iter().any(is).then_some(code::INTERNAL_ERROR),
+        Era::Modern if is(code::RESOURCE_NOT_FOUND) && method.starts_with("resources/") => {
+            Some(code::INVALID_PARAMS)
+        }
+        Era::Modern => (code == URL_ELICITATION_REQUIRED).then_some(code::INTERNAL_ERROR),
+    }
+}
+
+/// What programs read about an upstream that failed.
+#[derive(Serialize)]
+struct Failure<'a> {
+    upstream: &'a str,
+    kind: &'a str,
+    executed: &'a str,
+    retry_after_ms: Option<u64>,
+}
+
+impl<'a> Failure<'a> {
+    fn of(error: &'a upstream::Error) -> Self {
+        let retry_after = error.retry_after.map(|time| time.as_millis());
+        Self {
+            upstream: error.upstream.as_str(),
+            kind: error.kind.as_str(),
+            executed: error.executed.as_str(),
+            retry_after_ms: retry_after.map(|time| u64::try_from(time).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+/// The tool result that tells a model of an upstream that failed.
+fn tool_failure(error: &upstream::Error) -> Raw {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct ToolResult<'a> {
+        content: [Text; 1],
+        is_error: bool,
+        #[serde(rename = "_meta")]
+        meta: Meta<'a>,
+    }
+    #[derive(Serialize)]
+    struct Text {
+        r#type: &'static str,
+        text: String,
+    }
+    #[derive(Serialize)]
+    struct Meta<'a> {
+        #[serde(rename = "dev.conflux/error")]
+        error: Failure<'a>,
+    }
+    Raw::of(&ToolResult {
+        content: [Text { r#type: "text", text: explanation(error) }],
+        is_error: true,
+        meta: Meta { error: Failure::of(error) },
+    })
+}
+
+/// What people and models read about an upstream that failed.
+fn explanation(error: &upstream::Error) -> String {
+    let mut text = format!("{error}.");
+    if error.executed == Executed::Unknown {
+        text.push_str(" The request may have been carried out.");
+    }
+    if !error.stderr.is_empty() {
+        text.push_str("\n\nstderr:");
+        for line in &error.stderr {
+            text.push_str("\n  ");
+            text.push_str(line);
+        }
+        text.push('\n');
+    }
+    text.push_str("\nWhat to do: ");
+    text.push_str(error.kind.advice());
+    text.push('.');
+    text
+}
+
+/// A sentence fragment as the start of a message.
+fn capitalized(fragment: &str) -> String {
+    let mut letters = fragment.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

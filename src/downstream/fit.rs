@@ -1,0 +1,61 @@
+//! Fits a result of either era to the era of its caller; everything else in it stays as it came.
+
+use crate::downstream::greeting;
+use crate::wire::Raw;
+use crate::wire::meta;
+use crate::wire::method;
+
+/// Takes out what only the modern era has at the top of a result.
+///
+/// `_meta` stays: legacy clients carry unknown keys of it along.
+pub(super) fn legacy(result: Raw) -> Raw {
+    // Only a modern upstream writes `resultType`; most results are spared the reading.
+    if !result.get().contains("\"resultType\"") {
+        return result;
+    }
+    let Ok(object) = result.object() else { return result };
+    if object.get("resultType").is_none() {
+        return result;
+    }
+    object.edit().remove("resultType").remove("ttlMs").remove("cacheScope").apply()
+}
+
+/// Adds what the modern era requires of a result and a legacy upstream does not give.
+pub(super) fn modern(result: Raw, method: &str) -> Raw {
+    let Ok(object) = result.object() else { return result };
+    let mut edit = object.edit();
+    if object.get("resultType").is_none() {
+        edit = edit.set("resultType", "\"complete\"");
+    }
+    if is_cacheable(method) {
+        if object.get("ttlMs").is_none() {
+            edit = edit.set("ttlMs", "0");
+        }
+        if object.get("cacheScope").is_none() {
+            edit = edit.set("cacheScope", "\"private\"");
+        }
+    }
+    signed(edit.apply())
+}
+
+/// Adds which server wrote a result, unless it says so already.
+pub(super) fn signed(result: Raw) -> Raw {
+    let meta = result.member("_meta");
+    if meta.is_some_and(|meta| meta.member(meta::SERVER_INFO).is_some()) {
+        return result;
+    }
+    let server = greeting::server_info();
+    meta::edit(Some(&result), &[(meta::SERVER_INFO, server.get())], &[]).unwrap_or(result)
+}
+
+/// Whether results of this method say how long they may be kept.
+fn is_cacheable(method: &str) -> bool {
+    matches!(
+        method,
+        method::TOOLS_LIST
+            | method::PROMPTS_LIST
+            | method::RESOURCES_LIST
+            | method::TEMPLATES_LIST
+            | method::RESOURCES_READ
+    )
+}

@@ -1,0 +1,92 @@
+//! The edge to clients of the revisions before 2026-07-28, which have a session.
+
+use std::sync::Arc;
+
+use crate::downstream::call;
+use crate::downstream::call::Reply;
+use crate::downstream::call::Stream;
+use crate::downstream::codes;
+use crate::downstream::connection;
+use crate::downstream::connection::Connection;
+use crate::downstream::level::Level;
+use crate::downstream::level::Wanted;
+use crate::exchange::Exchange;
+use crate::exchange::Wishes;
+use crate::wire::Raw;
+use crate::wire::era::Revision;
+use crate::wire::frame::Request;
+use crate::wire::meta::RequestMeta;
+use crate::wire::method;
+
+impl Connection {
+    /// Takes a request without modern `_meta`.
+    pub(super) async fn legacy(&mut self, request: Request, meta: RequestMeta, reply: Reply) {
+        let refusal = match request.method.as_str() {
+            method::PING if self.session.is_some() || self.client.is_none() => {
+                return connection::answer(reply, &request.id, &Ok(connection::empty())).await;
+            }
+            _ if self.session.is_none() => Some(self.no_session(&request.method)),
+            method::SET_LEVEL => self.set_level(&request).err(),
+            _ => None,
+        };
+        if let Some(error) = refusal {
+            return connection::answer(reply, &request.id, &Err(error)).await;
+        }
+        // Whoever sends requests has seen the answer to `initialize`, said so or not.
+        self.begin_notices();
+        self.start_legacy(request, meta, reply).await;
+    }
+
+    async fn start_legacy(&mut self, request: Request, meta: RequestMeta, reply: Reply) {
+        let shared = Arc::clone(&self.shared);
+        let Some(client) = &self.client else { return };
+        let Some(share) = shared.flights.admit() else {
+            let error = codes::too_many(shared.flights.limit());
+            return connection::answer(reply, &request.id, &Err(error)).await;
+        };
+        let caller = Arc::clone(&client.caller);
+        let capabilities = Arc::clone(caller.capabilities());
+        let wishes =
+            Wishes { progress: meta.progress_token.is_some(), log_level: shared.level.raw() };
+        let (exchange, way_back) = Exchange::new(caller, capabilities, wishes);
+        let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else { return };
+        let stream = Stream {
+            flight,
+            reply,
+            outbox: shared.outbox.clone(),
+            progress_token: meta.progress_token,
+            logs: Wanted::BySession(Arc::clone(&shared.level)),
+        };
+        let Request { method, params, .. } = request;
+        let questions = Arc::clone(&shared.questions);
+        let router = Arc::clone(&shared.service.router);
+        self.shared.tasks.spawn(async move {
+            let work = router.request(&method, params.as_ref(), &exchange);
+            call::run(stream, &method, &exchange, way_back, &questions, work).await;
+            drop(share);
+        });
+    }
+
+    /// Keeps the level for this client; the router then adjusts the upstreams.
+    fn set_level(&self, request: &Request) -> Result<(), Raw> {
+        let level = request.params.as_ref().and_then(|params| params.member("level"));
+        let level = level.ok_or_else(|| codes::invalid_params("`level` is missing"))?;
+        let known = Level::parse(&level)
+            .ok_or_else(|| codes::invalid_params(&format!("unknown level {}", level.get())))?;
+        self.shared.level.set(known, &level);
+        Ok(())
+    }
+
+    /// Why a request without modern `_meta` cannot be served before `initialize`.
+    fn no_session(&self, method: &str) -> Raw {
+        let version = Revision::LATEST;
+        if self.client.is_some() {
+            let what = "`_meta` lacks `io.modelcontextprotocol/protocolVersion`";
+            return codes::invalid_params(&format!("{what}, and no session is open"));
+        }
+        codes::invalid(&format!(
+            "`{method}` came before `initialize`; open a session first, or name revision \
+             {version} in `_meta`"
+        ))
+    }
+}

@@ -1,0 +1,118 @@
+//! Speaks to clients: reads what they send, has the router carry it out, answers in their era.
+//!
+//! A client of a legacy revision has a session and can be asked at any time; a modern one sends
+//! requests that stand for themselves, and is asked by answering `input_required`. Both edges turn
+//! a request into an exchange and empty its way back. Only this room picks JSON-RPC codes.
+
+/// The process's own stdin and stdout, as the runtime likes them.
+pub mod pipes;
+/// One client on a pair of streams, a message a line.
+pub mod stdio;
+
+mod asks;
+mod batch;
+mod call;
+mod codes;
+mod connection;
+mod filter;
+mod fit;
+mod flights;
+mod greeting;
+mod legacy;
+mod level;
+mod listen;
+mod modern;
+mod notices;
+mod outbox;
+mod park;
+mod rounds;
+mod seal;
+mod watches;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use crate::downstream::park::Parking;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Callers;
+use crate::exchange::caller::Capabilities;
+use crate::exchange::caller::Reach;
+use crate::ids::CallerId;
+use crate::router::Router;
+
+/// What every front end serves; cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    router: Arc<Router>,
+    callers: Callers,
+    limits: Limits,
+    opened: Arc<Opened>,
+    parking: Arc<Parking>,
+    next_caller: Arc<AtomicU64>,
+}
+
+/// Is told of each new client.
+type Opened = dyn Fn(&Arc<Caller>) + Send + Sync;
+
+/// What one client may take up.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest message, in bytes.
+    pub message: usize,
+    /// How many requests may be in flight, parked ones and subscriptions included.
+    pub in_flight: usize,
+}
+
+/// Why a front end cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system has no random numbers to give.
+    #[error("cannot make a key")]
+    Randomness(#[source] getrandom::Error),
+    /// The client's messages cannot be read.
+    #[error("cannot read from the client")]
+    Read(#[source] io::Error),
+}
+
+impl Service {
+    /// Makes a service that counts its clients among `callers`.
+    ///
+    /// `opened` is called once per client, when its capabilities are known and the answer to its
+    /// first request is queued, or that request is on its way. It must not block.
+    pub fn try_new(
+        router: Arc<Router>,
+        callers: Callers,
+        limits: Limits,
+        opened: impl Fn(&Arc<Caller>) + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        let parking = Parking::try_new().map_err(Error::Randomness)?;
+        Ok(Self {
+            router,
+            callers,
+            limits,
+            opened: Arc::new(opened),
+            parking: Arc::new(parking),
+            next_caller: Arc::default(),
+        })
+    }
+
+    /// Makes a caller and counts it as present.
+    fn attach(&self, capabilities: Capabilities, reach: Reach) -> Arc<Caller> {
+        let id = CallerId(self.next_caller.fetch_add(1, Ordering::Relaxed));
+        let caller = Arc::new(Caller::new(id, Arc::new(capabilities), reach));
+        self.callers.attach(&caller);
+        caller
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}

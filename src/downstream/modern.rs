@@ -1,0 +1,250 @@
+//! The edge to clients of 2026-07-28, whose requests stand for themselves.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::downstream::call::Reply;
+use crate::downstream::call::Stream;
+use crate::downstream::codes;
+use crate::downstream::codes::Outcome;
+use crate::downstream::connection;
+use crate::downstream::connection::Connection;
+use crate::downstream::filter::Filter;
+use crate::downstream::greeting;
+use crate::downstream::level::Level;
+use crate::downstream::level::Wanted;
+use crate::downstream::listen::Opening;
+use crate::downstream::park;
+use crate::downstream::park::Resume;
+use crate::downstream::rounds;
+use crate::downstream::rounds::Rounds;
+use crate::exchange::Exchange;
+use crate::exchange::Wishes;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Capabilities;
+use crate::exchange::caller::Reach;
+use crate::wire::Raw;
+use crate::wire::era::Era;
+use crate::wire::era::Revision;
+use crate::wire::frame::Request;
+use crate::wire::meta;
+use crate::wire::meta::RequestMeta;
+use crate::wire::method;
+
+/// Methods that the modern era took out.
+const REMOVED: [&str; 4] =
+    [method::PING, method::SET_LEVEL, method::RESOURCES_SUBSCRIBE, method::RESOURCES_UNSUBSCRIBE];
+
+/// What a modern request says about itself.
+struct Terms {
+    capabilities: Raw,
+    logs: Wanted,
+    log_level: Option<Raw>,
+    progress_token: Option<Raw>,
+}
+
+impl Connection {
+    /// Takes a request that names a revision in `_meta`.
+    pub(super) async fn modern(&mut self, request: Request, meta: &RequestMeta, reply: Reply) {
+        let checked = terms(meta).and_then(|terms| {
+            let is_removed = REMOVED.contains(&request.method.as_str());
+            if is_removed { Err(codes::no_such_method(&request.method)) } else { Ok(terms) }
+        });
+        let terms = match checked {
+            Ok(terms) => terms,
+            Err(error) => return connection::answer(reply, &request.id, &Err(error)).await,
+        };
+        let (caller, is_new) = self.modern_caller(&terms.capabilities);
+        if let Err((reply, error)) = self.modern_start(&request, terms, &caller, reply).await {
+            connection::answer(reply, &request.id, &Err(error)).await;
+        }
+        if is_new {
+            (self.shared.service.opened)(&caller);
+        }
+    }
+
+    /// Starts what the request asks for, or returns why it cannot be started.
+    async fn modern_start(
+        &mut self,
+        request: &Request,
+        terms: Terms,
+        caller: &Arc<Caller>,
+        reply: Reply,
+    ) -> Result<(), (Reply, Raw)> {
+        if request.method == method::DISCOVER {
+            let result = greeting::discovered(self.shared.service.router.instructions());
+            connection::answer(reply, &request.id, &Ok(result)).await;
+            return Ok(());
+        }
+        if request.method == method::LISTEN {
+            return self.listen(request, caller, reply);
+        }
+        if rounds::may_ask(&request.method) {
+            let member = |key| request.params.as_ref().and_then(|params| params.member(key));
+            let (state, responses) = (member("requestState"), member("inputResponses"));
+            if state.is_some() || responses.is_some() {
+                let came_back = CameBack { state, responses };
+                return self.resume(request, terms, caller, came_back, reply).await;
+            }
+        }
+        self.start_modern(request, terms, caller, reply)
+    }
+
+    /// Returns who sends modern requests here, and whether that was unknown before.
+    fn modern_caller(&mut self, capabilities: &Raw) -> (Arc<Caller>, bool) {
+        if let Some(client) = &self.client {
+            return (Arc::clone(&client.caller), false);
+        }
+        let capabilities = Capabilities::parse(Some(capabilities.detached()));
+        let caller = self.attach(capabilities, Reach::InCallsOnly);
+        self.begin_notices();
+        (caller, true)
+    }
+
+    fn start_modern(
+        &self,
+        request: &Request,
+        terms: Terms,
+        caller: &Arc<Caller>,
+        reply: Reply,
+    ) -> Result<(), (Reply, Raw)> {
+        let shared = &self.shared;
+        let Some(share) = shared.flights.admit() else {
+            return Err((reply, codes::too_many(shared.flights.limit())));
+        };
+        let Terms { capabilities, logs, log_level, progress_token } = terms;
+        let wishes = Wishes { progress: progress_token.is_some(), log_level };
+        let capabilities = capabilities_of(caller, capabilities);
+        let (exchange, way_back) = Exchange::new(Arc::clone(caller), capabilities, wishes);
+        let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else {
+            return Err((reply, codes::invalid("a request with this id is in flight")));
+        };
+        let outbox = shared.outbox.clone();
+        let stream = Stream { flight, reply, outbox, progress_token, logs };
+        let rounds = Rounds {
+            parking: Arc::clone(&shared.service.parking),
+            method: request.method.clone(),
+            params: request.params.clone(),
+            exchange,
+        };
+        let router = Arc::clone(&shared.service.router);
+        shared.tasks.spawn(async move {
+            let Rounds { method, params, exchange, .. } = &rounds;
+            let work = router.request(method, params.as_ref(), exchange);
+            rounds.run(stream, way_back, work).await;
+            drop(share);
+        });
+        Ok(())
+    }
+
+    /// Lets a parked exchange go on with what the client brought.
+    async fn resume(
+        &self,
+        request: &Request,
+        terms: Terms,
+        caller: &Arc<Caller>,
+        came_back: CameBack,
+        reply: Reply,
+    ) -> Result<(), (Reply, Raw)> {
+        let shared = &self.shared;
+        let (state, responses) = match came_back.read() {
+            Ok(read) => read,
+            Err(problem) => return Err((reply, codes::invalid_params(&problem))),
+        };
+        let fingerprint = park::fingerprint(&request.method, request.params.as_ref());
+        let claim = match shared.service.parking.claim(caller.id(), &fingerprint, &state) {
+            Ok(claim) => claim,
+            Err(refused) => return Err((reply, codes::invalid_params(&refused.to_string()))),
+        };
+        let Some(flight) = shared.flights.board(&request.id, &claim.cancel) else {
+            return Err((reply, codes::invalid("a request with this id is in flight")));
+        };
+        let Terms { logs, progress_token, .. } = terms;
+        let outbox = shared.outbox.clone();
+        let stream = Stream { flight, reply, outbox, progress_token, logs };
+        if let Some(stream) = claim.resume(Resume { stream, responses }) {
+            let outcome: Outcome = Err(codes::invalid_params(&park::Refused::Used.to_string()));
+            stream.answer(&outcome).await;
+        }
+        Ok(())
+    }
+
+    fn listen(
+        &self,
+        request: &Request,
+        caller: &Arc<Caller>,
+        reply: Reply,
+    ) -> Result<(), (Reply, Raw)> {
+        let shared = &self.shared;
+        let filter = match Filter::parse(request.params.as_ref()) {
+            Ok(filter) => filter,
+            Err(problem) => return Err((reply, codes::invalid_params(&problem))),
+        };
+        let Some(share) = shared.flights.admit() else {
+            return Err((reply, codes::too_many(shared.flights.limit())));
+        };
+        let cancel: CancellationToken = shared.stopping.child_token();
+        let Some(flight) = shared.flights.board(&request.id, &cancel) else {
+            return Err((reply, codes::invalid("a request with this id is in flight")));
+        };
+        let (outbox, caller) = (shared.outbox.clone(), Arc::clone(caller));
+        let opening = Opening { flight, share, reply, outbox, caller, filter, cancel };
+        let listens = Arc::clone(&shared.listens);
+        shared.tasks.spawn(listens.serve(Arc::clone(&shared.service.router), opening));
+        Ok(())
+    }
+}
+
+/// What a client brings that comes back.
+struct CameBack {
+    state: Option<Raw>,
+    responses: Option<Raw>,
+}
+
+impl CameBack {
+    /// Reads the ticket and the answers; fails with what is wrong with them.
+    fn read(self) -> Result<(String, Vec<(String, Raw)>), String> {
+        let state = self.state.ok_or("`inputResponses` needs the `requestState` it answers")?;
+        let state = state.string().ok_or("`requestState` must be a string")?;
+        let Some(responses) = self.responses else { return Ok((state, Vec::new())) };
+        let object = responses.object().map_err(|error| format!("`inputResponses`: {error}"))?;
+        let response = |(key, text): (&str, &str)| (key.to_owned(), responses.part(text));
+        Ok((state, object.iter().map(response).collect()))
+    }
+}
+
+/// Reads what a request says about itself, or returns the error it deserves.
+fn terms(meta: &RequestMeta) -> Result<Terms, Raw> {
+    let lacks = |key| codes::invalid_params(&format!("`_meta` lacks `{key}`"));
+    let version = meta.protocol_version.as_ref().ok_or_else(|| lacks(meta::PROTOCOL_VERSION))?;
+    let Some(version) = version.string() else {
+        let problem = format!("`{}` must be a string", meta::PROTOCOL_VERSION);
+        return Err(codes::invalid_params(&problem));
+    };
+    if Revision::parse(&version).is_none_or(|revision| revision.era() != Era::Modern) {
+        return Err(codes::unsupported_version(&version));
+    }
+    let capabilities = meta.client_capabilities.clone();
+    let capabilities = capabilities.ok_or_else(|| lacks(meta::CLIENT_CAPABILITIES))?;
+    if let Err(error) = capabilities.object() {
+        let problem = format!("`{}`: {error}", meta::CLIENT_CAPABILITIES);
+        return Err(codes::invalid_params(&problem));
+    }
+    let logs = match &meta.log_level {
+        None => Wanted::Nothing,
+        Some(level) => Level::parse(level)
+            .map(Wanted::From)
+            .ok_or_else(|| codes::invalid_params(&format!("unknown level {}", level.get())))?,
+    };
+    let (log_level, progress_token) = (meta.log_level.clone(), meta.progress_token.clone());
+    Ok(Terms { capabilities, logs, log_level, progress_token })
+}
+
+/// Returns the capabilities of one request; mostly they are those of the one before.
+fn capabilities_of(caller: &Caller, declared: Raw) -> Arc<Capabilities> {
+    if caller.capabilities().raw() == Some(&declared) {
+        return Arc::clone(caller.capabilities());
+    }
+    Arc::new(Capabilities::parse(Some(declared)))
+}

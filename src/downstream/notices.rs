@@ -1,0 +1,94 @@
+//! Empties a caller's mailbox: what happens outside of calls, said as its era wants it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::downstream::asks::Questions;
+use crate::downstream::level::SessionLevel;
+use crate::downstream::level::Wanted;
+use crate::downstream::listen::Listens;
+use crate::downstream::outbox::Outbox;
+use crate::exchange::ask::Refusal;
+use crate::exchange::caller::Caller;
+use crate::exchange::mailbox::ListKind;
+use crate::exchange::mailbox::Notice;
+use crate::wire::Raw;
+use crate::wire::frame;
+use crate::wire::method;
+
+/// Where the notices of one caller go.
+#[derive(Debug)]
+pub(super) struct Notices {
+    /// Whose mailbox it is.
+    pub(super) caller: Arc<Caller>,
+    /// The legacy session, if there is one. A modern client is told through subscriptions alone.
+    pub(super) session: Option<Session>,
+    /// The modern subscriptions.
+    pub(super) listens: Arc<Listens>,
+}
+
+/// The ways to a legacy client.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// Where notifications go.
+    pub(super) outbox: Outbox,
+    /// Where questions go.
+    pub(super) questions: Arc<Questions>,
+    /// Which log messages it wants.
+    pub(super) level: Arc<SessionLevel>,
+}
+
+impl Notices {
+    /// Delivers one notice after the other, for as long as it is polled.
+    pub(super) async fn deliver(self) {
+        loop {
+            let notice = self.caller.mailbox().next().await;
+            match &notice {
+                Notice::ListChanged(kind) => {
+                    self.listens.list_changed(*kind, changed_method(*kind)).await;
+                }
+                Notice::Updated(uri) => self.listens.updated(uri).await,
+                Notice::Log(_) | Notice::Other(..) | Notice::Ask(_) => {}
+            }
+            match (&self.session, notice) {
+                (Some(session), notice) => session.deliver(notice).await,
+                (None, Notice::Ask(ask)) => ask.answer(Err(Refusal::Nobody)),
+                (None, _) => {}
+            }
+        }
+    }
+}
+
+impl Session {
+    async fn deliver(&self, notice: Notice) {
+        let (method, params) = match notice {
+            Notice::ListChanged(kind) => (changed_method(kind), None),
+            Notice::Updated(uri) => {
+                (method::RESOURCE_UPDATED, Some(Raw::of(&Updated { uri: &uri })))
+            }
+            Notice::Log(params) => {
+                if !Wanted::BySession(Arc::clone(&self.level)).admits(&params) {
+                    return;
+                }
+                (method::MESSAGE, Some(params))
+            }
+            Notice::Other(method, params) => (method, Some(params)),
+            Notice::Ask(ask) => return self.questions.put(ask).await,
+        };
+        self.outbox.push(frame::notification(method, params.as_ref())).await;
+    }
+}
+
+#[derive(Serialize)]
+struct Updated<'a> {
+    uri: &'a Raw,
+}
+
+fn changed_method(kind: ListKind) -> &'static str {
+    match kind {
+        ListKind::Tools => method::TOOLS_CHANGED,
+        ListKind::Prompts => method::PROMPTS_CHANGED,
+        ListKind::Resources => method::RESOURCES_CHANGED,
+    }
+}

@@ -1,0 +1,123 @@
+//! The stdio front end: one client on a pair of streams, a message a line.
+//!
+//! One loop reads, one task writes, every request has a task of its own. Whatever ends the
+//! conversation, calls in flight get a moment to finish, then they are cancelled and answered.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::select;
+use tokio::task::JoinHandle;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::downstream::Error;
+use crate::downstream::Service;
+use crate::downstream::connection::Connection;
+use crate::downstream::outbox::Outbox;
+use crate::wire::line::Lines;
+
+/// How long calls in flight may go on once nothing more is read.
+///
+/// Clients wait about as long before they send SIGTERM, and upstreams need time to end, too.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+/// How long calls may take to end once they are cancelled; each has less to wind down.
+const CANCEL_LIMIT: Duration = Duration::from_secs(1);
+/// How long the last answers may take to be written.
+const FLUSH_LIMIT: Duration = Duration::from_millis(500);
+
+/// What ended a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The client closed its end, or is gone.
+    Closed,
+    /// Conflux was asked to stop.
+    Stopped,
+}
+
+/// Serves one client until it closes its end or `shutdown` is cancelled.
+///
+/// Returns at most four seconds after that.
+pub async fn serve<R, W>(
+    service: Service,
+    reader: R,
+    writer: W,
+    shutdown: CancellationToken,
+) -> Result<End, Error>
+where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    let tasks = TaskTracker::new();
+    let (outbox, writing) = Outbox::open(writer, &TaskTracker::new());
+    let lines = Lines::new(reader, service.limits.message);
+    let mut connection = Connection::new(service, outbox.clone(), tasks);
+    let end = read(&mut connection, lines, &outbox, &shutdown).await;
+    connection.end(&outbox).await;
+    outbox.close();
+    flush(writing).await;
+    end.map_err(Error::Read)
+}
+
+async fn read<R: AsyncRead + Unpin>(
+    connection: &mut Connection,
+    mut lines: Lines<R>,
+    outbox: &Outbox,
+    shutdown: &CancellationToken,
+) -> io::Result<End> {
+    loop {
+        let line = select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(End::Stopped),
+            () = outbox.closed() => return Ok(End::Closed),
+            line = lines.next() => line?,
+        };
+        let Some(line) = line else { return Ok(End::Closed) };
+        select! {
+            biased;
+            () = connection.receive(line) => {}
+            // The client's queue is full, and stays so.
+            () = shutdown.cancelled() => return Ok(End::Stopped),
+        }
+    }
+}
+
+impl Connection {
+    /// Lets what is in flight finish, and cancels the rest; bounded.
+    async fn end(&self, outbox: &Outbox) {
+        let shared = &self.shared;
+        // Nobody reads answers or comes back any more.
+        shared.questions.close();
+        shared.stopping.cancel();
+        self.evict();
+        shared.tasks.close();
+        select! {
+            () = shared.tasks.wait() => return,
+            () = outbox.closed() => {}
+            () = time::sleep(DRAIN_LIMIT) => {}
+        }
+        shared.flights.cancel_all();
+        self.evict();
+        if time::timeout(CANCEL_LIMIT, shared.tasks.wait()).await.is_err() {
+            tracing::warn!(left = shared.tasks.len(), "some calls did not end in time");
+        }
+    }
+
+    fn evict(&self) {
+        if let Some(client) = &self.client {
+            self.shared.service.parking.evict(client.caller.id());
+        }
+    }
+}
+
+async fn flush(mut writing: JoinHandle<io::Result<()>>) {
+    match time::timeout(FLUSH_LIMIT, &mut writing).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::debug!(%error, "the client took no more answers"),
+        Ok(Err(error)) => tracing::error!(%error, "writing to the client failed"),
+        Err(_) => writing.abort(),
+    }
+}
