@@ -26,3 +26,6 @@ pub mod control;
 
 /// Builds everything, starts it, stops it.
 pub mod app;
+
+/// Speaks to people.
+pub mod cli;
