@@ -24,6 +24,9 @@ pub mod router;
 /// Writes the snapshots.
 pub mod control;
 
+/// A small server to try Conflux with.
+pub mod demo;
+
 /// Builds everything, starts it, stops it.
 pub mod app;
 

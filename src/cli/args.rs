@@ -55,6 +55,9 @@ pub(in crate::cli) enum Command {
     Call(Call),
     /// Print the JSON Schema of the configuration file
     Schema,
+    /// Be a small MCP server over stdin and stdout, to try Conflux with
+    #[command(hide = true)]
+    Demo,
 }
 
 /// Validate the configuration.

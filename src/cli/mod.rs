@@ -5,6 +5,7 @@
 mod args;
 mod call;
 mod check;
+mod demo;
 mod exit;
 mod logs;
 mod output;
@@ -55,6 +56,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let config = || config::load::load_within(&arguments.common.options(), &around);
     match &arguments.command {
         Command::Schema => schema::run(),
+        Command::Demo => wait(demo::run()),
         Command::Serve => wait(serve::run(config()?)),
         Command::Check(wanted) if wanted.connect => wait(check::connect(config()?, wanted.json)),
         Command::Check(wanted) => check::run(&config()?, wanted.json),
@@ -69,7 +71,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// Runs a command to its end on the one thread there is.
 fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("cannot start the runtime")?.block_on(command)
+    let runtime = runtime.context("cannot start the runtime")?;
+    let outcome = runtime.block_on(command);
+    // A thread that still reads stdin would hold up the end until the next line comes.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Says what clap has to say: help and version on stdout, mistakes on stderr.
