@@ -18,6 +18,9 @@ mod table;
 mod tools;
 mod upstreams;
 
+#[cfg(test)]
+mod tests;
+
 use std::process::ExitCode;
 
 use anyhow::Context as _;

@@ -7,18 +7,23 @@ use crate::cli::report::Notice;
 use crate::upstream::Handle;
 
 /// Returns why an upstream has nothing to list, if that is so.
-pub(in crate::cli) fn trouble(app: &App, handle: &Handle) -> Option<Notice> {
-    let id = handle.id();
-    let status = handle.status();
-    if let Some(error) = &status.error {
-        let message = format!("nothing of upstream `{id}` is there");
-        return Some(Notice::warning(message).because(error));
-    }
-    if !app.router().snapshot().unlisted.contains(id) {
+fn trouble(app: &App, handle: &Handle) -> Option<Notice> {
+    let (id, status) = (handle.id(), handle.status());
+    let is_unlisted = app.router().snapshot().unlisted.contains(id);
+    if status.error.is_none() && !is_unlisted {
         return None;
     }
-    let message = format!("upstream `{id}` is {}, but has listed nothing", status.word);
-    Some(Notice::warning(message).hint("`--log debug` shows what it is asked and what it answers"))
+    let notice = if handle.config().required {
+        Notice::error(format!("upstream `{id}`, which is required, is left out"))
+    } else {
+        Notice::warning(format!("upstream `{id}` is left out"))
+    };
+    Some(match &status.error {
+        Some(error) => notice.because(error),
+        None => notice
+            .cause(format!("it is {}, but has listed nothing", status.word))
+            .hint("`--log debug` shows what it was asked and what it answered"),
+    })
 }
 
 /// Says what is wrong with upstreams and with what they list.
