@@ -13,6 +13,7 @@ use crate::cli::report::Notice;
 use crate::cli::report::printable;
 use crate::cli::session;
 use crate::cli::suggest;
+use crate::cli::upstreams;
 use crate::config::Config;
 use crate::exchange::Back;
 use crate::exchange::Exchange;
@@ -139,7 +140,7 @@ async fn failure(app: &App, name: &str, error: router::Error) -> Failure {
 async fn unknown(app: &App, name: &str) -> Failure {
     if nearest(app, name).is_empty() {
         // It may be like a name of an upstream that nobody has needed yet.
-        app.router().settled(app.config().limits.start_budget).await;
+        upstreams::settled(app).await;
     }
     let nearest = nearest(app, name);
     let names: Vec<_> = nearest.iter().map(|name| format!("`{name}`")).collect();

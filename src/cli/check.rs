@@ -67,8 +67,7 @@ fn found(config: &Config) -> serde_json::Value {
 async fn report(app: &App, json: bool) -> Result<(), Failure> {
     let caller = session::caller(app);
     app.opened(&caller);
-    let (took, ()) =
-        tokio::join!(times(app), app.router().settled(app.config().limits.start_budget));
+    let (took, ()) = tokio::join!(times(app), upstreams::settled(app));
     let mut rows = Vec::new();
     for handle in app.upstreams() {
         let took = took.iter().find(|(id, _)| id == handle.id().as_str()).map(|(_, took)| *took);

@@ -30,7 +30,7 @@ pub(in crate::cli) async fn run(
 async fn list(app: &App, json: bool, columns: Option<usize>) -> Result<(), Failure> {
     let caller = session::caller(app);
     app.opened(&caller);
-    app.router().settled(app.config().limits.start_budget).await;
+    upstreams::settled(app).await;
     let catalog = &app.router().snapshot().catalog;
     // What is cut off can only be read in another way, so that is for terminals alone.
     let width = io::stdout().is_terminal().then(|| columns.unwrap_or(WIDTH));

@@ -1,10 +1,39 @@
 //! What became of the upstreams, in words.
 
+use std::io;
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use tokio::time;
+
 use crate::app::App;
 use crate::cli::exit;
+use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::upstream::Handle;
+
+/// How long a person waits without being told for whom.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Waits until every upstream has listed or failed.
+///
+/// A person who has waited for a while is told for whom.
+pub(in crate::cli) async fn settled(app: &App) {
+    let settled = app.router().settled(app.config().limits.start_budget);
+    tokio::pin!(settled);
+    if time::timeout(PATIENCE, &mut settled).await.is_ok() {
+        return;
+    }
+    if io::stderr().is_terminal() {
+        let late = app.upstreams().filter(|handle| handle.status().error.is_none());
+        let snapshot = app.router().snapshot();
+        let late = late.map(Handle::id).filter(|id| snapshot.unlisted.contains(id));
+        let late: Vec<_> = late.map(|id| format!("`{id}`")).collect();
+        output::say(&format!("waiting for {} …", late.join(", ")));
+    }
+    settled.await;
+}
 
 /// Returns why an upstream has nothing to list, if that is so.
 fn trouble(app: &App, handle: &Handle) -> Option<Notice> {
