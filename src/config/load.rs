@@ -89,6 +89,16 @@ impl Surroundings {
         }
     }
 
+    /// Returns what is to be logged, from `CONFLUX_LOG`.
+    pub fn log_filter(&self) -> Option<&str> {
+        self.variable("CONFLUX_LOG")
+    }
+
+    /// Returns how wide the terminal is, in characters, if `COLUMNS` says so.
+    pub fn columns(&self) -> Option<usize> {
+        self.variable("COLUMNS")?.parse().ok()
+    }
+
     fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }

@@ -8,5 +8,6 @@
 )]
 
 mod catalog;
+mod cli;
 mod config;
 mod tidy;

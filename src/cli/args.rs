@@ -1,0 +1,90 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+
+use crate::cli::exit;
+use crate::config;
+
+/// One MCP server in front of many.
+#[derive(Debug, Parser)]
+#[command(name = "conflux", version, after_help = exit::help(), arg_required_else_help = true)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    pub(in crate::cli) common: Common,
+    #[command(subcommand)]
+    pub(in crate::cli) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Common {
+    /// Configuration file; repeat it to layer several, later ones over earlier ones
+    ///
+    /// Without it: the files in `CONFLUX_CONFIG`, else `./upstreams.yaml`, else
+    /// `conflux/upstreams.yaml` in the user's configuration directory.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(in crate::cli) config: Vec<PathBuf>,
+    /// What is logged to stderr, such as `debug` or `conflux::upstream=trace`
+    ///
+    /// Without it: what `CONFLUX_LOG` says.
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(in crate::cli) log: Option<String>,
+}
+
+impl Common {
+    /// Returns what the command line says about the configuration.
+    pub(in crate::cli) fn options(&self) -> config::load::Options {
+        config::load::Options { files: self.config.clone(), overrides: Vec::new() }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Serve one client over stdin and stdout
+    Serve,
+    /// Validate the configuration
+    Check(Check),
+    /// List the tools of all upstreams
+    Tools(Tools),
+    /// Call one tool
+    Call(Call),
+    /// Print the JSON Schema of the configuration file
+    Schema,
+    /// Be a small MCP server over stdin and stdout, to try Conflux with
+    #[command(hide = true)]
+    Demo,
+}
+
+/// Validate the configuration.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Check {
+    /// Also start every upstream and list what it has
+    #[arg(long)]
+    pub(in crate::cli) connect: bool,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// List the tools of all upstreams.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Tools {
+    /// Print the definitions as a JSON array, exactly as clients get them
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+/// Call one tool.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Call {
+    /// The tool's name, as `conflux tools` shows it
+    pub(in crate::cli) name: String,
+    /// The arguments: a JSON object, `@FILE` for a file that holds one, or `-` for stdin
+    #[arg(long, value_name = "JSON", default_value = "{}", allow_hyphen_values = true)]
+    pub(in crate::cli) args: String,
+}

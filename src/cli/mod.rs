@@ -1,0 +1,89 @@
+//! Speaks to people: arguments in; data on stdout, words on stderr, and an exit code out.
+//!
+//! Nothing else in Conflux writes to a terminal, and stdout carries data or the protocol only.
+
+mod args;
+mod call;
+mod check;
+mod demo;
+mod exit;
+mod logs;
+mod output;
+mod report;
+mod schema;
+mod serve;
+mod session;
+mod suggest;
+mod table;
+mod tools;
+mod upstreams;
+
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use tokio::runtime;
+
+use crate::cli::args::Arguments;
+use crate::cli::args::Command;
+use crate::cli::exit::Exit;
+use crate::cli::report::Failure;
+use crate::config;
+use crate::config::load::Surroundings;
+
+/// Runs the program with the arguments it was started with.
+pub fn main() -> ExitCode {
+    let exit = match Arguments::try_parse() {
+        Ok(arguments) => match run(&arguments) {
+            Ok(()) => exit::OK,
+            Err(failure) => {
+                output::tell(&failure.notices);
+                failure.exit
+            }
+        },
+        Err(error) => explain(&error),
+    };
+    ExitCode::from(exit.code)
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let around = Surroundings::of_process();
+    let filter = arguments.common.log.as_deref().or(around.log_filter());
+    // Commands that report on upstreams themselves need no log to say it again.
+    let quiet = "error";
+    let default = if matches!(arguments.command, Command::Serve) { "warn" } else { quiet };
+    logs::start(filter, default)?;
+    let config = || config::load::load_within(&arguments.common.options(), &around);
+    match &arguments.command {
+        Command::Schema => schema::run(),
+        Command::Demo => wait(demo::run()),
+        Command::Serve => wait(serve::run(config()?)),
+        Command::Check(wanted) if wanted.connect => wait(check::connect(config()?, wanted.json)),
+        Command::Check(wanted) => check::run(&config()?, wanted.json),
+        Command::Tools(wanted) => wait(tools::run(config()?, wanted.json, around.columns())),
+        Command::Call(wanted) => {
+            let arguments = call::arguments(&wanted.args)?;
+            wait(call::run(config()?, &wanted.name, &arguments))
+        }
+    }
+}
+
+/// Runs a command to its end on the one thread there is.
+fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    let outcome = runtime.block_on(command);
+    // A thread that still reads stdin would hold up the end until the next line comes.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Says what clap has to say: help and version on stdout, mistakes on stderr.
+fn explain(error: &clap::Error) -> Exit {
+    // Whoever closed the stream does not want to read it.
+    drop(error.print());
+    if error.use_stderr() { exit::USAGE } else { exit::OK }
+}

@@ -1,0 +1,144 @@
+//! How people are spoken to: `error:`, indented `caused by:`, a blank line, `hint:`.
+
+use std::fmt;
+
+use crate::cli::exit;
+use crate::cli::exit::Exit;
+use crate::config::problem::Problem;
+use crate::config::problem::Problems;
+use crate::upstream;
+
+/// Where the advice of an upstream's error points to `check --connect`, which already shows all.
+const POINTER: &str = "; `conflux check --connect` shows more";
+
+/// One thing a person should know.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Notice {
+    severity: Severity,
+    message: String,
+    causes: Vec<String>,
+    /// What a program wrote, line by line.
+    stderr: Vec<String>,
+    hint: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Severity {
+    Error,
+    Warning,
+}
+
+impl Notice {
+    /// Makes the notice of something that made a command fail.
+    pub(in crate::cli) fn error(message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, message.into())
+    }
+
+    /// Makes the notice of something that the command could do without.
+    pub(in crate::cli) fn warning(message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, message.into())
+    }
+
+    fn new(severity: Severity, message: String) -> Self {
+        Self { severity, message, causes: Vec::new(), stderr: Vec::new(), hint: None }
+    }
+
+    /// Adds why it happened.
+    #[must_use]
+    pub(in crate::cli) fn cause(mut self, cause: impl fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub(in crate::cli) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds why an upstream failed, the end of what it wrote to stderr, and what to do.
+    #[must_use]
+    pub(in crate::cli) fn because(mut self, error: &upstream::Error) -> Self {
+        let hint = error.kind.advice();
+        self.stderr.clone_from(&error.stderr);
+        self.cause(error).hint(hint)
+    }
+
+    /// Takes the pointer to `check --connect` out of the hint.
+    #[must_use]
+    pub(in crate::cli) fn without_pointer(mut self) -> Self {
+        self.hint = self.hint.map(|hint| hint.trim_end_matches(POINTER).to_owned());
+        self
+    }
+}
+
+impl fmt::Display for Notice {
+    /// Writes the notice without a line end behind it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{word}: {}", printable(&self.message))?;
+        for cause in &self.causes {
+            write!(f, "\n  caused by: {}", printable(cause))?;
+        }
+        for line in &self.stderr {
+            write!(f, "\n  stderr: {}", printable(line))?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\n\nhint: {}", printable(hint)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a command ends with something else than success.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Failure {
+    /// How the program ends.
+    pub(in crate::cli) exit: Exit,
+    /// What people are told, if they were not told already.
+    pub(in crate::cli) notices: Vec<Notice>,
+}
+
+impl Failure {
+    /// Ends with `exit`, and tells people why.
+    pub(in crate::cli) fn new(exit: Exit, notice: Notice) -> Self {
+        Self { exit, notices: vec![notice] }
+    }
+
+    /// Ends with `exit`; why was said already.
+    pub(in crate::cli) fn silent(exit: Exit) -> Self {
+        Self { exit, notices: Vec::new() }
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self { exit: exit::CONFIG, notices: problems.iter().map(notice).collect() }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        let notice = Notice::error(error.to_string());
+        Self::new(exit::FAILURE, error.chain().skip(1).fold(notice, Notice::cause))
+    }
+}
+
+fn notice(problem: &Problem) -> Notice {
+    let mut bare = problem.clone();
+    let hint = bare.hint.take();
+    let notice = Notice::error(bare.to_string());
+    match hint {
+        Some(hint) => notice.hint(hint),
+        None => notice,
+    }
+}
+
+/// Leaves out what could move the cursor or change colours: much of a text is not our own.
+pub(in crate::cli) fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
+}

@@ -1,0 +1,97 @@
+//! A command's time with a running gateway: whatever happens, every upstream is stopped after it.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::app::App;
+use crate::cli::exit;
+use crate::cli::exit::Exit;
+use crate::cli::report::Failure;
+use crate::config::Config;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Capabilities;
+use crate::exchange::caller::Reach;
+use crate::ids::CallerId;
+
+/// Runs `work` with the gateway of `config`, until it is done or a signal ends it.
+pub(in crate::cli) async fn within(
+    config: Config,
+    work: impl AsyncFnOnce(&App) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut signals = Signals::install().context("cannot listen for signals")?;
+    let app = App::start(config).await;
+    let outcome = tokio::select! {
+        outcome = work(&app) => outcome,
+        exit = signals.next() => Err(Failure::silent(exit)),
+    };
+    tokio::select! {
+        () = app.stop() => outcome,
+        // Whoever asks twice does not want to wait; dropping the rest kills it.
+        exit = signals.next() => Err(Failure::silent(exit)),
+    }
+}
+
+/// Lets a command wait for all upstreams, where a client would be shown a list without them.
+pub(in crate::cli) fn patient(mut config: Config) -> Config {
+    let enabled = config.upstreams.values().filter(|upstream| !upstream.disabled);
+    if let Some(longest) = enabled.map(|upstream| upstream.timeout.start).max() {
+        config.limits.start_budget = config.limits.start_budget.max(longest);
+    }
+    config
+}
+
+/// Makes the caller that a command is: one that can be asked nothing.
+pub(in crate::cli) fn caller(app: &App) -> Arc<Caller> {
+    let capabilities = Arc::new(Capabilities::default());
+    let caller = Arc::new(Caller::new(CallerId(0), capabilities, Reach::InCallsOnly));
+    app.callers().attach(&caller);
+    caller
+}
+
+/// What tells the program to end.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        use tokio::signal::unix::SignalKind;
+        use tokio::signal::unix::signal;
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next signal and says how the program ends by it. Cancel safe.
+    async fn next(&mut self) -> Exit {
+        tokio::select! {
+            _ = self.interrupt.recv() => exit::INTERRUPTED,
+            _ = self.terminate.recv() => exit::TERMINATED,
+        }
+    }
+}
+
+/// What tells the program to end.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+    fn install() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for Ctrl-C. Cancel safe.
+    async fn next(&mut self) -> Exit {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        exit::INTERRUPTED
+    }
+}

@@ -1,0 +1,52 @@
+//! A table of text: columns as wide as what is in them, and the last one cut to fit a terminal.
+
+use std::fmt::Write as _;
+
+/// Between two columns.
+const GAP: usize = 2;
+/// The least that is left of the last column, however narrow the terminal is.
+const LEAST: usize = 20;
+
+/// Writes rows under their header, without a line end behind the last one.
+///
+/// With a `width`, in characters, no line is longer, unless that leaves too little to read.
+pub(in crate::cli) fn render<const N: usize>(
+    header: [&str; N],
+    rows: &[[String; N]],
+    width: Option<usize>,
+) -> String {
+    let header = header.map(str::to_owned);
+    let mut widths = [0; N];
+    for row in rows.iter().chain([&header]) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let before: usize = widths.iter().take(N.saturating_sub(1)).map(|width| width + GAP).sum();
+    let last = width.map(|width| width.saturating_sub(before).max(LEAST));
+    let mut out = String::new();
+    for row in [&header].into_iter().chain(rows) {
+        let mut line = String::new();
+        for (position, (cell, width)) in row.iter().zip(widths).enumerate() {
+            if position + 1 == N {
+                line.push_str(&shortened(cell, last));
+            } else {
+                write!(line, "{cell:<width$}{:GAP$}", "")
+                    .expect("writing into a string cannot fail");
+            }
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out.trim_end_matches('\n').to_owned()
+}
+
+fn shortened(text: &str, width: Option<usize>) -> String {
+    match width {
+        Some(width) if text.chars().count() > width => {
+            let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+            format!("{}…", kept.trim_end())
+        }
+        _ => text.to_owned(),
+    }
+}

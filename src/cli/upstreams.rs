@@ -1,0 +1,75 @@
+//! What became of the upstreams, in words.
+
+use std::io;
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use tokio::time;
+
+use crate::app::App;
+use crate::cli::exit;
+use crate::cli::output;
+use crate::cli::report::Failure;
+use crate::cli::report::Notice;
+use crate::upstream::Handle;
+
+/// How long a person waits without being told for whom.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Waits until every upstream has listed or failed.
+///
+/// A person who has waited for a while is told for whom.
+pub(in crate::cli) async fn settled(app: &App) {
+    let settled = app.router().settled(app.config().limits.start_budget);
+    tokio::pin!(settled);
+    if time::timeout(PATIENCE, &mut settled).await.is_ok() {
+        return;
+    }
+    if io::stderr().is_terminal() {
+        let late = app.upstreams().filter(|handle| handle.status().error.is_none());
+        let snapshot = app.router().snapshot();
+        let late = late.map(Handle::id).filter(|id| snapshot.unlisted.contains(id));
+        let late: Vec<_> = late.map(|id| format!("`{id}`")).collect();
+        output::say(&format!("waiting for {} …", late.join(", ")));
+    }
+    settled.await;
+}
+
+/// Returns why an upstream has nothing to list, if that is so.
+fn trouble(app: &App, handle: &Handle) -> Option<Notice> {
+    let (id, status) = (handle.id(), handle.status());
+    let is_unlisted = app.router().snapshot().unlisted.contains(id);
+    if status.error.is_none() && !is_unlisted {
+        return None;
+    }
+    let notice = if handle.config().required {
+        Notice::error(format!("upstream `{id}`, which is required, is left out"))
+    } else {
+        Notice::warning(format!("upstream `{id}` is left out"))
+    };
+    Some(match &status.error {
+        Some(error) => notice.because(error),
+        None => notice
+            .cause(format!("it is {}, but has listed nothing", status.word))
+            .hint("`--log debug` shows what it was asked and what it answered"),
+    })
+}
+
+/// Says what is wrong with upstreams and with what they list.
+///
+/// Fails if an upstream is not there that is `required`.
+pub(in crate::cli) fn notices(app: &App) -> (Vec<Notice>, Result<(), Failure>) {
+    let mut notices = Vec::new();
+    let mut outcome = Ok(());
+    for handle in app.upstreams() {
+        let Some(notice) = trouble(app, handle) else { continue };
+        notices.push(notice);
+        if handle.config().required {
+            outcome = Err(Failure::silent(exit::REQUIRED));
+        }
+    }
+    let snapshot = app.router().snapshot();
+    notices.extend(snapshot.catalog.conflicts().iter().map(|it| Notice::warning(it.to_string())));
+    notices.extend(snapshot.catalog.defects().iter().map(|it| Notice::warning(it.to_string())));
+    (notices, outcome)
+}
