@@ -76,14 +76,18 @@ impl App {
         self.handles.values()
     }
 
-    /// Lets upstreams know what the client in front can do, and starts the eager ones.
-    pub fn opened(&self, caller: &Arc<Caller>) {
-        for handle in self.handles.values() {
-            handle.offer(caller.capabilities());
-            if handle.config().start == Start::Eager {
-                let handle = handle.clone();
-                // What comes of it is in the state of the upstream.
-                self.tasks.spawn(async move { drop(handle.ready().await) });
+    /// Returns what is to be done when a client has said what it can do: upstreams that start from
+    /// then on are told so, and the eager ones are started.
+    pub fn on_open(&self) -> impl Fn(&Arc<Caller>) + Send + Sync + 'static {
+        let (handles, tasks) = (self.handles.clone(), self.tasks.clone());
+        move |caller| {
+            for handle in handles.values() {
+                handle.offer(caller.capabilities());
+                if handle.config().start == Start::Eager {
+                    let handle = handle.clone();
+                    // What comes of it is in the state of the upstream.
+                    tasks.spawn(async move { drop(handle.ready().await) });
+                }
             }
         }
     }

@@ -66,7 +66,7 @@ fn found(config: &Config) -> serde_json::Value {
 
 async fn report(app: &App, json: bool) -> Result<(), Failure> {
     let caller = session::caller(app);
-    app.opened(&caller);
+    app.on_open()(&caller);
     let (took, ()) = tokio::join!(times(app), upstreams::settled(app));
     let mut rows = Vec::new();
     for handle in app.upstreams() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::cli::exit;
@@ -28,6 +29,38 @@ pub(in crate::cli) async fn within(
     tokio::select! {
         () = app.stop() => outcome,
         // Whoever asks twice does not want to wait; dropping the rest kills it.
+        exit = signals.next() => Err(Failure::silent(exit)),
+    }
+}
+
+/// Runs the gateway of `config` until `work` ends by itself, which it does soon after `shutdown`
+/// is cancelled; a first signal cancels it.
+pub(in crate::cli) async fn until_shutdown(
+    config: Config,
+    work: impl AsyncFnOnce(&App, CancellationToken) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut signals = Signals::install().context("cannot listen for signals")?;
+    let app = App::start(config).await;
+    let shutdown = CancellationToken::new();
+    let mut signalled = None;
+    let outcome = {
+        let work = work(&app, shutdown.clone());
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                outcome = &mut work => break outcome,
+                exit = signals.next() => {
+                    if signalled.replace(exit).is_some() {
+                        break Ok(());
+                    }
+                    shutdown.cancel();
+                }
+            }
+        }
+    };
+    let outcome = signalled.map_or(outcome, |exit| Err(Failure::silent(exit)));
+    tokio::select! {
+        () = app.stop() => outcome,
         exit = signals.next() => Err(Failure::silent(exit)),
     }
 }

@@ -29,7 +29,7 @@ pub(in crate::cli) async fn run(
 
 async fn list(app: &App, json: bool, columns: Option<usize>) -> Result<(), Failure> {
     let caller = session::caller(app);
-    app.opened(&caller);
+    app.on_open()(&caller);
     upstreams::settled(app).await;
     let catalog = &app.router().snapshot().catalog;
     // What is cut off can only be read in another way, so that is for terminals alone.

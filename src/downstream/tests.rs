@@ -17,6 +17,7 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::catalog;
 use crate::downstream::Limits;
 use crate::downstream::Service;
 use crate::downstream::asks::Questions;
@@ -50,9 +51,11 @@ use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
 use crate::exchange::mailbox::ListKind;
 use crate::ids::CallerId;
+use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router;
 use crate::router::Router;
+use crate::router::Snapshot;
 use crate::upstream;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
@@ -60,6 +63,7 @@ use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::method;
+use indexmap::IndexMap;
 
 /// Longer than anything here may take; time is paused, so it costs nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -171,7 +175,17 @@ impl Client {
 
 /// The data plane without upstreams.
 fn router() -> Arc<Router> {
-    Arc::new(Router {})
+    let rules = catalog::Rules { max_length: 50, permits: &|_, _| true, own: Vec::new() };
+    let snapshot = Snapshot {
+        generation: Generation::default(),
+        catalog: catalog::merge(&[], &rules),
+        upstreams: IndexMap::new(),
+        unlisted: Vec::new(),
+        instructions: None,
+    };
+    let router = Router::new(snapshot, Callers::default(), Duration::ZERO);
+    router.settle(true);
+    Arc::new(router)
 }
 
 async fn next_line(output: &mut BufReader<DuplexStream>) -> String {

@@ -95,9 +95,9 @@ impl Router {
     }
 
     /// Tells every running upstream that a client's directories changed.
-    pub async fn roots_changed(&self, _caller: &Arc<Caller>) {
+    pub fn roots_changed(&self, _caller: &Arc<Caller>) {
         for handle in self.snapshot().upstreams.values() {
-            handle.notify(method::ROOTS_CHANGED).await;
+            handle.notify(method::ROOTS_CHANGED);
         }
     }
 

@@ -168,6 +168,11 @@ impl Connection {
         self.send(frame::notification(method, params)).await;
     }
 
+    /// Sends a notification without waiting; it is lost if the upstream does not read.
+    pub(super) fn notify_now(&self, method: &str) {
+        drop(self.0.outgoing.try_send(frame::notification(method, None)));
+    }
+
     /// Sends an answer to a request of the upstream; it is lost if the connection has ended.
     pub(super) async fn answer(&self, id: &Id, outcome: Result<&Raw, &Raw>) {
         self.send(frame::response(Some(id), outcome)).await;

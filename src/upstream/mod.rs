@@ -284,13 +284,13 @@ impl Handle {
         self.0.wants.send_modify(|wants| wants.level = Some(level.clone()));
     }
 
-    /// Passes a notification on, if the upstream is running in a legacy session.
-    pub async fn notify(&self, method: &str) {
+    /// Passes a notification on without waiting, if the upstream is running in a legacy session.
+    pub fn notify(&self, method: &str) {
         let state = self.0.state.borrow().clone();
         if let State::Ready(session) = state
             && session.era() == Era::Legacy
         {
-            session.connection.notify(method, None).await;
+            session.connection.notify_now(method);
         }
     }
 

@@ -6,8 +6,13 @@
     clippy::string_slice,
     reason = "a test that cannot go on stops, with the place"
 )]
+#![expect(clippy::needless_pass_by_value, reason = "`json!` reads better without a reference")]
 
 mod catalog;
 mod cli;
 mod config;
+mod real_servers;
+mod sdk_clients;
+mod support;
 mod tidy;
+mod toy_upstream;

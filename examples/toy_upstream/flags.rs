@@ -1,0 +1,79 @@
+//! What the toy can be told to do.
+
+use std::path::PathBuf;
+
+/// A small MCP server over stdio that misbehaves on request.
+#[derive(clap::Parser, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each flag is one independent misbehaviour")]
+pub(crate) struct Flags {
+    /// Which eras the server speaks.
+    #[arg(long, value_enum, default_value = "legacy")]
+    pub(crate) era: Eras,
+    /// The newest legacy revision it speaks.
+    #[arg(long, default_value = "2025-11-25")]
+    pub(crate) revision: String,
+    /// Never answers `server/discover`, but everything else.
+    #[arg(long)]
+    pub(crate) silent_on_discover: bool,
+    /// Exits with code 1 on `server/discover`.
+    #[arg(long)]
+    pub(crate) exit_on_discover: bool,
+    /// Milliseconds to sleep before anything is read.
+    #[arg(long)]
+    pub(crate) late: Option<u64>,
+    /// Never answers anything.
+    #[arg(long)]
+    pub(crate) hang: bool,
+    /// Exits at once with this code and one line on stderr.
+    #[arg(long)]
+    pub(crate) exit: Option<u8>,
+    /// Prints lines that are no JSON-RPC on stdout, then never answers anything.
+    #[arg(long)]
+    pub(crate) garbage: bool,
+    /// Prints lines that are no JSON-RPC on stdout, then works.
+    #[arg(long)]
+    pub(crate) banner: bool,
+    /// Exits with code 3 in the middle of its answer to any `tools/call`.
+    #[arg(long)]
+    pub(crate) die_on_call: bool,
+    /// Items per page of every list.
+    #[arg(long)]
+    pub(crate) page_size: Option<usize>,
+    /// Answers every list with its first page and the same cursor, for ever.
+    #[arg(long)]
+    pub(crate) endless_cursor: bool,
+    /// How many more tools to offer, `extra_1` and so on; each works like `echo`.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) tools: usize,
+    /// A JSON array of definitions to list instead of the own tools, sent verbatim.
+    #[arg(long)]
+    pub(crate) tools_file: Option<PathBuf>,
+    /// The JSON of the result of the tool `raw`, sent verbatim.
+    #[arg(long)]
+    pub(crate) reply_file: Option<PathBuf>,
+    /// The server's instructions.
+    #[arg(long)]
+    pub(crate) instructions: Option<String>,
+    /// The scheme of the resources it offers.
+    #[arg(long, default_value = "toy")]
+    pub(crate) scheme: String,
+    /// Keeps running when stdin closes, and on SIGTERM.
+    #[arg(long)]
+    pub(crate) ignore_stdin_eof: bool,
+    /// Starts `sleep 300` in its own process group and says its process id on stderr.
+    #[arg(long)]
+    pub(crate) spawn_grandchild: bool,
+}
+
+/// Which eras a server speaks.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Eras {
+    /// `initialize` only; `server/discover` is an unknown method.
+    Legacy,
+    /// 2026-07-28 only; `initialize` is refused.
+    Modern,
+    /// Both, told apart by each request.
+    Dual,
+    /// Both, but the first request decides for the whole process.
+    Locked,
+}

@@ -1,0 +1,133 @@
+//! JSON-RPC lines as raw text: what comes in, what goes out.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A line from the client, everything that is not envelope still raw.
+#[derive(Deserialize)]
+pub(crate) struct Incoming {
+    pub(crate) id: Option<Box<RawValue>>,
+    pub(crate) method: Option<String>,
+    #[serde(default)]
+    pub(crate) params: Params,
+    pub(crate) result: Option<Box<RawValue>>,
+    pub(crate) error: Option<Box<RawValue>>,
+}
+
+/// The members of `params` that the toy looks at, and the text of all of them.
+#[derive(Default)]
+pub(crate) struct Params {
+    pub(crate) text: String,
+    pub(crate) parts: Parts,
+}
+
+/// The members of `params` that the toy looks at.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Parts {
+    #[serde(rename = "_meta")]
+    pub(crate) meta: Meta,
+    pub(crate) arguments: Option<Box<RawValue>>,
+    pub(crate) capabilities: Option<serde_json::Value>,
+    pub(crate) cursor: Option<String>,
+    pub(crate) input_responses: Option<BTreeMap<String, Box<RawValue>>>,
+    pub(crate) level: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) notifications: Option<serde_json::Value>,
+    pub(crate) protocol_version: Option<String>,
+    #[serde(rename = "ref")]
+    pub(crate) reference: Option<serde_json::Value>,
+    pub(crate) argument: Option<serde_json::Value>,
+    pub(crate) request_id: Option<Box<RawValue>>,
+    pub(crate) request_state: Option<String>,
+    pub(crate) uri: Option<String>,
+}
+
+/// The members of `_meta` that the toy looks at.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Meta {
+    #[serde(rename = "progressToken")]
+    pub(crate) progress_token: Option<Box<RawValue>>,
+    #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
+    pub(crate) revision: Option<String>,
+    #[serde(rename = "io.modelcontextprotocol/clientCapabilities")]
+    pub(crate) capabilities: Option<serde_json::Value>,
+    #[serde(rename = "io.modelcontextprotocol/logLevel")]
+    pub(crate) log_level: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Params {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let parts = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+        Ok(Self { text: raw.get().to_owned(), parts })
+    }
+}
+
+/// The writing end. One line at a time, whatever the tasks do.
+#[derive(Default)]
+pub(crate) struct Out(Mutex<()>);
+
+impl Out {
+    /// Writes one line; a client that has gone away is noticed on stdin.
+    pub(crate) fn line(&self, line: &str) {
+        self.bytes(format!("{line}\n").as_bytes());
+    }
+
+    /// Writes the beginning of a line.
+    pub(crate) fn bytes(&self, bytes: &[u8]) {
+        let _one_at_a_time = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(bytes).and_then(|()| out.flush());
+        drop(written);
+    }
+
+    pub(crate) fn result(&self, id: &str, result: &str) {
+        self.line(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#));
+    }
+
+    pub(crate) fn error(&self, id: &str, error: &Refusal) {
+        let message = quote(&error.message);
+        let data = error.data.as_ref().map(|data| format!(r#","data":{data}"#));
+        let data = data.unwrap_or_default();
+        let error = format!(r#"{{"code":{},"message":{message}{data}}}"#, error.code);
+        self.line(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#));
+    }
+
+    pub(crate) fn notify(&self, method: &str, params: &str) {
+        self.line(&format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#));
+    }
+
+    pub(crate) fn request(&self, id: &str, method: &str, params: &str) {
+        let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}""#);
+        self.line(&format!(r#"{head},"params":{params}}}"#));
+    }
+}
+
+/// A JSON-RPC error to be.
+pub(crate) struct Refusal {
+    pub(crate) code: i32,
+    pub(crate) message: String,
+    pub(crate) data: Option<serde_json::Value>,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), data: None }
+    }
+
+    pub(crate) fn with(self, data: serde_json::Value) -> Self {
+        Self { data: Some(data), ..self }
+    }
+}
+
+/// Returns `text` as a JSON string.
+pub(crate) fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

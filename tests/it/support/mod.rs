@@ -1,0 +1,11 @@
+//! What the end-to-end tests stand on: peers, processes, comparisons.
+
+pub(crate) mod inventory;
+pub(crate) mod parity;
+pub(crate) mod programs;
+pub(crate) mod raw;
+pub(crate) mod real;
+pub(crate) mod rmcp_client;
+pub(crate) mod sdk;
+pub(crate) mod servers;
+pub(crate) mod wire_client;

@@ -1,0 +1,131 @@
+//! Installs the pinned third-party servers and clients of `tests/real`, once, under `target/real`.
+//!
+//! Each set lives in a directory named after the hash of what it is installed from. A file lock
+//! keeps test processes apart, and a marker written last tells a whole installation from a torn one.
+
+use std::fs;
+use std::fs::File;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use sha2::Digest as _;
+use sha2::Sha256;
+
+use crate::support::programs::Program;
+
+const MARKER: &str = "installed";
+
+/// Returns the directory that has `node_modules` and `clients`.
+pub(crate) fn node() -> &'static Path {
+    static NODE: OnceLock<PathBuf> = OnceLock::new();
+    NODE.get_or_init(|| {
+        require("node", "Node.js 20 or later");
+        require("npm", "npm 10 or later, which comes with Node.js");
+        install("node", &["package.json", "package-lock.json", ".npmrc"], "", |directory| {
+            for file in ["package.json", "package-lock.json", ".npmrc"] {
+                fs::copy(source().join(file), directory.join(file)).unwrap();
+            }
+            let flags = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+            run(Program::new("npm").args(&flags).directory(directory));
+            // Scripts are found through this link, so their imports are found next to it.
+            std::os::unix::fs::symlink(source().join("clients"), directory.join("clients"))
+                .unwrap();
+        })
+    })
+}
+
+/// Returns the Python that has the servers and the SDK 2.x.
+pub(crate) fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| virtual_environment("python", "requirements.txt"))
+}
+
+/// Returns the Python that has the SDK 1.x.
+pub(crate) fn python1() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| virtual_environment("python1", "requirements-mcp1.txt"))
+}
+
+/// Starts a package's JavaScript with Node.
+pub(crate) fn javascript(file: &str) -> Program {
+    Program::new("node").arg(node().join(file))
+}
+
+/// Where the pins and the clients' scripts are.
+pub(crate) fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real")
+}
+
+fn virtual_environment(name: &str, requirements: &str) -> PathBuf {
+    let version = require("python3", "Python 3.11 or later");
+    let directory = install(name, &[requirements], &version, |directory| {
+        run(Program::new("python3").args(&["-m", "venv"]).arg(directory));
+        let pip = Program::new(directory.join("bin/python")).args(&["-m", "pip", "install"]);
+        let pip = pip.args(&["--quiet", "--disable-pip-version-check", "--no-deps", "-r"]);
+        run(pip.arg(source().join(requirements)));
+    });
+    directory.join("bin/python")
+}
+
+/// Stops the test with a sentence when `program` is missing; returns its version.
+pub(crate) fn require(program: &str, what: &str) -> String {
+    let output = command(&Program::new(program).arg("--version")).output();
+    let Ok(output) = output else {
+        panic!("this test needs `{program}` on PATH and it is missing: install {what}");
+    };
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Runs `fill` on an empty directory, unless an earlier run did so from the same `files`.
+fn install(name: &str, files: &[&str], salt: &str, fill: impl FnOnce(&Path)) -> PathBuf {
+    let mut hasher = Sha256::new();
+    hasher.update(salt);
+    for file in files {
+        hasher.update(fs::read(source().join(file)).unwrap());
+    }
+    let digest = u64::from_be_bytes(hasher.finalize()[..8].try_into().unwrap());
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("real");
+    fs::create_dir_all(&root).unwrap();
+    let directory = root.join(format!("{name}-{digest:016x}"));
+    let lock = File::create(root.join(format!("{name}-{digest:016x}.lock"))).unwrap();
+    lock.lock().unwrap();
+    if !directory.join(MARKER).exists() {
+        if directory.exists() {
+            fs::remove_dir_all(&directory).unwrap();
+        }
+        fs::create_dir(&directory).unwrap();
+        fill(&directory);
+        fs::write(directory.join(MARKER), "").unwrap();
+    }
+    directory
+}
+
+/// Runs a program to its end; stops the test with all its output when it fails.
+#[track_caller]
+pub(crate) fn run(program: Program) {
+    let output = match command(&program).output() {
+        Ok(output) => output,
+        Err(error) => panic!("cannot start `{}`: {error}", program.path),
+    };
+    assert!(
+        output.status.success(),
+        "`{} {}` failed: {}\n{}{}",
+        program.path,
+        program.args.join(" "),
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+}
+
+fn command(program: &Program) -> Command {
+    #[expect(clippy::disallowed_methods, reason = "installs what the tests need and waits for it")]
+    let mut command = Command::new(&program.path);
+    command.args(&program.args).envs(program.env.iter().cloned());
+    if let Some(directory) = &program.directory {
+        command.current_dir(directory);
+    }
+    command
+}
