@@ -1,6 +1,6 @@
 //! The one task that changes what requests see: it has upstreams list, merges, and publishes.
 //!
-//! Everything that happens reaches it as an [`Event`] in one queue, and it alone writes snapshots.
+//! Everything that happens reaches it as an `Event` in one queue, and it alone writes snapshots.
 //! What follows from an event is decided in `plan`, without any waiting.
 
 mod announce;
