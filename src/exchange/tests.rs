@@ -1,1 +1,169 @@
-//! What the room promises.
+//! Who is asked, who is refused, and what waits for a caller.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::exchange::ANSWER_LIMIT;
+use crate::exchange::Back;
+use crate::exchange::Exchange;
+use crate::exchange::Wishes;
+use crate::exchange::ask::InputRequest;
+use crate::exchange::ask::Kind;
+use crate::exchange::ask::Refusal;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Callers;
+use crate::exchange::caller::Capabilities;
+use crate::exchange::caller::Reach;
+use crate::exchange::mailbox::ListKind;
+use crate::exchange::mailbox::Notice;
+use crate::ids::CallerId;
+use crate::ids::UpstreamId;
+use crate::wire::Raw;
+use crate::wire::method;
+
+fn capabilities(declared: &serde_json::Value) -> Capabilities {
+    Capabilities::parse(Some(Raw::of(declared)))
+}
+
+fn caller(number: u64, declared: &serde_json::Value, reach: Reach) -> Arc<Caller> {
+    Arc::new(Caller::new(CallerId(number), Arc::new(capabilities(declared)), reach))
+}
+
+fn question(method: &str, params: &serde_json::Value) -> InputRequest {
+    InputRequest::parse(method, Some(Raw::of(params))).unwrap()
+}
+
+fn toy() -> UpstreamId {
+    UpstreamId::new("toy")
+}
+
+#[test]
+fn a_declaration_says_what_can_be_asked() {
+    let form = question(method::ELICIT, &json!({ "message": "?" }));
+    let url = question(method::ELICIT, &json!({ "mode": "url" }));
+    let sampling = question(method::SAMPLE, &json!({}));
+    let roots = question(method::ROOTS, &json!({}));
+    let cases = [
+        (json!({}), [false, false, false, false]),
+        (json!({ "elicitation": {} }), [true, false, false, false]),
+        (json!({ "elicitation": { "form": {} } }), [true, false, false, false]),
+        (json!({ "elicitation": { "url": {} } }), [false, true, false, false]),
+        (json!({ "elicitation": { "form": {}, "url": {} } }), [true, true, false, false]),
+        (json!({ "sampling": {}, "roots": {} }), [false, false, true, true]),
+    ];
+    for (declared, expected) in cases {
+        let capabilities = capabilities(&declared);
+        let can = [&form, &url, &sampling, &roots].map(|one| capabilities.permit([one]).is_ok());
+        assert_eq!(can, expected, "{declared}");
+    }
+}
+
+#[test]
+fn only_what_clients_answer_is_a_question() {
+    assert!(InputRequest::parse("tools/call", None).is_none());
+    assert_eq!(InputRequest::parse(method::ROOTS, None).unwrap().kind(), Kind::Roots);
+}
+
+#[tokio::test]
+async fn a_question_without_the_capability_never_reaches_the_caller() {
+    let caller = caller(1, &json!({}), Reach::Anytime);
+    let capabilities = Arc::clone(caller.capabilities());
+    let (exchange, mut back) = Exchange::new(caller, capabilities, Wishes::default());
+    let asked = vec![("k".to_owned(), question(method::ROOTS, &json!({})))];
+    let refused = exchange.ask(&toy(), asked).await;
+    assert_eq!(refused.unwrap_err(), Refusal::Unsupported(Kind::Roots));
+    drop(exchange);
+    assert!(back.recv().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_never_answers_is_waited_for_within_a_limit() {
+    let caller = caller(1, &json!({ "roots": {} }), Reach::Anytime);
+    let capabilities = Arc::clone(caller.capabilities());
+    let (exchange, mut back) = Exchange::new(caller, capabilities, Wishes::default());
+    let asked = vec![("k".to_owned(), question(method::ROOTS, &json!({})))];
+    let start = tokio::time::Instant::now();
+    let upstream = toy();
+    let (refused, held) = tokio::join!(exchange.ask(&upstream, asked), back.recv());
+    assert_eq!(refused.unwrap_err(), Refusal::TimedOut(ANSWER_LIMIT));
+    assert_eq!(start.elapsed(), ANSWER_LIMIT);
+    let Some(Back::Ask(mut ask)) = held else { panic!("not asked") };
+    ask.withdrawn().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_leaves_no_question_open() {
+    let caller = caller(1, &json!({ "roots": {} }), Reach::Anytime);
+    let capabilities = Arc::clone(caller.capabilities());
+    let (exchange, back) = Exchange::new(caller, capabilities, Wishes::default());
+    drop(back);
+    let asked = vec![("k".to_owned(), question(method::ROOTS, &json!({})))];
+    assert_eq!(exchange.ask(&toy(), asked).await.unwrap_err(), Refusal::Gone);
+}
+
+#[tokio::test]
+async fn outside_of_calls_only_a_session_can_be_asked() {
+    let modern = caller(1, &json!({ "roots": {} }), Reach::InCallsOnly);
+    let asked = vec![("k".to_owned(), question(method::ROOTS, &json!({})))];
+    assert_eq!(modern.ask(&toy(), asked).await.unwrap_err(), Refusal::Nobody);
+}
+
+#[test]
+fn a_caller_is_named_only_if_there_is_no_other() {
+    let callers = Callers::default();
+    assert_eq!(callers.only().unwrap_err(), Refusal::Nobody);
+    let one = caller(1, &json!({}), Reach::Anytime);
+    callers.attach(&one);
+    assert_eq!(callers.only().unwrap().id(), CallerId(1));
+    let two = caller(2, &json!({}), Reach::Anytime);
+    callers.attach(&two);
+    assert_eq!(callers.only().unwrap_err(), Refusal::Ambiguous);
+    drop(one);
+    assert_eq!(callers.only().unwrap().id(), CallerId(2));
+}
+
+#[tokio::test]
+async fn what_happens_often_is_told_once() {
+    let caller = caller(1, &json!({}), Reach::Anytime);
+    let mailbox = caller.mailbox();
+    assert!(mailbox.subscribe(&toy(), "toy://a", Raw::of("toy://a")));
+    for _ in 0..1000 {
+        mailbox.list_changed(ListKind::Tools);
+        mailbox.updated(&toy(), &Raw::of("toy://a"));
+        mailbox.updated(&UpstreamId::new("other"), &Raw::of("toy://a"));
+    }
+    mailbox.log(Raw::of("last"));
+    assert!(matches!(mailbox.next().await, Notice::ListChanged(ListKind::Tools)));
+    assert!(matches!(mailbox.next().await, Notice::Updated(uri) if uri.get() == "\"toy://a\""));
+    assert!(matches!(mailbox.next().await, Notice::Log(text) if text.get() == "\"last\""));
+}
+
+#[tokio::test]
+async fn a_flood_of_log_messages_costs_the_oldest() {
+    let caller = caller(1, &json!({}), Reach::Anytime);
+    for number in 0..100_000 {
+        caller.mailbox().log(Raw::of(&number));
+    }
+    let Notice::Log(first) = caller.mailbox().next().await else { panic!("not a log message") };
+    assert!(first.read::<u64>().unwrap() > 99_000);
+}
+
+#[test]
+fn unanswered_questions_are_limited() {
+    let caller = caller(1, &json!({ "roots": {} }), Reach::Anytime);
+    let context = &mut std::task::Context::from_waker(std::task::Waker::noop());
+    let upstream = toy();
+    let ask = || {
+        let asked = vec![("k".to_owned(), question(method::ROOTS, &json!({})))];
+        Box::pin(caller.ask(&upstream, asked))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _inside = runtime.enter();
+    let mut open: Vec<_> = (0..16).map(|_| ask()).collect();
+    for one in &mut open {
+        assert!(one.as_mut().poll(context).is_pending());
+    }
+    let last = ask().as_mut().poll(context);
+    assert!(matches!(last, std::task::Poll::Ready(Err(Refusal::TooMany))));
+}
