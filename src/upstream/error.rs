@@ -103,7 +103,7 @@ impl Kind {
     pub fn advice(self) -> &'static str {
         match self {
             Self::CannotStart => {
-                "check `command` of this upstream; `conflux check --connect` shows more"
+                "install the program or correct `command`; `conflux check --connect` shows more"
             }
             Self::Exited => {
                 "start its command by hand to see why; `conflux check --connect` shows more"

@@ -12,6 +12,7 @@ mod tests;
 mod actor;
 mod connection;
 mod converse;
+mod handle;
 mod inquiry;
 mod legacy;
 mod memory;
@@ -22,41 +23,26 @@ mod session;
 mod state;
 mod transport;
 mod upkeep;
+mod watch;
 
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use indexmap::IndexMap;
-use tokio::sync::mpsc;
-use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config;
-use crate::exchange::Exchange;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
-use crate::ids::UpstreamId;
-use crate::upstream::actor::Actor;
-use crate::upstream::memory::Memory;
-use crate::upstream::session::Session;
-use crate::upstream::state::Next;
-use crate::upstream::state::State;
 use crate::wire::Raw;
-use crate::wire::era::Era;
-use crate::wire::method;
 use crate::wire::object;
 
 pub use self::error::Error;
+pub use self::handle::Handle;
 pub use self::negotiate::Agreed;
-
-/// How many wishes to be started may wait; one is as good as many.
-const COMMAND_CAPACITY: usize = 1;
-/// How long one page of a list may take.
-const LIST_LIMIT: Duration = Duration::from_secs(30);
+pub use self::watch::Change;
+pub use self::watch::Watch;
 
 /// Why a request has no result.
 #[derive(Clone, Debug)]
@@ -114,20 +100,6 @@ pub struct Surroundings {
     pub stop: CancellationToken,
 }
 
-/// One upstream; cloning shares it.
-#[derive(Clone, Debug)]
-pub struct Handle(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    config: Arc<config::Upstream>,
-    commands: mpsc::Sender<()>,
-    state: watch::Receiver<State>,
-    lists: watch::Receiver<Lists>,
-    wants: watch::Sender<Wants>,
-    offer: watch::Sender<Raw>,
-}
-
 /// Everything an upstream lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listed {
@@ -152,217 +124,6 @@ pub struct Status {
     pub agreed: Option<Agreed>,
 }
 
-impl Handle {
-    /// Makes an upstream that is started when it is first needed.
-    pub fn new(config: Arc<config::Upstream>, around: &Surroundings) -> Self {
-        let (commands, wishes) = mpsc::channel(COMMAND_CAPACITY);
-        let (lists_sender, lists) = watch::channel(Lists::default());
-        let (wants, wants_seen) = watch::channel(Wants::default());
-        let (offer, offered) = watch::channel(object::build([]));
-        let (state_sender, state) = watch::channel(State::initial(&config));
-        let actor = Actor {
-            config: Arc::clone(&config),
-            around: around.clone(),
-            state: state_sender,
-            lists: lists_sender,
-            wants: wants_seen,
-            offer: offered,
-        };
-        around.tasks.spawn(actor.run(wishes));
-        Self(Arc::new(Inner { config, commands, state, lists, wants, offer }))
-    }
-
-    /// Returns its key.
-    pub fn id(&self) -> &UpstreamId {
-        &self.0.config.id
-    }
-
-    /// Returns its configuration.
-    pub fn config(&self) -> &config::Upstream {
-        &self.0.config
-    }
-
-    /// Says what the client in front can do; a legacy upstream that starts later is told so.
-    pub fn offer(&self, capabilities: &Capabilities) {
-        self.0.offer.send_replace(offer(capabilities));
-    }
-
-    /// Returns what it is doing.
-    pub fn status(&self) -> Status {
-        let state = self.0.state.borrow().clone();
-        let word = state.word();
-        match state {
-            State::Ready(session) => {
-                Status { word, error: None, agreed: Some(session.agreed.clone()) }
-            }
-            State::Failed { error, .. } | State::Stopped(error) => {
-                Status { word, error: Some(error), agreed: None }
-            }
-            State::Idle | State::Starting => Status { word, error: None, agreed: None },
-        }
-    }
-
-    /// Returns what it told a model about itself in an earlier run.
-    pub async fn recalled_instructions(&self, state: &Path) -> Option<String> {
-        Memory::new(state, &self.0.config).recall().await.instructions
-    }
-
-    /// Carries out one request of a caller, starting the upstream if need be.
-    pub async fn request(
-        &self,
-        method: &str,
-        params: Option<&Raw>,
-        exchange: &Exchange,
-    ) -> Result<Raw, Fault> {
-        let session = tokio::select! {
-            session = self.session() => session?,
-            () = exchange.cancelled().cancelled() => return Err(Fault::Cancelled),
-        };
-        session.request(method, params, exchange, self.0.config.timeout.call).await
-    }
-
-    /// Starts the upstream if need be, and returns what it said about itself.
-    pub async fn ready(&self) -> Result<Agreed, Error> {
-        Ok(self.session().await?.agreed.clone())
-    }
-
-    /// Lists everything the upstream declared that it has, starting it if need be.
-    ///
-    /// A list that fails is left empty if the others work; the first failure is returned when
-    /// none does.
-    pub async fn list(&self) -> Result<Listed, Fault> {
-        let session = self.session().await?;
-        let wanted = [
-            (method::TOOLS_LIST, "tools", "tools"),
-            (method::PROMPTS_LIST, "prompts", "prompts"),
-            (method::RESOURCES_LIST, "resources", "resources"),
-            (method::TEMPLATES_LIST, "resourceTemplates", "resources"),
-        ];
-        let mut lists = Vec::with_capacity(wanted.len());
-        for (method, key, capability) in wanted {
-            let has_it = session.agreed.can(&[capability]);
-            lists.push(if has_it { one_list(&session, method, key).await? } else { Vec::new() });
-        }
-        let mut lists = lists.into_iter();
-        let mut next = || lists.next().unwrap_or_default();
-        Ok(Listed { tools: next(), prompts: next(), resources: next(), templates: next() })
-    }
-
-    /// Asks to be told when the resource `uri` changes, for as long as somebody wants to know.
-    pub async fn subscribe(&self, uri: &str, exchange: &Exchange) -> Result<(), Fault> {
-        let session = self.session().await?;
-        if session.era() == Era::Legacy {
-            let params = address(uri);
-            let limit = self.0.config.timeout.call;
-            let method = method::RESOURCES_SUBSCRIBE;
-            session.request(method, Some(&params), exchange, limit).await?;
-        }
-        self.0.wants.send_modify(|wants| {
-            if !wants.resources.iter().any(|wanted| wanted == uri) {
-                wants.resources.push(uri.to_owned());
-            }
-        });
-        Ok(())
-    }
-
-    /// No longer asks to be told when the resource `uri` changes.
-    pub async fn unsubscribe(&self, uri: &str, exchange: &Exchange) -> Result<(), Fault> {
-        self.0.wants.send_modify(|wants| wants.resources.retain(|wanted| wanted != uri));
-        let state = self.0.state.borrow().clone();
-        let State::Ready(session) = state else { return Ok(()) };
-        if session.era() == Era::Legacy {
-            let params = address(uri);
-            let limit = self.0.config.timeout.call;
-            let method = method::RESOURCES_UNSUBSCRIBE;
-            session.request(method, Some(&params), exchange, limit).await?;
-        }
-        Ok(())
-    }
-
-    /// Sets the lowest level of log messages, as raw JSON, now and whenever it starts again.
-    pub fn set_level(&self, level: &Raw) {
-        self.0.wants.send_modify(|wants| wants.level = Some(level.clone()));
-    }
-
-    /// Passes a notification on without waiting, if the upstream is running in a legacy session.
-    pub fn notify(&self, method: &str) {
-        let state = self.0.state.borrow().clone();
-        if let State::Ready(session) = state
-            && session.era() == Era::Legacy
-        {
-            session.connection.notify_now(method);
-        }
-    }
-
-    /// Returns what tells of changes, beginning with the present state.
-    pub fn watch(&self) -> Watch {
-        let mut state = self.0.state.clone();
-        state.mark_changed();
-        Watch { state, lists: self.0.lists.clone() }
-    }
-
-    async fn session(&self) -> Result<Arc<Session>, Error> {
-        let mut state = self.0.state.clone();
-        loop {
-            let next = state.borrow_and_update().next(Instant::now());
-            match next {
-                Next::Use(session) => return Ok(session),
-                Next::Fail(error) => return Err(error),
-                // If the queue is full, somebody else had the same wish a moment ago.
-                Next::Start => drop(self.0.commands.try_send(())),
-                Next::Wait => {}
-            }
-            if state.changed().await.is_err() {
-                return Err(Error::stopped(self.id()));
-            }
-        }
-    }
-}
-
-/// Tells of changes of one upstream; what happens meanwhile is told once.
-#[derive(Debug)]
-pub struct Watch {
-    state: watch::Receiver<State>,
-    lists: watch::Receiver<Lists>,
-}
-
-/// What changed.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// It is ready, perhaps again.
-    Ready,
-    /// It failed, or is stopped.
-    Failed(Error),
-    /// It says that lists changed.
-    Lists,
-    /// It has ended for good.
-    Gone,
-}
-
-impl Watch {
-    /// Waits for the next change. Cancel safe.
-    pub async fn next(&mut self) -> Change {
-        loop {
-            tokio::select! {
-                changed = self.state.changed() => match changed {
-                    Err(_) => return Change::Gone,
-                    Ok(()) => match &*self.state.borrow_and_update() {
-                        State::Ready(_) => return Change::Ready,
-                        State::Failed { error, .. } | State::Stopped(error) => {
-                            return Change::Failed(error.clone());
-                        }
-                        State::Idle | State::Starting => {}
-                    },
-                },
-                changed = self.lists.changed() => return match changed {
-                    Ok(()) => Change::Lists,
-                    Err(_) => Change::Gone,
-                },
-            }
-        }
-    }
-}
-
 /// Of what a client can do, the part that Conflux passes on to upstreams.
 fn offer(capabilities: &Capabilities) -> Raw {
     let Some(declared) = capabilities.raw() else { return object::build([]) };
@@ -378,16 +139,4 @@ fn client_info() -> serde_json::Value {
 
 fn address(uri: &str) -> Raw {
     object::build([("uri", Raw::of(uri).get())])
-}
-
-/// One list of an upstream; a server without it has nothing in it.
-async fn one_list(session: &Session, method: &str, key: &str) -> Result<Vec<Raw>, Fault> {
-    match session.list(method, key, LIST_LIMIT).await {
-        Err(Fault::Answered(error)) => {
-            let upstream = session.connection.upstream();
-            tracing::warn!(%upstream, method, error = error.get(), "a list was refused");
-            Ok(Vec::new())
-        }
-        other => other,
-    }
 }

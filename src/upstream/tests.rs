@@ -1,5 +1,8 @@
 //! Connections and edges against a scripted server on the other end of a pipe in memory.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::Value;
 use serde_json::json;
 use tokio::io::AsyncBufReadExt as _;
@@ -8,24 +11,40 @@ use tokio::io::BufReader;
 use tokio::io::DuplexStream;
 use tokio::io::ReadHalf;
 use tokio::io::WriteHalf;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::time;
+use tokio_util::task::TaskTracker;
 
-use super::connection::Connection;
-use super::connection::OUTGOING_CAPACITY;
-use super::error::Executed;
-use super::error::Kind;
-use super::negotiate::Verdict;
-use super::negotiate::negotiate;
-use super::reader::Noise;
-use super::reader::Reader;
-use super::transport::tail::Tail;
-use super::*;
+use crate::config;
 use crate::exchange::Back;
+use crate::exchange::Exchange;
 use crate::exchange::Wishes;
 use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
+use crate::exchange::caller::Callers;
+use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
 use crate::ids::CallerId;
+use crate::ids::UpstreamId;
+use crate::upstream::Error;
+use crate::upstream::Fault;
+use crate::upstream::Lists;
+use crate::upstream::connection;
+use crate::upstream::connection::Connection;
+use crate::upstream::connection::OUTGOING_CAPACITY;
+use crate::upstream::error::Executed;
+use crate::upstream::error::Kind;
+use crate::upstream::legacy;
+use crate::upstream::modern;
+use crate::upstream::negotiate::Verdict;
+use crate::upstream::negotiate::negotiate;
+use crate::upstream::reader;
+use crate::upstream::reader::Noise;
+use crate::upstream::reader::Reader;
+use crate::upstream::transport::tail::Tail;
+use crate::wire::Raw;
+use crate::wire::method;
 
 const LIMIT: Duration = Duration::from_mins(1);
 const MESSAGE_LIMIT: usize = 64 * 1024;

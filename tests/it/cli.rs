@@ -275,7 +275,7 @@ fn a_broken_upstream_spoils_nothing_of_the_others() {
     warning: upstream `gone` is left out
       caused by: `gone` cannot be started: `no-such-program`: no such program, or no such `cwd`
 
-    hint: check `command` of this upstream; `conflux check --connect` shows more
+    hint: install the program or correct `command`; `conflux check --connect` shows more
 
     warning: upstream `boom` is left out
       caused by: `boom` exited before it was ready: exit code 3
@@ -329,7 +329,7 @@ upstreams:
     error: upstream `gone`, which is required, is left out
       caused by: `gone` cannot be started: `no-such-program`: no such program, or no such `cwd`
 
-    hint: check `command` of this upstream; `conflux check --connect` shows more
+    hint: install the program or correct `command`; `conflux check --connect` shows more
     ");
 }
 
@@ -415,7 +415,7 @@ fn a_call_ends_by_what_became_of_it() {
     error: cannot call `gone__x`
       caused by: `gone` cannot be started: `no-such-program`: no such program, or no such `cwd`
 
-    hint: check `command` of this upstream; `conflux check --connect` shows more
+    hint: install the program or correct `command`; `conflux check --connect` shows more
     ");
     assert_snapshot!(place.run(&["call", "boom__x"]), @r"
     exit code 7

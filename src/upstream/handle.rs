@@ -1,0 +1,231 @@
+//! How the rest of Conflux reaches one upstream: finds its open session, or has one opened.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::config;
+use crate::exchange::Exchange;
+use crate::exchange::caller::Capabilities;
+use crate::ids::UpstreamId;
+use crate::upstream;
+use crate::upstream::Agreed;
+use crate::upstream::Error;
+use crate::upstream::Fault;
+use crate::upstream::Listed;
+use crate::upstream::Lists;
+use crate::upstream::Status;
+use crate::upstream::Surroundings;
+use crate::upstream::Wants;
+use crate::upstream::Watch;
+use crate::upstream::actor::Actor;
+use crate::upstream::memory::Memory;
+use crate::upstream::session::Session;
+use crate::upstream::state::Next;
+use crate::upstream::state::State;
+use crate::wire::Raw;
+use crate::wire::era::Era;
+use crate::wire::method;
+use crate::wire::object;
+
+/// How many wishes to be started may wait; one is as good as many.
+const COMMAND_CAPACITY: usize = 1;
+/// How long one page of a list may take.
+const LIST_LIMIT: Duration = Duration::from_secs(30);
+
+/// One upstream; cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Handle(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Arc<config::Upstream>,
+    commands: mpsc::Sender<()>,
+    state: watch::Receiver<State>,
+    lists: watch::Receiver<Lists>,
+    wants: watch::Sender<Wants>,
+    offer: watch::Sender<Raw>,
+}
+
+impl Handle {
+    /// Makes an upstream that is started when it is first needed.
+    pub fn new(config: Arc<config::Upstream>, around: &Surroundings) -> Self {
+        let (commands, wishes) = mpsc::channel(COMMAND_CAPACITY);
+        let (lists_sender, lists) = watch::channel(Lists::default());
+        let (wants, wants_seen) = watch::channel(Wants::default());
+        let (offer, offered) = watch::channel(object::build([]));
+        let (state_sender, state) = watch::channel(State::initial(&config));
+        let actor = Actor {
+            config: Arc::clone(&config),
+            around: around.clone(),
+            state: state_sender,
+            lists: lists_sender,
+            wants: wants_seen,
+            offer: offered,
+        };
+        around.tasks.spawn(actor.run(wishes));
+        Self(Arc::new(Inner { config, commands, state, lists, wants, offer }))
+    }
+
+    /// Returns its key.
+    pub fn id(&self) -> &UpstreamId {
+        &self.0.config.id
+    }
+
+    /// Returns its configuration.
+    pub fn config(&self) -> &config::Upstream {
+        &self.0.config
+    }
+
+    /// Says what the client in front can do; a legacy upstream that starts later is told so.
+    pub fn offer(&self, capabilities: &Capabilities) {
+        self.0.offer.send_replace(upstream::offer(capabilities));
+    }
+
+    /// Returns what it is doing.
+    pub fn status(&self) -> Status {
+        let state = self.0.state.borrow().clone();
+        let word = state.word();
+        match state {
+            State::Ready(session) => {
+                Status { word, error: None, agreed: Some(session.agreed.clone()) }
+            }
+            State::Failed { error, .. } | State::Stopped(error) => {
+                Status { word, error: Some(error), agreed: None }
+            }
+            State::Idle | State::Starting => Status { word, error: None, agreed: None },
+        }
+    }
+
+    /// Returns what it told a model about itself in an earlier run.
+    pub async fn recalled_instructions(&self, state: &Path) -> Option<String> {
+        Memory::new(state, &self.0.config).recall().await.instructions
+    }
+
+    /// Carries out one request of a caller, starting the upstream if need be.
+    pub async fn request(
+        &self,
+        method: &str,
+        params: Option<&Raw>,
+        exchange: &Exchange,
+    ) -> Result<Raw, Fault> {
+        let session = tokio::select! {
+            session = self.session() => session?,
+            () = exchange.cancelled().cancelled() => return Err(Fault::Cancelled),
+        };
+        session.request(method, params, exchange, self.0.config.timeout.call).await
+    }
+
+    /// Starts the upstream if need be, and returns what it said about itself.
+    pub async fn ready(&self) -> Result<Agreed, Error> {
+        Ok(self.session().await?.agreed.clone())
+    }
+
+    /// Lists everything the upstream declared that it has, starting it if need be.
+    ///
+    /// A list that fails is left empty if the others work; the first failure is returned when
+    /// none does.
+    pub async fn list(&self) -> Result<Listed, Fault> {
+        let session = self.session().await?;
+        let wanted = [
+            (method::TOOLS_LIST, "tools", "tools"),
+            (method::PROMPTS_LIST, "prompts", "prompts"),
+            (method::RESOURCES_LIST, "resources", "resources"),
+            (method::TEMPLATES_LIST, "resourceTemplates", "resources"),
+        ];
+        let mut lists = Vec::with_capacity(wanted.len());
+        for (method, key, capability) in wanted {
+            let has_it = session.agreed.can(&[capability]);
+            lists.push(if has_it { one_list(&session, method, key).await? } else { Vec::new() });
+        }
+        let mut lists = lists.into_iter();
+        let mut next = || lists.next().unwrap_or_default();
+        Ok(Listed { tools: next(), prompts: next(), resources: next(), templates: next() })
+    }
+
+    /// Asks to be told when the resource `uri` changes, for as long as somebody wants to know.
+    pub async fn subscribe(&self, uri: &str, exchange: &Exchange) -> Result<(), Fault> {
+        let session = self.session().await?;
+        if session.era() == Era::Legacy {
+            let params = upstream::address(uri);
+            let limit = self.0.config.timeout.call;
+            let method = method::RESOURCES_SUBSCRIBE;
+            session.request(method, Some(&params), exchange, limit).await?;
+        }
+        self.0.wants.send_modify(|wants| {
+            if !wants.resources.iter().any(|wanted| wanted == uri) {
+                wants.resources.push(uri.to_owned());
+            }
+        });
+        Ok(())
+    }
+
+    /// No longer asks to be told when the resource `uri` changes.
+    pub async fn unsubscribe(&self, uri: &str, exchange: &Exchange) -> Result<(), Fault> {
+        self.0.wants.send_modify(|wants| wants.resources.retain(|wanted| wanted != uri));
+        let state = self.0.state.borrow().clone();
+        let State::Ready(session) = state else { return Ok(()) };
+        if session.era() == Era::Legacy {
+            let params = upstream::address(uri);
+            let limit = self.0.config.timeout.call;
+            let method = method::RESOURCES_UNSUBSCRIBE;
+            session.request(method, Some(&params), exchange, limit).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets the lowest level of log messages, as raw JSON, now and whenever it starts again.
+    pub fn set_level(&self, level: &Raw) {
+        self.0.wants.send_modify(|wants| wants.level = Some(level.clone()));
+    }
+
+    /// Passes a notification on without waiting, if the upstream is running in a legacy session.
+    pub fn notify(&self, method: &str) {
+        let state = self.0.state.borrow().clone();
+        if let State::Ready(session) = state
+            && session.era() == Era::Legacy
+        {
+            session.connection.notify_now(method);
+        }
+    }
+
+    /// Returns what tells of changes, beginning with the present state.
+    pub fn watch(&self) -> Watch {
+        let mut state = self.0.state.clone();
+        state.mark_changed();
+        Watch::new(state, self.0.lists.clone())
+    }
+
+    async fn session(&self) -> Result<Arc<Session>, Error> {
+        let mut state = self.0.state.clone();
+        loop {
+            let next = state.borrow_and_update().next(Instant::now());
+            match next {
+                Next::Use(session) => return Ok(session),
+                Next::Fail(error) => return Err(error),
+                // If the queue is full, somebody else had the same wish a moment ago.
+                Next::Start => drop(self.0.commands.try_send(())),
+                Next::Wait => {}
+            }
+            if state.changed().await.is_err() {
+                return Err(Error::stopped(self.id()));
+            }
+        }
+    }
+}
+
+/// One list of an upstream; a server without it has nothing in it.
+async fn one_list(session: &Session, method: &str, key: &str) -> Result<Vec<Raw>, Fault> {
+    match session.list(method, key, LIST_LIMIT).await {
+        Err(Fault::Answered(error)) => {
+            let upstream = session.connection.upstream();
+            tracing::warn!(%upstream, method, error = error.get(), "a list was refused");
+            Ok(Vec::new())
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,56 @@
+//! Tells `control` what changes with one upstream.
+
+use tokio::sync::watch;
+
+use crate::upstream::Error;
+use crate::upstream::Lists;
+use crate::upstream::state::State;
+
+/// Tells of changes of one upstream; what happens meanwhile is told once.
+#[derive(Debug)]
+pub struct Watch {
+    state: watch::Receiver<State>,
+    lists: watch::Receiver<Lists>,
+}
+
+/// What changed.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// It is ready, perhaps again.
+    Ready,
+    /// It failed, or is stopped.
+    Failed(Error),
+    /// It says that lists changed.
+    Lists,
+    /// It has ended for good.
+    Gone,
+}
+
+impl Watch {
+    /// Tells of changes of `state` and of `lists`.
+    pub(super) fn new(state: watch::Receiver<State>, lists: watch::Receiver<Lists>) -> Self {
+        Self { state, lists }
+    }
+
+    /// Waits for the next change. Cancel safe.
+    pub async fn next(&mut self) -> Change {
+        loop {
+            tokio::select! {
+                changed = self.state.changed() => match changed {
+                    Err(_) => return Change::Gone,
+                    Ok(()) => match &*self.state.borrow_and_update() {
+                        State::Ready(_) => return Change::Ready,
+                        State::Failed { error, .. } | State::Stopped(error) => {
+                            return Change::Failed(error.clone());
+                        }
+                        State::Idle | State::Starting => {}
+                    },
+                },
+                changed = self.lists.changed() => return match changed {
+                    Ok(()) => Change::Lists,
+                    Err(_) => Change::Gone,
+                },
+            }
+        }
+    }
+}
