@@ -188,7 +188,7 @@ fn check_can_try_every_upstream() {
     warning: upstream `gone` is left out
       caused by: `gone` cannot be started: `no-such-program`: no such program, or no such `cwd`
 
-    hint: check `command` of this upstream
+    hint: install the program or correct `command`
 
     warning: upstream `boom` is left out
       caused by: `boom` exited before it was ready: exit code 3
