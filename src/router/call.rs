@@ -1,5 +1,7 @@
 //! `tools/call`: look the name up, send the rest as it is.
 
+use std::sync::Arc;
+
 use crate::catalog::Entry;
 use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
@@ -18,24 +20,35 @@ impl Router {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         let (params, name) = named(params, "name")?;
-        let mut snapshot = self.snapshot();
-        if snapshot.catalog.own_tool(&name).is_some() {
+        if self.snapshot().catalog.own_tool(&name).is_some() {
             return own::call(self, &name);
         }
-        if snapshot.catalog.tool(&name).is_none()
-            && let Some(upstream) = snapshot.expected(&name).cloned()
-        {
-            let first = self.first_listing(&upstream, self.start_budget);
-            snapshot = tokio::select! {
-                snapshot = first => snapshot?,
-                () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
-            };
-        }
+        let has = |snapshot: &Snapshot| snapshot.catalog.tool(&name).is_some();
+        let snapshot = self.with_name(&name, has, exchange).await?;
         let Some(entry) = snapshot.catalog.tool(&name) else {
             return Err(Error::UnknownTool(name));
         };
         let result = self.to_owner(&snapshot, entry, method::TOOLS_CALL, params, exchange).await?;
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
+    }
+
+    /// Returns the newest snapshot, or the first in which the upstream that a name could belong to
+    /// has listed something.
+    pub(super) async fn with_name(
+        &self,
+        name: &str,
+        has: impl Fn(&Snapshot) -> bool,
+        exchange: &Exchange,
+    ) -> Result<Arc<Snapshot>, Error> {
+        let snapshot = self.snapshot();
+        if has(&snapshot) {
+            return Ok(snapshot);
+        }
+        let Some(upstream) = snapshot.expected(name).cloned() else { return Ok(snapshot) };
+        tokio::select! {
+            snapshot = self.first_listing(&upstream, self.start_budget) => Ok(snapshot?),
+            () = exchange.cancelled().cancelled() => Err(Error::Cancelled),
+        }
     }
 
     /// Sends a request on under the name its owner gave.

@@ -1,5 +1,7 @@
 //! `prompts/get`, `resources/read` and `completion/complete`.
 
+use std::sync::Arc;
+
 use crate::catalog::Owner;
 use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
@@ -17,7 +19,8 @@ impl Router {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         let (params, name) = named(params, "name")?;
-        let snapshot = self.snapshot();
+        let has = |snapshot: &Snapshot| snapshot.catalog.prompt(&name).is_some();
+        let snapshot = self.with_name(&name, has, exchange).await?;
         let Some(entry) = snapshot.catalog.prompt(&name) else {
             return Err(Error::UnknownPrompt(name));
         };
@@ -31,8 +34,7 @@ impl Router {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         let (params, uri) = named(params, "uri")?;
-        let snapshot = self.snapshot();
-        let owner = self.owner(&snapshot, exchange, &uri)?;
+        let (snapshot, owner) = self.owner(exchange, &uri).await?;
         let handle = snapshot.handle(&owner.upstream)?;
         let params = with(params, "uri", &owner.local)?;
         let result = handle.request(method::RESOURCES_READ, Some(&params), exchange).await?;
@@ -48,22 +50,21 @@ impl Router {
             params.ok_or_else(|| Error::InvalidParams("`params.ref` is missing".to_owned()))?;
         let target = params.member("ref");
         let kind = target.as_ref().and_then(|target| target.member("type")?.string());
-        let snapshot = self.snapshot();
-        let (owner, key) = match kind.as_deref() {
+        let (snapshot, owner, key) = match kind.as_deref() {
             Some("ref/prompt") => {
                 let (_, name) = named(target.as_ref(), "name")?;
+                let has = |snapshot: &Snapshot| snapshot.catalog.prompt(&name).is_some();
+                let snapshot = self.with_name(&name, has, exchange).await?;
                 let Some(entry) = snapshot.catalog.prompt(&name) else {
                     return Err(Error::UnknownPrompt(name));
                 };
                 let (upstream, local) = (entry.upstream.clone(), entry.local.clone());
-                (Owner { upstream, local }, "name")
+                (snapshot, Owner { upstream, local }, "name")
             }
             Some("ref/resource") => {
                 let (_, uri) = named(target.as_ref(), "uri")?;
-                match snapshot.catalog.template_owner(&uri) {
-                    Some(owner) => (owner, "uri"),
-                    None => (self.owner(&snapshot, exchange, &uri)?, "uri"),
-                }
+                let (snapshot, owner) = self.owner(exchange, &uri).await?;
+                (snapshot, owner, "uri")
             }
             _ => {
                 let problem = "`params.ref.type` must be `ref/prompt` or `ref/resource`";
@@ -82,21 +83,34 @@ impl Router {
     }
 
     /// Finds who answers for an address: who lists it, whose alias or template it fits, or who
-    /// last mentioned it to this caller.
-    pub(super) fn owner(
+    /// last mentioned it to this caller. Waits for lists if some are still missing.
+    pub(super) async fn owner(
         &self,
-        snapshot: &Snapshot,
         exchange: &Exchange,
         uri: &str,
-    ) -> Result<Owner, Error> {
-        if let Some(owner) = snapshot.catalog.resolve(uri) {
-            return Ok(owner);
+    ) -> Result<(Arc<Snapshot>, Owner), Error> {
+        let mut snapshot = self.snapshot();
+        let mut owner = self.known_owner(&snapshot, exchange, uri);
+        if owner.is_none() && !snapshot.unlisted.is_empty() {
+            tokio::select! {
+                () = self.settled(self.start_budget) => {}
+                () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
+            }
+            snapshot = self.snapshot();
+            owner = self.known_owner(&snapshot, exchange, uri);
         }
-        let mentioned = self.mentions.who(exchange.caller().id(), uri);
-        match mentioned.filter(|upstream| snapshot.upstreams.contains_key(upstream)) {
-            Some(upstream) => Ok(Owner { upstream, local: uri.to_owned() }),
+        match owner {
+            Some(owner) => Ok((snapshot, owner)),
             None => Err(Error::UnknownResource(uri.to_owned())),
         }
+    }
+
+    fn known_owner(&self, snapshot: &Snapshot, exchange: &Exchange, uri: &str) -> Option<Owner> {
+        snapshot.catalog.template_owner(uri).or_else(|| {
+            let upstream = self.mentions.who(exchange.caller().id(), uri)?;
+            let is_there = snapshot.upstreams.contains_key(&upstream);
+            is_there.then(|| Owner { upstream, local: uri.to_owned() })
+        })
     }
 }
 

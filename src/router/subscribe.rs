@@ -15,8 +15,7 @@ impl Router {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         let (_, uri) = named(params, "uri")?;
-        let snapshot = self.snapshot();
-        let Owner { upstream, local } = self.owner(&snapshot, exchange, &uri)?;
+        let (snapshot, Owner { upstream, local }) = self.owner(exchange, &uri).await?;
         let mailbox = exchange.caller().mailbox();
         if mailbox.is_subscribed(&upstream, &local) {
             return Ok(object::build([]));
@@ -39,8 +38,7 @@ impl Router {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         let (_, uri) = named(params, "uri")?;
-        let snapshot = self.snapshot();
-        let Owner { upstream, local } = self.owner(&snapshot, exchange, &uri)?;
+        let (snapshot, Owner { upstream, local }) = self.owner(exchange, &uri).await?;
         let was_subscribed = exchange.caller().mailbox().unsubscribe(&upstream, &local);
         let present = self.callers.present();
         let is_wanted =
