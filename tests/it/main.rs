@@ -11,6 +11,7 @@
 mod catalog;
 mod cli;
 mod config;
+mod parity;
 mod real_servers;
 mod sdk_clients;
 mod support;

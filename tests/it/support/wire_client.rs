@@ -75,6 +75,16 @@ struct Envelope<'a> {
     error: Option<&'a RawValue>,
 }
 
+/// What a modern result says that asks for something; the questions stay as they were written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked<'a> {
+    result_type: Option<String>,
+    #[serde(borrow)]
+    input_requests: Option<BTreeMap<String, &'a RawValue>>,
+    request_state: Option<String>,
+}
+
 impl Message {
     fn envelope(&self) -> Envelope<'_> {
         match serde_json::from_str(&self.line) {
@@ -230,31 +240,32 @@ impl Client {
         let mut attempt = params.clone();
         for _ in 0..10 {
             let reply = self.request(method, attempt).await;
-            let asked: Value = match reply.envelope().result {
+            let asked: Asked<'_> = match reply.envelope().result {
                 Some(result) => serde_json::from_str(result.get()).unwrap(),
                 None => return reply,
             };
-            if asked["resultType"] != "input_required" {
+            if asked.result_type.as_deref() != Some("input_required") {
                 return reply;
             }
             attempt = params.clone();
-            if let Some(requests) = asked["inputRequests"].as_object() {
+            if let Some(requests) = &asked.input_requests {
                 attempt["inputResponses"] = self.fulfil(requests);
             }
-            if !asked["requestState"].is_null() {
-                attempt["requestState"] = asked["requestState"].clone();
+            if let Some(state) = asked.request_state {
+                attempt["requestState"] = json!(state);
             }
         }
         panic!("the server never stopped asking")
     }
 
     /// Records modern questions as if they had been requests, and returns the answers.
-    fn fulfil(&mut self, requests: &serde_json::Map<String, Value>) -> Value {
+    fn fulfil(&mut self, requests: &BTreeMap<String, &RawValue>) -> Value {
         let mut responses = serde_json::Map::new();
         for (key, request) in requests {
-            self.seen.push(Message { line: request.to_string() });
-            let method = request["method"].as_str().unwrap();
-            let Some(answer) = self.answers.get(method) else {
+            let message = Message { line: request.get().to_owned() };
+            let method = message.method().unwrap();
+            self.seen.push(message);
+            let Some(answer) = self.answers.get(&method) else {
                 panic!("no answer was prepared for {request}");
             };
             responses.insert(key.clone(), answer.clone());

@@ -1,0 +1,189 @@
+//! Real servers through Conflux: what a client sees is what it sees when it speaks to them itself.
+
+use std::path::Path;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::gateway::conflux;
+use crate::support::inventory::Answer;
+use crate::support::inventory::Inventory;
+use crate::support::inventory::inventory;
+use crate::support::inventory::list;
+use crate::support::parity::compare;
+use crate::support::programs::Program;
+use crate::support::raw::Raw;
+use crate::support::servers::Server;
+use crate::support::wire_client::Client;
+
+const LEGACY: &str = "2025-11-25";
+const UNOWNED: &str = "demo://resource/nowhere";
+
+/// Each server, how many tools it has, and a call: name, arguments (`{}` is the server's
+/// directory), a part of the answer.
+type Row = (Server, usize, &'static str, &'static str, &'static str);
+const SIX: [Row; 6] = [
+    (Server::Everything, 17, "get-sum", r#"{"a": 1, "b": 2}"#, "is 3."),
+    (Server::Filesystem, 14, "read_text_file", r#"{"path": "{}/a.txt"}"#, "two"),
+    (Server::Memory, 9, "read_graph", "{ }", "entities"),
+    (
+        Server::SequentialThinking,
+        1,
+        "sequentialthinking",
+        r#"{"thought": "hm", "thoughtNumber": 1, "totalThoughts": 1, "nextThoughtNeeded": false}"#,
+        "thoughtNumber",
+    ),
+    (
+        Server::Time,
+        2,
+        "convert_time",
+        r#"{"source_timezone": "UTC", "time": "12:30", "target_timezone": "Asia/Tokyo"}"#,
+        "+9.0h",
+    ),
+    (Server::Git, 12, "git_status", r#"{"repo_path": "{}"}"#, "modified:   a.txt"),
+];
+
+#[tokio::test]
+async fn everything_is_the_same_through_conflux() {
+    check(Server::Everything).await;
+}
+
+#[tokio::test]
+async fn filesystem_is_the_same_through_conflux() {
+    check(Server::Filesystem).await;
+}
+
+#[tokio::test]
+async fn memory_is_the_same_through_conflux() {
+    check(Server::Memory).await;
+}
+
+#[tokio::test]
+async fn sequential_thinking_is_the_same_through_conflux() {
+    check(Server::SequentialThinking).await;
+}
+
+#[tokio::test]
+async fn time_is_the_same_through_conflux() {
+    check(Server::Time).await;
+}
+
+#[tokio::test]
+async fn git_is_the_same_through_conflux() {
+    check(Server::Git).await;
+}
+
+#[tokio::test]
+async fn six_servers_answer_behind_one_conflux() {
+    let home = TempDir::new().unwrap();
+    let mut upstreams = Vec::new();
+    let mut calls = Vec::new();
+    for (server, tools, name, arguments, expected) in SIX {
+        let directory = home.path().join(server.key());
+        server.prepare(&directory);
+        upstreams.push((server.key(), server.program(&directory)));
+        let directory = directory.to_str().unwrap();
+        calls.push((server.key(), tools, name, arguments.replace("{}", directory), expected));
+    }
+    let gateway = conflux(home.path(), &upstreams);
+
+    for modern in [false, true] {
+        let mut client = open(&gateway, Server::Everything, modern).await;
+        let tools = list(&mut client, "tools/list", "tools").await;
+        let names: Vec<String> = tools.iter().map(|tool| tool.string("name").unwrap()).collect();
+        let owners: Vec<&str> = names.iter().map(|name| name.split_once("__").unwrap().0).collect();
+        let listed: Vec<(&str, usize)> =
+            owners.chunk_by(|one, other| one == other).map(|own| (own[0], own.len())).collect();
+        let mut wanted: Vec<(&str, usize)> =
+            calls.iter().map(|(key, tools, ..)| (*key, *tools)).collect();
+        wanted.push(("conflux", 1));
+        // In the order of the file, each server's together: 17 tools of the first one, and so on.
+        assert_eq!(listed, wanted);
+
+        for (key, _, name, arguments, expected) in &calls {
+            let reply = client.call_raw(&format!("{key}__{name}"), arguments).await;
+            assert!(reply.text().contains(expected), "{key}: {}", reply.line);
+            assert_ne!(reply.result()["isError"], true, "{key}: {}", reply.line);
+        }
+        assert!(client.leave().await.success());
+    }
+}
+
+/// Compares the server itself, in the era that Conflux speaks to it, with what clients of both
+/// eras see through Conflux.
+async fn check(server: Server) {
+    let home = TempDir::new().unwrap();
+    let directory = home.path().join("work");
+    server.prepare(&directory);
+    let program = server.program(&directory);
+    let direct = take(server, &program, &directory, server.is_dual(), None).await;
+    assert!(direct.lists["tools"].len() + direct.answers.len() > 3, "{direct:?}");
+
+    let gateway = conflux(home.path(), &[(server.key(), program)]);
+    for modern in [false, true] {
+        server.prepare(&directory);
+        let mut through = take(server, &gateway, &directory, modern, Some(server.key())).await;
+        let mut direct = direct.clone();
+        check_unowned(&mut direct, &mut through);
+        if modern {
+            translate_codes(&mut direct);
+        }
+        let found = compare(&direct, &through, server.key());
+        assert_eq!(found, Vec::<String>::new(), "modern client: {modern}");
+    }
+}
+
+/// Removes the answers to a read that nobody's list or template covers: Conflux asks no server
+/// then, and says so with the code of the caller's revision.
+fn check_unowned(direct: &mut Inventory, through: &mut Inventory) {
+    let code = if through.modern { "-32602" } else { "-32002" };
+    let unowned = |answer: &Answer| answer.step.contains(UNOWNED);
+    for answer in through.answers.iter().filter(|answer| unowned(answer)) {
+        let error = answer.reply.get("error").unwrap();
+        assert_eq!(error.get("code").unwrap().to_string(), code, "{answer:?}");
+    }
+    for inventory in [direct, through] {
+        inventory.answers.retain(|answer| !unowned(answer));
+    }
+}
+
+/// Gives errors the codes that modern clients must see: theirs has no URL elicitation as an error.
+fn translate_codes(inventory: &mut Inventory) {
+    let translated = |code: Raw| match code.to_string().as_str() {
+        "-32042" => Raw::parse("-32603"),
+        _ => code,
+    };
+    for answer in &mut inventory.answers {
+        answer.reply = answer
+            .reply
+            .clone()
+            .with("error", |error| Some(error.with("code", |code| Some(translated(code)))));
+    }
+}
+
+async fn take(
+    server: Server,
+    program: &Program,
+    directory: &Path,
+    modern: bool,
+    prefix: Option<&str>,
+) -> Inventory {
+    let mut client = open(program, server, modern).await;
+    let taken = inventory(&mut client, &server.steps(directory), prefix).await;
+    let ended = client.leave().await;
+    assert!(prefix.is_none() || ended.success(), "Conflux ended with {ended}");
+    taken
+}
+
+async fn open(program: &Program, server: Server, modern: bool) -> Client {
+    let mut client = Client::spawn(&mut program.command());
+    if modern {
+        client.modern(server.capabilities());
+        let found = client.request("server/discover", json!({})).await.result();
+        assert_eq!(found["resultType"], "complete");
+    } else {
+        let opened = client.initialize(LEGACY, server.capabilities()).await.result();
+        assert_eq!(opened["protocolVersion"], LEGACY);
+    }
+    client
+}
