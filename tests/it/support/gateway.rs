@@ -1,0 +1,79 @@
+//! The program under test with a configuration and a home of its own.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::support::wire_client::Client;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_conflux");
+
+/// A configuration, and the directory that is home and state of every start.
+pub(crate) struct Gateway {
+    home: TempDir,
+    config: Value,
+}
+
+impl Gateway {
+    /// A gateway before these upstreams, in this order.
+    pub(crate) fn new(upstreams: &[(&str, Value)]) -> Self {
+        let entries = upstreams.iter().map(|(name, entry)| ((*name).to_owned(), entry.clone()));
+        let entries: Map<String, Value> = entries.collect();
+        Self { home: TempDir::new().unwrap(), config: json!({ "upstreams": entries }) }
+    }
+
+    pub(crate) fn limits(mut self, limits: Value) -> Self {
+        self.config["limits"] = limits;
+        self
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Starts the program; it finds what earlier starts remembered.
+    #[track_caller]
+    pub(crate) fn start(&self) -> Client {
+        let config = self.write("gateway.yaml", &self.config.to_string());
+        let mut command = Command::new(PROGRAM);
+        command.arg("serve").arg("--config").arg(config);
+        command.current_dir(self.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("HOME", self.path()).env("CONFLUX_STATE", self.path().join("state"));
+        Client::spawn(&mut command)
+    }
+
+    /// Writes a file next to the configuration.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Starts the program and opens a session.
+    pub(crate) async fn legacy(&self, revision: &str, capabilities: Value) -> Client {
+        let mut client = self.start();
+        let opened = client.initialize(revision, capabilities).await.result();
+        assert_eq!(opened["protocolVersion"], revision);
+        client
+    }
+
+    /// Starts the program with a modern client.
+    pub(crate) fn modern(&self, capabilities: Value) -> Client {
+        let mut client = self.start();
+        client.modern(capabilities);
+        client
+    }
+}
+
+/// An entry with further keys.
+pub(crate) fn with(mut entry: Value, key: &str, value: Value) -> Value {
+    entry[key] = value;
+    entry
+}
