@@ -11,6 +11,8 @@
 mod catalog;
 mod cli;
 mod config;
+mod failure;
+mod limits;
 mod parity;
 mod real_servers;
 mod sdk_clients;

@@ -1,14 +1,87 @@
-//! Conflux in front of upstreams, as a program that any client of the tests can start.
+//! The program under test with a configuration and a home of its own.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::process::Command;
 
 use crate::support::programs::Program;
+use crate::support::wire_client::Client;
 
-/// How long a first list waits for upstreams that are still starting: every list of a test is
-/// whole, however busy the machine is.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_conflux");
+/// How long a first list waits for upstreams that are still starting, where a list of a test has
+/// to be whole however busy the machine is.
 const START: &str = "60s";
+
+/// A configuration, and the directory that is home and state of every start.
+pub(crate) struct Gateway {
+    home: TempDir,
+    config: Value,
+}
+
+impl Gateway {
+    /// A gateway before these upstreams, in this order.
+    pub(crate) fn new(upstreams: &[(&str, Value)]) -> Self {
+        let entries = upstreams.iter().map(|(name, entry)| ((*name).to_owned(), entry.clone()));
+        let entries: Map<String, Value> = entries.collect();
+        Self { home: TempDir::new().unwrap(), config: json!({ "upstreams": entries }) }
+    }
+
+    pub(crate) fn limits(mut self, limits: Value) -> Self {
+        self.config["limits"] = limits;
+        self
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Starts the program; it finds what earlier starts remembered.
+    #[track_caller]
+    pub(crate) fn start(&self) -> Client {
+        let config = self.write("gateway.yaml", &self.config.to_string());
+        let mut command = Command::new(PROGRAM);
+        command.arg("serve").arg("--config").arg(config);
+        command.current_dir(self.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("HOME", self.path()).env("CONFLUX_STATE", self.path().join("state"));
+        Client::spawn(&mut command)
+    }
+
+    /// Writes a file next to the configuration.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Starts the program and opens a session.
+    pub(crate) async fn legacy(&self, revision: &str, capabilities: Value) -> Client {
+        let mut client = self.start();
+        let opened = client.initialize(revision, capabilities).await.result();
+        assert_eq!(opened["protocolVersion"], revision);
+        client
+    }
+
+    /// Starts the program with a modern client.
+    pub(crate) fn modern(&self, capabilities: Value) -> Client {
+        let mut client = self.start();
+        client.modern(capabilities);
+        client
+    }
+}
+
+/// An entry with further keys.
+pub(crate) fn with(mut entry: Value, key: &str, value: Value) -> Value {
+    entry[key] = value;
+    entry
+}
 
 /// Returns `conflux serve` with these upstreams, in this order; its files live in `home`.
 pub(crate) fn conflux(home: &Path, upstreams: &[(&str, Program)]) -> Program {
@@ -18,7 +91,7 @@ pub(crate) fn conflux(home: &Path, upstreams: &[(&str, Program)]) -> Program {
     }
     let file = home.join("upstreams.yaml");
     fs::write(&file, config).unwrap();
-    Program::new(env!("CARGO_BIN_EXE_conflux"))
+    Program::new(PROGRAM)
         .args(&["serve", "--config"])
         .arg(file)
         .env("CONFLUX_STATE", home.join("state"))

@@ -1,0 +1,203 @@
+//! Upstreams that fail take nothing with them, and nothing that was started outlives the end.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use serde_json::Value;
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::support::gateway::Gateway;
+use crate::support::gateway::with;
+use crate::support::programs::Program;
+use crate::support::programs::toy;
+use crate::support::wire_client::Client;
+use crate::support::wire_client::LIMIT;
+
+const POLL: Duration = Duration::from_millis(20);
+const FAILURE: &str = "dev.conflux/error";
+
+/// Six that work, in every era, and four that each fail in their own way.
+fn ten(late: &str) -> Gateway {
+    let short = json!({"start": "7s"});
+    Gateway::new(&[
+        ("missing", Program::new("no-such-program-anywhere").entry()),
+        ("legacy", toy(&["--late", late]).entry()),
+        ("exiting", toy(&["--exit", "7"]).entry()),
+        ("modern", toy(&["--era", "modern", "--late", late]).entry()),
+        ("hung", with(toy(&["--hang"]).entry(), "timeout", short.clone())),
+        ("dual", toy(&["--era", "dual", "--late", late]).entry()),
+        ("oldest", toy(&["--revision", "2024-11-05", "--late", late]).entry()),
+        ("garbage", with(toy(&["--garbage"]).entry(), "timeout", short)),
+        ("banner", toy(&["--banner", "--late", late]).entry()),
+        ("locked", toy(&["--era", "locked", "--late", late]).entry()),
+    ])
+}
+
+const HEALTHY: [&str; 6] = ["legacy", "modern", "dual", "oldest", "banner", "locked"];
+const FAILING: [(&str, &str, &str); 4] = [
+    ("missing", "cannot_start", "no-such-program-anywhere"),
+    ("exiting", "exited", "toy: exiting at once, as told"),
+    ("hung", "start_timeout", "7s"),
+    ("garbage", "start_timeout", "stdout"),
+];
+
+async fn names(client: &mut Client) -> Vec<String> {
+    let listed = client.request("tools/list", json!({})).await.result();
+    let tools = listed["tools"].as_array().unwrap().iter();
+    tools.map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn status_of(client: &mut Client, upstream: &str) -> Value {
+    let status = client.call("conflux__status", json!({})).await.structured();
+    let upstreams = status["upstreams"].as_array().unwrap();
+    let named = upstreams.iter().find(|one| one["name"] == upstream);
+    named.unwrap_or_else(|| panic!("no `{upstream}` in {status}")).clone()
+}
+
+#[tokio::test]
+async fn initialize_waits_for_no_upstream() {
+    let gateway = ten("600000");
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let status = client.call("conflux__status", json!({})).await.structured();
+    let upstreams = status["upstreams"].as_array().unwrap();
+    assert_eq!(upstreams.len(), 10, "{status}");
+    assert!(upstreams.iter().all(|one| one["listed"] == false), "{status}");
+    assert!(client.leave().await.success());
+}
+
+#[tokio::test]
+async fn four_that_fail_leave_six_that_work() {
+    let gateway = ten("0");
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let mut listed = names(&mut client).await;
+    // On a busy machine the first list may come before a slow starter.
+    while HEALTHY.iter().any(|name| !listed.contains(&format!("{name}__echo"))) {
+        client.wait_for("notifications/tools/list_changed", 1).await;
+        client.take_seen();
+        listed = names(&mut client).await;
+    }
+    assert_eq!(listed.len(), 6 * 20 + 1, "{listed:?}");
+    for name in HEALTHY {
+        let echoed = client.call(&format!("{name}__echo"), json!({"from": name})).await;
+        assert_eq!(echoed.structured(), json!({"from": name}));
+        assert_eq!(status_of(&mut client, name).await["state"], "ready");
+    }
+    for (name, kind, cause) in FAILING {
+        let failed = client.call(&format!("{name}__anything"), json!({})).await;
+        let result = failed.result();
+        assert_eq!(result["isError"], true, "{result}");
+        let failure = &result["_meta"][FAILURE];
+        assert_eq!(failure["upstream"], name, "{result}");
+        assert_eq!(failure["kind"], kind, "{result}");
+        assert_eq!(failure["executed"], "no", "{result}");
+        let text = failed.text();
+        assert!(text.contains(name) && text.contains(cause), "`{cause}` is not in {text}");
+        let status = status_of(&mut client, name).await;
+        assert!(status["error"].as_str().unwrap().contains(name), "{status}");
+        assert_eq!(status["listed"], false, "{status}");
+    }
+    let exiting = status_of(&mut client, "exiting").await;
+    assert_eq!(exiting["stderr"], json!(["toy: exiting at once, as told"]));
+    assert!(client.leave().await.success());
+}
+
+/// A gateway whose upstreams do not end by themselves, with all their processes.
+async fn stubborn() -> (Gateway, Client, Vec<Pid>) {
+    let eager = |flags: &[&str]| {
+        let entry = toy(&[flags, &["--spawn-grandchild"]].concat()).entry();
+        with(entry, "start", json!("eager"))
+    };
+    let gateway = Gateway::new(&[
+        ("one", eager(&["--ignore-stdin-eof"])),
+        ("two", eager(&["--era", "modern"])),
+        ("never", eager(&["--hang", "--ignore-stdin-eof"])),
+    ]);
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let started = started(&client, 3).await;
+    for name in ["one", "two"] {
+        let facts = client.call(&format!("{name}__process"), json!({})).await.structured();
+        assert!(started.contains(&pid(&facts["pid"])), "{facts}");
+    }
+    (gateway, client, started)
+}
+
+fn pid(value: &Value) -> Pid {
+    Pid::from_raw(i32::try_from(value.as_i64().unwrap()).unwrap())
+}
+
+/// One process of the machine.
+struct Process {
+    pid: Pid,
+    parent: Pid,
+    is_zombie: bool,
+}
+
+async fn processes() -> Vec<Process> {
+    let mut command = Command::new("ps");
+    let output = command.args(["-A", "-o", "pid=,ppid=,stat="]).output().await.unwrap();
+    let number = |text: &str| Pid::from_raw(text.parse().unwrap());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let read = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_zombie = fields[2].starts_with('Z');
+        Process { pid: number(fields[0]), parent: number(fields[1]), is_zombie }
+    };
+    text.lines().map(read).collect()
+}
+
+/// The `count` upstreams of a gateway, each with its grandchild, once all are there.
+async fn started(client: &Client, count: usize) -> Vec<Pid> {
+    let gateway = pid(&json!(client.process_id()));
+    let below = |all: &[Process], parents: &[Pid]| -> Vec<Pid> {
+        let children = all.iter().filter(|process| parents.contains(&process.parent));
+        children.map(|process| process.pid).collect()
+    };
+    let find = async {
+        loop {
+            let all = processes().await;
+            let upstreams = below(&all, &[gateway]);
+            let grandchildren = below(&all, &upstreams);
+            if upstreams.len() == count && grandchildren.len() == count {
+                return [upstreams, grandchildren].concat();
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, find).await.expect("every upstream has its grandchild")
+}
+
+/// Checks that none of them is alive; a zombie waits for its new parent only.
+async fn expect_gone(started: &[Pid]) {
+    let alive = async || -> Vec<Pid> {
+        let all = processes().await;
+        let alive = all.iter().filter(|process| !process.is_zombie);
+        alive.map(|process| process.pid).filter(|pid| started.contains(pid)).collect()
+    };
+    // The end of a process that was killed may show a moment later.
+    for _ in 0..100 {
+        if alive().await.is_empty() {
+            return;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    panic!("still alive: {:?}", alive().await);
+}
+
+#[tokio::test]
+async fn nothing_outlives_a_client_that_leaves() {
+    let (_gateway, mut client, processes) = stubborn().await;
+    client.close_stdin();
+    assert!(client.wait().await.success());
+    expect_gone(&processes).await;
+}
+
+#[tokio::test]
+async fn nothing_outlives_sigterm() {
+    let (_gateway, mut client, processes) = stubborn().await;
+    kill(pid(&json!(client.process_id())), Signal::SIGTERM).unwrap();
+    client.wait().await;
+    expect_gone(&processes).await;
+}
