@@ -97,22 +97,45 @@ impl Actor {
             "ready"
         );
         self.state.send_replace(State::Ready(session));
-        loop {
+        let connection = running.connection.clone();
+        let is_idle = loop {
             tokio::select! {
-                () = running.connection.closed().cancelled() => break,
-                () = self.around.stop.cancelled() => break,
+                () = connection.closed().cancelled() => break false,
+                () = self.around.stop.cancelled() => break false,
                 status = running.process.wait() => {
                     tracing::debug!(upstream = %self.config.id, ?status, "the process ended");
-                    break;
+                    break false;
                 }
+                () = self.unused(&connection) => break true,
                 // It is ready, so the wish is fulfilled.
-                wish = wishes.recv() => if wish.is_none() { break },
+                wish = wishes.recv() => if wish.is_none() { break false },
             }
+        };
+        if is_idle {
+            // Whoever needs it meanwhile waits until it can be started again.
+            self.state.send_replace(State::Starting);
+            running.end().await;
+            self.state.send_replace(State::Idle);
+            return;
         }
         let stderr = running.stderr.clone();
         let status = running.end().await;
         let detail = status.map_or_else(String::new, stdio::describe);
         self.fail(self.error(Kind::Exited, &detail, stderr.lines()));
+    }
+
+    /// Waits until nobody has used the session for `timeout.idle`; a subscription is a use.
+    async fn unused(&self, connection: &Connection) {
+        let limit = self.config.timeout.idle;
+        loop {
+            let now = Instant::now();
+            let is_wanted = !self.wants.borrow().resources.is_empty();
+            let since = connection.idle_since().filter(|_| !is_wanted).unwrap_or(now);
+            if since + limit <= now {
+                return;
+            }
+            time::sleep_until(since + limit).await;
+        }
     }
 
     fn fail(&self, error: Error) {

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::watch;
 use tokio::time;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -77,6 +78,8 @@ struct Table {
     last: u64,
     calls: HashMap<u64, Pending>,
     is_closed: bool,
+    /// When a caller's request last began or ended.
+    used: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -154,6 +157,7 @@ impl Connection {
             return None;
         }
         table.last += 1;
+        table.used = Some(Instant::now());
         let number = table.last;
         let (exchange, shared) = (exchange.cloned(), Arc::clone(&asking));
         table
@@ -192,7 +196,7 @@ impl Connection {
 
     /// Gives the request `number` its answer.
     pub(super) fn finish(&self, number: u64, answer: Incoming) {
-        let pending = self.lock().calls.remove(&number);
+        let pending = self.remove(number);
         let Some(pending) = pending else {
             tracing::debug!(upstream = %self.upstream(), number, "answer to nothing");
             return;
@@ -249,6 +253,19 @@ impl Connection {
         }
         drop(table);
         self.0.callers.only().map(Meant::Caller)
+    }
+
+    /// Returns since when no caller's request is under way; nothing while one is.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let table = self.lock();
+        let is_busy = table.calls.values().any(|pending| pending.exchange.is_some());
+        if is_busy { None } else { table.used }
+    }
+
+    fn remove(&self, number: u64) -> Option<Pending> {
+        let mut table = self.lock();
+        table.used = Some(Instant::now());
+        table.calls.remove(&number)
     }
 
     /// Ends every request that is under way; no new one can begin.
@@ -336,7 +353,7 @@ impl Call {
 
     /// Forgets the request, and returns what tells the upstream so if it could be at work on it.
     fn cancellation(&self, reason: &str) -> Option<Bytes> {
-        let was_pending = self.connection.lock().calls.remove(&self.number).is_some();
+        let was_pending = self.connection.remove(self.number).is_some();
         if !was_pending || !self.sent {
             return None;
         }

@@ -75,6 +75,11 @@ impl Error {
         }
     }
 
+    /// Returns whether the connection ended before the request could be sent on it.
+    pub fn was_never_sent(&self) -> bool {
+        self.kind == Kind::ConnectionLost && self.executed == Executed::No
+    }
+
     /// Makes the error of an upstream that is not to be started.
     pub fn stopped(upstream: &UpstreamId) -> Self {
         Self::new(upstream, Kind::Stopped, "", Executed::No)

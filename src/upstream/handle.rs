@@ -23,6 +23,7 @@ use crate::upstream::Surroundings;
 use crate::upstream::Wants;
 use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
+use crate::upstream::error::Kind;
 use crate::upstream::memory::Memory;
 use crate::upstream::session::Session;
 use crate::upstream::state::Next;
@@ -113,6 +114,21 @@ impl Handle {
         params: Option<&Raw>,
         exchange: &Exchange,
     ) -> Result<Raw, Fault> {
+        match self.try_request(method, params, exchange).await {
+            // The session ended before the request was sent, so it can be sent on the next one.
+            Err(Fault::Failed(error)) if error.was_never_sent() => {
+                self.try_request(method, params, exchange).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn try_request(
+        &self,
+        method: &str,
+        params: Option<&Raw>,
+        exchange: &Exchange,
+    ) -> Result<Raw, Fault> {
         let session = tokio::select! {
             session = self.session() => session?,
             () = exchange.cancelled().cancelled() => return Err(Fault::Cancelled),
@@ -127,8 +143,7 @@ impl Handle {
 
     /// Lists everything the upstream declared that it has, starting it if need be.
     ///
-    /// A list that fails is left empty if the others work; the first failure is returned when
-    /// none does.
+    /// A list that is refused or cannot be used is left empty; the others count.
     pub async fn list(&self) -> Result<Listed, Fault> {
         let session = self.session().await?;
         let wanted = [
@@ -224,6 +239,11 @@ async fn one_list(session: &Session, method: &str, key: &str) -> Result<Vec<Raw>
         Err(Fault::Answered(error)) => {
             let upstream = session.connection.upstream();
             tracing::warn!(%upstream, method, error = error.get(), "a list was refused");
+            Ok(Vec::new())
+        }
+        // A list that cannot be used costs that list; one that never came, the upstream.
+        Err(Fault::Failed(error)) if error.kind == Kind::BadAnswer => {
+            tracing::warn!(%error, "a list is left out");
             Ok(Vec::new())
         }
         other => other,

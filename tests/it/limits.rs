@@ -106,7 +106,7 @@ async fn what_is_no_message_is_answered_so() {
     ] {
         client.send_line(line).await;
         let refused = client.recv().await;
-        assert_eq!(refused.error()["code"].is_i64(), true, "{line}: {}", refused.line);
+        assert!(refused.error()["code"].is_i64(), "{line}: {}", refused.line);
         if code != 0 {
             assert_eq!(refused.code(), code, "{line}: {}", refused.line);
         }
