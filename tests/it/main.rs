@@ -11,10 +11,12 @@
 mod catalog;
 mod cli;
 mod config;
+mod corpus;
 mod failure;
 mod limits;
 mod real_servers;
 mod sdk_clients;
+mod startup;
 mod support;
 mod tidy;
 mod toy_upstream;
