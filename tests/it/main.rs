@@ -15,6 +15,7 @@ mod corpus;
 mod failure;
 mod limits;
 mod real_servers;
+mod relay;
 mod sdk_clients;
 mod startup;
 mod support;
