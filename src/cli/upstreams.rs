@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// A person who has waited for a while is told for whom.
 pub(in crate::cli) async fn settled(app: &App) {
-    let settled = app.router().settled(app.config().limits.start_budget);
+    let settled = app.router().settled();
     tokio::pin!(settled);
     if time::timeout(PATIENCE, &mut settled).await.is_ok() {
         return;

@@ -22,7 +22,7 @@ impl Router {
             return Err(Error::InvalidParams(problem));
         }
         tokio::select! {
-            () = self.settled(self.start_budget) => {}
+            () = self.settled() => {}
             () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
         }
         let (kind, key) = match method {

@@ -36,6 +36,9 @@ pub use self::error::Error;
 pub use self::own::definitions;
 pub use self::snapshot::Snapshot;
 
+/// How much longer than the start budget a list waits for word from `control`.
+const SETTLE_MARGIN: Duration = Duration::from_secs(1);
+
 /// Sends each request to the upstream that owns what it names.
 #[derive(Debug)]
 pub struct Router {
@@ -128,10 +131,13 @@ impl Router {
         self.demand.subscribe()
     }
 
-    /// Asks for lists, and waits until every upstream has listed or failed, at most `limit`.
-    pub async fn settled(&self, limit: Duration) {
+    /// Asks for lists, and waits until every upstream has listed or failed, or until `control`
+    /// finds that the start budget is spent.
+    pub async fn settled(&self) {
         self.demand.send_modify(|count| *count += 1);
         let mut settled = self.settled.subscribe();
+        // `control` keeps the budget, so that what is listed later is announced; this is a fuse.
+        let limit = self.start_budget + SETTLE_MARGIN;
         drop(time::timeout(limit, settled.wait_for(|settled| *settled)).await);
     }
 

@@ -11,11 +11,15 @@
 mod catalog;
 mod cli;
 mod config;
+mod corpus;
 mod failure;
 mod limits;
+mod on_demand;
 mod parity;
 mod real_servers;
+mod relay;
 mod sdk_clients;
+mod startup;
 mod support;
 mod tidy;
 mod toy_upstream;

@@ -30,11 +30,19 @@ impl Gateway {
     pub(crate) fn new(upstreams: &[(&str, Value)]) -> Self {
         let entries = upstreams.iter().map(|(name, entry)| ((*name).to_owned(), entry.clone()));
         let entries: Map<String, Value> = entries.collect();
-        Self { home: TempDir::new().unwrap(), config: json!({ "upstreams": entries }) }
+        // A busy machine may need longer than people would wait.
+        let limits = json!({"start_budget": "30s"});
+        let config = json!({"upstreams": entries, "limits": limits});
+        Self { home: TempDir::new().unwrap(), config }
     }
 
-    pub(crate) fn limits(mut self, limits: Value) -> Self {
-        self.config["limits"] = limits;
+    /// Adds an upstream, after the others.
+    pub(crate) fn add(&mut self, name: &str, entry: Value) {
+        self.config["upstreams"][name] = entry;
+    }
+
+    pub(crate) fn limit(mut self, name: &str, limit: Value) -> Self {
+        self.config["limits"][name] = limit;
         self
     }
 

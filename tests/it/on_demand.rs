@@ -1,0 +1,53 @@
+//! Upstreams are started when something needs them, whatever that is, and stopped when nothing does.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::support::gateway::Gateway;
+use crate::support::gateway::with;
+use crate::support::programs::toy;
+
+fn gateway() -> Gateway {
+    Gateway::new(&[("toy", toy(&["--era", "dual"]).entry())])
+}
+
+#[tokio::test]
+async fn the_first_request_may_be_any() {
+    let requests = [
+        ("tools/call", json!({ "name": "toy__echo", "arguments": {} })),
+        ("prompts/get", json!({ "name": "toy__greet", "arguments": { "name": "Ada" } })),
+        ("resources/read", json!({ "uri": "toy://static/1" })),
+        ("resources/read", json!({ "uri": "toy://item/7" })),
+        ("resources/subscribe", json!({ "uri": "toy://static/1" })),
+    ];
+    for (method, params) in requests {
+        let gateway = gateway();
+        let mut client = gateway.legacy("2025-11-25", json!({})).await;
+        let answer = client.request(method, params).await;
+        assert!(answer.result().is_object(), "{method}: {}", answer.line);
+        assert!(client.leave().await.success());
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_uses_is_stopped_and_started_again_unnoticed() {
+    let entry = with(toy(&[]).entry(), "timeout", json!({ "idle": "1ms" }));
+    let gateway = Gateway::new(&[("toy", entry)]);
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let mut processes: Vec<Value> = Vec::new();
+    for _ in 0..3 {
+        let process = client.call("toy__process", json!({})).await.structured();
+        processes.push(process["pid"].clone());
+        loop {
+            let status = client.call("conflux__status", json!({})).await.structured();
+            if status["upstreams"][0]["state"] == "idle" {
+                break;
+            }
+        }
+        let listed = client.request("tools/list", json!({})).await.result();
+        assert!(listed["tools"].as_array().unwrap().len() > 5, "it stays listed");
+    }
+    processes.dedup();
+    assert_eq!(processes.len(), 3, "{processes:?}");
+    assert!(client.leave().await.success());
+}
