@@ -179,7 +179,10 @@ impl Control {
                     self.list(&id, events);
                 }
             }
-            Event::Changed(id, Change::Failed(_) | Change::Gone) => self.listings.failed(&id),
+            Event::Changed(id, Change::Failed(error)) => {
+                self.listings.failed(&id, error.to_string());
+            }
+            Event::Changed(_, Change::Gone) => {}
             Event::Listed(id, Ok(listed)) => {
                 let is_stale = self.listings.listed(&id, listing(listed));
                 self.publish();
@@ -188,8 +191,9 @@ impl Control {
                 }
             }
             Event::Listed(id, Err(fault)) => {
-                tracing::debug!(upstream = %id, ?fault, "could not be listed");
-                self.listings.failed(&id);
+                tracing::debug!(upstream = %id, %fault, "could not be listed");
+                self.listings.failed(&id, fault.to_string());
+                self.publish();
             }
             Event::BudgetSpent => self.listings.give_up_waiting(),
         }
@@ -285,6 +289,7 @@ fn snapshot(
         catalog: catalog::merge(&sources, &rules),
         upstreams: handles.clone(),
         unlisted: listings.never_listed(),
+        failures: listings.failures(),
         instructions: instructions::merge(handles.iter().map(|(id, handle)| {
             let now = handle.status().agreed.and_then(|agreed| agreed.instructions);
             let text = now.or_else(|| remembered.get(id).cloned());

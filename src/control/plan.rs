@@ -20,6 +20,8 @@ struct One {
     asked: Asked,
     /// Whether it listed or failed at least once.
     is_settled: bool,
+    /// Why it could not be asked the last time.
+    failure: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,12 +58,14 @@ impl Listings {
         let Some(one) = self.all.get_mut(id) else { return false };
         one.listing = Some(Arc::new(listing));
         one.is_settled = true;
+        one.failure = None;
         std::mem::take(&mut one.asked) == Asked::Stale
     }
 
-    /// Notes that an upstream could not be asked; what it listed before stays.
-    pub(super) fn failed(&mut self, id: &UpstreamId) {
+    /// Notes why an upstream could not be asked; what it listed before stays.
+    pub(super) fn failed(&mut self, id: &UpstreamId, failure: String) {
         if let Some(one) = self.all.get_mut(id) {
+            one.failure = Some(failure);
             one.is_settled = true;
             one.asked = Asked::No;
         }
@@ -71,6 +75,12 @@ impl Listings {
     pub(super) fn never_listed(&self) -> Vec<UpstreamId> {
         let unlisted = self.all.iter().filter(|(_, one)| one.listing.is_none());
         unlisted.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Returns why upstreams could not be asked the last time.
+    pub(super) fn failures(&self) -> IndexMap<UpstreamId, String> {
+        let failed = |(id, one): (&UpstreamId, &One)| Some((id.clone(), one.failure.clone()?));
+        self.all.iter().filter_map(failed).collect()
     }
 
     /// No longer lets a list wait for anybody.

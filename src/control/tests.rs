@@ -35,7 +35,8 @@ fn a_list_waits_until_everybody_listed_or_failed() {
     assert!(listings.begin(&id("a")));
     assert!(!listings.listed(&id("a"), listing(&["x"])));
     assert!(!listings.are_settled());
-    listings.failed(&id("b"));
+    listings.failed(&id("b"), "gone".to_owned());
+    assert_eq!(listings.failures()[&id("b")], "gone");
     assert!(listings.are_settled());
     assert_eq!(listings.never_listed(), [id("b")]);
 }
@@ -69,7 +70,7 @@ fn what_was_listed_outlives_a_failure() {
     listings.begin(&id("a"));
     listings.listed(&id("a"), listing(&["x"]));
     listings.begin(&id("a"));
-    listings.failed(&id("a"));
+    listings.failed(&id("a"), "gone".to_owned());
     assert_eq!(*listings.get(&id("a")).unwrap(), listing(&["x"]));
     assert!(listings.begin(&id("a")), "it can be asked again");
 }

@@ -181,6 +181,7 @@ fn router() -> Arc<Router> {
         catalog: catalog::merge(&[], &rules),
         upstreams: IndexMap::new(),
         unlisted: Vec::new(),
+        failures: IndexMap::new(),
         instructions: None,
     };
     let router = Router::new(snapshot, Callers::default(), Duration::ZERO);

@@ -65,6 +65,9 @@ fn one(snapshot: &Snapshot, handle: &crate::upstream::Handle) -> serde_json::Val
         "resourceTemplates": count(Kind::Templates),
     });
     let Some(fields) = report.as_object_mut() else { return report };
+    if let Some(failure) = snapshot.failures.get(handle.id()) {
+        fields.insert("listingError".to_owned(), failure.as_str().into());
+    }
     if let Some(agreed) = status.agreed {
         fields.insert("revision".to_owned(), agreed.revision.as_str().into());
     }

@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub upstreams: IndexMap<UpstreamId, upstream::Handle>,
     /// Those that have not listed anything yet.
     pub unlisted: Vec<UpstreamId>,
+    /// Why upstreams could not be listed the last time.
+    pub failures: IndexMap<UpstreamId, String>,
     /// What upstreams tell a model about themselves, merged.
     pub instructions: Option<String>,
 }

@@ -23,7 +23,6 @@ use crate::upstream::Surroundings;
 use crate::upstream::Wants;
 use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
-use crate::upstream::error::Kind;
 use crate::upstream::memory::Memory;
 use crate::upstream::session::Session;
 use crate::upstream::state::Next;
@@ -143,7 +142,8 @@ impl Handle {
 
     /// Lists everything the upstream declared that it has, starting it if need be.
     ///
-    /// A list that is refused or cannot be used is left empty; the others count.
+    /// A list that is refused is left empty; one that cannot be used fails all of them, so that
+    /// what was listed before stays.
     pub async fn list(&self) -> Result<Listed, Fault> {
         let session = self.session().await?;
         let wanted = [
@@ -239,11 +239,6 @@ async fn one_list(session: &Session, method: &str, key: &str) -> Result<Vec<Raw>
         Err(Fault::Answered(error)) => {
             let upstream = session.connection.upstream();
             tracing::warn!(%upstream, method, error = error.get(), "a list was refused");
-            Ok(Vec::new())
-        }
-        // A list that cannot be used costs that list; one that never came, the upstream.
-        Err(Fault::Failed(error)) if error.kind == Kind::BadAnswer => {
-            tracing::warn!(%error, "a list is left out");
             Ok(Vec::new())
         }
         other => other,

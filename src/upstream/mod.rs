@@ -25,6 +25,7 @@ mod transport;
 mod upkeep;
 mod watch;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -53,6 +54,16 @@ pub enum Fault {
     Failed(Error),
     /// The caller no longer wants an answer.
     Cancelled,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered(error) => write!(f, "it answered with an error: {}", error.get()),
+            Self::Failed(error) => error.fmt(f),
+            Self::Cancelled => f.write_str("cancelled"),
+        }
+    }
 }
 
 impl From<Error> for Fault {
