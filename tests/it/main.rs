@@ -10,6 +10,7 @@
 
 mod catalog;
 mod cli;
+mod clients;
 mod config;
 mod corpus;
 mod failure;

@@ -23,17 +23,29 @@ pub(crate) fn node() -> &'static Path {
     NODE.get_or_init(|| {
         require("node", "Node.js 20 or later");
         require("npm", "npm 10 or later, which comes with Node.js");
-        install("node", &["package.json", "package-lock.json", ".npmrc"], "", |directory| {
-            for file in ["package.json", "package-lock.json", ".npmrc"] {
+        let pins = ["package.json", "package-lock.json", ".npmrc"];
+        let directory = install("node", &pins, "", |directory| {
+            for file in pins {
                 fs::copy(source().join(file), directory.join(file)).unwrap();
             }
             let flags = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
             run(Program::new("npm").args(&flags).directory(directory));
-            // Scripts are found through this link, so their imports are found next to it.
-            std::os::unix::fs::symlink(source().join("clients"), directory.join("clients"))
-                .unwrap();
-        })
+        });
+        link_clients(&directory);
+        directory
     })
+}
+
+/// Scripts are found through a link, so their imports are found next to it. It is renewed when
+/// the directory was installed from another checkout, whose scripts may differ.
+fn link_clients(directory: &Path) {
+    let (link, scripts) = (directory.join("clients"), source().join("clients"));
+    if fs::read_link(&link).is_ok_and(|known| known == scripts) {
+        return;
+    }
+    let fresh = directory.join(format!("clients.{}", std::process::id()));
+    std::os::unix::fs::symlink(scripts, &fresh).unwrap();
+    fs::rename(fresh, link).unwrap();
 }
 
 /// Returns the Python that has the servers and the SDK 2.x.

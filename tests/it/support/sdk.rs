@@ -64,10 +64,10 @@ impl Sdk {
     }
 
     /// Runs the client against `server`. `wish` may have `calls`: `[{name, arguments}]`, `reads`:
-    /// `[uri]` and `prompts`: `[{name, arguments}]`. Questions get fixed answers. The report has
-    /// `protocol`, `server`, `capabilities`, `instructions`, `tools`, `resources`, `templates`,
-    /// `prompts`, `called`, `read`, `prompted` (each `{result}` or `{error}`), `asked` (methods),
-    /// `progress` and `logs`.
+    /// `[uri]`, `prompts`: `[{name, arguments}]` and `completions`: `[{ref, argument}]`. Questions
+    /// get fixed answers. The report has `protocol`, `server`, `capabilities`, `instructions`,
+    /// `tools`, `resources`, `templates`, `prompts`, `called`, `read`, `prompted`, `completed`
+    /// (each `{result}` or `{error}`), `asked` (methods), `progress` and `logs`.
     pub(crate) async fn report(self, wish: &Value, server: &Program) -> Value {
         let mut command = self.program().args(&[&wish.to_string(), &server.path]).command();
         command.args(&server.args).envs(server.env.iter().cloned()).kill_on_drop(true);

@@ -21,7 +21,7 @@ async def main():
         wish.REPORT["capabilities"] = wish.plain(client.server_capabilities)
         wish.REPORT["instructions"] = client.instructions
         await wish.fill(client, MCPError)
-        await wish.act(client, MCPError)
+        await wish.act(client, MCPError, types)
 
 
 asyncio.run(main())

@@ -27,7 +27,7 @@ async def main():
             wish.REPORT["capabilities"] = wish.plain(initialized.capabilities)
             wish.REPORT["instructions"] = initialized.instructions
             await wish.fill(session, McpError)
-            await wish.act(session, McpError)
+            await wish.act(session, McpError, types)
 
 
 try:

@@ -15,6 +15,7 @@ import {
   attempt,
   capabilities,
   command,
+  complete,
   done,
   env,
   fill,
@@ -51,4 +52,5 @@ report.prompted = [];
 for (const prompt of wish.prompts ?? []) {
   report.prompted.push(await attempt(() => client.getPrompt(prompt)));
 }
+await complete(client);
 await done(client);

@@ -10,6 +10,7 @@ import {
   attempt,
   capabilities,
   command,
+  complete,
   done,
   env,
   fill,
@@ -47,4 +48,5 @@ report.prompted = [];
 for (const prompt of wish.prompts ?? []) {
   report.prompted.push(await attempt(() => client.getPrompt(prompt)));
 }
+await complete(client);
 await done(client);

@@ -64,6 +64,13 @@ export async function fill(client) {
   report.prompts = await list('prompts', (p) => client.listPrompts(p), 'prompts');
 }
 
+export async function complete(client) {
+  report.completed = [];
+  for (const wanted of wish.completions ?? []) {
+    report.completed.push(await attempt(() => client.complete(wanted)));
+  }
+}
+
 export async function done(client) {
   await client.close();
   process.stdout.write(JSON.stringify(report));

@@ -55,8 +55,8 @@ async def progressed(progress, total, message):
     REPORT["progress"].append({"progress": progress, "total": total, "message": message})
 
 
-async def act(session, refusals):
-    """Calls, reads and prompts as wished."""
+async def act(session, refusals, types):
+    """Calls, reads, prompts and completes as wished."""
     REPORT["called"] = [
         await attempt(
             session.call_tool(call["name"], call.get("arguments"), progress_callback=progressed),
@@ -70,6 +70,19 @@ async def act(session, refusals):
     REPORT["prompted"] = [
         await attempt(session.get_prompt(prompt["name"], prompt.get("arguments")), refusals)
         for prompt in WISH.get("prompts", [])
+    ]
+    references = {
+        "ref/prompt": types.PromptReference,
+        "ref/resource": types.ResourceTemplateReference,
+    }
+    REPORT["completed"] = [
+        await attempt(
+            session.complete(
+                references[wanted["ref"]["type"]](**wanted["ref"]), wanted["argument"]
+            ),
+            refusals,
+        )
+        for wanted in WISH.get("completions", [])
     ]
 
 
