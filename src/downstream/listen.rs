@@ -131,10 +131,10 @@ impl Listens {
         let is_ours_to_end = flight.land();
         if is_ours_to_end {
             outbox.push(frame::notification(method::CANCELLED, Some(&torn_down(&id)))).await;
+            let result = fit::signed(Raw::of(&Ended { result_type: "complete" }));
+            let result = listen.marked(Some(&result));
+            reply.send(frame::response(Some(&id), Ok(&result))).await;
         }
-        let result = fit::signed(Raw::of(&Ended { result_type: "complete" }));
-        let result = listen.marked(Some(&result));
-        reply.send(frame::response(Some(&id), Ok(&result))).await;
         self.unwatch(&router, &caller, accepted.resources).await;
         drop(share);
     }

@@ -132,6 +132,8 @@ impl Client {
         self.settle().await;
         match what {
             "stop" => self.shutdown.cancel(),
+            // What was sent before has had its effects.
+            "settle" => {}
             "changed" => self.caller().mailbox().list_changed(match rest {
                 "tools" => ListKind::Tools,
                 "prompts" => ListKind::Prompts,
