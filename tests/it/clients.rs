@@ -104,7 +104,7 @@ async fn check(sdk: Sdk, protocol: &str) {
         .map(|list| report[list].as_array().map_or(0, Vec::len));
     assert_eq!(lengths, [TOOLS, RESOURCES, TEMPLATES, PROMPTS]);
     check_calls(&report);
-    check_questions(&report, protocol);
+    check_questions(&report);
     check_the_rest(&report, sdk, protocol);
 }
 
@@ -156,7 +156,7 @@ fn check_calls(report: &Value) {
     assert_eq!(report["called"][9]["error"]["code"], -32602, "{report}");
 }
 
-fn check_questions(report: &Value, protocol: &str) {
+fn check_questions(report: &Value) {
     let expected = [
         "sampling/createMessage",
         "elicitation/create",
@@ -168,9 +168,9 @@ fn check_questions(report: &Value, protocol: &str) {
     let (roots, asked): (Vec<&str>, Vec<&str>) =
         asked.map(|method| method.as_str().unwrap()).partition(|method| *method == "roots/list");
     assert_eq!(asked, expected, "{report}");
-    // The toy asks for the roots in a call; everything also on its own, which only a session hears.
-    let most = if protocol == MODERN { 1 } else { 2 };
-    assert!((1..=most).contains(&roots.len()), "{report}");
+    // The toy asks for the roots in a call; everything also on its own, once, which a modern client
+    // hears only if it is in a call just then.
+    assert!((1..=2).contains(&roots.len()), "{report}");
 }
 
 fn check_the_rest(report: &Value, sdk: Sdk, protocol: &str) {
