@@ -2,7 +2,6 @@
 
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::watch;
@@ -17,6 +16,7 @@ use crate::upstream::Surroundings;
 use crate::upstream::Wants;
 use crate::upstream::connection;
 use crate::upstream::connection::Connection;
+use crate::upstream::connection::LAST_WORDS_LIMIT;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::upstream::memory::Memory;
@@ -36,8 +36,6 @@ use crate::wire::Raw;
 
 /// How often one start may begin anew, in another era or because what was remembered was wrong.
 const ATTEMPTS: usize = 3;
-/// How long the last words of a child may take to be read after its end.
-const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
 
 /// Owns one upstream.
 #[derive(Debug)]
@@ -104,6 +102,7 @@ impl Actor {
                 () = self.around.stop.cancelled() => break false,
                 status = running.process.wait() => {
                     tracing::debug!(upstream = %self.config.id, ?status, "the process ended");
+                    connection.last_words().await;
                     break false;
                 }
                 () = self.unused(&connection) => break true,

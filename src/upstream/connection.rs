@@ -38,6 +38,8 @@ pub(super) const OUTGOING_CAPACITY: usize = 256;
 const CALL_CAPACITY: usize = 256;
 /// How long one slow caller may hold up what is read for everybody, once per call.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// How long what an upstream wrote last may take to be read after it ended.
+pub(super) const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
 /// How long a cancellation may wait for room in the outgoing queue.
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 
@@ -140,6 +142,11 @@ impl Connection {
         &self.0.closed
     }
 
+    /// Waits until everything the upstream wrote has been read, answers among it.
+    pub(super) async fn last_words(&self) {
+        drop(time::timeout(LAST_WORDS_LIMIT, self.closed().cancelled()).await);
+    }
+
     /// Says that a list changed.
     pub(super) fn list_changed(&self, change: impl FnOnce(&mut Lists)) {
         self.0.lists.send_modify(change);
@@ -202,6 +209,14 @@ impl Connection {
             return;
         };
         drop(pending.answer.send(answer));
+    }
+
+    /// Ends a subscription, which a modern server may do on stdio; no caller's request is touched.
+    pub(super) fn end_subscription(&self, number: u64) {
+        let is_own = |pending: &Pending| pending.exchange.is_none();
+        if self.lock().calls.get(&number).is_some_and(is_own) {
+            self.finish(number, Incoming::Closed);
+        }
     }
 
     /// Returns the only request under way, if there is exactly one.

@@ -191,8 +191,7 @@ impl Reader {
         if let Some(answer) = self.asked.remove(&id) {
             answer.cancel();
         } else if let Some(number) = id.as_number() {
-            // On stdio a modern server ends a subscription this way.
-            self.connection.finish(number, Incoming::Closed);
+            self.connection.end_subscription(number);
         }
     }
 
@@ -243,5 +242,9 @@ pub(super) async fn write(
         }
         out.shrink_to(64 * 1024);
     }
+    // An upstream that no longer reads may have answered before; nothing more can be sent.
+    drop(queue);
+    drop(output);
+    connection.last_words().await;
     connection.close();
 }

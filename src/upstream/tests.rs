@@ -438,3 +438,50 @@ async fn eras_are_found() {
         assert_eq!(found, expected, "{what}");
     }
 }
+
+#[tokio::test]
+async fn an_upstream_that_no_longer_reads_can_still_answer() {
+    let (ours, theirs) = tokio::io::duplex(64);
+    let (answers, answering) = tokio::io::duplex(1024);
+    let (outgoing, queue) = mpsc::channel(OUTGOING_CAPACITY);
+    let around = connection::Surroundings {
+        callers: Callers::default(),
+        lists: watch::channel(Lists::default()).0,
+        tasks: TaskTracker::new(),
+    };
+    let connection = Connection::new(UpstreamId::new("toy"), outgoing, &around);
+    let (exchange, _back) = exchange(&caller(1, &json!({})));
+    let (first, second) = (exchange.clone(), exchange);
+    let (one, two) = (connection.clone(), connection.clone());
+    around.tasks.spawn(reader::write(connection.clone(), queue, ours));
+    let waits =
+        around.tasks.spawn(async move { legacy::request(&one, "x", None, &first, LIMIT).await });
+    // It takes the first request, stops reading, and answers only then.
+    let mut theirs = BufReader::new(theirs);
+    let mut line = String::new();
+    theirs.read_line(&mut line).await.unwrap();
+    drop(theirs);
+    let refused =
+        around.tasks.spawn(async move { legacy::request(&two, "x", None, &second, LIMIT).await });
+    tokio::task::yield_now().await;
+    let noise = Noise::new(&Tail::new(config::secrets::Secrets::default()));
+    around.tasks.spawn(Reader::new(connection, noise).run(answers, MESSAGE_LIMIT));
+    let mut answering = answering;
+    answering.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}\n").await.unwrap();
+    assert_eq!(waits.await.unwrap().unwrap().get(), "1");
+    drop(answering);
+    assert_eq!(failed(refused.await.unwrap()).kind, Kind::ConnectionLost);
+}
+
+#[tokio::test]
+async fn a_server_cannot_cancel_a_call() {
+    let mut world = world();
+    let (exchange, _back) = exchange(&caller(1, &json!({})));
+    let call = call(&world, exchange);
+    let id = world.server.read().await["id"].clone();
+    let params = json!({ "requestId": id });
+    let cancelled = json!({ "jsonrpc": "2.0", "method": method::CANCELLED, "params": params });
+    world.server.write(&cancelled).await;
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": id, "result": 1 })).await;
+    assert_eq!(call.await.unwrap().unwrap().get(), "1");
+}
