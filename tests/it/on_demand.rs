@@ -51,3 +51,30 @@ async fn what_nobody_uses_is_stopped_and_started_again_unnoticed() {
     assert_eq!(processes.len(), 3, "{processes:?}");
     assert!(client.leave().await.success());
 }
+
+/// A server for one call: it answers with a long text and is gone.
+const ONE_CALL: &str = r#"
+say() { printf '{"jsonrpc":"2.0","id":%s,%s}\n' "$id" "$1"; }
+text=$(head -c 200000 /dev/zero | tr '\0' x)
+while read -r line; do
+  id=${line#*'"id":'}; id=${id%%,*}
+  case $line in
+    *server/discover*) say '"error":{"code":-32601,"message":"no"}' ;;
+    *'"initialize"'*) say '"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}' ;;
+    *tools/list*) say '"result":{"tools":[{"name":"once","inputSchema":{"type":"object"}}]}' ;;
+    *tools/call*) say '"result":{"content":[{"type":"text","text":"'"$text"'"}]}'; exit 0 ;;
+  esac
+done
+"#;
+
+#[tokio::test]
+async fn a_server_that_answers_and_ends_has_answered() {
+    let mut gateway = Gateway::new(&[]);
+    let script = gateway.write("brief.sh", ONE_CALL);
+    gateway.add("brief", json!({ "command": "sh", "args": [script] }));
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    client.request("tools/list", json!({})).await.result();
+    let answer = client.call("brief__once", json!({})).await;
+    assert_eq!(answer.text().len(), 200_000);
+    assert!(client.leave().await.success());
+}
