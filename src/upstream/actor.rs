@@ -33,6 +33,7 @@ use crate::upstream::transport::stdio::Process;
 use crate::upstream::transport::tail::Tail;
 use crate::upstream::upkeep::Upkeep;
 use crate::wire::Raw;
+use crate::wire::era::Era;
 
 /// How often one start may begin anew, in another era or because what was remembered was wrong.
 const ATTEMPTS: usize = 3;
@@ -146,9 +147,30 @@ impl Actor {
 
     async fn start(&self) -> Result<(Running, Agreed), Error> {
         let memory = Memory::new(&self.around.state, &self.config);
-        let mut known = memory.recall().await.era;
-        let mut is_remembered = known.is_some();
-        let deadline = Instant::now() + self.config.timeout.start;
+        let remembered = memory.recall().await.era;
+        let started = self.start_within(Instant::now() + self.config.timeout.start, remembered);
+        match started.await {
+            Ok((running, agreed)) => {
+                memory.remember(&agreed).await;
+                Ok((running, agreed))
+            }
+            Err(error) => {
+                // A server that is silent in the era that was remembered may speak another now.
+                if error.kind == Kind::StartTimedOut {
+                    memory.forget().await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts processes until one agrees, at most [`ATTEMPTS`], until `deadline`.
+    async fn start_within(
+        &self,
+        deadline: Instant,
+        remembered: Option<Era>,
+    ) -> Result<(Running, Agreed), Error> {
+        let (mut known, mut is_remembered) = (remembered, remembered.is_some());
         for _ in 0..ATTEMPTS {
             let running = self.launch()?;
             let offer = self.offer.borrow().clone();
@@ -161,33 +183,24 @@ impl Actor {
                     return Err(Error::stopped(&self.config.id));
                 }
             };
+            if let Some(Verdict::Agreed(agreed)) = verdict {
+                return Ok((running, agreed));
+            }
             let (stderr, noise) = (running.stderr.clone(), running.noise.clone());
+            let status = running.end().await;
             let (kind, detail) = match verdict {
-                Some(Verdict::Agreed(agreed)) => {
-                    memory.remember(&agreed).await;
-                    return Ok((running, agreed));
-                }
+                None => (Kind::StartTimedOut, format!("{limit:?} have passed")),
                 Some(Verdict::StartAgain(era)) => {
-                    running.end().await;
                     (known, is_remembered) = (Some(era), false);
                     continue;
                 }
-                _ if is_remembered => {
-                    running.end().await;
+                Some(_) if is_remembered => {
                     (known, is_remembered) = (None, false);
                     continue;
                 }
-                Some(Verdict::Closed) => {
-                    let status = running.end().await;
+                Some(Verdict::Failed(detail)) => (Kind::HandshakeFailed, detail),
+                Some(Verdict::Closed | Verdict::Agreed(_)) => {
                     (Kind::Exited, status.map_or_else(String::new, stdio::describe))
-                }
-                Some(Verdict::Failed(detail)) => {
-                    running.end().await;
-                    (Kind::HandshakeFailed, detail)
-                }
-                None => {
-                    running.end().await;
-                    (Kind::StartTimedOut, format!("{:?} have passed", self.config.timeout.start))
                 }
             };
             return Err(self.error(kind, &with_noise(detail, &noise), stderr.lines()));

@@ -96,6 +96,13 @@ impl Memory {
         }
     }
 
+    /// Forgets the era; what the upstream says about itself stays true.
+    pub(super) async fn forget(&self) {
+        let Remembered { era: Some(_), instructions } = self.recall().await else { return };
+        let written = Written { era: "unknown".to_owned(), instructions };
+        drop(time::timeout(LIMIT, self.write(&written)).await);
+    }
+
     async fn write(&self, written: &Written) -> std::io::Result<()> {
         if let Some(directory) = self.path.parent() {
             fs::create_dir_all(directory).await?;

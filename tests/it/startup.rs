@@ -114,3 +114,27 @@ async fn an_address_of_two_upstreams_reaches_the_right_one() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_era_that_is_no_longer_spoken_is_forgotten() {
+    let path = toy(&[]).path;
+    let mut gateway = Gateway::new(&[]);
+    let flags = gateway.write("flags", "--era modern");
+    let script = gateway.write("toy.sh", &format!("exec {path} $(cat {})", flags.display()));
+    let entry = json!({ "command": "sh", "args": [script], "timeout": { "start": "2s" } });
+    gateway.add("toy", entry);
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    client.call("toy__echo", json!({})).await.structured();
+    assert!(client.leave().await.success());
+
+    gateway.write("flags", "--silent-on-discover");
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let first = client.call("toy__echo", json!({})).await.result();
+    assert_eq!(first["_meta"]["dev.conflux/error"]["kind"], "start_timeout", "{first}");
+    let mut answer = first;
+    while answer["isError"] == true {
+        answer = client.call("toy__echo", json!({})).await.result();
+    }
+    assert!(answer["structuredContent"].is_object(), "{answer}");
+    assert!(client.leave().await.success());
+}
