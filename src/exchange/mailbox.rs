@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use indexmap::IndexMap;
+use indexmap::IndexSet;
 use tokio::sync::Notify;
 
 use crate::exchange::ask::Ask;
@@ -19,6 +20,8 @@ use crate::wire::Raw;
 const LOG_CAPACITY: usize = 256;
 /// How many questions outside of calls may be unanswered.
 const ASK_CAPACITY: usize = 16;
+/// How many updates may wait before those below one subscription are told as one.
+const UPDATE_CAPACITY: usize = 1024;
 /// How many resources a caller may be subscribed to.
 const SUBSCRIPTION_CAPACITY: usize = 4096;
 
@@ -58,7 +61,7 @@ pub struct Mailbox {
 #[derive(Debug, Default)]
 struct Content {
     lists: Vec<ListKind>,
-    updated: Vec<Raw>,
+    updated: IndexSet<Raw>,
     /// Log messages and other notifications, in their order.
     stream: VecDeque<Notice>,
     asks: VecDeque<Ask>,
@@ -102,15 +105,10 @@ impl Mailbox {
 
     /// Notes that the resource `uri` of `upstream` changed, if the caller wants to hear of it.
     ///
-    /// `uri` may lie below the resource subscribed to; then it is passed on as it is.
+    /// `uri` may lie below the resource subscribed to.
     pub fn updated(&self, upstream: &UpstreamId, uri: &Raw) {
         let Some(local) = uri.string() else { return };
-        self.fill(|content| {
-            let Some(known) = content.known_address(upstream, &local, uri) else { return };
-            if !content.updated.contains(&known) {
-                content.updated.push(known);
-            }
-        });
+        self.fill(|content| content.note_update(upstream, &local, uri));
     }
 
     /// Wants to hear of the resource `local` of `upstream`, which the caller knows as `public`.
@@ -134,11 +132,6 @@ impl Mailbox {
     /// Returns whether the caller wants to hear of the resource.
     pub fn is_subscribed(&self, upstream: &UpstreamId, local: &str) -> bool {
         self.lock().subscriptions.contains_key(&(upstream.clone(), local.to_owned()))
-    }
-
-    /// Returns every resource the caller wants to hear of: the upstream, and its own address.
-    pub fn subscriptions(&self) -> Vec<(UpstreamId, String)> {
-        self.lock().subscriptions.keys().cloned().collect()
     }
 
     /// Waits for the next notice. Cancel safe.
@@ -173,21 +166,34 @@ impl Content {
         if !self.lists.is_empty() {
             return Some(Notice::ListChanged(self.lists.remove(0)));
         }
-        if !self.updated.is_empty() {
-            return Some(Notice::Updated(self.updated.remove(0)));
+        if let Some(uri) = self.updated.shift_remove_index(0) {
+            return Some(Notice::Updated(uri));
         }
         self.stream.pop_front().or_else(|| self.asks.pop_front().map(Notice::Ask))
     }
 
-    /// The address under which the caller knows `local`, if it subscribed to it or to one above.
-    fn known_address(&self, upstream: &UpstreamId, local: &str, uri: &Raw) -> Option<Raw> {
+    /// Notes that `local` changed under the address the caller is told.
+    ///
+    /// That is the one it subscribed to. What lies below it is told by its own address, until so
+    /// many are waiting that the one above has to do for all.
+    fn note_update(&mut self, upstream: &UpstreamId, local: &str, uri: &Raw) {
         let exact = self.subscriptions.get(&(upstream.clone(), local.to_owned()));
-        if let Some(public) = exact {
-            return Some(public.clone());
-        }
-        let is_below = self.subscriptions.keys().any(|(owner, above)| {
-            owner == upstream && local.strip_prefix(above.as_str()).is_some()
+        let known = exact.cloned().or_else(|| {
+            let mut all = self.subscriptions.iter();
+            let is_above =
+                |(owner, above): &(UpstreamId, String)| owner == upstream && is_below(local, above);
+            let (_, above) = all.find(|(key, _)| is_above(key))?;
+            let is_full = self.updated.len() >= UPDATE_CAPACITY;
+            Some(if is_full { above.clone() } else { uri.detached() })
         });
-        is_below.then(|| uri.detached())
+        if let Some(known) = known {
+            self.updated.insert(known);
+        }
     }
+}
+
+/// Whether `local` is a part of the resource `above`, such as a file in a directory.
+fn is_below(local: &str, above: &str) -> bool {
+    let rest = local.strip_prefix(above);
+    rest.is_some_and(|rest| above.ends_with('/') || rest.starts_with(['/', '?', '#']))
 }

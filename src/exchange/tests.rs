@@ -167,3 +167,24 @@ fn unanswered_questions_are_limited() {
     let last = ask().as_mut().poll(context);
     assert!(matches!(last, std::task::Poll::Ready(Err(Refusal::TooMany))));
 }
+
+#[tokio::test]
+async fn what_lies_below_a_subscription_is_told_within_bounds() {
+    let caller = caller(1, &json!({}), Reach::Anytime);
+    let mailbox = caller.mailbox();
+    assert!(mailbox.subscribe(&toy(), "file:///a", Raw::of("file:///a")));
+    for other in ["file:///ab", "file:///", "file:///b/a"] {
+        mailbox.updated(&toy(), &Raw::of(other));
+    }
+    for number in 0..100_000 {
+        mailbox.updated(&toy(), &Raw::of(&format!("file:///a/{number}")));
+    }
+    mailbox.log(Raw::of("end"));
+    let mut told = Vec::new();
+    while let Notice::Updated(uri) = mailbox.next().await {
+        told.push(uri.string().unwrap());
+    }
+    assert_eq!(told[0], "file:///a/0");
+    assert_eq!(told.last().unwrap(), "file:///a");
+    assert!(told.len() < 2000, "{}", told.len());
+}
