@@ -174,6 +174,8 @@ impl Control {
                     self.list(&id, events);
                 }
             }
+            // Whoever is asked now had it started, and gets the lists of this very session.
+            Event::Changed(id, Change::Ready) if self.listings.is_asked(&id) => {}
             Event::Changed(id, Change::Ready | Change::Lists) => {
                 if self.handles.get(&id).is_some_and(|handle| handle.status().agreed.is_some()) {
                     self.list(&id, events);

@@ -45,6 +45,11 @@ impl Listings {
         self.all.get(id)?.listing.clone()
     }
 
+    /// Returns whether an upstream is being asked.
+    pub(super) fn is_asked(&self, id: &UpstreamId) -> bool {
+        self.all.get(id).is_some_and(|one| one.asked != Asked::No)
+    }
+
     /// Notes that an upstream is to be asked; false if it is being asked already.
     pub(super) fn begin(&mut self, id: &UpstreamId) -> bool {
         let Some(one) = self.all.get_mut(id) else { return false };

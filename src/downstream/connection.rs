@@ -136,9 +136,7 @@ impl Connection {
                 }
             }
             method::ROOTS_CHANGED if self.session.is_some() => {
-                if let Some(client) = &self.client {
-                    self.shared.service.router.roots_changed(&client.caller);
-                }
+                self.shared.service.router.roots_changed();
             }
             other => tracing::debug!(method = other, "a notification that means nothing here"),
         }

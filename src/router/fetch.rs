@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::catalog::Owner;
 use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
@@ -9,10 +11,7 @@ use crate::router::Error;
 use crate::router::Router;
 use crate::router::call::named;
 use crate::router::snapshot::Snapshot;
-use crate::upstream;
 use crate::wire::Raw;
-use crate::wire::code;
-use crate::wire::era::Revision;
 use crate::wire::method;
 
 impl Router {
@@ -75,21 +74,11 @@ impl Router {
             }
         };
         let handle = snapshot.handle(&owner.upstream)?;
-        let agreed = handle.ready().await?;
-        let declares = agreed.can(&["completions"]);
-        // The oldest revision has completions, but no capability to declare them.
-        if !declares && agreed.revision >= Revision::V2025_03_26 {
-            return Ok(nothing());
-        }
         let target = with(&target.unwrap_or_else(|| params.clone()), key, &owner.local)?;
         let object = params.object().map_err(|error| Error::InvalidParams(error.to_string()))?;
         let params = object.edit().set("ref", target.get()).apply();
-        match handle.request(method::COMPLETE, Some(&params), exchange).await {
-            Err(upstream::Fault::Answered(error)) if !declares && is_unknown_method(&error) => {
-                Ok(nothing())
-            }
-            answered => Ok(answered?),
-        }
+        let nothing = || Raw::of(&json!({ "completion": { "values": [], "hasMore": false } }));
+        Ok(handle.complete(&params, exchange).await?.unwrap_or_else(nothing))
     }
 
     /// Finds who answers for an address: who lists it, whose alias or template it fits, or who
@@ -134,13 +123,4 @@ pub(super) fn with(object: &Raw, key: &str, text: &str) -> Result<Raw, Error> {
         Ok(object) => Ok(object.edit().set(key, text.get()).apply()),
         Err(error) => Err(Error::InvalidParams(error.to_string())),
     }
-}
-
-/// The completion of an upstream that completes nothing.
-fn nothing() -> Raw {
-    Raw::of(&serde_json::json!({ "completion": { "values": [], "hasMore": false } }))
-}
-
-fn is_unknown_method(error: &Raw) -> bool {
-    error.member("code").is_some_and(|code| code.get() == code::METHOD_NOT_FOUND.to_string())
 }

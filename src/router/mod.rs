@@ -23,7 +23,6 @@ use tokio::sync::watch;
 use tokio::time;
 
 use crate::exchange::Exchange;
-use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
@@ -98,7 +97,7 @@ impl Router {
     }
 
     /// Tells every running upstream that a client's directories changed.
-    pub fn roots_changed(&self, _caller: &Arc<Caller>) {
+    pub fn roots_changed(&self) {
         for handle in self.snapshot().upstreams.values() {
             handle.notify(method::ROOTS_CHANGED);
         }

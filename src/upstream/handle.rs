@@ -28,7 +28,9 @@ use crate::upstream::session::Session;
 use crate::upstream::state::Next;
 use crate::upstream::state::State;
 use crate::wire::Raw;
+use crate::wire::code;
 use crate::wire::era::Era;
+use crate::wire::era::Revision;
 use crate::wire::method;
 use crate::wire::object;
 
@@ -119,6 +121,20 @@ impl Handle {
                 self.try_request(method, params, exchange).await
             }
             outcome => outcome,
+        }
+    }
+
+    /// Has the upstream complete an argument; nothing if it completes none.
+    pub async fn complete(&self, params: &Raw, exchange: &Exchange) -> Result<Option<Raw>, Fault> {
+        let agreed = self.ready().await?;
+        let declares = agreed.can(&["completions"]);
+        // The oldest revision has completions, but no capability to declare them.
+        if !declares && agreed.revision > Revision::V2024_11_05 {
+            return Ok(None);
+        }
+        match self.request(method::COMPLETE, Some(params), exchange).await {
+            Err(Fault::Answered(error)) if !declares && is_unknown_method(&error) => Ok(None),
+            answered => answered.map(Some),
         }
     }
 
@@ -243,4 +259,8 @@ async fn one_list(session: &Session, method: &str, key: &str) -> Result<Vec<Raw>
         }
         other => other,
     }
+}
+
+fn is_unknown_method(error: &Raw) -> bool {
+    error.member("code").is_some_and(|code| code.get() == code::METHOD_NOT_FOUND.to_string())
 }

@@ -35,8 +35,6 @@ pub struct Agreed {
     pub capabilities: Raw,
     /// What it tells a model about itself.
     pub instructions: Option<String>,
-    /// Its name and version, as it said them.
-    pub server_info: Option<Raw>,
 }
 
 /// How a negotiation ended.
@@ -188,19 +186,12 @@ fn discovered(result: &Raw) -> Verdict {
 }
 
 fn agreed(result: &Raw, revision: Revision) -> Agreed {
-    let info = match revision.era() {
-        Era::Legacy => result.member("serverInfo"),
-        Era::Modern => {
-            result.member("_meta").and_then(|own| own.member(crate::wire::meta::SERVER_INFO))
-        }
-    };
     Agreed {
         revision,
         capabilities: result
             .member("capabilities")
             .map_or_else(|| Raw::of(&serde_json::json!({})), |it| it.detached()),
         instructions: result.member("instructions").and_then(|text| text.string()),
-        server_info: info.map(|info| info.detached()),
     }
 }
 
