@@ -7,6 +7,7 @@ mod meta;
 mod object;
 mod raw;
 mod skim;
+mod sse;
 
 use crate::wire::Raw;
 
