@@ -2,8 +2,10 @@
 
 mod corpus;
 mod frame;
+mod header;
 mod line;
 mod meta;
+mod mirror;
 mod object;
 mod raw;
 mod skim;
