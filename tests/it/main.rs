@@ -15,6 +15,7 @@ mod config;
 mod corpus;
 mod failure;
 mod limits;
+mod matrix;
 mod on_demand;
 mod parity;
 mod real_servers;
