@@ -30,6 +30,8 @@ mod seal;
 mod watches;
 
 #[cfg(test)]
+mod park_tests;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;
