@@ -9,18 +9,24 @@ pub mod code;
 pub mod era;
 /// One JSON-RPC message: its envelope read, the rest raw.
 pub mod frame;
+/// Headers of modern requests over HTTP, and how they carry any text.
+pub mod header;
 /// Newline framing with a limit.
 pub mod line;
 /// The keys of `_meta` that Conflux reads and writes.
 pub mod meta;
 /// The names of methods and notifications.
 pub mod method;
+/// Which arguments of a tool are mirrored into headers.
+pub mod mirror;
 /// One JSON object as text: its members, and edits that touch nothing else.
 pub mod object;
 /// One JSON value as text.
 pub mod raw;
 /// Finds the id in a message too large to be read.
 pub mod skim;
+/// Server-sent events with a limit.
+pub mod sse;
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ mod corpus;
 mod failure;
 mod inspector;
 mod limits;
+mod matrix;
 mod on_demand;
 mod parity;
 mod real_servers;

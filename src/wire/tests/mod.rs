@@ -2,11 +2,14 @@
 
 mod corpus;
 mod frame;
+mod header;
 mod line;
 mod meta;
+mod mirror;
 mod object;
 mod raw;
 mod skim;
+mod sse;
 
 use crate::wire::Raw;
 

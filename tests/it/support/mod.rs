@@ -3,6 +3,9 @@
 pub(crate) mod conformance;
 pub(crate) mod gateway;
 pub(crate) mod inventory;
+pub(crate) mod matrix;
+pub(crate) mod matrix_page;
+pub(crate) mod matrix_programs;
 pub(crate) mod parity;
 pub(crate) mod programs;
 pub(crate) mod raw;

@@ -17,13 +17,15 @@ use crate::support::programs::Program;
 
 const MARKER: &str = "installed";
 
-/// Returns the directory that has `node_modules` and `clients`.
+/// Returns the directory that has `node_modules`, `clients` and `servers`.
 pub(crate) fn node() -> &'static Path {
     static NODE: OnceLock<PathBuf> = OnceLock::new();
     NODE.get_or_init(|| {
         require("node", "Node.js 20 or later");
         let directory = packages("node", Path::new(""));
-        link_clients(&directory);
+        for scripts in ["clients", "servers"] {
+            link(&directory, scripts);
+        }
         directory
     })
 }
@@ -63,13 +65,13 @@ fn packages(name: &str, folder: &Path) -> PathBuf {
 
 /// Scripts are found through a link, so their imports are found next to it. It is renewed when
 /// the directory was installed from another checkout, whose scripts may differ.
-fn link_clients(directory: &Path) {
-    let (link, scripts) = (directory.join("clients"), source().join("clients"));
-    if fs::read_link(&link).is_ok_and(|known| known == scripts) {
+fn link(directory: &Path, scripts: &str) {
+    let (link, target) = (directory.join(scripts), source().join(scripts));
+    if fs::read_link(&link).is_ok_and(|known| known == target) {
         return;
     }
-    let fresh = directory.join(format!("clients.{}", std::process::id()));
-    std::os::unix::fs::symlink(scripts, &fresh).unwrap();
+    let fresh = directory.join(format!("{scripts}.{}", std::process::id()));
+    std::os::unix::fs::symlink(target, &fresh).unwrap();
     fs::rename(fresh, link).unwrap();
 }
 
@@ -90,7 +92,14 @@ pub(crate) fn javascript(file: &str) -> Program {
     Program::new("node").arg(node().join(file))
 }
 
-/// Where the pins and the clients' scripts are.
+/// Starts one of the own scripts with Node.
+pub(crate) fn script(file: &str) -> Program {
+    // The script is a link: its imports are looked for next to the link.
+    let flags = ["--preserve-symlinks", "--preserve-symlinks-main"];
+    Program::new("node").args(&flags).arg(node().join(file))
+}
+
+/// Where the pins and the scripts are.
 pub(crate) fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real")
 }
