@@ -125,12 +125,15 @@ impl Interview {
             questions.iter().filter(|(key, _)| !self.answered.contains_key(*key)).collect();
         match &self.way {
             Way::Session(peer) => {
-                for (key, question) in open {
-                    if let Some(required) = missing(&self.client, question) {
-                        return Err(lacks(false, required).into());
-                    }
-                    let answer = ask_in_session(peer, question).await?;
-                    self.answered.insert(key.clone(), answer);
+                let lacking = open.iter().find_map(|(_, asked)| missing(&self.client, asked));
+                if let Some(required) = lacking {
+                    return Err(lacks(false, required).into());
+                }
+                let asked = open.into_iter().map(async |(key, question)| {
+                    (key.clone(), ask_in_session(peer, question).await)
+                });
+                for (key, answer) in futures_util::future::join_all(asked).await {
+                    self.answered.insert(key, answer?);
                 }
             }
             Way::Task(task) => {

@@ -10,6 +10,7 @@ mod flags;
 mod http;
 mod interview;
 mod server;
+mod skills;
 mod sse;
 mod tasks;
 mod tools;

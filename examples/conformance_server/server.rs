@@ -18,16 +18,21 @@ use rmcp::model::CompletionInfo;
 use rmcp::model::GetPromptRequestParams;
 use rmcp::model::GetPromptResponse;
 use rmcp::model::GetPromptResult;
+use rmcp::model::GetSkillRequestParams;
+use rmcp::model::GetSkillResult;
 use rmcp::model::GetTaskParams;
 use rmcp::model::GetTaskResult;
 use rmcp::model::Implementation;
 use rmcp::model::ListPromptsResult;
 use rmcp::model::ListResourceTemplatesResult;
 use rmcp::model::ListResourcesResult;
+use rmcp::model::ListSkillsResult;
 use rmcp::model::ListToolsResult;
 use rmcp::model::LoggingLevel;
 use rmcp::model::PaginatedRequestParams;
 use rmcp::model::ProtocolVersion;
+use rmcp::model::ReadResourceDirectoryRequestParams;
+use rmcp::model::ReadResourceDirectoryResult;
 use rmcp::model::ReadResourceRequestParams;
 use rmcp::model::ReadResourceResponse;
 use rmcp::model::ReadResourceResult;
@@ -56,6 +61,7 @@ use crate::flags::Eras;
 use crate::interview;
 use crate::interview::Interview;
 use crate::interview::Stop;
+use crate::skills;
 use crate::tasks;
 use crate::tools::Call;
 
@@ -154,6 +160,9 @@ impl Server {
         if let Some(answer) = self.shared.answers.resource(uri) {
             return Some(answer);
         }
+        if let Some(file) = skills::read(uri) {
+            return data::result(file).ok();
+        }
         let id = uri.strip_prefix("test://template/")?.strip_suffix("/data")?;
         let data = json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")});
         let content = json!({"uri": uri, "mimeType": "application/json", "text": data.to_string()});
@@ -169,7 +178,10 @@ impl ServerHandler for Server {
             "resources": {"subscribe": true},
             "logging": {},
             "completions": {},
-            "extensions": {"io.modelcontextprotocol/tasks": {}},
+            "extensions": {
+                "io.modelcontextprotocol/skills": {"directoryRead": true},
+                "io.modelcontextprotocol/tasks": {},
+            },
         });
         let capabilities = serde_json::from_value(capabilities).unwrap_or_default();
         let identity = Implementation::new("conformance-server", env!("CARGO_PKG_VERSION"));
@@ -297,7 +309,9 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Ok(ListResourcesResult::with_all_items(self.shared.catalog.resources.clone()))
+        let mut resources = self.shared.catalog.resources.clone();
+        resources.push(skills::resource());
+        Ok(ListResourcesResult::with_all_items(resources))
     }
 
     async fn list_resource_templates(
@@ -395,5 +409,29 @@ impl ServerHandler for Server {
         _: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         self.shared.tasks.cancel_task(&request.task_id)
+    }
+
+    async fn list_skills(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        Ok(ListSkillsResult::with_all_items(vec![skills::skill()]))
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        Ok(GetSkillResult::new(skills::get(&request.uri)?))
+    }
+
+    async fn read_resource_directory(
+        &self,
+        request: ReadResourceDirectoryRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceDirectoryResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(skills::directory(&request.uri)?))
     }
 }

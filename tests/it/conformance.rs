@@ -22,6 +22,11 @@ async fn the_server_passes_what_2026_07_28_requires_alone() {
     passes_alone(Set::Modern).await;
 }
 
+#[tokio::test]
+async fn the_server_passes_the_skills_extension_alone() {
+    passes_alone(Set::Skills).await;
+}
+
 async fn passes_alone(set: Set) {
     let server = Server::start("--http", &[]).await;
     let findings = set.check(&server.url).await;

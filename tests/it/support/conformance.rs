@@ -34,6 +34,8 @@ pub(crate) enum Set {
     Legacy,
     /// What 2026-07-28 requires, and what is reported beside it: the tasks extension above all.
     Modern,
+    /// The skills extension.
+    Skills,
 }
 
 impl Set {
@@ -43,28 +45,39 @@ impl Set {
             Self::First => "first",
             Self::Legacy => "legacy",
             Self::Modern => "modern",
+            Self::Skills => "skills",
         }
     }
 
     fn suite(self) -> Program {
         match self {
             Self::First => suite("0.1"),
-            Self::Legacy | Self::Modern => suite("0.2"),
+            Self::Legacy | Self::Modern | Self::Skills => suite("0.2"),
         }
     }
 
-    fn flags(self) -> [&'static str; 2] {
+    /// The flags of each run.
+    fn runs(self) -> &'static [[&'static str; 2]] {
         match self {
-            Self::First => ["--suite", "all"],
-            Self::Legacy => ["--requirements", "2025-11-25"],
-            Self::Modern => ["--requirements", "2026-07-28"],
+            Self::First => &[["--suite", "all"]],
+            Self::Legacy => &[["--requirements", "2025-11-25"]],
+            Self::Modern => &[["--requirements", "2026-07-28"]],
+            Self::Skills => &[
+                ["--scenario", "sep-2640-skills-directory"],
+                ["--scenario", "sep-2640-skills-enumeration"],
+                ["--scenario", "sep-2640-skills-manifest"],
+            ],
         }
     }
 
     /// Runs the scenarios for servers against the one at `url`.
     pub(crate) async fn check(self, url: &str) -> Findings {
-        let program = self.suite().args(&["server", "--url", url]).args(&self.flags());
-        run(program).await
+        let mut findings = Findings::default();
+        for flags in self.runs() {
+            let program = self.suite().args(&["server", "--url", url]).args(flags);
+            findings.0.extend(run(program).await.0);
+        }
+        findings
     }
 }
 
