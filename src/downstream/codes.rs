@@ -4,12 +4,12 @@
 //! that; everything else is a JSON-RPC error. Texts are for people and models: what failed, what
 //! the upstream wrote to stderr, what to do next.
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use crate::router;
 use crate::upstream;
 use crate::upstream::error::Executed;
+use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Era;
@@ -47,18 +47,24 @@ pub(super) fn outcome(error: &router::Error, era: Era, method: &str) -> Outcome 
 }
 
 /// The answer to bytes that are no message.
-pub(super) fn defect(defect: &Defect) -> Bytes {
-    let (id, error) = match defect {
+///
+/// With it comes the id it should carry, if that could be told.
+pub(super) fn defect(defect: &Defect) -> (Option<&Id>, Raw) {
+    match defect {
         Defect::Syntax(_) => (None, refusal(code::PARSE_ERROR, &format!("Parse error: {defect}"))),
         Defect::Batch(_) => (None, invalid("batches exist in 2025-03-26 only")),
         Defect::Shape { id, problem } => (id.as_ref(), invalid(problem)),
-    };
-    frame::response(id, Err(&error))
+    }
 }
 
 /// The error for a message that is no valid request.
 pub(super) fn invalid(problem: &str) -> Raw {
     refusal(code::INVALID_REQUEST, &format!("Invalid request: {problem}"))
+}
+
+/// The error for a request whose id another one has.
+pub(super) fn id_in_use() -> Raw {
+    invalid("a request with this id is in flight")
 }
 
 /// The error for parameters that are wrong.

@@ -20,6 +20,7 @@ mod flights;
 mod greeting;
 mod legacy;
 mod level;
+mod lines;
 mod listen;
 mod modern;
 mod notices;
@@ -45,6 +46,9 @@ use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
 use crate::ids::CallerId;
 use crate::router::Router;
+
+/// How many exchanges of one principal may be parked.
+const PARKED_LIMIT: usize = 64;
 
 /// What every front end serves; cheap to clone.
 #[derive(Clone)]
@@ -91,7 +95,7 @@ impl Service {
         limits: Limits,
         opened: impl Fn(&Arc<Caller>) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let parking = Parking::try_new().map_err(Error::Randomness)?;
+        let parking = Parking::try_new(PARKED_LIMIT).map_err(Error::Randomness)?;
         Ok(Self {
             router,
             callers,

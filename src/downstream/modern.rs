@@ -8,7 +8,6 @@ use crate::downstream::call::Reply;
 use crate::downstream::call::Stream;
 use crate::downstream::codes;
 use crate::downstream::codes::Outcome;
-use crate::downstream::connection;
 use crate::downstream::connection::Connection;
 use crate::downstream::filter::Filter;
 use crate::downstream::greeting;
@@ -46,18 +45,18 @@ struct Terms {
 
 impl Connection {
     /// Takes a request that names a revision in `_meta`.
-    pub(super) async fn modern(&mut self, request: Request, meta: &RequestMeta, reply: Reply) {
+    pub(super) async fn modern(&self, request: Request, meta: &RequestMeta, reply: Reply) {
         let checked = terms(meta).and_then(|terms| {
             let is_removed = REMOVED.contains(&request.method.as_str());
             if is_removed { Err(codes::no_such_method(&request.method)) } else { Ok(terms) }
         });
         let terms = match checked {
             Ok(terms) => terms,
-            Err(error) => return connection::answer(reply, &request.id, &Err(error)).await,
+            Err(error) => return reply.at_once(&request.id, &Err(error)).await,
         };
         let (caller, is_new) = self.modern_caller(&terms.capabilities);
         if let Err((reply, error)) = self.modern_start(&request, terms, &caller, reply).await {
-            connection::answer(reply, &request.id, &Err(error)).await;
+            reply.at_once(&request.id, &Err(error)).await;
         }
         if is_new {
             (self.shared.service.opened)(&caller);
@@ -66,7 +65,7 @@ impl Connection {
 
     /// Starts what the request asks for, or returns why it cannot be started.
     async fn modern_start(
-        &mut self,
+        &self,
         request: &Request,
         terms: Terms,
         caller: &Arc<Caller>,
@@ -74,7 +73,7 @@ impl Connection {
     ) -> Result<(), (Reply, Raw)> {
         if request.method == method::DISCOVER {
             let result = greeting::discovered(self.shared.service.router.instructions());
-            connection::answer(reply, &request.id, &Ok(result)).await;
+            reply.at_once(&request.id, &Ok(result)).await;
             return Ok(());
         }
         if request.method == method::LISTEN {
@@ -92,9 +91,9 @@ impl Connection {
     }
 
     /// Returns who sends modern requests here, and whether that was unknown before.
-    fn modern_caller(&mut self, capabilities: &Raw) -> (Arc<Caller>, bool) {
-        if let Some(client) = &self.client {
-            return (Arc::clone(&client.caller), false);
+    fn modern_caller(&self, capabilities: &Raw) -> (Arc<Caller>, bool) {
+        if let Some(caller) = self.caller() {
+            return (caller, false);
         }
         let capabilities = Capabilities::parse(Some(capabilities.detached()));
         let caller = self.attach(capabilities, Reach::InCallsOnly);
@@ -118,10 +117,9 @@ impl Connection {
         let capabilities = capabilities_of(caller, capabilities);
         let (exchange, way_back) = Exchange::new(Arc::clone(caller), capabilities, wishes);
         let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else {
-            return Err((reply, codes::invalid("a request with this id is in flight")));
+            return Err((reply, codes::id_in_use()));
         };
-        let outbox = shared.outbox.clone();
-        let stream = Stream { flight, reply, outbox, progress_token, logs };
+        let stream = Stream { flight, reply, progress_token, logs };
         let rounds = Rounds {
             parking: Arc::clone(&shared.service.parking),
             method: request.method.clone(),
@@ -153,16 +151,15 @@ impl Connection {
             Err(problem) => return Err((reply, codes::invalid_params(&problem))),
         };
         let fingerprint = park::fingerprint(&request.method, request.params.as_ref());
-        let claim = match shared.service.parking.claim(caller.id(), &fingerprint, &state) {
+        let claim = match shared.service.parking.claim(caller.principal(), &fingerprint, &state) {
             Ok(claim) => claim,
             Err(refused) => return Err((reply, codes::invalid_params(&refused.to_string()))),
         };
         let Some(flight) = shared.flights.board(&request.id, &claim.cancel) else {
-            return Err((reply, codes::invalid("a request with this id is in flight")));
+            return Err((reply, codes::id_in_use()));
         };
         let Terms { logs, progress_token, .. } = terms;
-        let outbox = shared.outbox.clone();
-        let stream = Stream { flight, reply, outbox, progress_token, logs };
+        let stream = Stream { flight, reply, progress_token, logs };
         if let Some(stream) = claim.resume(Resume { stream, responses }) {
             let outcome: Outcome = Err(codes::invalid_params(&park::Refused::Used.to_string()));
             stream.answer(&outcome).await;
@@ -186,10 +183,10 @@ impl Connection {
         };
         let cancel: CancellationToken = shared.stopping.child_token();
         let Some(flight) = shared.flights.board(&request.id, &cancel) else {
-            return Err((reply, codes::invalid("a request with this id is in flight")));
+            return Err((reply, codes::id_in_use()));
         };
-        let (outbox, caller) = (shared.outbox.clone(), Arc::clone(caller));
-        let opening = Opening { flight, share, reply, outbox, caller, filter, cancel };
+        let caller = Arc::clone(caller);
+        let opening = Opening { flight, share, reply, caller, filter, cancel };
         let listens = Arc::clone(&shared.listens);
         shared.tasks.spawn(listens.serve(Arc::clone(&shared.service.router), opening));
         Ok(())

@@ -8,13 +8,13 @@ use crate::downstream::asks::Questions;
 use crate::downstream::level::SessionLevel;
 use crate::downstream::level::Wanted;
 use crate::downstream::listen::Listens;
+use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outbox;
 use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::mailbox::ListKind;
 use crate::exchange::mailbox::Notice;
 use crate::wire::Raw;
-use crate::wire::frame;
 use crate::wire::method;
 
 /// Where the notices of one caller go.
@@ -74,9 +74,9 @@ impl Session {
                 (method::MESSAGE, Some(params))
             }
             Notice::Other(method, params) => (method, Some(params)),
-            Notice::Ask(ask) => return self.questions.put(ask).await,
+            Notice::Ask(ask) => return self.questions.put(ask, &self.outbox).await,
         };
-        self.outbox.push(frame::notification(method, params.as_ref())).await;
+        self.outbox.tell(Kind::of(method), method, params.as_ref()).await;
     }
 }
 

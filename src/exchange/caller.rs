@@ -76,10 +76,30 @@ pub enum Reach {
     InCallsOnly,
 }
 
+/// On whose behalf a client calls: who may come back for what was begun before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Principal {
+    /// Whoever started this process and holds its pipes.
+    Process,
+    /// Anybody who can reach the HTTP front end.
+    Anonymous,
+}
+
+impl Principal {
+    /// Returns a name that no other principal has, the same in every run.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Anonymous => "anonymous",
+        }
+    }
+}
+
 /// One client behind one front end.
 #[derive(Debug)]
 pub struct Caller {
     id: CallerId,
+    principal: Principal,
     capabilities: Arc<Capabilities>,
     reach: Reach,
     mailbox: Mailbox,
@@ -88,12 +108,24 @@ pub struct Caller {
 impl Caller {
     /// Makes a caller that declared `capabilities` for as long as it is there.
     pub fn new(id: CallerId, capabilities: Arc<Capabilities>, reach: Reach) -> Self {
-        Self { id, capabilities, reach, mailbox: Mailbox::default() }
+        let (principal, mailbox) = (Principal::Process, Mailbox::default());
+        Self { id, principal, capabilities, reach, mailbox }
+    }
+
+    /// Makes it one that calls on behalf of `principal`; otherwise it is this process's own.
+    #[must_use]
+    pub fn on_behalf_of(self, principal: Principal) -> Self {
+        Self { principal, ..self }
     }
 
     /// Returns its number.
     pub fn id(&self) -> CallerId {
         self.id
+    }
+
+    /// Returns on whose behalf it calls.
+    pub fn principal(&self) -> Principal {
+        self.principal
     }
 
     /// Returns what it declared when its session began.
