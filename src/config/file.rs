@@ -41,6 +41,11 @@ pub struct File {
     /// What one message, one client and one start may cost.
     #[serde(default)]
     pub limits: Limits,
+
+    /// Parts of what there is, by name, for clients that need less. Over HTTP a profile is at
+    /// `/profiles/<name>/mcp`. Names follow the rules of upstreams' keys.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profiles: BTreeMap<String, Profile>,
 }
 
 /// One MCP server that Conflux starts and speaks to.
@@ -150,8 +155,9 @@ impl Default for Timeout {
     }
 }
 
-/// Which tools are offered: those that match `allow` and do not match `deny`. Patterns are about
-/// the upstream's own names; case matters; `*`, `?`, `[a-z]` and `{a,b}` have their usual meaning.
+/// Which tools are offered: those that match `allow` and do not match `deny`. Under an upstream,
+/// patterns are about its own names; case matters; `*`, `?`, `[a-z]` and `{a,b}` have their usual
+/// meaning.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tools {
@@ -165,6 +171,18 @@ impl Default for Tools {
     fn default() -> Self {
         Self { allow: vec!["*".to_owned()], deny: Vec::new() }
     }
+}
+
+/// A part of what there is: some of the upstreams, some of their tools.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Profile {
+    /// The keys of the upstreams that are part of it; all of them if this is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstreams: Option<Vec<String>>,
+    /// Which of their tools are part of it. Unlike an upstream's own `tools`, patterns are about
+    /// public names here, as in `*__get_*`.
+    pub tools: Tools,
 }
 
 /// How public names are made.

@@ -13,6 +13,7 @@ mod layer;
 pub mod load;
 mod name;
 pub mod problem;
+mod profile;
 mod reference;
 pub mod secrets;
 mod shape;
@@ -42,6 +43,8 @@ pub struct Config {
     pub names: Names,
     /// What one message, one client and one start may cost.
     pub limits: Limits,
+    /// Parts of what there is, by name, in the order of the files.
+    pub profiles: IndexMap<String, Profile>,
     /// The files this came from, absolute, in the order in which they were layered.
     pub files: Vec<PathBuf>,
     /// The directory for what outlives a run: `CONFLUX_STATE` or the user's state directory.
@@ -50,6 +53,15 @@ pub struct Config {
     pub child_environment: IndexMap<String, String>,
     /// What no log, error or record may show.
     pub secrets: Secrets,
+}
+
+/// A part of what there is, for clients that need less.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Whose things are part of it; everybody's if there is no list.
+    pub upstreams: Option<Vec<UpstreamId>>,
+    /// Which tools are part of it, by their public names.
+    pub tools: ToolFilter,
 }
 
 /// How public names are made.

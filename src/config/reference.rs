@@ -20,6 +20,7 @@ const TABLES: &[(&str, &str)] = &[
     ("mcpServers.<key>", "/$defs/McpServer"),
     ("names", "/$defs/Names"),
     ("limits", "/$defs/Limits"),
+    ("profiles.<name>", "/$defs/Profile"),
 ];
 
 /// Renders the reference as Markdown.

@@ -111,6 +111,7 @@ impl Service {
         let id = CallerId(self.next_caller.fetch_add(1, Ordering::Relaxed));
         let caller = Arc::new(Caller::new(id, Arc::new(capabilities), reach));
         self.callers.attach(&caller);
+        self.router.audience().attach(&caller);
         caller
     }
 }

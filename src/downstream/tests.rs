@@ -17,7 +17,6 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::catalog;
 use crate::downstream::Limits;
 use crate::downstream::Service;
 use crate::downstream::asks::Questions;
@@ -58,7 +57,7 @@ use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router;
 use crate::router::Router;
-use crate::router::Snapshot;
+use crate::router::World;
 use crate::upstream;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
@@ -180,16 +179,9 @@ impl Client {
 
 /// The data plane without upstreams.
 fn router() -> Arc<Router> {
-    let rules = catalog::Rules { max_length: 50, permits: &|_, _| true, own: Vec::new() };
-    let snapshot = Snapshot {
-        generation: Generation::default(),
-        catalog: catalog::merge(&[], &rules),
-        upstreams: IndexMap::new(),
-        unlisted: Vec::new(),
-        failures: IndexMap::new(),
-        instructions: None,
-    };
-    let router = Router::new(snapshot, Callers::default(), Duration::ZERO);
+    let generation = Generation::default();
+    let world = World { generation, upstreams: IndexMap::new(), max_name_length: 50 };
+    let router = Router::new(world, &IndexMap::new(), Callers::default(), Duration::ZERO);
     router.settle(true);
     Arc::new(router)
 }

@@ -46,7 +46,7 @@ impl Router {
         }
         let Some(upstream) = snapshot.expected(name).cloned() else { return Ok(snapshot) };
         tokio::select! {
-            snapshot = self.first_listing(&upstream, self.start_budget) => Ok(snapshot?),
+            snapshot = self.first_listing(&upstream, self.shared.start_budget) => Ok(snapshot?),
             () = exchange.cancelled().cancelled() => Err(Error::Cancelled),
         }
     }
@@ -78,7 +78,7 @@ impl Router {
         kind: ResultKind,
         result: &Raw,
     ) -> Raw {
-        self.mentions.note(exchange.caller().id(), upstream, kind, result);
+        self.shared.mentions.note(exchange.caller().id(), upstream, kind, result);
         snapshot.catalog.rewrite_result(upstream, kind, result)
     }
 }
