@@ -89,6 +89,11 @@ pub(super) fn unsupported_version(requested: &str) -> Raw {
     frame::error(code::UNSUPPORTED_VERSION, &text, Some(&Raw::of(&data)))
 }
 
+/// The error for a modern request whose headers do not go with its body.
+pub(super) fn header_mismatch(problem: &str) -> Raw {
+    refusal(code::HEADER_MISMATCH, &format!("Header mismatch: {problem}"))
+}
+
 /// The revisions Conflux speaks, newest first.
 pub(super) fn supported_versions() -> Vec<&'static str> {
     Revision::ALL.iter().rev().map(|revision| revision.as_str()).collect()

@@ -6,6 +6,7 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +25,7 @@ use crate::downstream::outbox::Outbox;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
+use crate::ids::CallerId;
 use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
@@ -67,6 +69,21 @@ pub(super) struct Shared {
     pub(super) level: Arc<SessionLevel>,
     /// Ends subscriptions and notices.
     pub(super) stopping: CancellationToken,
+    /// What the client shares with others, if it is there for one request only.
+    pub(super) passing: Option<Passing>,
+}
+
+/// What clients have in common that come anew with every request.
+#[derive(Clone, Debug)]
+pub(super) struct Passing {
+    /// How many of their requests may be under way.
+    pub(super) limit: usize,
+    /// The places that are left for them.
+    pub(super) shares: Arc<Semaphore>,
+    /// Under which number is remembered what they have seen.
+    pub(super) memory: CallerId,
+    /// Ends what is under way for them; it is still answered.
+    pub(super) ending: CancellationToken,
 }
 
 /// A client whose capabilities are known.
@@ -80,15 +97,40 @@ struct Client {
 impl Connection {
     /// Starts with a client of whom nothing is known.
     pub(super) fn new(service: Service, outbox: Outbox, tasks: TaskTracker) -> Self {
+        let flights = Flights::new(service.limits.in_flight);
+        Self::with(service, outbox, tasks, flights, CancellationToken::new(), None)
+    }
+
+    /// Starts with a client that sends one modern request; `stopping` is its own.
+    pub(super) fn passing(
+        service: Service,
+        outbox: Outbox,
+        tasks: TaskTracker,
+        stopping: CancellationToken,
+        passing: Passing,
+    ) -> Self {
+        let flights = Flights::sharing(&passing.shares, passing.limit);
+        Self::with(service, outbox, tasks, flights, stopping, Some(passing))
+    }
+
+    fn with(
+        service: Service,
+        outbox: Outbox,
+        tasks: TaskTracker,
+        flights: Flights,
+        stopping: CancellationToken,
+        passing: Option<Passing>,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            flights: Arc::new(Flights::new(service.limits.in_flight)),
+            flights: Arc::new(flights),
             questions: Arc::new(Questions::new(tasks.clone())),
             listens: Arc::default(),
             level: Arc::default(),
-            stopping: CancellationToken::new(),
             service,
             outbox,
             tasks,
+            stopping,
+            passing,
         });
         Self { shared, state: Mutex::default() }
     }
@@ -203,6 +245,14 @@ impl Connection {
             }
         }
         caller
+    }
+
+    /// Counts a client that is there for one request as present while that is under way.
+    pub(super) fn stay(&self, caller: &Arc<Caller>) {
+        self.shared.service.count(caller);
+        let client = Client { caller: Arc::clone(caller), notices: None };
+        self.state().client = Some(client);
+        self.begin_notices();
     }
 
     /// Begins to deliver what happens outside of calls, if that has not begun.

@@ -62,6 +62,8 @@ pub(super) struct Opening {
     pub(super) filter: Filter,
     /// Ends it: by the client, or because Conflux stops.
     pub(super) cancel: CancellationToken,
+    /// Whether its end has to be said, because other messages follow.
+    pub(super) says_end: bool,
 }
 
 #[derive(Debug)]
@@ -112,7 +114,7 @@ impl Listens {
 
     /// Opens a subscription and serves it until it ends.
     pub(super) async fn serve(self: Arc<Self>, router: Arc<Router>, opening: Opening) {
-        let Opening { flight, share, reply, caller, filter, cancel } = opening;
+        let Opening { flight, share, reply, caller, filter, cancel, says_end } = opening;
         let outbox = reply.outbox().clone();
         let id = Id::parse(flight.id().raw().detached()).expect("it was an id before");
         let listen = Arc::new(Listen {
@@ -130,7 +132,9 @@ impl Listens {
         self.lock().retain(|other| !Arc::ptr_eq(other, &listen));
         let is_ours_to_end = flight.land();
         if is_ours_to_end {
-            outbox.tell(Kind::Word, method::CANCELLED, Some(&torn_down(&id))).await;
+            if says_end {
+                outbox.tell(Kind::Word, method::CANCELLED, Some(&torn_down(&id))).await;
+            }
             let result = fit::signed(Raw::of(&Ended { result_type: "complete" }));
             let result = listen.marked(Some(&result));
             reply.answer(&id, &Ok(result)).await;

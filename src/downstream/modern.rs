@@ -1,7 +1,10 @@
 //! The edge to clients of 2026-07-28, whose requests stand for themselves.
 
+use std::future;
+use std::pin::pin;
 use std::sync::Arc;
 
+use tokio::select;
 use tokio_util::sync::CancellationToken;
 
 use crate::downstream::call::Reply;
@@ -96,6 +99,10 @@ impl Connection {
             return (caller, false);
         }
         let capabilities = Capabilities::parse(Some(capabilities.detached()));
+        if let Some(passing) = &self.shared.passing {
+            let caller = self.shared.service.caller(capabilities, Reach::InCallsOnly);
+            return (Arc::new(caller.remembered_as(passing.memory)), false);
+        }
         let caller = self.attach(capabilities, Reach::InCallsOnly);
         self.begin_notices();
         (caller, true)
@@ -127,10 +134,19 @@ impl Connection {
             exchange,
         };
         let router = Arc::clone(&shared.service.router);
+        let ending = shared.passing.as_ref().map(|passing| passing.ending.clone());
         shared.tasks.spawn(async move {
             let Rounds { method, params, exchange, .. } = &rounds;
             let work = router.request(method, params.as_ref(), exchange);
-            rounds.run(stream, way_back, work).await;
+            let mut running = pin!(rounds.run(stream, way_back, work));
+            select! {
+                biased;
+                () = &mut running => {}
+                () = ended(ending) => {
+                    exchange.cancelled().cancel();
+                    running.await;
+                }
+            }
             drop(share);
         });
         Ok(())
@@ -186,10 +202,31 @@ impl Connection {
             return Err((reply, codes::id_in_use()));
         };
         let caller = Arc::clone(caller);
-        let opening = Opening { flight, share, reply, caller, filter, cancel };
+        let is_passing = shared.passing.is_some();
+        if is_passing {
+            self.stay(&caller);
+        }
+        // The end of a stream of its own says all.
+        let says_end = !is_passing;
+        let opening = Opening { flight, share, reply, caller, filter, cancel, says_end };
         let listens = Arc::clone(&shared.listens);
-        shared.tasks.spawn(listens.serve(Arc::clone(&shared.service.router), opening));
+        let serving = listens.serve(Arc::clone(&shared.service.router), opening);
+        let stopping = shared.stopping.clone();
+        shared.tasks.spawn(async move {
+            serving.await;
+            if is_passing {
+                stopping.cancel();
+            }
+        });
         Ok(())
+    }
+}
+
+/// Waits until everything has to end, if there is somebody to say so.
+async fn ended(ending: Option<CancellationToken>) {
+    match ending {
+        Some(ending) => ending.cancelled().await,
+        None => future::pending().await,
     }
 }
 

@@ -37,7 +37,6 @@ pub(super) struct Item {
     /// The message, on one line.
     pub(super) frame: Bytes,
     /// What it is.
-    #[expect(dead_code, reason = "a stream of lines makes no difference")]
     pub(super) kind: Kind,
 }
 

@@ -168,6 +168,13 @@ impl Parking {
         }
     }
 
+    /// Ends every parked exchange.
+    pub(super) fn evict_all(&self) {
+        for slot in self.lock().taken.values() {
+            slot.cancel.cancel();
+        }
+    }
+
     fn millis(&self, moment: Instant) -> u64 {
         let millis = moment.saturating_duration_since(self.start).as_millis();
         u64::try_from(millis).unwrap_or(u64::MAX)

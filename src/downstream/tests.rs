@@ -99,9 +99,15 @@ impl Client {
         let opened: Arc<Mutex<Vec<Arc<Caller>>>> = Arc::default();
         let told = Arc::clone(&opened);
         let limits = Limits { message: 4000, in_flight: 4 };
-        let service = Service::try_new(router(), Callers::default(), limits, move |caller| {
-            told.lock().unwrap().push(Arc::clone(caller));
-        });
+        let service = Service::try_new(
+            router(),
+            Callers::default(),
+            Principal::Process,
+            limits,
+            move |caller| {
+                told.lock().unwrap().push(Arc::clone(caller));
+            },
+        );
         let (input, reader) = tokio::io::duplex(64 * 1024);
         let (writer, output) = tokio::io::duplex(64 * 1024);
         let shutdown = CancellationToken::new();

@@ -16,6 +16,8 @@ use crate::wire::method;
 pub enum Kind {
     /// A message of the client's model.
     Sampling,
+    /// The same, from a model that may want to use tools.
+    SamplingWithTools,
     /// A form the person in front of the client fills in.
     ElicitForm,
     /// An address that person visits.
@@ -28,6 +30,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sampling => "sampling",
+            Self::SamplingWithTools => "sampling with tools",
             Self::ElicitForm => "elicitation by form",
             Self::ElicitUrl => "elicitation by URL",
             Self::Roots => "roots",
@@ -46,7 +49,11 @@ impl InputRequest {
     /// Reads a question; nothing if `method` is none that a client answers.
     pub fn parse(method: &str, params: Option<Raw>) -> Option<Self> {
         let kind = match method {
-            method::SAMPLE => Kind::Sampling,
+            method::SAMPLE => {
+                let has = |key| params.as_ref().is_some_and(|params| params.member(key).is_some());
+                let has_tools = has("tools") || has("toolChoice");
+                if has_tools { Kind::SamplingWithTools } else { Kind::Sampling }
+            }
             method::ROOTS => Kind::Roots,
             method::ELICIT => {
                 let mode = params.as_ref().and_then(|params| params.member("mode"));
@@ -66,7 +73,7 @@ impl InputRequest {
     /// Returns the method that asks for it.
     pub fn method(&self) -> &'static str {
         match self.kind {
-            Kind::Sampling => method::SAMPLE,
+            Kind::Sampling | Kind::SamplingWithTools => method::SAMPLE,
             Kind::ElicitForm | Kind::ElicitUrl => method::ELICIT,
             Kind::Roots => method::ROOTS,
         }

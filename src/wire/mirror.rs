@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::wire::Raw;
 use crate::wire::header;
 
-const ANNOTATION: &str = "x-mcp-header";
+/// Where a property of a schema says which header mirrors it.
+pub const ANNOTATION: &str = "x-mcp-header";
 /// The largest integer that every reader of JSON takes as it is, and its opposite the smallest.
 const SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 

@@ -1,6 +1,7 @@
 //! What the end-to-end tests stand on: peers, processes, comparisons.
 
 pub(crate) mod gateway;
+pub(crate) mod http;
 pub(crate) mod inventory;
 pub(crate) mod parity;
 pub(crate) mod programs;
