@@ -10,6 +10,7 @@ use tokio::time;
 use tokio::time::Instant;
 
 use crate::config;
+use crate::config::Target;
 use crate::upstream::Error;
 use crate::upstream::Lists;
 use crate::upstream::Surroundings;
@@ -211,7 +212,13 @@ impl Actor {
 
     /// Starts the process and the tasks that read and write its pipes.
     fn launch(&self) -> Result<Running, Error> {
-        let command = &self.config.command;
+        let command = match &self.config.target {
+            Target::Command(command) => command,
+            Target::Remote(remote) => {
+                let detail = format!("`{}`: this version starts programs only", remote.shown());
+                return Err(self.error(Kind::CannotStart, &detail, Vec::new()));
+            }
+        };
         let (process, pipes) =
             stdio::start(command, &self.around.environment).map_err(|error| {
                 let detail = format!("`{}`: {}", command.program, stdio::explain(&error));

@@ -16,6 +16,7 @@ use tokio::fs;
 use tokio::time;
 
 use crate::config;
+use crate::config::Target;
 use crate::upstream::negotiate::Agreed;
 use crate::wire::era::Era;
 
@@ -47,15 +48,27 @@ struct Written {
 impl Memory {
     /// Names the file for `config` below the directory `state`.
     pub(super) fn new(state: &Path, config: &config::Upstream) -> Self {
-        let command = &config.command;
         let mut digest = Sha256::new();
-        let env = command.env.iter().flat_map(|(name, value)| [name, value]);
-        for part in std::iter::once(&command.program).chain(&command.args).chain(env) {
-            digest.update(part.as_bytes());
+        let mut add = |part: &[u8]| {
+            digest.update(part);
             digest.update([0]);
-        }
-        if let Some(directory) = &command.cwd {
-            digest.update(directory.as_os_str().as_encoded_bytes());
+        };
+        match &config.target {
+            Target::Command(command) => {
+                let env = command.env.iter().flat_map(|(name, value)| [name, value]);
+                for part in std::iter::once(&command.program).chain(&command.args).chain(env) {
+                    add(part.as_bytes());
+                }
+                if let Some(directory) = &command.cwd {
+                    digest.update(directory.as_os_str().as_encoded_bytes());
+                }
+            }
+            Target::Remote(remote) => {
+                add(remote.url.as_str().as_bytes());
+                for part in remote.headers.iter().flat_map(|(name, value)| [name, value]) {
+                    add(part.as_bytes());
+                }
+            }
         }
         let digest = digest.finalize();
         let hash = digest.iter().take(8).fold(String::new(), |mut hash, byte| {
