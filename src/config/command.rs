@@ -18,7 +18,7 @@ use crate::config::problem::Problem;
 use crate::config::units::Misread;
 use crate::config::validate::Check;
 
-/// A variable or header named like this holds a secret even if its value is written out in the file.
+/// A variable or header named like this holds a secret even if the file writes its value out.
 const SECRET_NAMES: &[&str] =
     &["TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL", "AUTH", "COOKIE"];
 

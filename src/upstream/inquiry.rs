@@ -22,7 +22,8 @@ const LIMIT: usize = 32;
 /// The key of the one question a legacy request asks.
 const KEY: &str = "question";
 
-/// Takes a request of the upstream to its caller and answers it when the caller did.
+/// Takes a request of the upstream to its caller and answers it when the caller did. Where it
+/// came with the answer to the request `origin`, the caller of that one is meant.
 ///
 /// Returns what takes the question back, or nothing if it was answered at once. Whatever the
 /// caller cannot answer is refused at once, so that the upstream never waits for nothing.
@@ -30,6 +31,7 @@ pub(super) fn begin(
     connection: &Connection,
     request: Request,
     unanswered: usize,
+    origin: Option<u64>,
 ) -> Option<CancellationToken> {
     let Some(input) = InputRequest::parse(&request.method, request.params) else {
         let problem = format!("a client does not answer `{}`", request.method);
@@ -38,7 +40,7 @@ pub(super) fn begin(
         return None;
     };
     let kind = input.kind();
-    let meant = if unanswered < LIMIT { connection.meant() } else { Err(Refusal::TooMany) };
+    let meant = if unanswered < LIMIT { connection.meant(origin) } else { Err(Refusal::TooMany) };
     let meant = match meant {
         Ok(meant) => meant,
         Err(refusal) => {
@@ -46,7 +48,7 @@ pub(super) fn begin(
             return None;
         }
     };
-    let taken_back = CancellationToken::new();
+    let taken_back = connection.closed().child_token();
     let (ours, theirs) = (connection.clone(), taken_back.clone());
     connection.tasks().spawn(async move {
         tokio::select! {
