@@ -1,15 +1,24 @@
 //! What follows from what happens, without any process.
 
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use tokio::time::Instant;
+
 use crate::catalog;
+use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::catalog::Rules;
 use crate::catalog::Source;
 use crate::control::announce::Announced;
 use crate::control::instructions;
+use crate::control::plan::Lasts;
 use crate::control::plan::Listings;
 use crate::exchange::mailbox::ListKind;
 use crate::ids::UpstreamId;
+use crate::router::Lasting;
 use crate::wire::Raw;
+use crate::wire::freshness::Freshness;
 
 fn id(name: &str) -> UpstreamId {
     UpstreamId::new(name)
@@ -33,7 +42,7 @@ fn a_list_waits_until_everybody_listed_or_failed() {
     let mut listings = Listings::new([id("a"), id("b")]);
     assert!(!listings.are_settled());
     assert!(listings.begin(&id("a")));
-    assert!(!listings.listed(&id("a"), listing(&["x"])));
+    assert!(!listings.listed(&id("a"), listing(&["x"]), IndexMap::new()));
     assert!(!listings.are_settled());
     listings.failed(&id("b"), "gone".to_owned());
     assert_eq!(listings.failures()[&id("b")], "gone");
@@ -59,20 +68,51 @@ fn a_change_while_listing_leads_to_one_more_listing() {
     assert!(listings.begin(&id("a")));
     assert!(!listings.begin(&id("a")), "it is being asked already");
     assert!(!listings.begin(&id("a")));
-    assert!(listings.listed(&id("a"), listing(&["x"])), "what came is stale");
+    assert!(listings.listed(&id("a"), listing(&["x"]), IndexMap::new()), "what came is stale");
     assert!(listings.begin(&id("a")));
-    assert!(!listings.listed(&id("a"), listing(&["x"])));
+    assert!(!listings.listed(&id("a"), listing(&["x"]), IndexMap::new()));
 }
 
 #[test]
 fn what_was_listed_outlives_a_failure() {
     let mut listings = Listings::new([id("a")]);
     listings.begin(&id("a"));
-    listings.listed(&id("a"), listing(&["x"]));
+    listings.listed(&id("a"), listing(&["x"]), IndexMap::new());
     listings.begin(&id("a"));
     listings.failed(&id("a"), "gone".to_owned());
     assert_eq!(*listings.get(&id("a")).unwrap(), listing(&["x"]));
     assert!(listings.begin(&id("a")), "it can be asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_merged_list_lasts_as_long_as_all_of_its_parts() {
+    let now = Instant::now();
+    let lasts = |seconds, is_public, is_told| {
+        let freshness = Freshness { ttl: Duration::from_secs(seconds), is_public };
+        let lasting = Lasting::new(now, freshness);
+        IndexMap::from([(Kind::Tools, Lasts { lasting, is_told })])
+    };
+    let left = |listings: &Listings, after| {
+        let lasting = listings.lasting();
+        lasting.get(&Kind::Tools).map(|it| it.at(now + Duration::from_secs(after)))
+    };
+    let freshness =
+        |seconds, is_public| Some(Freshness { ttl: Duration::from_secs(seconds), is_public });
+    let mut listings = Listings::new([id("a"), id("b"), id("c")]);
+    listings.listed(&id("a"), listing(&["x"]), lasts(100, true, false));
+    listings.listed(&id("b"), listing(&["x"]), lasts(300, true, true));
+    assert_eq!(left(&listings, 0), None, "one is missing");
+    listings.listed(&id("c"), listing(&[]), IndexMap::new());
+    assert_eq!(left(&listings, 0), freshness(100, true), "one has no such list");
+    assert_eq!(left(&listings, 40), freshness(60, true));
+    assert_eq!(left(&listings, 200), freshness(0, true));
+    listings.listed(&id("b"), listing(&["x"]), lasts(300, false, true));
+    assert_eq!(left(&listings, 0), freshness(100, false));
+    assert!(listings.lasting().get(&Kind::Prompts).is_none());
+
+    let outdated = |listings: &Listings, after| listings.outdated(now + Duration::from_secs(after));
+    assert_eq!(outdated(&listings, 99), []);
+    assert_eq!(outdated(&listings, 1000), [id("a")], "who tells of changes need not be asked");
 }
 
 #[test]

@@ -189,6 +189,7 @@ fn router() -> Arc<Router> {
         upstreams: IndexMap::new(),
         unlisted: Vec::new(),
         failures: IndexMap::new(),
+        lasting: IndexMap::new(),
         instructions: None,
     };
     let router = Router::new(snapshot, Callers::default(), Duration::ZERO);

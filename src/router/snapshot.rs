@@ -3,9 +3,11 @@
 use indexmap::IndexMap;
 
 use crate::catalog::Catalog;
+use crate::catalog::Kind;
 use crate::catalog::name;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::Lasting;
 use crate::upstream;
 
 /// One generation; it never changes.
@@ -21,6 +23,8 @@ pub struct Snapshot {
     pub unlisted: Vec<UpstreamId>,
     /// Why upstreams could not be listed the last time.
     pub failures: IndexMap<UpstreamId, String>,
+    /// How long each list stays fresh; not at all if it is not here.
+    pub lasting: IndexMap<Kind, Lasting>,
     /// What upstreams tell a model about themselves, merged.
     pub instructions: Option<String>,
 }

@@ -15,6 +15,7 @@ use crate::upstream::modern;
 use crate::upstream::negotiate::Agreed;
 use crate::wire::Raw;
 use crate::wire::era::Era;
+use crate::wire::freshness::Freshness;
 use crate::wire::object;
 
 /// The most pages one list may have; more is taken for a cursor that leads nowhere.
@@ -66,7 +67,8 @@ impl Session {
         converse(&self.connection, sending, |_| params).await
     }
 
-    /// Lists everything `method` has to offer under `key`, all pages.
+    /// Lists everything `method` has to offer under `key`, all pages, and says how long that may be
+    /// kept.
     ///
     /// A cursor that comes twice, or a list without end, fails.
     pub(super) async fn list(
@@ -74,8 +76,9 @@ impl Session {
         method: &str,
         key: &str,
         limit: Duration,
-    ) -> Result<Vec<Raw>, Fault> {
+    ) -> Result<(Vec<Raw>, Freshness), Fault> {
         let mut items = Vec::new();
+        let mut freshness: Option<Freshness> = None;
         let mut cursors: Vec<Raw> = Vec::new();
         for _ in 0..PAGES {
             let params = cursors.last().map(page);
@@ -83,12 +86,14 @@ impl Session {
             let Some(page) = result.member(key).and_then(|page| page.elements()) else {
                 return Err(self.bad_list(method, &format!("has no array `{key}`")));
             };
+            let hints = Freshness::of(&result);
+            freshness = Some(freshness.map_or(hints, |before| before.and(hints)));
             items.extend(page.iter().map(Raw::detached));
             if items.len() > ITEMS {
                 return Err(self.bad_list(method, &format!("has more than {ITEMS} items")));
             }
             let next = result.member("nextCursor").filter(|cursor| cursor.get() != "null");
-            let Some(next) = next else { return Ok(items) };
+            let Some(next) = next else { return Ok((items, freshness.unwrap_or_default())) };
             if cursors.contains(&next) {
                 return Err(self.bad_list(method, "gives the same cursor again"));
             }
