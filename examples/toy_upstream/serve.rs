@@ -179,8 +179,8 @@ async fn answer(toy: &Toy, id: &str, message: Incoming, token: &CancellationToke
     };
     toy.state().running.remove(id);
     match outcome {
-        Outcome::Result(text) => toy.out.result(id, &dress(era, &text, false)),
-        Outcome::Cacheable(text) => toy.out.result(id, &dress(era, &text, true)),
+        Outcome::Result(text) => toy.out.result(id, &dress(era, &text, "")),
+        Outcome::Cacheable(text) => toy.out.result(id, &dress(era, &text, &kept(toy.flags.ttl))),
         Outcome::Verbatim(text) => toy.out.result(id, &text),
         Outcome::Refused(refusal) => toy.out.error(id, &refusal),
         Outcome::Silent => {}
@@ -234,7 +234,8 @@ fn discovered(toy: &Toy) -> String {
 
 /// The members that tell what the server can do.
 fn offer(toy: &Toy, era: Era) -> String {
-    let tools = r#""tools":{"listChanged":true}"#;
+    let tells = !toy.flags.no_list_changed;
+    let tools = format!(r#""tools":{{"listChanged":{tells}}}"#);
     let resources = r#""resources":{"subscribe":true,"listChanged":true}"#;
     let prompts = r#""prompts":{"listChanged":true},"logging":{}"#;
     // 2024-11-05 does not know the capability.
@@ -250,12 +251,17 @@ fn identity() -> &'static str {
     r#"{"name":"toy","title":"Toy Upstream","version":"1.0.0"}"#
 }
 
+/// How long a modern result may be kept.
+fn kept(ttl: Option<u64>) -> String {
+    let scope = if ttl.is_some() { "public" } else { "private" };
+    format!(r#""ttlMs":{},"cacheScope":"{scope}","#, ttl.unwrap_or(0))
+}
+
 /// Adds what every modern result must carry.
-fn dress(era: Era, text: &str, cacheable: bool) -> String {
+fn dress(era: Era, text: &str, kept: &str) -> String {
     if era == Era::Legacy {
         return text.to_owned();
     }
-    let kept = if cacheable { r#""ttlMs":0,"cacheScope":"private","# } else { "" };
     let meta = format!(r#""_meta":{{"io.modelcontextprotocol/serverInfo":{}}}"#, identity());
     let comma = if text == "{}" { "" } else { "," };
     let rest = text.strip_prefix('{').unwrap_or(text);

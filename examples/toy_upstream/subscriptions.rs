@@ -110,6 +110,9 @@ pub(crate) fn end_listens(toy: &Toy) -> usize {
 
 /// Tells everybody who wants to know that a list changed.
 pub(crate) fn list_changed(toy: &Toy, legacy: bool, kind: &str) {
+    if toy.flags.no_list_changed {
+        return;
+    }
     let method = format!("notifications/{kind}/list_changed");
     if legacy {
         toy.out.notify_aside(&method, "{}");

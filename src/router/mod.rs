@@ -5,6 +5,8 @@
 
 /// Why a request has no result.
 pub mod error;
+/// How long a list stays fresh.
+pub mod lasting;
 /// What one request sees of the world.
 pub mod snapshot;
 /// What there is to be seen.
@@ -49,6 +51,7 @@ use crate::wire::Raw;
 use crate::wire::method;
 
 pub use self::error::Error;
+pub use self::lasting::Lasting;
 pub use self::own::definitions;
 pub use self::snapshot::Snapshot;
 pub use self::view::View;

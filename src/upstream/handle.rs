@@ -33,6 +33,7 @@ use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
+use crate::wire::freshness::Freshness;
 use crate::wire::method;
 use crate::wire::object;
 
@@ -172,14 +173,19 @@ impl Handle {
             (method::RESOURCES_LIST, "resources", "resources"),
             (method::TEMPLATES_LIST, "resourceTemplates", "resources"),
         ];
-        let mut lists = Vec::with_capacity(wanted.len());
-        for (method, key, capability) in wanted {
-            let has_it = session.agreed.can(&[capability]);
-            lists.push(if has_it { one_list(&session, method, key).await? } else { Vec::new() });
+        let mut listed = Listed::default();
+        let Listed { tools, prompts, resources, templates, freshness } = &mut listed;
+        let places = [tools, prompts, resources, templates];
+        for (((method, key, capability), place), fresh) in
+            wanted.into_iter().zip(places).zip(freshness)
+        {
+            if session.agreed.can(&[capability]) {
+                let (items, hints) = one_list(&session, method, key).await?;
+                *place = items;
+                *fresh = Some(hints);
+            }
         }
-        let mut lists = lists.into_iter();
-        let mut next = || lists.next().unwrap_or_default();
-        Ok(Listed { tools: next(), prompts: next(), resources: next(), templates: next() })
+        Ok(listed)
     }
 
     /// Asks to be told when the resource `uri` changes, for as long as somebody wants to know.
@@ -254,12 +260,16 @@ impl Handle {
 }
 
 /// One list of an upstream; a server without it has nothing in it.
-async fn one_list(session: &Session, method: &str, key: &str) -> Result<Vec<Raw>, Fault> {
+async fn one_list(
+    session: &Session,
+    method: &str,
+    key: &str,
+) -> Result<(Vec<Raw>, Freshness), Fault> {
     match session.list(method, key, LIST_LIMIT).await {
         Err(Fault::Answered(error)) => {
             let upstream = session.connection.upstream();
             tracing::warn!(%upstream, method, error = error.get(), "a list was refused");
-            Ok(Vec::new())
+            Ok((Vec::new(), Freshness::default()))
         }
         other => other,
     }

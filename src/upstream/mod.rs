@@ -43,6 +43,7 @@ use crate::config;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
 use crate::wire::Raw;
+use crate::wire::freshness::Freshness;
 use crate::wire::object;
 
 pub use self::error::Error;
@@ -128,6 +129,8 @@ pub struct Listed {
     pub resources: Vec<Raw>,
     /// Its resource templates.
     pub templates: Vec<Raw>,
+    /// How long each of them may be kept, in this order; nothing for one it was not asked for.
+    pub freshness: [Option<Freshness>; 4],
 }
 
 /// What an upstream is doing, for reports.
