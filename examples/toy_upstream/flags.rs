@@ -57,6 +57,9 @@ pub(crate) struct Flags {
     /// The scheme of the resources it offers.
     #[arg(long, default_value = "toy")]
     pub(crate) scheme: String,
+    /// Offers tools whose calls become tasks, and says so in either era.
+    #[arg(long)]
+    pub(crate) tasks: bool,
     /// Keeps running when stdin closes, and on SIGTERM.
     #[arg(long)]
     pub(crate) ignore_stdin_eof: bool,

@@ -10,6 +10,7 @@ mod flags;
 mod lists;
 mod serve;
 mod subscriptions;
+mod tasks;
 mod tools;
 mod wire;
 

@@ -113,3 +113,15 @@ pub(crate) fn touched(toy: &Toy, uri: &str) -> usize {
     }
     ids.len() + usize::from(legacy)
 }
+
+/// Tells everybody who wants to know how a task is; `task` are the members of its JSON.
+pub(crate) fn task_changed(toy: &Toy, id: &str, task: &str) {
+    let wants = |filter: &Value| {
+        let tasks = filter.get("taskIds").and_then(Value::as_array);
+        tasks.is_some_and(|tasks| tasks.contains(&json!(id)))
+    };
+    for listen in toy.state().subscriptions.listening(wants) {
+        let meta = format!(r#""_meta":{{"{SUBSCRIPTION}":{listen}}}"#);
+        toy.out.notify("notifications/tasks", &format!("{{{task},{meta}}}"));
+    }
+}

@@ -4,6 +4,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::serve::Toy;
+use crate::tasks;
 
 /// Name, what it does, names of its arguments.
 const TOOLS: &[(&str, &str, &[&str])] = &[
@@ -35,6 +36,9 @@ pub(crate) fn definitions(toy: &Toy) -> Vec<String> {
         Some(given) => given.clone(),
         None => TOOLS.iter().map(own).collect(),
     };
+    if toy.flags.tasks {
+        all.extend(tasks::definitions());
+    }
     let extra = (1..=toy.flags.tools).map(|number| format!("extra_{number}"));
     let added = (1..=toy.state().added).map(|number| format!("added_{number}"));
     let like_echo = extra.chain(added).map(|name| define(&name, "Works like `echo`.", &[]));

@@ -24,7 +24,6 @@ use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::frame;
 use crate::wire::frame::Response;
-use crate::wire::meta;
 use crate::wire::method;
 
 /// How many questions one client may have unanswered.
@@ -155,18 +154,6 @@ async fn collect(sent: &mut [Sent]) -> Option<Answers> {
 }
 
 /// Returns the parameters of a question, with the name of the upstream that asks.
-///
-/// The client sees only Conflux; the person in front of it must see who wants to know.
 pub(super) fn labelled(from: &UpstreamId, request: &InputRequest) -> Option<Raw> {
-    let named =
-        (request.method() == method::ELICIT).then(|| with_name(from, request.params()?)).flatten();
-    let params = named.as_ref().or(request.params());
-    meta::edit(params, &[(meta::CONFLUX_UPSTREAM, Raw::of(from.as_str()).get())], &[])
-}
-
-fn with_name(from: &UpstreamId, params: &Raw) -> Option<Raw> {
-    let message = params.member("message")?.string()?;
-    let object = params.object().ok()?;
-    let message = Raw::of(&format!("[{from}] {message}"));
-    Some(object.edit().set("message", message.get()).apply())
+    request.labelled(from)
 }

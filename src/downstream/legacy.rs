@@ -10,6 +10,7 @@ use crate::downstream::connection;
 use crate::downstream::connection::Connection;
 use crate::downstream::level::Level;
 use crate::downstream::level::Wanted;
+use crate::downstream::tasks;
 use crate::exchange::Exchange;
 use crate::exchange::Wishes;
 use crate::wire::Raw;
@@ -46,8 +47,11 @@ impl Connection {
         };
         let caller = Arc::clone(&client.caller);
         let capabilities = Arc::clone(caller.capabilities());
-        let wishes =
-            Wishes { progress: meta.progress_token.is_some(), log_level: shared.level.raw() };
+        let wishes = Wishes {
+            progress: meta.progress_token.is_some(),
+            log_level: shared.level.raw(),
+            tasks: tasks::of_session(self.session),
+        };
         let (exchange, way_back) = Exchange::new(caller, capabilities, wishes);
         let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else { return };
         let stream = Stream {

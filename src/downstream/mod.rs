@@ -27,6 +27,7 @@ mod outbox;
 mod park;
 mod rounds;
 mod seal;
+mod tasks;
 mod watches;
 
 #[cfg(test)]

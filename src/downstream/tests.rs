@@ -239,6 +239,8 @@ conversations! {
     listen
     malformed
     modern
+    tasks
+    tasks_before
     too_long
 }
 

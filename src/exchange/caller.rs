@@ -13,6 +13,7 @@ use crate::exchange::ask::Ask;
 use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Refusal;
 use crate::exchange::mailbox::Mailbox;
+use crate::exchange::task;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
@@ -47,6 +48,13 @@ impl Capabilities {
             }
         }
         Self { raw, answerable }
+    }
+
+    /// Returns which kind of tasks a modern request with this declaration can be given.
+    pub fn tasks(&self) -> task::Dialect {
+        let extensions = self.raw.as_ref().and_then(|raw| raw.member("extensions"));
+        let declared = extensions.is_some_and(|all| all.member(task::EXTENSION).is_some());
+        if declared { task::Dialect::Extension } else { task::Dialect::None }
     }
 
     /// Returns the declaration as it came, if there was one.
@@ -122,13 +130,24 @@ impl Caller {
     }
 }
 
-/// The callers that are there now.
+/// The callers that are there now, and how tasks are named to them.
 #[derive(Clone, Debug, Default)]
 pub struct Callers {
     present: Arc<Mutex<Vec<Weak<Caller>>>>,
+    task_ids: Arc<task::Ids>,
 }
 
 impl Callers {
+    /// Starts with nobody; tasks get `task_ids`.
+    pub fn new(task_ids: task::Ids) -> Self {
+        Self { task_ids: Arc::new(task_ids), ..Self::default() }
+    }
+
+    /// Returns what makes and reads the ids under which callers know tasks.
+    pub fn task_ids(&self) -> &task::Ids {
+        &self.task_ids
+    }
+
     /// Counts a caller as present for as long as someone holds it.
     pub fn attach(&self, caller: &Arc<Caller>) {
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);

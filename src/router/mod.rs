@@ -14,6 +14,7 @@ mod list;
 mod mentions;
 mod own;
 mod subscribe;
+mod task;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +88,11 @@ impl Router {
             method::RESOURCES_SUBSCRIBE => self.subscribe(params, exchange).await,
             method::RESOURCES_UNSUBSCRIBE => self.unsubscribe(params, exchange).await,
             method::SET_LEVEL => self.set_level(params),
+            method::TASKS_GET
+            | method::TASKS_RESULT
+            | method::TASKS_LIST
+            | method::TASKS_UPDATE
+            | method::TASKS_CANCEL => Box::pin(self.task(method, params, exchange)).await,
             _ => Err(Error::UnknownMethod(method.to_owned())),
         }
     }

@@ -27,6 +27,7 @@ use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::ids::UpstreamId;
 use crate::upstream::Lists;
+use crate::upstream::task;
 use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::frame;
@@ -71,6 +72,7 @@ struct Shared {
     table: Mutex<Table>,
     callers: Callers,
     lists: watch::Sender<Lists>,
+    live: task::Registry,
     tasks: TaskTracker,
     closed: CancellationToken,
 }
@@ -91,6 +93,7 @@ struct Pending {
     exchange: Option<Exchange>,
     asking: Arc<AtomicUsize>,
     is_slow: bool,
+    role: Option<task::Role>,
 }
 
 /// What a connection needs to know about the world around it.
@@ -117,6 +120,7 @@ impl Connection {
             table: Mutex::default(),
             callers: around.callers.clone(),
             lists: around.lists.clone(),
+            live: task::Registry::default(),
             tasks: around.tasks.clone(),
             closed: CancellationToken::new(),
         }))
@@ -130,6 +134,11 @@ impl Connection {
     /// Returns whom it may tell and ask outside of calls.
     pub(super) fn callers(&self) -> &Callers {
         &self.0.callers
+    }
+
+    /// Returns the tasks that calls on it became.
+    pub(super) fn live(&self) -> &task::Registry {
+        &self.0.live
     }
 
     /// Returns where its tasks are counted.
@@ -167,9 +176,9 @@ impl Connection {
         table.used = Some(Instant::now());
         let number = table.last;
         let (exchange, shared) = (exchange.cloned(), Arc::clone(&asking));
-        table
-            .calls
-            .insert(number, Pending { events, answer, exchange, asking: shared, is_slow: false });
+        let (is_slow, role) = (false, None);
+        let pending = Pending { events, answer, exchange, asking: shared, is_slow, role };
+        table.calls.insert(number, pending);
         drop(table);
         Some(Call { connection: self.clone(), number, incoming, asking, sent: false })
     }
@@ -201,13 +210,40 @@ impl Connection {
         }
     }
 
+    /// Says what the request `number`, which is not sent yet, has to do with a task.
+    pub(super) fn assign(&self, number: u64, role: task::Role) {
+        let mut table = self.lock();
+        let Some(pending) = table.calls.get_mut(&number) else { return };
+        if let task::Role::Serves(id) = &role {
+            for incoming in self.live().take_held(id) {
+                // There is more room than is ever held.
+                drop(pending.events.try_send(incoming));
+            }
+        }
+        pending.role = Some(role);
+    }
+
+    /// Returns the request that waits for the result of the task `id`.
+    pub(super) fn serving(&self, id: &str) -> Option<Meant> {
+        let table = self.lock();
+        let serves = |pending: &Pending| matches!(&pending.role, Some(task::Role::Serves(served)) if served == id);
+        let all = table.calls.iter().filter(|(_, pending)| serves(pending));
+        let (number, pending) = all.max_by_key(|(number, _)| **number)?;
+        let exchange = pending.exchange.clone()?;
+        Some(Meant::Call { number: *number, exchange, asking: Arc::clone(&pending.asking) })
+    }
+
     /// Gives the request `number` its answer.
     pub(super) fn finish(&self, number: u64, answer: Incoming) {
         let pending = self.remove(number);
-        let Some(pending) = pending else {
+        let Some(mut pending) = pending else {
             tracing::debug!(upstream = %self.upstream(), number, "answer to nothing");
             return;
         };
+        if let (Some(role), Incoming::Answer(Ok(result))) = (pending.role.take(), &answer) {
+            // Here, so that what the task says right behind the answer finds its way.
+            task::became(self, number, role, result);
+        }
         drop(pending.answer.send(answer));
     }
 
@@ -231,8 +267,17 @@ impl Connection {
     /// A caller without room for it is waited for once, at most [`PATIENCE`]; from then on it
     /// misses what it has no room for, because everybody else would wait with it.
     pub(super) async fn tell(&self, number: u64, incoming: Incoming) {
-        let pending = self.lock().calls.get(&number).map(|it| (it.events.clone(), it.is_slow));
-        let Some((events, is_slow)) = pending else { return };
+        let pending = |number| {
+            self.lock().calls.get(&number).map(|it| (number, it.events.clone(), it.is_slow))
+        };
+        let (incoming, found) = match pending(number) {
+            Some(found) => (incoming, Some(found)),
+            None => match task::late(self, number, incoming) {
+                Some((number, incoming)) => (incoming, pending(number)),
+                None => return,
+            },
+        };
+        let Some((number, events, is_slow)) = found else { return };
         let Err(mpsc::error::TrySendError::Full(incoming)) = events.try_send(incoming) else {
             return;
         };
@@ -270,8 +315,12 @@ impl Connection {
         self.0.callers.only().map(Meant::Caller)
     }
 
-    /// Returns since when no caller's request is under way; nothing while one is.
+    /// Returns since when no caller's request is under way; nothing while one is, or while a task
+    /// has not ended.
     pub(super) fn idle_since(&self) -> Option<Instant> {
+        if self.live().is_any_live() {
+            return None;
+        }
         let table = self.lock();
         let is_busy = table.calls.values().any(|pending| pending.exchange.is_some());
         if is_busy { None } else { table.used }

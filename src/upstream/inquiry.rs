@@ -12,6 +12,7 @@ use crate::exchange::ask::Kind;
 use crate::exchange::ask::Refusal;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::Meant;
+use crate::upstream::task;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::frame;
@@ -31,6 +32,7 @@ pub(super) fn begin(
     request: Request,
     unanswered: usize,
 ) -> Option<CancellationToken> {
+    let named = task::named_by(request.params.as_ref());
     let Some(input) = InputRequest::parse(&request.method, request.params) else {
         let problem = format!("a client does not answer `{}`", request.method);
         let error = frame::error(code::METHOD_NOT_FOUND, &problem, None);
@@ -38,7 +40,11 @@ pub(super) fn begin(
         return None;
     };
     let kind = input.kind();
-    let meant = if unanswered < LIMIT { connection.meant() } else { Err(Refusal::TooMany) };
+    let meant = if unanswered < LIMIT {
+        task::meant(connection, named.as_deref())
+    } else {
+        Err(Refusal::TooMany)
+    };
     let meant = match meant {
         Ok(meant) => meant,
         Err(refusal) => {
@@ -46,11 +52,13 @@ pub(super) fn begin(
             return None;
         }
     };
+    let input = input.with(|params| task::addressed(connection, &meant, params));
     let taken_back = CancellationToken::new();
     let (ours, theirs) = (connection.clone(), taken_back.clone());
     connection.tasks().spawn(async move {
         tokio::select! {
             outcome = ask(&ours, meant, input) => {
+                let outcome = outcome.map(|answer| task::answered(answer, named.as_deref()));
                 ours.answer(&request.id, outcome.as_ref()).await;
             }
             () = theirs.cancelled() => {}

@@ -14,6 +14,7 @@ mod connection;
 mod converse;
 mod handle;
 mod inquiry;
+mod key;
 mod legacy;
 mod memory;
 mod modern;
@@ -21,6 +22,7 @@ mod negotiate;
 mod reader;
 mod session;
 mod state;
+mod task;
 mod transport;
 mod upkeep;
 mod watch;
@@ -41,7 +43,9 @@ use crate::wire::object;
 
 pub use self::error::Error;
 pub use self::handle::Handle;
+pub use self::key::task_ids;
 pub use self::negotiate::Agreed;
+pub use self::task::Need;
 pub use self::watch::Change;
 pub use self::watch::Watch;
 
@@ -90,6 +94,8 @@ struct Wants {
     level: Option<Raw>,
     /// The resources whose changes somebody wants to hear of.
     resources: Vec<String>,
+    /// The tasks somebody wants to hear of, as often as somebody does.
+    tasks: Vec<String>,
 }
 
 /// What every upstream is given.
