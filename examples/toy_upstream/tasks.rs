@@ -69,8 +69,8 @@ pub(crate) fn definitions() -> Vec<String> {
         let execution = json!({"taskSupport": support, "x-unknown": 1});
         json!({"name": name, "inputSchema": schema, "execution": execution}).to_string()
     };
-    let report = json!({"name": "tasks", "inputSchema": {"type": "object"}}).to_string();
-    vec![tool("work", "optional"), tool("must_work", "required"), report]
+    let plain = |name: &str| json!({"name": name, "inputSchema": {"type": "object"}}).to_string();
+    vec![tool("work", "optional"), tool("must_work", "required"), plain("tasks"), plain("end_task")]
 }
 
 /// Runs a call of one of these tools; nothing if it is another one.
@@ -80,6 +80,12 @@ pub(crate) async fn call(toy: &Arc<Toy>, era: Era, params: &Params) -> Option<Ou
         "work" => false,
         "must_work" => true,
         "tasks" => return Some(report(toy)),
+        "end_task" => {
+            let arguments = params.parts.arguments.as_ref().map_or("{}", |raw| raw.get());
+            let arguments: Value = serde_json::from_str(arguments).unwrap_or_default();
+            let id = arguments.get("id").and_then(Value::as_str).unwrap_or_default();
+            return Some(cancel(toy, era, id));
+        }
         _ => return None,
     };
     let declared = || params.parts.meta.capabilities.as_ref()?.get("extensions")?.get(EXTENSION);

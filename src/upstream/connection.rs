@@ -214,7 +214,7 @@ impl Connection {
     pub(super) fn assign(&self, number: u64, role: task::Role) {
         let mut table = self.lock();
         let Some(pending) = table.calls.get_mut(&number) else { return };
-        if let task::Role::Serves(id) = &role {
+        if let Some(id) = role.served() {
             for incoming in self.live().take_held(id) {
                 // There is more room than is ever held.
                 drop(pending.events.try_send(incoming));
@@ -226,8 +226,10 @@ impl Connection {
     /// Returns the request that waits for the result of the task `id`.
     pub(super) fn serving(&self, id: &str) -> Option<Meant> {
         let table = self.lock();
-        let serves = |pending: &Pending| matches!(&pending.role, Some(task::Role::Serves(served)) if served == id);
-        let all = table.calls.iter().filter(|(_, pending)| serves(pending));
+        let all = table
+            .calls
+            .iter()
+            .filter(|(_, pending)| pending.role.as_ref().and_then(task::Role::served) == Some(id));
         let (number, pending) = all.max_by_key(|(number, _)| **number)?;
         let exchange = pending.exchange.clone()?;
         Some(Meant::Call { number: *number, exchange, asking: Arc::clone(&pending.asking) })

@@ -25,7 +25,7 @@ pub async fn task_ids(state: &Path) -> Ids {
     match time::timeout(LIMIT, key(state)).await {
         Ok(Ok(key)) => return Ids::new(&key),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "the key of task ids cannot be kept; they end with this process");
+            tracing::warn!(%error, "cannot keep the key of task ids; they end with this process");
         }
         Err(_) => tracing::warn!("the disk is slow; the ids of tasks end with this process"),
     }

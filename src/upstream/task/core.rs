@@ -125,13 +125,13 @@ async fn wait(
         legacy::request_as(connection, method, Some(&asking), exchange, limit, role).await?;
     let Some(status) = Status::created(&result, Dialect::Core) else { return Ok(result) };
     let id = status.id.clone();
-    let fetch = async {
-        let params = super::task_params(&id);
+    let params = super::task_params(&id);
+    let fetch = || {
         let role = Role::Serves(id.clone());
         let method = method::TASKS_RESULT;
-        legacy::request_as(connection, method, Some(&params), exchange, KEPT, role).await
+        legacy::request_as(connection, method, Some(&params), exchange, KEPT, role)
     };
-    let result = waiting.until(status, fetch).await?;
+    let result = waiting.until(status, KEPT, fetch).await?;
     // The caller knows of no task that it could belong to.
     Ok(shape::relate(&result, None))
 }

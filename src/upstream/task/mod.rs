@@ -66,6 +66,16 @@ pub(super) enum Role {
     Serves(String),
 }
 
+impl Role {
+    /// Returns the task whose result the request waits for.
+    pub(super) fn served(&self) -> Option<&str> {
+        match self {
+            Self::Serves(id) => Some(id),
+            Self::Becomes(..) => None,
+        }
+    }
+}
+
 /// Carries out `tools/call`.
 pub(super) async fn call(
     session: &Arc<Session>,
@@ -136,6 +146,10 @@ fn without_support(tool: Raw) -> Raw {
         return tool;
     }
     let Some(execution) = tool.member("execution") else { return tool };
+    let support = execution.member("taskSupport");
+    if support.is_none_or(|support| support.get() == "\"forbidden\"") {
+        return tool;
+    }
     let (Ok(tool_object), Ok(object)) = (tool.object(), execution.object()) else { return tool };
     let execution = object.edit().remove("taskSupport").apply();
     let is_empty = execution.object().is_ok_and(|object| object.iter().next().is_none());

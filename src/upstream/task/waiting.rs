@@ -29,6 +29,9 @@ use crate::wire::method;
 /// How long nothing may be said to a caller that waits; some give up on silence.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
+/// Why nobody waits any longer.
+const ENDLESS: &str = "its task takes longer than anybody waits";
+
 /// A call whose task is waited for.
 pub(super) struct Waiting<'a> {
     session: &'a Arc<Session>,
@@ -70,27 +73,47 @@ impl<'a> Waiting<'a> {
         Audience::Request { exchange: self.exchange.clone(), news: Arc::clone(&self.news) }
     }
 
-    /// Waits for `fetch`, the request that brings the result of a task of 2025-11-25.
-    pub(super) async fn until(
+    /// Waits for what `fetch`, the request for the result of a task of 2025-11-25, brings.
+    ///
+    /// A server has to answer it only when the task is over; one that says "not yet" is asked
+    /// again. Nothing is waited for longer than `kept`.
+    pub(super) async fn until<F: Future<Output = Result<Raw, Fault>>>(
         &self,
         status: Status,
-        fetch: impl Future<Output = Result<Raw, Fault>>,
+        kept: Duration,
+        fetch: impl Fn() -> F,
     ) -> Result<Raw, Fault> {
         let id = status.id.clone();
-        let mut abandon = Abandon { waiting: self, id: &id, is_over: false };
+        let abandon = Abandon { waiting: self, id: &id, is_over: false };
+        let watch = self.watch(status);
+        let fetched = async {
+            loop {
+                let outcome = fetch().await;
+                let Err(Fault::Answered(_)) = &outcome else { return outcome };
+                match self.look(&id).await {
+                    Ok((_, status)) if status.phase == Phase::Cancelled => {
+                        return Err(self.ended(&because("was cancelled", &status)));
+                    }
+                    Ok((_, status)) if !status.phase.is_last() => {
+                        self.pause(status.poll).await?;
+                    }
+                    Ok(_) | Err(_) => return outcome,
+                }
+            }
+        };
         let outcome = tokio::select! {
             biased;
-            outcome = fetch => outcome,
-            fault = self.watch(status) => Err(fault),
+            outcome = fetched => outcome,
+            fault = watch => Err(fault),
+            () = time::sleep(kept) => Err(self.fault(Kind::TimedOut, ENDLESS)),
         };
-        abandon.is_over = is_an_end(&outcome);
-        outcome
+        abandon.settle(outcome)
     }
 
     /// Waits for the end of a task of the extension, and fulfils what it asks for.
     pub(super) async fn through(&self, mut status: Status) -> Result<Raw, Fault> {
         let id = status.id.clone();
-        let mut abandon = Abandon { waiting: self, id: &id, is_over: false };
+        let abandon = Abandon { waiting: self, id: &id, is_over: false };
         let mut told = Told::nothing();
         let mut answered = Vec::new();
         let until = Instant::now() + super::LONGEST;
@@ -122,14 +145,13 @@ impl<'a> Waiting<'a> {
                 Phase::Cancelled => break Err(self.ended(&because("was cancelled", &status))),
             }
             if Instant::now() >= until {
-                break Err(self.ended("it takes longer than anybody waits"));
+                break Err(self.fault(Kind::TimedOut, ENDLESS));
             }
-            if self.pause(status.poll).await.is_err() {
-                break Err(Fault::Cancelled);
+            if let Err(fault) = self.pause(status.poll).await {
+                break Err(fault);
             }
         };
-        abandon.is_over = status.phase.is_last() || is_an_end(&outcome);
-        outcome
+        abandon.settle(outcome)
     }
 
     /// Looks at a task of 2025-11-25 until it is over; returns only if there will be no result.
@@ -143,8 +165,8 @@ impl<'a> Waiting<'a> {
                 Phase::Completed | Phase::Failed => return std::future::pending().await,
                 Phase::Working | Phase::InputRequired => {}
             }
-            if self.pause(status.poll).await.is_err() {
-                return Fault::Cancelled;
+            if let Err(fault) = self.pause(status.poll).await {
+                return fault;
             }
             status = match self.look(&status.id).await {
                 Ok((_, status)) => status,
@@ -172,11 +194,11 @@ impl<'a> Waiting<'a> {
     }
 
     /// Waits for the next look; fails when the caller no longer waits.
-    async fn pause(&self, poll: Duration) -> Result<(), ()> {
+    async fn pause(&self, poll: Duration) -> Result<(), Fault> {
         tokio::select! {
             () = time::sleep(poll) => Ok(()),
             () = self.news.notified() => Ok(()),
-            () = self.exchange.cancelled().cancelled() => Err(()),
+            () = self.exchange.cancelled().cancelled() => Err(Fault::Cancelled),
         }
     }
 
@@ -210,6 +232,24 @@ impl Told {
     }
 }
 
+impl Abandon<'_> {
+    /// Says how the waiting ended, and whether the task did so too.
+    fn settle(mut self, outcome: Result<Raw, Fault>) -> Result<Raw, Fault> {
+        self.is_over = match &outcome {
+            Ok(_) | Err(Fault::Answered(_)) => true,
+            Err(Fault::Failed(error)) => {
+                matches!(error.kind, Kind::TaskEnded | Kind::ConnectionLost)
+            }
+            Err(Fault::Cancelled) => false,
+        };
+        outcome.map_err(|fault| match fault {
+            // Whatever failed, the task had begun.
+            Fault::Failed(error) => Error { executed: Executed::Unknown, ..error }.into(),
+            other => other,
+        })
+    }
+}
+
 impl Drop for Abandon<'_> {
     fn drop(&mut self) {
         let connection = &self.waiting.session.connection;
@@ -223,15 +263,6 @@ impl Drop for Abandon<'_> {
             // What the server makes of it changes nothing: nobody waits any more.
             drop(extension::end(&session, dialect, &params, CANCEL_LIMIT).await);
         });
-    }
-}
-
-/// Whether the server itself has ended the task.
-fn is_an_end(outcome: &Result<Raw, Fault>) -> bool {
-    match outcome {
-        Ok(_) | Err(Fault::Answered(_)) => true,
-        Err(Fault::Failed(error)) => error.kind == Kind::TaskEnded,
-        Err(Fault::Cancelled) => false,
     }
 }
 
