@@ -60,6 +60,10 @@ pub(crate) struct Flags {
     /// Offers tools whose calls become tasks, and says so in either era.
     #[arg(long)]
     pub(crate) tasks: bool,
+    /// Offers also a prompt `ask` and resources `ask/KIND` that ask, and a tool `visit` that wants an
+    /// address visited first.
+    #[arg(long)]
+    pub(crate) asking: bool,
     /// Keeps running when stdin closes, and on SIGTERM.
     #[arg(long)]
     pub(crate) ignore_stdin_eof: bool,

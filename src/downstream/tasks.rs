@@ -4,7 +4,6 @@ use serde_json::json;
 
 use crate::downstream::codes;
 use crate::exchange::task;
-use crate::exchange::task::Dialect;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::frame::Request;
@@ -22,14 +21,6 @@ pub(super) fn initialized(result: Raw, revision: Revision) -> Raw {
 /// Adds to the result of `server/discover` that Conflux knows the extension.
 pub(super) fn discovered(result: Raw) -> Raw {
     with_capability(result, "extensions", &json!({ task::EXTENSION: {} }))
-}
-
-/// Returns which kind of tasks a client of a session can be given.
-pub(super) fn of_session(revision: Option<Revision>) -> Dialect {
-    match revision {
-        Some(Revision::V2025_11_25) => Dialect::Core,
-        _ => Dialect::None,
-    }
 }
 
 /// Returns the error for a modern request about tasks whose client does not know the extension

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::time;
 
@@ -17,6 +18,8 @@ use crate::wire::method;
 pub enum Kind {
     /// A message of the client's model.
     Sampling,
+    /// The same, with tools the model may call (2025-11-25 and later).
+    SamplingWithTools,
     /// A form the person in front of the client fills in.
     ElicitForm,
     /// An address that person visits.
@@ -29,6 +32,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sampling => "sampling",
+            Self::SamplingWithTools => "sampling with tools",
             Self::ElicitForm => "elicitation by form",
             Self::ElicitUrl => "elicitation by URL",
             Self::Roots => "roots",
@@ -41,22 +45,45 @@ impl fmt::Display for Kind {
 pub struct InputRequest {
     kind: Kind,
     params: Option<Raw>,
+    progress: Option<mpsc::Sender<Raw>>,
 }
 
 impl InputRequest {
     /// Reads a question; nothing if `method` is none that a client answers.
     pub fn parse(method: &str, params: Option<Raw>) -> Option<Self> {
+        let member = |key| params.as_ref().and_then(|params| params.member(key));
         let kind = match method {
+            method::SAMPLE if member("tools").or_else(|| member("toolChoice")).is_some() => {
+                Kind::SamplingWithTools
+            }
             method::SAMPLE => Kind::Sampling,
             method::ROOTS => Kind::Roots,
-            method::ELICIT => {
-                let mode = params.as_ref().and_then(|params| params.member("mode"));
-                let is_url = mode.is_some_and(|mode| mode.get() == "\"url\"");
-                if is_url { Kind::ElicitUrl } else { Kind::ElicitForm }
-            }
+            // Whatever is no address is a form, said or not.
+            method::ELICIT => match member("mode") {
+                Some(mode) if mode.get() == "\"url\"" => Kind::ElicitUrl,
+                _ => Kind::ElicitForm,
+            },
             _ => return None,
         };
-        Some(Self { kind, params })
+        Some(Self { kind, params, progress: None })
+    }
+
+    /// Returns the same question with other parameters.
+    #[must_use]
+    pub fn with_params(self, params: Option<Raw>) -> Self {
+        Self { params, ..self }
+    }
+
+    /// Returns the same question of somebody who wants to hear how far its answer is: the
+    /// parameters of each progress notification go to `progress`, while there is room.
+    #[must_use]
+    pub fn reporting(self, progress: mpsc::Sender<Raw>) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
+    /// Returns where to say how far the answer is, if somebody wants to know.
+    pub fn progress(&self) -> Option<&mpsc::Sender<Raw>> {
+        self.progress.as_ref()
     }
 
     /// Returns what is asked for.
@@ -67,7 +94,7 @@ impl InputRequest {
     /// Returns the method that asks for it.
     pub fn method(&self) -> &'static str {
         match self.kind {
-            Kind::Sampling => method::SAMPLE,
+            Kind::Sampling | Kind::SamplingWithTools => method::SAMPLE,
             Kind::ElicitForm | Kind::ElicitUrl => method::ELICIT,
             Kind::Roots => method::ROOTS,
         }
@@ -85,20 +112,22 @@ impl InputRequest {
     }
 
     /// Returns the parameters with the name of the upstream that asks.
-    ///
-    /// The client sees only Conflux; the person in front of it must see who wants to know.
     pub fn labelled(&self, from: &UpstreamId) -> Option<Raw> {
         let named = match self.kind {
-            Kind::ElicitForm | Kind::ElicitUrl => with_name(from, self.params.as_ref()),
-            Kind::Sampling | Kind::Roots => None,
+            Kind::ElicitForm | Kind::ElicitUrl => {
+                self.params.as_ref().and_then(|params| with_name(from, params))
+            }
+            Kind::Sampling | Kind::SamplingWithTools | Kind::Roots => None,
         };
         let params = named.as_ref().or(self.params.as_ref());
         meta::edit(params, &[(meta::CONFLUX_UPSTREAM, Raw::of(from.as_str()).get())], &[])
     }
 }
 
-fn with_name(from: &UpstreamId, params: Option<&Raw>) -> Option<Raw> {
-    let params = params?;
+/// Returns the parameters of an elicitation with the name of the upstream in front of the message.
+///
+/// The client sees only Conflux; the person in front of it must see who wants to know.
+pub fn with_name(from: &UpstreamId, params: &Raw) -> Option<Raw> {
     let message = params.member("message")?.string()?;
     let object = params.object().ok()?;
     let message = Raw::of(&format!("[{from}] {message}"));
@@ -144,6 +173,9 @@ pub enum Refusal {
     /// The client did not declare that it can answer this.
     #[error("the client does not support {0}")]
     Unsupported(Kind),
+    /// The client's revision has no words for this question.
+    #[error("the client cannot be asked that: {0}")]
+    Unfit(&'static str),
     /// More than one client could be meant, and nothing tells them apart.
     #[error("it is not certain which client is asked")]
     Ambiguous,

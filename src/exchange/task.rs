@@ -127,9 +127,9 @@ fn binding(caller: &Caller, dialect: Dialect) -> Vec<u8> {
     [kind, owner(caller)].concat()
 }
 
-/// Who alone may use the ids given to this caller; everybody who can name one, if that is empty.
+/// Who alone may use the ids given to this caller.
 ///
 /// Not the caller's number: a client that comes back is another caller with the same tasks.
-fn owner(_caller: &Caller) -> &[u8] {
-    &[]
+fn owner(caller: &Caller) -> &[u8] {
+    caller.principal().as_str().as_bytes()
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -28,8 +29,10 @@ use crate::exchange::caller::Callers;
 use crate::ids::UpstreamId;
 use crate::upstream::Lists;
 use crate::upstream::task;
+use crate::upstream::visits::Visits;
 use crate::wire::Id;
 use crate::wire::Raw;
+use crate::wire::era::Revision;
 use crate::wire::frame;
 use crate::wire::method;
 
@@ -75,6 +78,9 @@ struct Shared {
     live: task::Registry,
     tasks: TaskTracker,
     closed: CancellationToken,
+    /// What is spoken, once that is agreed on.
+    revision: OnceLock<Revision>,
+    visits: Visits,
 }
 
 #[derive(Debug, Default)]
@@ -123,6 +129,8 @@ impl Connection {
             live: task::Registry::default(),
             tasks: around.tasks.clone(),
             closed: CancellationToken::new(),
+            revision: OnceLock::new(),
+            visits: Visits::default(),
         }))
     }
 
@@ -139,6 +147,22 @@ impl Connection {
     /// Returns the tasks that calls on it became.
     pub(super) fn live(&self) -> &task::Registry {
         &self.0.live
+    }
+
+    /// Returns which addresses its clients were asked to visit.
+    pub(super) fn visits(&self) -> &Visits {
+        &self.0.visits
+    }
+
+    /// Says which revision is spoken from now on.
+    pub(super) fn agree_on(&self, revision: Revision) {
+        // What was agreed on once holds as long as the connection.
+        let _agreed_on: &Revision = self.0.revision.get_or_init(|| revision);
+    }
+
+    /// Returns which revision is spoken; the newest legacy one while that is being found out.
+    pub(super) fn revision(&self) -> Revision {
+        self.0.revision.get().copied().unwrap_or(Revision::LATEST_LEGACY)
     }
 
     /// Returns where its tasks are counted.

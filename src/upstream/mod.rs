@@ -10,6 +10,7 @@ pub mod error;
 mod tests;
 
 mod actor;
+mod answer;
 mod connection;
 mod converse;
 mod handle;
@@ -25,6 +26,7 @@ mod state;
 mod task;
 mod transport;
 mod upkeep;
+mod visits;
 mod watch;
 
 use std::fmt;

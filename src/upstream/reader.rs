@@ -161,7 +161,7 @@ impl Reader {
             (method::TASK_STATUS, Some(params)) => task::take_status(connection, &params),
             (method::TASK_NEWS, Some(params)) => task::take_news(connection, &params),
             (method::ELICITATION_COMPLETE, Some(params)) => {
-                if let Ok(caller) = connection.callers().only() {
+                if let Some(caller) = connection.visits().over(&params) {
                     caller.mailbox().pass_on(method::ELICITATION_COMPLETE, params);
                 }
             }

@@ -58,7 +58,7 @@ pub enum Need {
 }
 
 /// What a request has to do with a task.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Role {
     /// Its answer may be a task, and for whom that is.
     Becomes(Audience, Dialect),
