@@ -64,6 +64,9 @@ pub(crate) struct Flags {
     /// Says nothing when a list changes.
     #[arg(long)]
     pub(crate) no_list_changed: bool,
+    /// Offers tools whose calls become tasks, and says so in either era.
+    #[arg(long)]
+    pub(crate) tasks: bool,
     /// Offers also a prompt `ask` and resources `ask/KIND` that ask, and a tool `visit` that wants an
     /// address visited first.
     #[arg(long)]

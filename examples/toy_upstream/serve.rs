@@ -22,6 +22,7 @@ use crate::flags::Flags;
 use crate::http::Web;
 use crate::lists;
 use crate::subscriptions;
+use crate::tasks;
 use crate::wire::Incoming;
 use crate::wire::Out;
 use crate::wire::Refusal;
@@ -62,6 +63,7 @@ pub(crate) struct State {
     /// Questions to the client that wait for its answer.
     pub(crate) asked: HashMap<String, oneshot::Sender<Answer>>,
     pub(crate) last_question: u64,
+    pub(crate) tasks: tasks::Tasks,
 }
 
 /// The client's answer to a question: a result or an error, as it came.
@@ -76,6 +78,8 @@ pub(crate) enum Outcome {
     /// The text of a result that leaves exactly so.
     Verbatim(String),
     Refused(Refusal),
+    /// The text of an error object that leaves exactly so.
+    RefusedVerbatim(String),
     /// No answer: the client took the request back.
     Silent,
 }
@@ -160,7 +164,7 @@ fn notified(toy: &Toy, message: &Incoming) {
     }
 }
 
-async fn answer(toy: &Toy, id: &str, message: Incoming, token: &CancellationToken) {
+async fn answer(toy: &Arc<Toy>, id: &str, message: Incoming, token: &CancellationToken) {
     let method = message.method.clone().unwrap_or_default();
     if method == "server/discover" && toy.flags.exit_on_discover {
         die(1);
@@ -183,18 +187,28 @@ async fn answer(toy: &Toy, id: &str, message: Incoming, token: &CancellationToke
         Outcome::Cacheable(text) => toy.out.result(id, &dress(era, &text, &kept(toy.flags.ttl))),
         Outcome::Verbatim(text) => toy.out.result(id, &text),
         Outcome::Refused(refusal) => toy.out.error(id, &refusal),
+        Outcome::RefusedVerbatim(error) => toy.out.error_text(id, &error),
         Outcome::Silent => {}
     }
 }
 
 async fn dispatch(
-    toy: &Toy,
+    toy: &Arc<Toy>,
     id: &str,
     era: Era,
     method: &str,
     message: &Incoming,
     token: &CancellationToken,
 ) -> Outcome {
+    if toy.flags.tasks {
+        let outcome = match method {
+            "tools/call" => tasks::call(toy, era, &message.params).await,
+            _ => tasks::answer(toy, era, method, &message.params, token).await,
+        };
+        if let Some(outcome) = outcome {
+            return outcome;
+        }
+    }
     match method {
         "initialize" => initialize(toy, message),
         "server/discover" => Outcome::Cacheable(discovered(toy)),
@@ -241,7 +255,14 @@ fn offer(toy: &Toy, era: Era) -> String {
     // 2024-11-05 does not know the capability.
     let completes = era == Era::Modern || toy.flags.revision != "2024-11-05";
     let completions = if completes { r#","completions":{}"# } else { "" };
-    let capabilities = format!("{{{tools},{resources},{prompts}{completions}}}");
+    let tasks = match era {
+        _ if !toy.flags.tasks => String::new(),
+        Era::Legacy => {
+            r#","tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}"#.to_owned()
+        }
+        Era::Modern => format!(r#","extensions":{{"{}":{{}}}}"#, tasks::EXTENSION),
+    };
+    let capabilities = format!("{{{tools},{resources},{prompts}{completions}{tasks}}}");
     let instructions = toy.flags.instructions.as_deref();
     let told = instructions.map(|text| format!(r#","instructions":{}"#, quote(text)));
     format!(r#""capabilities":{capabilities}{}"#, told.unwrap_or_default())

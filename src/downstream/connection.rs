@@ -276,7 +276,8 @@ impl Connection {
             level: Arc::clone(&shared.level),
         });
         let caller = Arc::clone(&client.caller);
-        let notices = Notices { caller, session, listens: Arc::clone(&shared.listens) };
+        let router = Arc::clone(&shared.service.router);
+        let notices = Notices { caller, session, listens: Arc::clone(&shared.listens), router };
         let stop = shared.stopping.child_token();
         client.notices = Some(stop.clone());
         shared.tasks.spawn(stop.run_until_cancelled_owned(notices.deliver()));

@@ -45,8 +45,11 @@ impl Connection {
             return reply.at_once(&request.id, &Err(error)).await;
         };
         let capabilities = Arc::clone(caller.capabilities());
-        let wishes =
-            Wishes { progress: meta.progress_token.is_some(), log_level: shared.level.raw() };
+        let wishes = Wishes {
+            progress: meta.progress_token.is_some(),
+            log_level: shared.level.raw(),
+            tasks: capabilities.tasks(),
+        };
         let (exchange, way_back) = Exchange::new(caller, capabilities, wishes);
         let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else {
             return reply.at_once(&request.id, &Err(codes::id_in_use())).await;

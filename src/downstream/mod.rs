@@ -32,6 +32,7 @@ mod park;
 mod question;
 mod rounds;
 mod seal;
+mod tasks;
 mod watches;
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod list;
 mod mentions;
 mod own;
 mod subscribe;
+mod task;
 mod told;
 mod view;
 
@@ -189,6 +190,11 @@ impl Router {
             method::RESOURCES_SUBSCRIBE => self.subscribe(params, exchange).await,
             method::RESOURCES_UNSUBSCRIBE => self.unsubscribe(params, exchange).await,
             method::SET_LEVEL => self.set_level(params),
+            method::TASKS_GET
+            | method::TASKS_RESULT
+            | method::TASKS_LIST
+            | method::TASKS_UPDATE
+            | method::TASKS_CANCEL => Box::pin(self.task(method, params, exchange)).await,
             _ => Err(Error::UnknownMethod(method.to_owned())),
         }
     }
