@@ -18,11 +18,13 @@ use crate::downstream::codes;
 use crate::downstream::http::Shared;
 use crate::downstream::http::body;
 use crate::downstream::http::headers;
+use crate::downstream::http::legacy;
 use crate::downstream::http::modern;
-use crate::downstream::http::status;
+use crate::downstream::http::sse;
 use crate::downstream::http::status::Refusal;
 use crate::router::Router;
 use crate::wire::frame;
+use crate::wire::frame::Defect;
 use crate::wire::frame::Message;
 use crate::wire::meta::RequestMeta;
 
@@ -33,6 +35,8 @@ type Front = State<Arc<Shared>>;
 pub(super) fn all(front: Arc<Shared>) -> Paths {
     Paths::new()
         .route("/mcp", any(everything))
+        .route("/sse", any(channel))
+        .route(sse::MESSAGES, any(channel_message))
         .fallback(nowhere)
         .layer(middleware::from_fn_with_state(Arc::clone(&front), guard))
         .with_state(front)
@@ -47,6 +51,24 @@ async fn guard(State(front): Front, request: Request, next: Next) -> Result<Resp
 async fn everything(State(front): Front, request: Request) -> Result<Response, Refusal> {
     let router = Arc::clone(&front.service.router);
     mcp(&front, router, request).await
+}
+
+/// Where a client of 2024-11-05 opens its stream.
+async fn channel(State(front): Front, request: Request) -> Result<Response, Refusal> {
+    if request.method() != Method::GET {
+        let problem = "open a stream with GET; messages go to the address that it gives";
+        return Err(Refusal::not_allowed("GET", problem));
+    }
+    sse::open(&front, request.headers())
+}
+
+/// Where it posts its messages.
+async fn channel_message(State(front): Front, request: Request) -> Result<Response, Refusal> {
+    if request.method() != Method::POST {
+        return Err(Refusal::not_allowed("POST", "messages are posted here"));
+    }
+    let (head, body) = request.into_parts();
+    sse::post(&front, &head.uri, &head.headers, body).await
 }
 
 async fn nowhere(request: Request) -> Refusal {
@@ -64,7 +86,9 @@ async fn mcp(
     let (head, body) = request.into_parts();
     match head.method {
         Method::POST => post(front, router, &head.headers, body).await,
-        _ => Err(Refusal::not_allowed("POST", "only POST leads anywhere here")),
+        Method::GET => legacy::listen(front, &router, &head.headers),
+        Method::DELETE => legacy::end(front, &router, &head.headers),
+        _ => Err(Refusal::not_allowed("GET, POST, DELETE", "this method leads nowhere")),
     }
 }
 
@@ -77,19 +101,22 @@ async fn post(
     headers::is_json(headers)?;
     headers::takes_both(headers)?;
     let bytes = body::read(body, front.service.limits.message, front.request_time).await?;
-    let message = frame::read(bytes).map_err(|defect| {
-        let (id, error) = codes::defect(&defect);
-        Refusal::of(StatusCode::BAD_REQUEST, id, error)
-    })?;
+    let message = match frame::read(bytes) {
+        Ok(message) => message,
+        Err(Defect::Batch(array)) => return legacy::batch(front, &router, headers, array).await,
+        Err(defect) => {
+            let (id, error) = codes::defect(&defect);
+            return Err(Refusal::of(StatusCode::BAD_REQUEST, id, error));
+        }
+    };
     match message {
         Message::Request(request) => {
             let meta = RequestMeta::read(request.params.as_ref());
             if modern::is_modern(headers, &request, &meta) {
                 return modern::request(front, router, headers, request, &meta).await;
             }
-            Err(Refusal::new(StatusCode::BAD_REQUEST, "no session"))
+            legacy::message(front, &router, headers, Message::Request(request)).await
         }
-        Message::Notification(_) => Ok(status::bare(StatusCode::ACCEPTED)),
-        Message::Response(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "no session")),
+        message => legacy::message(front, &router, headers, message).await,
     }
 }

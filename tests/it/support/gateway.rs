@@ -50,6 +50,12 @@ impl Gateway {
         self.home.path()
     }
 
+    /// Says something about clients over HTTP.
+    pub(crate) fn http(mut self, key: &str, value: Value) -> Self {
+        self.config["http"][key] = value;
+        self
+    }
+
     /// Starts the program; it finds what earlier starts remembered.
     #[track_caller]
     pub(crate) fn start(&self) -> Client {
