@@ -98,7 +98,7 @@ impl Connection {
         if let Some(caller) = self.caller() {
             return (caller, false);
         }
-        let capabilities = Capabilities::parse(Some(capabilities.detached()));
+        let capabilities = Capabilities::parse(Some(capabilities.detached()), Revision::LATEST);
         if let Some(passing) = &self.shared.passing {
             let caller = self.shared.service.caller(capabilities, Reach::InCallsOnly);
             return (Arc::new(caller.remembered_as(passing.memory)), false);
@@ -280,5 +280,5 @@ fn capabilities_of(caller: &Caller, declared: Raw) -> Arc<Capabilities> {
     if caller.capabilities().raw() == Some(&declared) {
         return Arc::clone(caller.capabilities());
     }
-    Arc::new(Capabilities::parse(Some(declared)))
+    Arc::new(Capabilities::parse(Some(declared), Revision::LATEST))
 }

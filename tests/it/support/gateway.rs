@@ -73,6 +73,13 @@ impl Gateway {
         command
     }
 
+    /// The program on this configuration, for a client that starts it itself.
+    pub(crate) fn program(&self) -> Program {
+        let config = self.write("gateway.yaml", &self.config.to_string());
+        let state = self.path().join("state");
+        Program::new(PROGRAM).args(&["serve", "--config"]).arg(config).env("CONFLUX_STATE", state)
+    }
+
     /// Writes a file next to the configuration.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path().join(name);
