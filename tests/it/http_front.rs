@@ -1,14 +1,21 @@
 //! Clients over HTTP, byte by byte: both eras, and everything that can be wrong.
 
+use std::process::Stdio;
+
 use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::support::gateway::Gateway;
 use crate::support::http::Event;
 use crate::support::http::Server;
 use crate::support::http::initialize;
 use crate::support::programs::toy;
+use crate::support::wire_client::LIMIT;
 
 const META: &str = "io.modelcontextprotocol";
 
@@ -731,4 +738,183 @@ async fn a_client_of_2024_11_05_has_a_stream_and_posts_beside_it() {
         server.signal();
         assert_eq!(events.rest().await, [], "it ends in order");
     }
+}
+
+// Parts of what there is.
+
+#[tokio::test]
+async fn one_upstream_and_one_profile_have_paths_of_their_own() {
+    let upstreams = ["one", "two"].map(|name| (name, toy(&["--era", "dual"]).entry()));
+    let only_echo = json!({"upstreams": ["two"], "tools": {"allow": ["*__echo"]}});
+    let server = Server::start(&Gateway::new(&upstreams).profile("small", only_echo)).await;
+    let names = async |path: &str| {
+        let listed = server.modern("tools/list", json!({})).to(path).reply().await.result();
+        let names = listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].clone());
+        names.map(|name| name.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let all = names("/mcp").await;
+    assert!(all.contains(&"one__echo".to_owned()) && all.contains(&"two__echo".to_owned()));
+    let alone = names("/servers/one/mcp").await;
+    assert!(alone.contains(&"echo".to_owned()) && !alone.iter().any(|name| name.contains("__")));
+    let small = names("/profiles/small/mcp").await;
+    assert_eq!(small.iter().filter(|name| !name.starts_with("conflux__")).count(), 1, "{small:?}");
+    let path = "/servers/one/mcp";
+    let echoed = server.call("echo", json!({"a": 1})).to(path).reply().await.result();
+    assert_eq!(echoed["structuredContent"], json!({"a": 1}));
+    let hidden = server.call("one__echo", json!({})).to("/profiles/small/mcp").reply().await;
+    assert_eq!(hidden.code(), -32602, "{hidden:?}");
+    // A session sees what it was opened for, and is known nowhere else.
+    let session = server.session_at(path, "2025-11-25", json!({})).await;
+    session.call(1, "echo", json!({})).reply().await.result();
+    let elsewhere = session.call(2, "echo", json!({})).to("/mcp").reply().await;
+    assert_eq!(elsewhere.status, 404, "{elsewhere:?}");
+    for (path, hint) in [("/servers/three/mcp", "`one`, `two`"), ("/profiles/big/mcp", "`small`")] {
+        let refused = server.modern("tools/list", json!({})).to(path).reply().await;
+        assert_eq!((refused.status, refused.code()), (404, -32600), "{refused:?}");
+        assert!(refused.json()["error"]["message"].to_string().contains(hint), "{refused:?}");
+    }
+}
+
+// Limits.
+
+/// Sends these bytes and returns everything that comes back until the end.
+async fn speak(server: &Server, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    // How a connection ends that was given up does not matter.
+    drop(timeout(LIMIT, stream.read_to_end(&mut answer)).await.expect("it must end"));
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn who_sends_too_slowly_is_not_waited_for() {
+    let gateway = gateway("dual").http("limits", json!({"request_time": "300ms"}));
+    let server = Server::start(&gateway).await;
+    assert_eq!(speak(&server, b"").await, "", "nothing at all");
+    assert_eq!(speak(&server, b"P").await, "", "one letter");
+    speak(&server, b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-").await;
+    let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    let unfinished = format!("{head}Content-Length: 100\r\n\r\n{{");
+    let answer = speak(&server, unfinished.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    server.modern("tools/list", json!({})).reply().await.result();
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_too_much_is_refused_with_its_status() {
+    let limits = json!({"connections": 2, "requests": 1});
+    let server = Server::start(&gateway("dual").http("limits", limits)).await;
+    let list = || server.modern("tools/list", json!({}));
+    let refused = list().header("X-Large", &"x".repeat(100_000)).reply().await;
+    assert_eq!(refused.status, 431, "{refused:?}");
+    let listen = || server.modern("subscriptions/listen", json!({"notifications": {}}));
+    let mut listening = listen().events().await;
+    listening.message().await;
+    let refused = listen().reply().await;
+    assert_eq!((refused.status, refused.code()), (429, -32603), "{refused:?}");
+    assert!(refused.header("retry-after").is_some());
+    // One connection listens, and one is kept for the next request; there is none left.
+    let answer = speak(&server, b"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("retry-after: ") && answer.contains("connection: close"), "{answer}");
+    drop(listening);
+    while list().reply().await.status != 200 {}
+}
+
+#[tokio::test]
+async fn an_address_that_others_can_reach_must_be_meant() {
+    for (key, allowed) in [("hosts", json!([])), ("unauthenticated", json!(true))] {
+        let gateway = gateway("dual").http(key, allowed);
+        let mut command = gateway.command();
+        command.args(["--listen", "0.0.0.0:0"]).stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let mut said = vec![0; 12];
+        timeout(LIMIT, stderr.read_exact(&mut said)).await.unwrap().unwrap();
+        if key == "unauthenticated" {
+            assert_eq!(said, b"listening on");
+            continue;
+        }
+        let mut said = String::from_utf8(said).unwrap();
+        timeout(LIMIT, stderr.read_to_string(&mut said)).await.unwrap().unwrap();
+        assert_eq!(child.wait().await.unwrap().code(), Some(3), "{said}");
+        for part in ["--listen", "everybody", "127.0.0.1:0", "http.unauthenticated: true"] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_said_at_once() {
+    let server = Server::start(&gateway("dual")).await;
+    let other = gateway("dual");
+    let mut command = other.command();
+    command.args(["--listen", server.address()]).stdin(Stdio::null()).kill_on_drop(true);
+    let output = timeout(LIMIT, command.output()).await.unwrap().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(server.address()) && stderr.contains("in use"), "{stderr}");
+}
+
+#[tokio::test]
+async fn what_is_under_way_may_finish_before_the_end() {
+    let mut server = Server::start(&gateway("legacy")).await;
+    let params = |gap: u64| {
+        json!({"name": "toy__progress", "arguments": {"steps": 2, "gap": gap},
+        "_meta": {"progressToken": 1}})
+    };
+    let mut short = server.modern("tools/call", params(300)).events().await;
+    let mut long = server.modern("tools/call", params(600_000)).events().await;
+    let session = server.session("2025-11-25", json!({})).await;
+    let call = session.call(1, "toy__progress", json!({"steps": 2, "gap": 300}));
+    let mut in_session = call.events().await;
+    let mut standing = session.get(None).events().await;
+    for stream in [&mut short, &mut long, &mut in_session] {
+        assert_eq!(stream.message().await["params"]["progress"], 1);
+    }
+    server.signal();
+    for mut stream in [short, in_session] {
+        let last = stream.rest().await.pop().unwrap().json();
+        assert_eq!(last["result"]["structuredContent"], json!({"steps": 2}), "{last}");
+    }
+    let last = long.rest().await.pop().unwrap().json();
+    assert_eq!(last["error"]["code"], -32603, "{last}");
+    standing.rest().await;
+    assert_eq!(server.ended().await.code(), Some(0));
+}
+
+// TLS.
+
+#[tokio::test]
+async fn https_is_served_with_the_certificate_of_the_configuration() {
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let own = rcgen::generate_simple_self_signed(names).unwrap();
+    let gateway = gateway("dual").http("tls", json!({"cert": "cert.pem", "key": "key.pem"}));
+    gateway.write("cert.pem", &own.cert.pem());
+    gateway.write("key.pem", &own.signing_key.serialize_pem());
+    let root = reqwest::Certificate::from_pem(own.cert.pem().as_bytes()).unwrap();
+    for is_old in [false, true] {
+        let client = reqwest::Client::builder().tls_certs_only([root.clone()]);
+        let client = if is_old { client.http1_only() } else { client };
+        let server = Server::start_with(&gateway, client).await;
+        assert!(server.origin.starts_with("https://127.0.0.1:"), "{}", server.origin);
+        let expected = if is_old { reqwest::Version::HTTP_11 } else { reqwest::Version::HTTP_2 };
+        let response = server.modern("tools/list", json!({})).send().await;
+        assert_eq!((response.status().as_u16(), response.version()), (200, expected));
+        let progress = server.call("toy__progress", json!({"steps": 2})).reply().await;
+        assert_eq!(progress.status, 200);
+        let session = server.session("2025-11-25", json!({})).await;
+        session.call(1, "toy__echo", json!({})).reply().await.result();
+        // Who speaks plainly gets nothing.
+        speak(&server, b"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        assert_eq!(server.stop().await.0.code(), Some(0));
+    }
+    gateway.write("key.pem", "no key");
+    let mut command = gateway.command();
+    command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).kill_on_drop(true);
+    let output = timeout(LIMIT, command.output()).await.unwrap().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("private key") && stderr.contains("key.pem"), "{stderr}");
 }

@@ -56,6 +56,12 @@ impl Gateway {
         self
     }
 
+    /// Adds a profile.
+    pub(crate) fn profile(mut self, name: &str, profile: Value) -> Self {
+        self.config["profiles"][name] = profile;
+        self
+    }
+
     /// Starts the program; it finds what earlier starts remembered.
     #[track_caller]
     pub(crate) fn start(&self) -> Client {
