@@ -63,6 +63,12 @@ pub(crate) struct Flags {
     /// Says nothing when a list changes.
     #[arg(long)]
     pub(crate) no_list_changed: bool,
+    /// Offers two skills: `pdf`, and one named like the scheme of its resources.
+    #[arg(long)]
+    pub(crate) skills: bool,
+    /// Declares this extension, and answers methods that begin with its name.
+    #[arg(long)]
+    pub(crate) extension: Vec<String>,
     /// Offers also a prompt `ask` and resources `ask/KIND` that ask, and a tool `visit` that wants an
     /// address visited first.
     #[arg(long)]

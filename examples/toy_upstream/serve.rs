@@ -192,7 +192,8 @@ async fn dispatch(
         }
         _ => match extras::answer(toy, era, method, &message.params, token).await {
             Some(outcome) => outcome,
-            None => lists::answer(toy, era, method, &message.params),
+            None => extras::extended(toy, method, &message.params)
+                .unwrap_or_else(|| lists::answer(toy, era, method, &message.params)),
         },
     }
 }
@@ -221,7 +222,8 @@ fn offer(toy: &Toy, era: Era) -> String {
     // 2024-11-05 does not know the capability.
     let completes = era == Era::Modern || toy.flags.revision != "2024-11-05";
     let completions = if completes { r#","completions":{}"# } else { "" };
-    let capabilities = format!("{{{tools},{resources},{prompts}{completions}}}");
+    let extensions = extras::extensions(toy);
+    let capabilities = format!("{{{tools},{resources},{prompts}{completions}{extensions}}}");
     let instructions = toy.flags.instructions.as_deref();
     let told = instructions.map(|text| format!(r#","instructions":{}"#, quote(text)));
     format!(r#""capabilities":{capabilities}{}"#, told.unwrap_or_default())

@@ -40,6 +40,7 @@ use crate::router::Snapshot;
 use crate::upstream;
 use crate::upstream::Change;
 use crate::upstream::Handle;
+use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::freshness::Freshness;
 
@@ -74,6 +75,8 @@ pub struct Control {
     stop: CancellationToken,
     listings: Listings,
     remembered: IndexMap<UpstreamId, String>,
+    /// The extensions each upstream declared last, in this run or an earlier one.
+    extensions: IndexMap<UpstreamId, Raw>,
     generation: Generation,
     announced: Announced,
     /// When changes are told to callers, if there are any.
@@ -91,13 +94,20 @@ impl Control {
         around: &upstream::Surroundings,
     ) -> Self {
         let mut remembered = IndexMap::new();
+        let mut extensions = IndexMap::new();
         for (id, handle) in &handles {
             if let Some(text) = handle.recalled_instructions(&around.state).await {
                 remembered.insert(id.clone(), text);
             }
+            if let Some(declared) = handle.recalled_extensions(&around.state).await {
+                extensions.insert(id.clone(), declared);
+            }
         }
         let listings = Listings::new(handles.keys().cloned());
-        let first = snapshot(&config, &handles, &listings, &remembered, Generation::default());
+        let first = Snapshot {
+            extensions: extensions.clone(),
+            ..snapshot(&config, &handles, &listings, &remembered, Generation::default())
+        };
         let budget = config.limits.start_budget;
         let router = Arc::new(Router::new(first, around.callers.clone(), budget));
         router.settle(listings.are_settled());
@@ -111,6 +121,7 @@ impl Control {
             stop: around.stop.clone(),
             listings,
             remembered,
+            extensions,
             generation: Generation::default(),
             announced: Announced::default(),
             announce_at: None,
@@ -197,6 +208,7 @@ impl Control {
             }
             Event::Changed(_, Change::Gone) => {}
             Event::Listed(id, Ok(listed)) => {
+                self.note_extensions(&id);
                 let lasting = self.lasting(&id, &listed);
                 let is_stale = self.listings.listed(&id, listing(listed), lasting);
                 self.publish();
@@ -217,6 +229,16 @@ impl Control {
         }
     }
 
+    /// Keeps what an upstream that is ready declares; what one declared that is not stays.
+    fn note_extensions(&mut self, id: &UpstreamId) {
+        let Some(handle) = self.handles.get(id) else { return };
+        let Some(agreed) = handle.status().agreed else { return };
+        match agreed.extensions() {
+            Some(declared) => drop(self.extensions.insert(id.clone(), declared)),
+            None => drop(self.extensions.shift_remove(id)),
+        }
+    }
+
     /// Returns how long each list of an upstream may be kept from now on.
     fn lasting(&self, id: &UpstreamId, listed: &upstream::Listed) -> IndexMap<Kind, Lasts> {
         let agreed = self.handles.get(id).and_then(|handle| handle.status().agreed);
@@ -224,7 +246,7 @@ impl Control {
             let capability = match kind {
                 Kind::Tools => "tools",
                 Kind::Prompts => "prompts",
-                Kind::Resources | Kind::Templates => "resources",
+                Kind::Resources | Kind::Templates | Kind::Skills => "resources",
             };
             // A legacy upstream says nothing on how long a list may be kept.
             let has_hints = |agreed: &upstream::Agreed| agreed.revision.era() == Era::Modern;
@@ -258,7 +280,10 @@ impl Control {
         self.generation = self.generation.next();
         let Self { config, handles, listings, remembered, generation, .. } = &*self;
         let before = self.router.snapshot();
-        let next = snapshot(config, handles, listings, remembered, *generation);
+        let next = Snapshot {
+            extensions: self.extensions.clone(),
+            ..snapshot(config, handles, listings, remembered, *generation)
+        };
         report(&before.catalog, &next.catalog);
         self.router.publish(next);
         self.announce_at.get_or_insert_with(|| Instant::now() + DEBOUNCE);
@@ -298,8 +323,8 @@ async fn until(time: Option<Instant>) {
 }
 
 fn listing(listed: upstream::Listed) -> Listing {
-    let upstream::Listed { tools, prompts, resources, templates, freshness: _ } = listed;
-    Listing { tools, prompts, resources, templates }
+    let upstream::Listed { tools, prompts, resources, templates, skills, freshness: _ } = listed;
+    Listing { tools, prompts, resources, templates, skills }
 }
 
 /// Merges what is listed now into a snapshot.
@@ -329,6 +354,7 @@ fn snapshot(
         unlisted: listings.never_listed(),
         failures: listings.failures(),
         lasting: listings.lasting(),
+        extensions: IndexMap::new(),
         instructions: instructions::merge(handles.iter().map(|(id, handle)| {
             let now = handle.status().agreed.and_then(|agreed| agreed.instructions);
             let text = now.or_else(|| remembered.get(id).cloned());

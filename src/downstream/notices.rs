@@ -67,17 +67,17 @@ impl Notices {
 impl Session {
     async fn deliver(&self, notice: Notice, client: &Capabilities) {
         let (method, params) = match notice {
-            Notice::ListChanged(kind) => (changed_method(kind), None),
+            Notice::ListChanged(kind) => (changed_method(kind).to_owned(), None),
             Notice::Updated(uri) => {
-                (method::RESOURCE_UPDATED, Some(Raw::of(&Updated { uri: &uri })))
+                (method::RESOURCE_UPDATED.to_owned(), Some(Raw::of(&Updated { uri: &uri })))
             }
             Notice::Log(params) => {
                 if !Wanted::BySession(Arc::clone(&self.level)).admits(&params) {
                     return;
                 }
-                (method::MESSAGE, Some(params))
+                (method::MESSAGE.to_owned(), Some(params))
             }
-            Notice::Other(method, params) => (method, Some(params)),
+            Notice::Other(method, params) => (method, params),
             Notice::Ask(ask) => {
                 if let Some(ask) = question::fit(ask, client) {
                     self.questions.put(ask).await;
@@ -85,7 +85,7 @@ impl Session {
                 return;
             }
         };
-        self.outbox.push(frame::notification(method, params.as_ref())).await;
+        self.outbox.push(frame::notification(&method, params.as_ref())).await;
     }
 }
 

@@ -11,6 +11,7 @@ pub mod lasting;
 pub mod snapshot;
 
 mod call;
+mod extension;
 mod fetch;
 mod list;
 mod mentions;
@@ -24,6 +25,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time;
 
+use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Callers;
 use crate::ids::Generation;
@@ -83,14 +85,21 @@ impl Router {
             method::TOOLS_LIST
             | method::PROMPTS_LIST
             | method::RESOURCES_LIST
-            | method::TEMPLATES_LIST => self.list(method, params, exchange).await,
+            | method::TEMPLATES_LIST
+            | method::SKILLS_LIST => self.list(method, params, exchange).await,
             method::PROMPTS_GET => self.prompt(params, exchange).await,
-            method::RESOURCES_READ => self.read(params, exchange).await,
+            method::RESOURCES_READ => {
+                self.read(method, ResultKind::Resource, params, exchange).await
+            }
+            method::SKILLS_GET => self.read(method, ResultKind::Skill, params, exchange).await,
+            method::DIRECTORY_READ => {
+                self.read(method, ResultKind::Directory, params, exchange).await
+            }
             method::COMPLETE => self.complete(params, exchange).await,
             method::RESOURCES_SUBSCRIBE => self.subscribe(params, exchange).await,
             method::RESOURCES_UNSUBSCRIBE => self.unsubscribe(params, exchange).await,
             method::SET_LEVEL => self.set_level(params),
-            _ => Err(Error::UnknownMethod(method.to_owned())),
+            _ => self.extension(method, params, exchange).await,
         }
     }
 

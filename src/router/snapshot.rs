@@ -9,6 +9,7 @@ use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
 use crate::upstream;
+use crate::wire::Raw;
 
 /// One generation; it never changes.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub failures: IndexMap<UpstreamId, String>,
     /// How long each list stays fresh; not at all if it is not here.
     pub lasting: IndexMap<Kind, Lasting>,
+    /// The extensions each upstream declared last, an object by their ids.
+    pub extensions: IndexMap<UpstreamId, Raw>,
     /// What upstreams tell a model about themselves, merged.
     pub instructions: Option<String>,
 }

@@ -53,6 +53,8 @@ pub(super) enum Incoming {
     Progress(Raw),
     /// Parameters of a log message.
     Log(Raw),
+    /// Any other notification: its method and its parameters.
+    Other(String, Option<Raw>),
     /// The subscription it asked for stands.
     Acknowledged,
     /// The result, or the `error` object. Nothing follows.
@@ -206,6 +208,11 @@ impl Connection {
     /// Sends a notification without waiting; it is lost if the upstream does not read.
     pub(super) fn notify_now(&self, method: &str) {
         drop(self.0.outgoing.try_send(frame::notification(method, None)));
+    }
+
+    /// Passes a notification on without waiting; it is lost if the upstream does not read.
+    pub(super) fn pass_on(&self, method: &str, params: Option<&Raw>) {
+        drop(self.0.outgoing.try_send(frame::notification(method, params)));
     }
 
     /// Sends an answer to a request of the upstream; it is lost if the connection has ended.

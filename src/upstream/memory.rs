@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use sha2::Digest as _;
 use sha2::Sha256;
 use tokio::fs;
@@ -17,6 +18,7 @@ use tokio::time;
 
 use crate::config;
 use crate::upstream::negotiate::Agreed;
+use crate::wire::Raw;
 use crate::wire::era::Era;
 
 /// How long the disk may take.
@@ -35,6 +37,8 @@ pub(super) struct Remembered {
     pub(super) era: Option<Era>,
     /// What it told a model about itself.
     pub(super) instructions: Option<String>,
+    /// The extensions it declared.
+    pub(super) extensions: Option<Raw>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -42,6 +46,15 @@ struct Written {
     era: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     instructions: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    extensions: Option<Box<RawValue>>,
+}
+
+impl Written {
+    fn new(era: &str, instructions: Option<String>, extensions: Option<&Raw>) -> Self {
+        let extensions = extensions.and_then(|all| all.read().ok());
+        Self { era: era.to_owned(), instructions, extensions }
+    }
 }
 
 impl Memory {
@@ -76,13 +89,18 @@ impl Memory {
             "modern" => Some(Era::Modern),
             _ => None,
         };
-        Remembered { era, instructions: written.instructions }
+        let extensions = written.extensions.map(|all| Raw::of(&all));
+        Remembered { era, instructions: written.instructions, extensions }
     }
 
     /// Writes the file, unless it says the same already.
     pub(super) async fn remember(&self, agreed: &Agreed) {
         let era = agreed.revision.era();
-        let now = Remembered { era: Some(era), instructions: agreed.instructions.clone() };
+        let now = Remembered {
+            era: Some(era),
+            instructions: agreed.instructions.clone(),
+            extensions: agreed.extensions(),
+        };
         if self.recall().await == now {
             return;
         }
@@ -90,7 +108,7 @@ impl Memory {
             Era::Legacy => "legacy",
             Era::Modern => "modern",
         };
-        let written = Written { era: era.to_owned(), instructions: now.instructions };
+        let written = Written::new(era, now.instructions, now.extensions.as_ref());
         if !matches!(time::timeout(LIMIT, self.write(&written)).await, Ok(Ok(()))) {
             tracing::debug!(path = %self.path.display(), "cannot be written");
         }
@@ -98,8 +116,9 @@ impl Memory {
 
     /// Forgets the era; what the upstream says about itself stays true.
     pub(super) async fn forget(&self) {
-        let Remembered { era: Some(_), instructions } = self.recall().await else { return };
-        let written = Written { era: "unknown".to_owned(), instructions };
+        let recalled = self.recall().await;
+        let Remembered { era: Some(_), instructions, extensions } = recalled else { return };
+        let written = Written::new("unknown", instructions, extensions.as_ref());
         drop(time::timeout(LIMIT, self.write(&written)).await);
     }
 

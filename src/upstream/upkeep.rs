@@ -145,7 +145,7 @@ impl Upkeep {
                     Incoming::Answer(Ok(_)) | Incoming::TooLarge | Incoming::Closed => {
                         return Ended::Lost;
                     }
-                    Incoming::Progress(_) | Incoming::Log(_) => {}
+                    Incoming::Progress(_) | Incoming::Log(_) | Incoming::Other(..) => {}
                 },
                 changed = self.wants.changed() => {
                     if changed.is_err() {
