@@ -74,7 +74,7 @@ fn read(kind: Kind, raw: &Raw) -> Result<(Item<'_>, Option<Problem>), Problem> {
     let local = local.ok_or(Problem::NoKey(kind.key()))?;
     let (problem, repair) = match kind {
         Kind::Tools => schema(&object)?.unzip(),
-        Kind::Prompts => (None, None),
+        Kind::Prompts | Kind::Skills => (None, None),
         Kind::Resources | Kind::Templates => address_name(&object, &local).unzip(),
     };
     Ok((Item { local, raw, object, repair }, problem))

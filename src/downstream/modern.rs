@@ -79,7 +79,8 @@ impl Connection {
         reply: Reply,
     ) -> Result<(), (Reply, Raw)> {
         if request.method == method::DISCOVER {
-            let result = greeting::discovered(self.shared.service.router.instructions());
+            let router = &self.shared.service.router;
+            let result = greeting::discovered(router.instructions(), router.extensions());
             reply.at_once(&request.id, &Ok(result)).await;
             return Ok(());
         }

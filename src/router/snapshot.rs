@@ -17,6 +17,7 @@ use crate::router::view::Lens;
 use crate::router::world::Known;
 use crate::router::world::World;
 use crate::upstream;
+use crate::wire::Raw;
 
 /// One generation; it never changes.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub failures: IndexMap<UpstreamId, String>,
     /// How long each list stays fresh; not at all if it is not here.
     pub lasting: IndexMap<Kind, Lasting>,
+    /// The extensions each upstream declared last, an object by their ids.
+    pub extensions: IndexMap<UpstreamId, Raw>,
     /// What upstreams tell a model about themselves, merged.
     pub instructions: Option<String>,
     lens: Lens,
@@ -59,6 +62,8 @@ impl Snapshot {
         };
         let failed =
             |(id, known): (&UpstreamId, &Known)| Some((id.clone(), known.failure.clone()?));
+        let declared =
+            |(id, known): (&UpstreamId, &Known)| Some((id.clone(), known.extensions.clone()?));
         let unlisted = seen().filter(|(_, known)| known.listing.is_none());
         Self {
             generation: world.generation,
@@ -69,6 +74,7 @@ impl Snapshot {
             lasting: lasting::merged(
                 seen().map(|(_, known)| known.listing.is_some().then_some(&known.lasting)),
             ),
+            extensions: seen().filter_map(declared).collect(),
             instructions: instructions::merge(seen().map(|(id, known)| {
                 let prefix = lens.prefix(known.handle.config());
                 (prefix, id, known.instructions.as_deref())

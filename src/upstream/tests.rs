@@ -482,7 +482,8 @@ async fn a_visit_is_said_to_be_over_to_the_one_client_that_was_asked() {
     for (caller, id) in [(&first, "one"), (&second, "two")] {
         let Notice::Other(method, params) = caller.mailbox().next().await else { panic!() };
         assert_eq!(method, method::ELICITATION_COMPLETE);
-        assert_eq!(params.member("elicitationId").unwrap().string().unwrap(), id);
+        let told = params.unwrap().member("elicitationId").unwrap();
+        assert_eq!(told.string().unwrap(), id);
     }
     world.server.write(&json!({ "jsonrpc": "2.0", "id": 9, "method": method::PING })).await;
     world.server.read().await;

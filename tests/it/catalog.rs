@@ -54,6 +54,8 @@ struct Upstream {
     resources: Vec<String>,
     #[serde(default)]
     templates: Vec<String>,
+    #[serde(default)]
+    skills: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +73,8 @@ enum SentKind {
     Prompt,
     Resource,
     Sampling,
+    Skill,
+    Directory,
 }
 
 impl SentKind {
@@ -80,6 +84,8 @@ impl SentKind {
             Self::Prompt => ResultKind::Prompt,
             Self::Resource => ResultKind::Resource,
             Self::Sampling => ResultKind::SamplingParams,
+            Self::Skill => ResultKind::Skill,
+            Self::Directory => ResultKind::Directory,
         }
     }
 }
@@ -214,6 +220,7 @@ fn source(key: &str, upstream: &Upstream) -> Source {
         prompts: raws(&upstream.prompts),
         resources: raws(&upstream.resources),
         templates: raws(&upstream.templates),
+        skills: raws(&upstream.skills),
     };
     Source {
         upstream: UpstreamId::new(key),
