@@ -278,7 +278,8 @@ fn snapshot(
         .iter()
         .filter_map(|(id, handle)| {
             let prefix = handle.config().prefix.clone();
-            Some(Source { upstream: id.clone(), prefix, listing: listings.get(id)? })
+            let over_http = matches!(handle.config().target, config::Target::Remote(_));
+            Some(Source { upstream: id.clone(), prefix, over_http, listing: listings.get(id)? })
         })
         .collect();
     let permits = |id: &UpstreamId, name: &str| {

@@ -24,7 +24,12 @@ fn listing(tools: &[&str]) -> Listing {
 
 fn announced(listing: Listing) -> Announced {
     let rules = Rules { max_length: 50, permits: &|_, _| true, own: Vec::new() };
-    let source = Source { upstream: id("a"), prefix: "a".to_owned(), listing: listing.into() };
+    let source = Source {
+        upstream: id("a"),
+        prefix: "a".to_owned(),
+        over_http: false,
+        listing: listing.into(),
+    };
     Announced::of(&catalog::merge(&[source], &rules))
 }
 

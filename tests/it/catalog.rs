@@ -215,6 +215,7 @@ fn source(key: &str, upstream: &Upstream) -> Source {
         templates: raws(&upstream.templates),
     };
     Source {
+        over_http: false,
         upstream: UpstreamId::new(key),
         prefix: upstream.prefix.clone().unwrap_or_else(|| key.to_owned()),
         listing: Arc::new(listing),

@@ -18,6 +18,7 @@ mod http_upstream;
 mod limits;
 mod on_demand;
 mod parity;
+mod real_http;
 mod real_servers;
 mod relay;
 mod sdk_clients;
