@@ -42,6 +42,8 @@ pub struct Source {
     pub upstream: UpstreamId,
     /// What its names start with; empty if they stay as they are.
     pub prefix: String,
+    /// Whether it is reached over HTTP, where arguments may have to be repeated in headers.
+    pub over_http: bool,
     /// What it listed last.
     pub listing: Arc<Listing>,
 }

@@ -8,6 +8,7 @@ use crate::catalog::Kind;
 use crate::catalog::Rules;
 use crate::catalog::Source;
 use crate::catalog::name;
+use crate::config;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
@@ -47,7 +48,9 @@ impl Snapshot {
         let seen = || world.upstreams.iter().filter(|(id, _)| lens.shows(id));
         let source = |(id, known): (&UpstreamId, &Known)| {
             let prefix = lens.prefix(known.handle.config()).to_owned();
-            Some(Source { upstream: id.clone(), prefix, listing: known.listing.clone()? })
+            let over_http = matches!(known.handle.config().target, config::Target::Remote(_));
+            let listing = known.listing.clone()?;
+            Some(Source { upstream: id.clone(), prefix, over_http, listing })
         };
         let sources: Vec<_> = seen().filter_map(source).collect();
         let permits = |id: &UpstreamId, local: &str| {

@@ -223,6 +223,7 @@ fn source(key: &str, upstream: &Upstream) -> Source {
         skills: raws(&upstream.skills),
     };
     Source {
+        over_http: false,
         upstream: UpstreamId::new(key),
         prefix: upstream.prefix.clone().unwrap_or_else(|| key.to_owned()),
         listing: Arc::new(listing),

@@ -23,6 +23,7 @@ mod limits;
 mod matrix;
 mod on_demand;
 mod parity;
+mod real_http;
 mod real_servers;
 mod relay;
 mod sdk_clients;
