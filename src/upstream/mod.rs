@@ -7,6 +7,8 @@
 pub mod error;
 
 #[cfg(test)]
+mod pages_tests;
+#[cfg(test)]
 mod tests;
 
 mod actor;
@@ -18,6 +20,7 @@ mod legacy;
 mod memory;
 mod modern;
 mod negotiate;
+mod pages;
 mod reader;
 mod session;
 mod state;

@@ -13,14 +13,10 @@ use crate::upstream::error::Kind;
 use crate::upstream::legacy;
 use crate::upstream::modern;
 use crate::upstream::negotiate::Agreed;
+use crate::upstream::pages::Pages;
+use crate::upstream::pages::Problem;
 use crate::wire::Raw;
 use crate::wire::era::Era;
-use crate::wire::object;
-
-/// The most pages one list may have; more is taken for a cursor that leads nowhere.
-const PAGES: usize = 1000;
-/// The most items one list may have.
-const ITEMS: usize = 100_000;
 
 /// One upstream, ready to be asked.
 #[derive(Debug)]
@@ -75,34 +71,20 @@ impl Session {
         key: &str,
         limit: Duration,
     ) -> Result<Vec<Raw>, Fault> {
-        let mut items = Vec::new();
-        let mut cursors: Vec<Raw> = Vec::new();
-        for _ in 0..PAGES {
-            let params = cursors.last().map(page);
+        let mut pages = Pages::new(key);
+        let mut params = None;
+        loop {
             let result = self.ask(method, params.as_ref(), limit).await?;
-            let Some(page) = result.member(key).and_then(|page| page.elements()) else {
-                return Err(self.bad_list(method, &format!("has no array `{key}`")));
-            };
-            items.extend(page.iter().map(Raw::detached));
-            if items.len() > ITEMS {
-                return Err(self.bad_list(method, &format!("has more than {ITEMS} items")));
+            match pages.take(&result) {
+                Ok(None) => return Ok(pages.into_items()),
+                Ok(next) => params = next,
+                Err(problem) => return Err(self.bad_list(method, &problem)),
             }
-            let next = result.member("nextCursor").filter(|cursor| cursor.get() != "null");
-            let Some(next) = next else { return Ok(items) };
-            if cursors.contains(&next) {
-                return Err(self.bad_list(method, "gives the same cursor again"));
-            }
-            cursors.push(next.detached());
         }
-        Err(self.bad_list(method, &format!("has more than {PAGES} pages")))
     }
 
-    fn bad_list(&self, method: &str, what: &str) -> Fault {
-        let detail = format!("`{method}` {what}");
+    fn bad_list(&self, method: &str, problem: &Problem) -> Fault {
+        let detail = format!("`{method}` {problem}");
         Error::new(self.connection.upstream(), Kind::BadAnswer, &detail, Executed::No).into()
     }
-}
-
-fn page(cursor: &Raw) -> Raw {
-    object::build([("cursor", cursor.get())])
 }
