@@ -8,6 +8,8 @@ pub mod error;
 
 #[cfg(test)]
 mod pages_tests;
+#[cfg(any(test, fuzzing))]
+pub mod probe;
 #[cfg(test)]
 mod tests;
 

@@ -14,6 +14,7 @@ mod clients;
 mod config;
 mod corpus;
 mod failure;
+mod fuzz_corpus;
 mod limits;
 mod on_demand;
 mod parity;
