@@ -274,5 +274,7 @@ pub fn reference() -> String {
     reference::render()
 }
 
+#[cfg(any(test, fuzzing))]
+pub mod probe;
 #[cfg(test)]
 mod tests;

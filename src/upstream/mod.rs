@@ -7,6 +7,10 @@
 pub mod error;
 
 #[cfg(test)]
+mod pages_tests;
+#[cfg(any(test, fuzzing))]
+pub mod probe;
+#[cfg(test)]
 mod tests;
 
 mod actor;
@@ -24,6 +28,7 @@ mod memory;
 mod mirrors;
 mod modern;
 mod negotiate;
+mod pages;
 mod reader;
 mod running;
 mod session;

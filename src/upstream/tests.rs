@@ -740,7 +740,7 @@ async fn what_a_server_says_of_a_task_reaches_its_owner_and_nobody_else() {
         let Notice::Other(said, params) = caller.mailbox().next().await else { panic!("not told") };
         assert_eq!(
             (said, params.as_ref().unwrap().member("taskId").unwrap().string().as_ref()),
-            (method::TASK_STATUS, Some(id))
+            (method::TASK_STATUS.to_owned(), Some(id))
         );
     }
     assert!(world.connection.idle_since().is_some(), "both have ended");

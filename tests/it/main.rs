@@ -16,6 +16,7 @@ mod config;
 mod conformance;
 mod corpus;
 mod failure;
+mod fuzz_corpus;
 mod http_front;
 mod http_upstream;
 mod inspector;
