@@ -57,6 +57,10 @@ pub(crate) struct Flags {
     /// The scheme of the resources it offers.
     #[arg(long, default_value = "toy")]
     pub(crate) scheme: String,
+    /// Offers also a prompt `ask` and resources `ask/KIND` that ask, and a tool `visit` that wants an
+    /// address visited first.
+    #[arg(long)]
+    pub(crate) asking: bool,
     /// Keeps running when stdin closes, and on SIGTERM.
     #[arg(long)]
     pub(crate) ignore_stdin_eof: bool,

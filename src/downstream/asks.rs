@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use tokio::select;
+use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
@@ -17,9 +18,7 @@ use crate::downstream::codes::Outcome;
 use crate::downstream::outbox::Outbox;
 use crate::exchange::ask::Answers;
 use crate::exchange::ask::Ask;
-use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Refusal;
-use crate::ids::UpstreamId;
 use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::frame;
@@ -36,7 +35,15 @@ pub(super) struct Questions {
     outbox: Outbox,
     tasks: TaskTracker,
     next: AtomicU64,
-    open: Mutex<Option<HashMap<u64, oneshot::Sender<Outcome>>>>,
+    open: Mutex<Option<HashMap<u64, Open>>>,
+}
+
+/// One question that is not answered yet.
+#[derive(Debug)]
+struct Open {
+    answer: oneshot::Sender<Outcome>,
+    /// Who wants to hear how far the answer is.
+    progress: Option<mpsc::Sender<Raw>>,
 }
 
 /// One question that was sent.
@@ -53,19 +60,22 @@ impl Questions {
         Self { outbox, tasks, next: AtomicU64::new(1), open }
     }
 
-    /// Sends the questions of `ask` side by side; the answers go to whoever asked.
+    /// Sends the questions of `ask`, fitted to the client, side by side; the answers go to whoever
+    /// asked.
     ///
     /// Returns when they are queued. Who asks has a limit for the waiting of its own.
     pub(super) async fn put(self: &Arc<Self>, ask: Ask) {
         let mut sent = Vec::with_capacity(ask.requests.len());
         for (key, request) in &ask.requests {
-            let (number, answer) = match self.register() {
+            let (number, answer) = match self.register(request.progress().cloned()) {
                 Ok(registered) => registered,
                 Err(refusal) => return self.give_up(ask, &sent, refusal).await,
             };
             sent.push(Sent { key: key.clone(), number, answer });
-            let params = labelled(&ask.from, request);
             let id = Id::number(number);
+            // Every question has a number of its own, so it can be the token of its progress.
+            let token = request.progress().map(|_| (meta::PROGRESS_TOKEN, id.raw().get()));
+            let params = meta::edit(request.params(), token.as_slice(), &[]);
             self.outbox.push(frame::request(&id, request.method(), params.as_ref())).await;
         }
         let questions = Arc::clone(self);
@@ -81,11 +91,25 @@ impl Questions {
 
     /// Settles the question `id`, if it is one that is open.
     pub(super) fn settle(&self, id: &Id, outcome: Outcome) {
-        let answer = id.as_number().and_then(|number| self.remove(number));
-        if let Some(answer) = answer {
-            drop(answer.send(outcome));
+        let open = id.as_number().and_then(|number| self.remove(number));
+        if let Some(open) = open {
+            drop(open.answer.send(outcome));
         } else {
             tracing::debug!(%id, "the client answered a question that is not open");
+        }
+    }
+
+    /// Takes the client's word on how far its answer is to whoever asked.
+    ///
+    /// Who has no room for it misses it.
+    pub(super) fn progressed(&self, params: &Raw) {
+        let token = params.member(meta::PROGRESS_TOKEN).and_then(Id::parse);
+        let Some(number) = token.and_then(|token| token.as_number()) else { return };
+        let open = self.lock();
+        let progress = open.as_ref().and_then(|open| open.get(&number)?.progress.clone());
+        drop(open);
+        if let Some(progress) = progress {
+            drop(progress.try_send(params.detached()));
         }
     }
 
@@ -124,7 +148,10 @@ impl Questions {
         }
     }
 
-    fn register(&self) -> Result<(u64, oneshot::Receiver<Outcome>), Refusal> {
+    fn register(
+        &self,
+        progress: Option<mpsc::Sender<Raw>>,
+    ) -> Result<(u64, oneshot::Receiver<Outcome>), Refusal> {
         let mut open = self.lock();
         let open = open.as_mut().ok_or(Refusal::Gone)?;
         if open.len() >= OPEN_LIMIT {
@@ -132,15 +159,15 @@ impl Questions {
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
-        open.insert(number, sender);
+        open.insert(number, Open { answer: sender, progress });
         Ok((number, answer))
     }
 
-    fn remove(&self, number: u64) -> Option<oneshot::Sender<Outcome>> {
+    fn remove(&self, number: u64) -> Option<Open> {
         self.lock().as_mut()?.remove(&number)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, oneshot::Sender<Outcome>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, Open>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -152,21 +179,4 @@ async fn collect(sent: &mut [Sent]) -> Option<Answers> {
         answers.push((key.clone(), answer.await.ok()?));
     }
     Some(answers)
-}
-
-/// Returns the parameters of a question, with the name of the upstream that asks.
-///
-/// The client sees only Conflux; the person in front of it must see who wants to know.
-pub(super) fn labelled(from: &UpstreamId, request: &InputRequest) -> Option<Raw> {
-    let named =
-        (request.method() == method::ELICIT).then(|| with_name(from, request.params()?)).flatten();
-    let params = named.as_ref().or(request.params());
-    meta::edit(params, &[(meta::CONFLUX_UPSTREAM, Raw::of(from.as_str()).get())], &[])
-}
-
-fn with_name(from: &UpstreamId, params: &Raw) -> Option<Raw> {
-    let message = params.member("message")?.string()?;
-    let object = params.object().ok()?;
-    let message = Raw::of(&format!("[{from}] {message}"));
-    Some(object.edit().set("message", message.get()).apply())
 }

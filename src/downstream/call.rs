@@ -23,8 +23,10 @@ use crate::downstream::fit;
 use crate::downstream::flights::Flight;
 use crate::downstream::level::Wanted;
 use crate::downstream::outbox::Outbox;
+use crate::downstream::question;
 use crate::exchange::Back;
 use crate::exchange::Exchange;
+use crate::exchange::caller::Capabilities;
 use crate::router;
 use crate::wire::Raw;
 use crate::wire::era::Era;
@@ -133,24 +135,28 @@ pub(super) async fn run(
         select! {
             biased;
             () = exchange.cancelled().cancelled() => break wind_down(way_back, work).await,
-            Some(back) = way_back.recv() => tell(&stream, questions, back).await,
+            Some(back) = way_back.recv() => tell(&stream, exchange, questions, back).await,
             ended = &mut work => {
                 way_back.close();
                 while let Some(back) = way_back.recv().await {
-                    tell(&stream, questions, back).await;
+                    tell(&stream, exchange, questions, back).await;
                 }
                 break ended;
             }
         }
     };
-    stream.answer(&outcome(ended, Era::Legacy, method)).await;
+    stream.answer(&outcome(ended, exchange.capabilities(), method)).await;
 }
 
-async fn tell(stream: &Stream, questions: &Arc<Questions>, back: Back) {
+async fn tell(stream: &Stream, exchange: &Exchange, questions: &Arc<Questions>, back: Back) {
     match back {
         Back::Progress(params) => stream.progress(&params).await,
         Back::Log(params) => stream.log(&params).await,
-        Back::Ask(ask) => questions.put(ask).await,
+        Back::Ask(ask) => {
+            if let Some(ask) = question::fit(ask, exchange.capabilities()) {
+                questions.put(ask).await;
+            }
+        }
     }
 }
 
@@ -165,18 +171,18 @@ pub(super) async fn wind_down(
     ended.unwrap_or(Ok(Err(router::Error::Cancelled)))
 }
 
-/// Puts what came of a request into the words of its caller's era.
-pub(super) fn outcome(ended: Ended, era: Era, method: &str) -> Outcome {
+/// Puts what came of a request into words that its caller knows.
+pub(super) fn outcome(ended: Ended, client: &Capabilities, method: &str) -> Outcome {
     let outcome = match ended {
         Ok(Ok(result)) => Ok(result),
-        Ok(Err(error)) => codes::outcome(&error, era, method),
+        Ok(Err(error)) => codes::outcome(&error, client, method),
         Err(panicked) => {
             tracing::error!(?panicked, method, "a request panicked");
             Err(codes::panicked())
         }
     };
-    outcome.map(|result| match era {
-        Era::Legacy => fit::legacy(result),
+    outcome.map(|result| match client.revision().era() {
+        Era::Legacy => fit::legacy(result, client.revision(), method),
         Era::Modern => fit::modern(result, method),
     })
 }

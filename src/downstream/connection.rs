@@ -135,6 +135,11 @@ impl Connection {
                     self.shared.flights.cancel(&id);
                 }
             }
+            method::PROGRESS if self.session.is_some() => {
+                if let Some(params) = params {
+                    self.shared.questions.progressed(params);
+                }
+            }
             method::ROOTS_CHANGED if self.session.is_some() => {
                 self.shared.service.router.roots_changed();
             }
@@ -159,7 +164,8 @@ impl Connection {
         };
         let revision = greeting::negotiated(&requested);
         self.session = Some(revision);
-        let capabilities = Capabilities::parse(member("capabilities").map(|raw| raw.detached()));
+        let declared = member("capabilities").map(|raw| raw.detached());
+        let capabilities = Capabilities::parse(declared, revision);
         let caller = self.attach(capabilities, Reach::Anytime);
         let instructions = self.shared.service.router.instructions();
         let result = greeting::initialized(revision, instructions);

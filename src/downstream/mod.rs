@@ -14,6 +14,7 @@ mod batch;
 mod call;
 mod codes;
 mod connection;
+mod content;
 mod filter;
 mod fit;
 mod flights;
@@ -25,10 +26,13 @@ mod modern;
 mod notices;
 mod outbox;
 mod park;
+mod question;
 mod rounds;
 mod seal;
 mod watches;
 
+#[cfg(test)]
+mod park_tests;
 #[cfg(test)]
 mod tests;
 

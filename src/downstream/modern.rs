@@ -96,7 +96,7 @@ impl Connection {
         if let Some(client) = &self.client {
             return (Arc::clone(&client.caller), false);
         }
-        let capabilities = Capabilities::parse(Some(capabilities.detached()));
+        let capabilities = Capabilities::parse(Some(capabilities.detached()), Revision::LATEST);
         let caller = self.attach(capabilities, Reach::InCallsOnly);
         self.begin_notices();
         (caller, true)
@@ -246,5 +246,5 @@ fn capabilities_of(caller: &Caller, declared: Raw) -> Arc<Capabilities> {
     if caller.capabilities().raw() == Some(&declared) {
         return Arc::clone(caller.capabilities());
     }
-    Arc::new(Capabilities::parse(Some(declared)))
+    Arc::new(Capabilities::parse(Some(declared), Revision::LATEST))
 }

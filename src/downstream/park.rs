@@ -225,17 +225,28 @@ impl Ticket {
 
 /// Returns what identifies a request from round to round: its method and its parameters.
 ///
-/// The order of keys and white space do not count; a client may write them anew each time.
+/// The order of keys and white space do not count; a client may write them anew each time. They do
+/// in parameters with more depth or larger numbers than can be understood.
 pub(super) fn fingerprint(method: &str, params: Option<&Raw>) -> Fingerprint {
-    let mut value =
-        params.and_then(|params| params.read::<serde_json::Value>().ok()).unwrap_or_default();
-    if let Some(members) = value.as_object_mut() {
-        members.retain(|key, _| !PER_ROUND.contains(&key.as_str()));
-    }
-    value.sort_all_objects();
     let mut hash = Sha256::new();
     hash.update(method.as_bytes());
     hash.update([0]);
-    hash.update(value.to_string().as_bytes());
+    match params.map(|params| (params, params.read::<serde_json::Value>())) {
+        None => {}
+        Some((_, Ok(mut value))) => {
+            if let Some(members) = value.as_object_mut() {
+                members.retain(|key, _| !PER_ROUND.contains(&key.as_str()));
+            }
+            value.sort_all_objects();
+            hash.update(value.to_string().as_bytes());
+        }
+        Some((params, Err(_))) => {
+            let object = params.object().ok();
+            let rest = object.map(|object| {
+                PER_ROUND.iter().fold(object.edit(), |edit, key| edit.remove(key)).apply()
+            });
+            hash.update(rest.as_ref().unwrap_or(params).get().as_bytes());
+        }
+    }
     hash.finalize().into()
 }

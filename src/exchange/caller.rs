@@ -16,37 +16,62 @@ use crate::exchange::mailbox::Mailbox;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
+use crate::wire::era::Revision;
 
-/// What a client declared that it can answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a client declared that it can answer, and the revision in whose words.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// The declaration as it came; `{}` if there was none.
     raw: Option<Raw>,
+    revision: Revision,
     answerable: Vec<ask::Kind>,
 }
 
+impl Default for Capabilities {
+    /// A client of the newest revision that can answer nothing.
+    fn default() -> Self {
+        Self::parse(None, Revision::LATEST)
+    }
+}
+
 impl Capabilities {
-    /// Reads a client's declaration.
-    pub fn parse(raw: Option<Raw>) -> Self {
-        let declared = |key: &str| raw.as_ref().and_then(|raw| raw.member(key));
+    /// Reads the declaration of a client that speaks `revision`.
+    pub fn parse(raw: Option<Raw>, revision: Revision) -> Self {
+        let declared = |path| declared(raw.as_ref(), path);
         let mut answerable = Vec::new();
-        if declared("sampling").is_some() {
+        if declared(&["sampling"]) {
             answerable.push(ask::Kind::Sampling);
         }
-        if declared("roots").is_some() {
+        if declared(&["sampling", "tools"]) {
+            answerable.push(ask::Kind::SamplingWithTools);
+        }
+        if declared(&["roots"]) {
             answerable.push(ask::Kind::Roots);
         }
-        if let Some(elicitation) = declared("elicitation") {
-            let has_url = elicitation.member("url").is_some();
-            // `{}` is what 2025-06-18 declares, and means forms alone.
-            if elicitation.member("form").is_some() || !has_url {
-                answerable.push(ask::Kind::ElicitForm);
-            }
-            if has_url {
-                answerable.push(ask::Kind::ElicitUrl);
-            }
+        // `{}` is what 2025-06-18 declares, and means forms alone.
+        let has_url = declared(&["elicitation", "url"]);
+        if declared(&["elicitation", "form"]) || (declared(&["elicitation"]) && !has_url) {
+            answerable.push(ask::Kind::ElicitForm);
         }
-        Self { raw, answerable }
+        if has_url {
+            answerable.push(ask::Kind::ElicitUrl);
+        }
+        Self { raw, revision, answerable }
+    }
+
+    /// Returns the revision the client speaks.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Returns whether the client declared the capability at this path, such as `sampling`.
+    pub fn declares(&self, path: &[&str]) -> bool {
+        declared(self.raw.as_ref(), path)
+    }
+
+    /// Returns whether the client can be asked for this.
+    pub fn can(&self, kind: ask::Kind) -> bool {
+        self.answerable.contains(&kind)
     }
 
     /// Returns the declaration as it came, if there was one.
@@ -60,11 +85,19 @@ impl Capabilities {
         requests: impl IntoIterator<Item = &'a InputRequest>,
     ) -> Result<(), Refusal> {
         let mut kinds = requests.into_iter().map(InputRequest::kind);
-        match kinds.find(|kind| !self.answerable.contains(kind)) {
+        match kinds.find(|kind| !self.can(*kind)) {
             Some(kind) => Err(Refusal::Unsupported(kind)),
             None => Ok(()),
         }
     }
+}
+
+fn declared(raw: Option<&Raw>, path: &[&str]) -> bool {
+    let mut at = raw.cloned();
+    for key in path {
+        at = at.and_then(|value| value.member(key));
+    }
+    at.is_some_and(|value| !matches!(value.get(), "null" | "false"))
 }
 
 /// Whether a caller can be asked something outside of a call.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -27,8 +28,10 @@ use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::ids::UpstreamId;
 use crate::upstream::Lists;
+use crate::upstream::visits::Visits;
 use crate::wire::Id;
 use crate::wire::Raw;
+use crate::wire::era::Revision;
 use crate::wire::frame;
 use crate::wire::method;
 
@@ -73,6 +76,9 @@ struct Shared {
     lists: watch::Sender<Lists>,
     tasks: TaskTracker,
     closed: CancellationToken,
+    /// What is spoken, once that is agreed on.
+    revision: OnceLock<Revision>,
+    visits: Visits,
 }
 
 #[derive(Debug, Default)]
@@ -119,6 +125,8 @@ impl Connection {
             lists: around.lists.clone(),
             tasks: around.tasks.clone(),
             closed: CancellationToken::new(),
+            revision: OnceLock::new(),
+            visits: Visits::default(),
         }))
     }
 
@@ -130,6 +138,22 @@ impl Connection {
     /// Returns whom it may tell and ask outside of calls.
     pub(super) fn callers(&self) -> &Callers {
         &self.0.callers
+    }
+
+    /// Returns which addresses its clients were asked to visit.
+    pub(super) fn visits(&self) -> &Visits {
+        &self.0.visits
+    }
+
+    /// Says which revision is spoken from now on.
+    pub(super) fn agree_on(&self, revision: Revision) {
+        // What was agreed on once holds as long as the connection.
+        let _agreed_on: &Revision = self.0.revision.get_or_init(|| revision);
+    }
+
+    /// Returns which revision is spoken; the newest legacy one while that is being found out.
+    pub(super) fn revision(&self) -> Revision {
+        self.0.revision.get().copied().unwrap_or(Revision::LATEST_LEGACY)
     }
 
     /// Returns where its tasks are counted.

@@ -10,6 +10,7 @@ pub mod error;
 mod tests;
 
 mod actor;
+mod answer;
 mod connection;
 mod converse;
 mod handle;
@@ -23,6 +24,7 @@ mod session;
 mod state;
 mod transport;
 mod upkeep;
+mod visits;
 mod watch;
 
 use std::fmt;

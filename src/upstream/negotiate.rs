@@ -163,6 +163,7 @@ impl Asking<'_> {
         };
         match Revision::parse(&version).filter(|revision| revision.era() == Era::Legacy) {
             Some(revision) => {
+                self.connection.agree_on(revision);
                 legacy::initialized(self.connection).await;
                 Verdict::Agreed(agreed(result, revision))
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::cut;
 use crate::wire::skim::Kind;
 use crate::wire::sse::Decoder;
 use crate::wire::sse::Event;
@@ -343,19 +344,6 @@ fn stream() -> impl Strategy<Value = String> {
     // Events stay within the limit.
     let events = prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat());
     prop::collection::vec(events, 0..8).prop_map(|events| events.join("\n\n"))
-}
-
-fn cut<'a>(mut rest: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
-    let mut chunks = Vec::new();
-    for cut in cuts.iter().cycle() {
-        if rest.is_empty() {
-            break;
-        }
-        let (chunk, more) = rest.split_at((*cut).min(rest.len()));
-        chunks.push(chunk);
-        rest = more;
-    }
-    chunks
 }
 
 proptest! {
