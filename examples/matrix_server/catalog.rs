@@ -22,7 +22,7 @@ pub(crate) struct Flags {
     #[arg(long)]
     pub(crate) revision: String,
     /// How it is spoken with.
-    #[arg(long, default_value = "stdio", value_parser = ["stdio"])]
+    #[arg(long, default_value = "stdio", value_parser = ["stdio", "http"])]
     pub(crate) transport: String,
     /// The authority of its resources.
     #[arg(long)]

@@ -31,6 +31,7 @@ use rmcp::service::NotificationContext;
 use rmcp::service::Peer;
 use rmcp::service::RequestContext;
 use rmcp::service::RunningService;
+use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::TokioChildProcess;
 use serde_json::Value;
 use serde_json::json;
@@ -74,9 +75,13 @@ pub(crate) async fn connect(
     let config = config.with_protocol_version(version);
     let heard = Arc::new(Mutex::new(Heard::default()));
     let handler = Answers { config, heard: Arc::clone(&heard) };
-    assert_eq!(wish.transport, "stdio", "the client of rmcp has no other transport here");
-    let transport = TokioChildProcess::new(server.command()).unwrap();
-    let connected = timeout(LIMIT, handler.serve_with_lifecycle(transport, lifecycle)).await;
+    let connected = if wish.transport == "http" {
+        let transport = StreamableHttpClientTransport::from_uri(server.path.clone());
+        timeout(LIMIT, handler.serve_with_lifecycle(transport, lifecycle)).await
+    } else {
+        let transport = TokioChildProcess::new(server.command()).unwrap();
+        timeout(LIMIT, handler.serve_with_lifecycle(transport, lifecycle)).await
+    };
     let client = connected.expect("rmcp connects in time").unwrap();
     if is_modern {
         let subscription = follow(client.peer().clone(), wish, heard).await;

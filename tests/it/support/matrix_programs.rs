@@ -223,6 +223,8 @@ pub(crate) fn clients(transport: Transport) -> Vec<Peer> {
             (TypeScript1, November2025),
             (TypeScript2, July2026),
             (Python2, July2026),
+            (Rust, November2025),
+            (Rust, July2026),
         ],
     };
     peers(transport, chosen)
@@ -244,7 +246,7 @@ pub(crate) fn servers(transport: Transport) -> Vec<Peer> {
         let modern = [Package::TypeScript2, Package::Python2];
         chosen.extend(modern.map(|package| (package, Revision::July2026)));
     }
-    if transport == Transport::Stdio {
+    if transport != Transport::Sse {
         let both = [Revision::November2025, Revision::July2026];
         chosen.extend(both.map(|revision| (Package::Rust, revision)));
     }

@@ -53,6 +53,7 @@ def listen(app, path):
 
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen()
     config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
     print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}{path}"}), flush=True)
     threading.Thread(target=leave_with_stdin, daemon=True).start()
