@@ -20,6 +20,9 @@ const TABLES: &[(&str, &str)] = &[
     ("mcpServers.<key>", "/$defs/McpServer"),
     ("names", "/$defs/Names"),
     ("limits", "/$defs/Limits"),
+    ("http", "/$defs/Http"),
+    ("http.tls", "/$defs/Tls"),
+    ("http.limits", "/$defs/HttpLimits"),
     ("profiles.<name>", "/$defs/Profile"),
 ];
 

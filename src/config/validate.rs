@@ -56,11 +56,12 @@ pub(super) fn compile(
     context: &Context<'_>,
 ) -> (Option<Config>, Vec<Problem>) {
     let mut check = Check { context, problems: Vec::new(), secrets: Vec::new() };
-    let file::File { schema: _, upstreams, mcp_servers: _, names, limits, profiles } = file;
+    let file::File { schema: _, upstreams, mcp_servers: _, names, limits, profiles, http } = file;
     let known: Vec<String> = upstreams.keys().cloned().collect();
     let limits = check.limits(&limits);
     let upstreams = check.upstreams(upstreams, names.max_length);
     let profiles = check.profiles(&profiles, &known);
+    let http = check.http(&http);
     let state = check.state();
     let Check { problems, secrets, .. } = check;
     let config = state.filter(|_| problems.is_empty()).map(|state| Config {
@@ -68,6 +69,7 @@ pub(super) fn compile(
         names: Names { max_length: names.max_length },
         limits,
         profiles,
+        http,
         files,
         state,
         child_environment: environment::for_children(&context.around.variables),
@@ -270,7 +272,7 @@ impl Check<'_> {
         patterns
     }
 
-    fn duration(
+    pub(super) fn duration(
         &mut self,
         written: &WrittenDuration,
         range: &RangeInclusive<Duration>,

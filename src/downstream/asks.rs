@@ -15,13 +15,13 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::downstream::codes::Outcome;
+use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outbox;
 use crate::exchange::ask::Answers;
 use crate::exchange::ask::Ask;
 use crate::exchange::ask::Refusal;
 use crate::wire::Id;
 use crate::wire::Raw;
-use crate::wire::frame;
 use crate::wire::frame::Response;
 use crate::wire::meta;
 use crate::wire::method;
@@ -32,7 +32,6 @@ const OPEN_LIMIT: usize = 64;
 /// The questions a client has not answered yet.
 #[derive(Debug)]
 pub(super) struct Questions {
-    outbox: Outbox,
     tasks: TaskTracker,
     next: AtomicU64,
     open: Mutex<Option<HashMap<u64, Open>>>,
@@ -54,32 +53,35 @@ struct Sent {
 }
 
 impl Questions {
-    /// Sends questions to `outbox`, and waits for answers on `tasks`.
-    pub(super) fn new(outbox: Outbox, tasks: TaskTracker) -> Self {
+    /// Waits for answers on `tasks`.
+    pub(super) fn new(tasks: TaskTracker) -> Self {
         let open = Mutex::new(Some(HashMap::new()));
-        Self { outbox, tasks, next: AtomicU64::new(1), open }
+        Self { tasks, next: AtomicU64::new(1), open }
     }
 
-    /// Sends the questions of `ask`, fitted to the client, side by side; the answers go to whoever
-    /// asked.
+    /// Sends the questions of `ask`, fitted to the client, to `outbox`, side by side; the answers
+    /// go to whoever asked.
     ///
-    /// Returns when they are queued. Who asks has a limit for the waiting of its own.
-    pub(super) async fn put(self: &Arc<Self>, ask: Ask) {
+    /// Returns when they are queued. Who asks has a limit for the waiting of its own; if nobody
+    /// can read the questions any more, it is told so at once.
+    pub(super) async fn put(self: &Arc<Self>, ask: Ask, outbox: &Outbox) {
         let mut sent = Vec::with_capacity(ask.requests.len());
         for (key, request) in &ask.requests {
             let (number, answer) = match self.register(request.progress().cloned()) {
                 Ok(registered) => registered,
-                Err(refusal) => return self.give_up(ask, &sent, refusal).await,
+                Err(refusal) => return self.give_up(ask, &sent, outbox, refusal).await,
             };
             sent.push(Sent { key: key.clone(), number, answer });
             let id = Id::number(number);
             // Every question has a number of its own, so it can be the token of its progress.
             let token = request.progress().map(|_| (meta::PROGRESS_TOKEN, id.raw().get()));
             let params = meta::edit(request.params(), token.as_slice(), &[]);
-            self.outbox.push(frame::request(&id, request.method(), params.as_ref())).await;
+            if !outbox.ask(&id, request.method(), params.as_ref()).await {
+                return self.give_up(ask, &sent, outbox, Refusal::Gone).await;
+            }
         }
-        let questions = Arc::clone(self);
-        self.tasks.spawn(async move { questions.wait(ask, sent).await });
+        let (questions, outbox) = (Arc::clone(self), outbox.clone());
+        self.tasks.spawn(async move { questions.wait(ask, sent, outbox).await });
     }
 
     /// Takes the client's answer to a question of Conflux's own.
@@ -118,21 +120,21 @@ impl Questions {
         drop(self.lock().take());
     }
 
-    async fn wait(&self, mut ask: Ask, mut sent: Vec<Sent>) {
+    async fn wait(&self, mut ask: Ask, mut sent: Vec<Sent>, outbox: Outbox) {
         let answers = select! {
             answers = collect(&mut sent) => answers,
-            () = ask.withdrawn() => return self.withdraw(&sent).await,
+            () = ask.withdrawn() => return self.withdraw(&sent, &outbox).await,
         };
         ask.answer(answers.ok_or(Refusal::Gone));
     }
 
-    async fn give_up(&self, ask: Ask, sent: &[Sent], refusal: Refusal) {
-        self.withdraw(sent).await;
+    async fn give_up(&self, ask: Ask, sent: &[Sent], outbox: &Outbox, refusal: Refusal) {
+        self.withdraw(sent, outbox).await;
         ask.answer(Err(refusal));
     }
 
     /// Takes back what is still unanswered.
-    async fn withdraw(&self, sent: &[Sent]) {
+    async fn withdraw(&self, sent: &[Sent], outbox: &Outbox) {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Cancelled {
@@ -143,7 +145,7 @@ impl Questions {
             if self.remove(*number).is_some() {
                 let reason = "the answer is no longer needed";
                 let params = Raw::of(&Cancelled { request_id: *number, reason });
-                self.outbox.push(frame::notification(method::CANCELLED, Some(&params))).await;
+                outbox.tell(Kind::Word, method::CANCELLED, Some(&params)).await;
             }
         }
     }

@@ -22,12 +22,15 @@ use crate::downstream::codes::Outcome;
 use crate::downstream::fit;
 use crate::downstream::flights::Flight;
 use crate::downstream::level::Wanted;
+use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outbox;
+use crate::downstream::outbox::Verdict;
 use crate::downstream::question;
 use crate::exchange::Back;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Capabilities;
 use crate::router;
+use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::frame;
@@ -36,21 +39,51 @@ use crate::wire::method;
 /// How long a request may take to end after it was cancelled.
 const WIND_DOWN_LIMIT: Duration = Duration::from_millis(500);
 
-/// Where an answer is put.
+/// Where one request is answered, and where everything goes that it says until then.
 #[derive(Debug)]
-pub(super) enum Reply {
-    /// On a line of its own.
-    Line(Outbox),
-    /// Into the answer of its batch.
-    Element(oneshot::Sender<Bytes>),
+pub(super) struct Reply {
+    outbox: Outbox,
+    /// The answer of its batch, if the request is part of one.
+    batch: Option<oneshot::Sender<Bytes>>,
 }
 
 impl Reply {
-    /// Puts the answer there.
-    pub(super) async fn send(self, answer: Bytes) {
-        match self {
-            Self::Line(outbox) => outbox.push(answer).await,
-            Self::Element(batch) => drop(batch.send(answer)),
+    /// The reply to a request that came alone.
+    pub(super) fn to(outbox: &Outbox) -> Self {
+        Self { outbox: outbox.clone(), batch: None }
+    }
+
+    /// The reply to a request whose answer is part of that of its batch.
+    pub(super) fn in_batch(outbox: &Outbox, batch: oneshot::Sender<Bytes>) -> Self {
+        Self { outbox: outbox.clone(), batch: Some(batch) }
+    }
+
+    /// Returns whether the request is part of a batch.
+    pub(super) fn is_in_batch(&self) -> bool {
+        self.batch.is_some()
+    }
+
+    /// Returns where everything goes that comes before the answer.
+    pub(super) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Answers a request that never got under way.
+    pub(super) async fn at_once(self, id: &Id, outcome: &Outcome) {
+        self.send(id, outcome, Verdict::at_once(outcome)).await;
+    }
+
+    /// Answers a request that was carried out.
+    pub(super) async fn answer(self, id: &Id, outcome: &Outcome) {
+        self.send(id, outcome, Verdict::of(outcome)).await;
+    }
+
+    async fn send(self, id: &Id, outcome: &Outcome, verdict: Verdict) {
+        let answer = frame::response(Some(id), outcome.as_ref());
+        match self.batch {
+            Some(batch) => drop(batch.send(answer)),
+            // A client that is gone needs none.
+            None => drop(self.outbox.push(Kind::Answer(verdict), answer).await),
         }
     }
 }
@@ -60,10 +93,8 @@ impl Reply {
 pub(super) struct Stream {
     /// Ends when the request is answered.
     pub(super) flight: Flight,
-    /// Where the answer goes.
+    /// Where the answer goes, and everything else.
     pub(super) reply: Reply,
-    /// Where everything else goes.
-    pub(super) outbox: Outbox,
     /// The client's own token for progress, if it wants to hear of it.
     pub(super) progress_token: Option<Raw>,
     /// Which log messages it wants.
@@ -76,13 +107,13 @@ impl Stream {
         let Some(token) = &self.progress_token else { return };
         let Ok(object) = params.object() else { return };
         let params = object.edit().set("progressToken", token.get()).apply();
-        self.outbox.push(frame::notification(method::PROGRESS, Some(&params))).await;
+        self.reply.outbox().tell(Kind::News, method::PROGRESS, Some(&params)).await;
     }
 
     /// Hands on a log message, if it is wanted.
     pub(super) async fn log(&self, params: &Raw) {
         if self.logs.admits(params) {
-            self.outbox.push(frame::notification(method::MESSAGE, Some(params))).await;
+            self.reply.outbox().tell(Kind::News, method::MESSAGE, Some(params)).await;
         }
     }
 
@@ -91,7 +122,7 @@ impl Stream {
         let Self { flight, reply, .. } = self;
         let id = flight.id().clone();
         if flight.land() {
-            reply.send(frame::response(Some(&id), outcome.as_ref())).await;
+            reply.answer(&id, outcome).await;
         }
     }
 }
@@ -154,7 +185,7 @@ async fn tell(stream: &Stream, exchange: &Exchange, questions: &Arc<Questions>, 
         Back::Log(params) => stream.log(&params).await,
         Back::Ask(ask) => {
             if let Some(ask) = question::fit(ask, exchange.capabilities()) {
-                questions.put(ask).await;
+                questions.put(ask, stream.reply.outbox()).await;
             }
         }
     }

@@ -6,7 +6,6 @@
 
 use std::ops::RangeInclusive;
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use crate::exchange::ask::Kind;
@@ -14,6 +13,7 @@ use crate::exchange::caller::Capabilities;
 use crate::router;
 use crate::upstream;
 use crate::upstream::error::Executed;
+use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Era;
@@ -50,18 +50,24 @@ pub(super) fn outcome(error: &router::Error, client: &Capabilities, method: &str
 }
 
 /// The answer to bytes that are no message.
-pub(super) fn defect(defect: &Defect) -> Bytes {
-    let (id, error) = match defect {
+///
+/// With it comes the id it should carry, if that could be told.
+pub(super) fn defect(defect: &Defect) -> (Option<&Id>, Raw) {
+    match defect {
         Defect::Syntax(_) => (None, refusal(code::PARSE_ERROR, &format!("Parse error: {defect}"))),
         Defect::Batch(_) => (None, invalid("batches exist in 2025-03-26 only")),
         Defect::Shape { id, problem } => (id.as_ref(), invalid(problem)),
-    };
-    frame::response(id, Err(&error))
+    }
 }
 
 /// The error for a message that is no valid request.
 pub(super) fn invalid(problem: &str) -> Raw {
     refusal(code::INVALID_REQUEST, &format!("Invalid request: {problem}"))
+}
+
+/// The error for a request whose id another one has.
+pub(super) fn id_in_use() -> Raw {
+    invalid("a request with this id is in flight")
 }
 
 /// The error for parameters that are wrong.
@@ -84,6 +90,11 @@ pub(super) fn unsupported_version(requested: &str) -> Raw {
     let data = Data { supported: supported_versions(), requested };
     let text = format!("Unsupported protocol version `{requested}`");
     frame::error(code::UNSUPPORTED_VERSION, &text, Some(&Raw::of(&data)))
+}
+
+/// The error for a modern request whose headers do not go with its body.
+pub(super) fn header_mismatch(problem: &str) -> Raw {
+    refusal(code::HEADER_MISMATCH, &format!("Header mismatch: {problem}"))
 }
 
 /// The revisions Conflux speaks, newest first.

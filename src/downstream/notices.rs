@@ -8,6 +8,7 @@ use crate::downstream::asks::Questions;
 use crate::downstream::level::SessionLevel;
 use crate::downstream::level::Wanted;
 use crate::downstream::listen::Listens;
+use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outbox;
 use crate::downstream::question;
 use crate::exchange::ask::Refusal;
@@ -16,7 +17,6 @@ use crate::exchange::caller::Capabilities;
 use crate::exchange::mailbox::ListKind;
 use crate::exchange::mailbox::Notice;
 use crate::wire::Raw;
-use crate::wire::frame;
 use crate::wire::method;
 
 /// Where the notices of one caller go.
@@ -80,12 +80,12 @@ impl Session {
             Notice::Other(method, params) => (method, Some(params)),
             Notice::Ask(ask) => {
                 if let Some(ask) = question::fit(ask, client) {
-                    self.questions.put(ask).await;
+                    self.questions.put(ask, &self.outbox).await;
                 }
                 return;
             }
         };
-        self.outbox.push(frame::notification(method, params.as_ref())).await;
+        self.outbox.tell(Kind::of(method), method, params.as_ref()).await;
     }
 }
 

@@ -12,6 +12,9 @@ use crate::downstream::park::Refused;
 use crate::downstream::park::Waiting;
 use crate::downstream::park::fingerprint;
 use crate::downstream::seal::Seal;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Principal;
+use crate::exchange::caller::Reach;
 use crate::ids::CallerId;
 use crate::wire::Raw;
 
@@ -86,8 +89,8 @@ proptest! {
 /// What may happen to parked exchanges; an index means one of those that were ever parked.
 #[derive(Clone, Debug)]
 enum Act {
-    Park { caller: u64, request: usize },
-    Claim { which: prop::sample::Index, caller: u64, request: usize, altered: Option<usize> },
+    Park { who: usize, request: usize },
+    Claim { which: prop::sample::Index, who: usize, request: usize, altered: Option<usize> },
     Splice { front: prop::sample::Index, back: prop::sample::Index, at: usize },
     End(prop::sample::Index),
 }
@@ -95,9 +98,9 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     let index = any::<prop::sample::Index>;
     prop_oneof![
-        2 => (0..2_u64, 0..2_usize).prop_map(|(caller, request)| Act::Park { caller, request }),
-        6 => (index(), 0..2_u64, 0..2_usize, prop::option::weighted(0.2, 0..114_usize)).prop_map(
-            |(which, caller, request, altered)| Act::Claim { which, caller, request, altered },
+        2 => (0..2_usize, 0..2_usize).prop_map(|(who, request)| Act::Park { who, request }),
+        6 => (index(), 0..2_usize, 0..2_usize, prop::option::weighted(0.2, 0..114_usize)).prop_map(
+            |(which, who, request, altered)| Act::Claim { which, who, request, altered },
         ),
         1 => (index(), index(), 1..113_usize)
             .prop_map(|(front, back, at)| Act::Splice { front, back, at }),
@@ -107,11 +110,19 @@ fn act() -> impl Strategy<Value = Act> {
 
 /// One exchange that was parked.
 struct Parked {
-    caller: u64,
+    who: usize,
     request: usize,
     state: String,
     cancel: CancellationToken,
     waiting: Option<Waiting>,
+}
+
+/// Those who may come back.
+const PRINCIPALS: [Principal; 2] = [Principal::Process, Principal::Anonymous];
+
+fn caller(who: usize) -> Caller {
+    let caller = Caller::new(CallerId(0), Arc::default(), Reach::InCallsOnly);
+    caller.on_behalf_of(PRINCIPALS[who])
 }
 
 fn requests() -> [Fingerprint; 2] {
@@ -125,22 +136,22 @@ proptest! {
     fn a_ticket_is_good_for_what_it_was_made_for_and_once(
         acts in prop::collection::vec(act(), 1..40),
     ) {
-        let parking = Arc::new(Parking::try_new().unwrap());
+        let parking = Arc::new(Parking::try_new(100).unwrap());
         let requests = requests();
         let mut parked: Vec<Parked> = Vec::new();
         for act in acts {
             match act {
-                Act::Park { caller, request } => {
+                Act::Park { who, request } => {
                     let cancel = CancellationToken::new();
-                    let ticket = parking.park(CallerId(caller), &requests[request], &cancel);
+                    let ticket = parking.park(&caller(who), &requests[request], &cancel);
                     let (state, waiting) = ticket.expect("there is room");
-                    parked.push(Parked { caller, request, state, cancel, waiting: Some(waiting) });
+                    parked.push(Parked { who, request, state, cancel, waiting: Some(waiting) });
                 }
                 Act::End(which) if !parked.is_empty() => {
                     let index = which.index(parked.len());
                     parked[index].waiting = None;
                 }
-                Act::Claim { which, caller, request, altered } if !parked.is_empty() => {
+                Act::Claim { which, who, request, altered } if !parked.is_empty() => {
                     let index = which.index(parked.len());
                     let one = &mut parked[index];
                     let mut state = one.state.clone();
@@ -149,11 +160,11 @@ proptest! {
                         let other = if &state[at..=at] == "A" { "B" } else { "A" };
                         state.replace_range(at..=at, other);
                     }
-                    let claim = parking.claim(CallerId(caller), &requests[request], &state);
+                    let claim = parking.claim(PRINCIPALS[who], &requests[request], &state);
                     let expected = if altered.is_some() {
                         Some(Refused::Altered)
-                    } else if caller != one.caller {
-                        Some(Refused::OtherCaller)
+                    } else if who != one.who {
+                        Some(Refused::OtherPrincipal)
                     } else if request != one.request {
                         Some(Refused::OtherRequest)
                     } else if one.waiting.is_none() {
@@ -173,7 +184,7 @@ proptest! {
                     let state = format!("{}{}", &front.state[..at], &back.state[at..]);
                     if state != front.state && state != back.state {
                         let claim = parking.claim(
-                            CallerId(front.caller), &requests[front.request], &state,
+                            PRINCIPALS[front.who], &requests[front.request], &state,
                         );
                         prop_assert_eq!(claim.unwrap_err(), Refused::Altered);
                     }

@@ -171,7 +171,7 @@ impl Rounds {
             return Place::Attached { stream, is_retry };
         }
         let fingerprint = park::fingerprint(&self.method, self.params.as_ref());
-        let caller = self.exchange.caller().id();
+        let caller = self.exchange.caller();
         let parked = self.parking.park(caller, &fingerprint, self.exchange.cancelled());
         let Some((state, waiting)) = parked else {
             round.ask.answer(Err(Refusal::TooMany));

@@ -28,6 +28,8 @@ use crate::downstream::fit;
 use crate::downstream::flights::Flights;
 use crate::downstream::level::Level;
 use crate::downstream::level::Wanted;
+use crate::downstream::lines;
+use crate::downstream::outbox;
 use crate::downstream::outbox::Outbox;
 use crate::downstream::park;
 use crate::downstream::park::Parking;
@@ -47,6 +49,7 @@ use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
+use crate::exchange::caller::Principal;
 use crate::exchange::caller::Reach;
 use crate::exchange::mailbox::ListKind;
 use crate::ids::CallerId;
@@ -101,9 +104,15 @@ impl Client {
         let opened: Arc<Mutex<Vec<Arc<Caller>>>> = Arc::default();
         let told = Arc::clone(&opened);
         let limits = Limits { message: 4000, in_flight: 4 };
-        let service = Service::try_new(router(), Callers::default(), limits, move |caller| {
-            told.lock().unwrap().push(Arc::clone(caller));
-        });
+        let service = Service::try_new(
+            router(),
+            Callers::default(),
+            Principal::Process,
+            limits,
+            move |caller| {
+                told.lock().unwrap().push(Arc::clone(caller));
+            },
+        );
         let (input, reader) = tokio::io::duplex(64 * 1024);
         let (writer, output) = tokio::io::duplex(64 * 1024);
         let shutdown = CancellationToken::new();
@@ -374,15 +383,16 @@ impl Bench {
     fn of(revision: Revision) -> Self {
         let tasks = TaskTracker::new();
         let (writer, output) = tokio::io::duplex(64 * 1024);
-        let (outbox, _writing) = Outbox::open(writer, &tasks);
+        let (outbox, outgoing) = Outbox::channel();
+        tasks.spawn(lines::write(outgoing, writer));
         let declared = r#"{"roots":{},"elicitation":{},"sampling":{}}"#;
         let capabilities = Arc::new(Capabilities::parse(Some(raw(declared)), revision));
         Self {
-            questions: Arc::new(Questions::new(outbox.clone(), tasks.clone())),
+            questions: Arc::new(Questions::new(tasks.clone())),
             outbox,
             output: BufReader::new(output),
             flights: Arc::new(Flights::new(8)),
-            parking: Arc::new(Parking::try_new().unwrap()),
+            parking: Arc::new(Parking::try_new(64).unwrap()),
             caller: Arc::new(Caller::new(CallerId(7), capabilities, Reach::Anytime)),
             tasks,
         }
@@ -401,8 +411,7 @@ impl Bench {
     fn stream(&self, name: &str, cancel: &CancellationToken) -> Stream {
         Stream {
             flight: self.flights.board(&id(name), cancel).unwrap(),
-            reply: Reply::Line(self.outbox.clone()),
-            outbox: self.outbox.clone(),
+            reply: Reply::to(&self.outbox),
             progress_token: Some(raw(&format!("{name}.0"))),
             logs: Wanted::From(Level::Warning),
         }
@@ -451,7 +460,7 @@ impl Bench {
         responses: &[(&str, &str)],
     ) -> Result<(), Refused> {
         let fingerprint = park::fingerprint(method::TOOLS_CALL, Some(&raw(params)));
-        let claim = self.parking.claim(self.caller.id(), &fingerprint, state)?;
+        let claim = self.parking.claim(self.caller.principal(), &fingerprint, state)?;
         let stream = self.stream(name, &claim.cancel);
         let response = |(key, text): &(&str, &str)| ((*key).to_owned(), raw(text));
         let responses = responses.iter().map(response).collect();
@@ -656,7 +665,7 @@ async fn a_modern_client_is_asked_by_rounds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ticket_is_good_for_one_use_by_its_caller_with_its_request() {
+async fn a_ticket_is_good_for_one_use_by_its_principal_with_its_request() {
     let mut bench = Bench::new();
     let params = r#"{"name":"t","arguments":{"a":1}}"#;
     bench.rounds(params, |exchange| async move { Ok(told(&ask(&exchange, &["a"]).await)) });
@@ -664,15 +673,16 @@ async fn a_ticket_is_good_for_one_use_by_its_caller_with_its_request() {
     let other = r#"{"name":"t","arguments":{"a":2}}"#;
     assert_eq!(bench.come_back("2", other, &state, &[]), Err(Refused::OtherRequest));
     let fingerprint = park::fingerprint(method::TOOLS_CALL, Some(&raw(params)));
-    let refused = bench.parking.claim(CallerId(8), &fingerprint, &state);
-    assert_eq!(refused.unwrap_err(), Refused::OtherCaller);
+    let refused = bench.parking.claim(Principal::Anonymous, &fingerprint, &state);
+    assert_eq!(refused.unwrap_err(), Refused::OtherPrincipal);
     for index in 0..state.len() {
         let mut altered = state.clone().into_bytes();
         altered[index] = if altered[index] == b'A' { b'B' } else { b'A' };
         let altered = String::from_utf8(altered).unwrap();
         assert_eq!(bench.come_back("2", params, &altered, &[]), Err(Refused::Altered), "{index}");
     }
-    let another = Parking::try_new().unwrap().claim(bench.caller.id(), &fingerprint, &state);
+    let another =
+        Parking::try_new(64).unwrap().claim(bench.caller.principal(), &fingerprint, &state);
     assert_eq!(another.unwrap_err(), Refused::Altered, "keys differ");
     bench.come_back("2", params, &state, &[("a", "1")]).unwrap();
     assert_eq!(bench.come_back("3", params, &state, &[("a", "1")]), Err(Refused::Used));
@@ -721,12 +731,16 @@ async fn a_client_can_have_only_so_many_exchanges_parked() {
     let bench = Bench::new();
     let cancel = CancellationToken::new();
     let fingerprint = park::fingerprint("m", None);
-    let park = |caller| bench.parking.park(CallerId(caller), &fingerprint, &cancel);
-    let parked: Vec<_> = std::iter::from_fn(|| park(1)).take(1000).collect();
+    let caller = |principal| {
+        let caller = Caller::new(CallerId(1), Arc::default(), Reach::InCallsOnly);
+        caller.on_behalf_of(principal)
+    };
+    let park = |principal| bench.parking.park(&caller(principal), &fingerprint, &cancel);
+    let parked: Vec<_> = std::iter::from_fn(|| park(Principal::Anonymous)).take(1000).collect();
     assert_eq!(parked.len(), 64);
-    assert!(park(2).is_some(), "others are not concerned");
+    assert!(park(Principal::Process).is_some(), "others are not concerned");
     drop(parked);
-    assert!(park(1).is_some());
+    assert!(park(Principal::Anonymous).is_some());
 }
 
 // Words.
@@ -944,7 +958,7 @@ async fn large_messages_and_many_small_ones_arrive_whole() {
     let sizes = [1, 70_000, 3, 65_536, 65_535, 200_000, 2];
     let sending = async {
         for size in sizes {
-            outbox.push("y".repeat(size).into()).await;
+            assert!(outbox.push(outbox::Kind::Word, "y".repeat(size).into()).await);
         }
         outbox.close();
     };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::Weak;
 
@@ -74,6 +75,18 @@ impl Capabilities {
         self.answerable.contains(&kind)
     }
 
+    /// Returns what Conflux can have answered if there is a client for everything.
+    pub fn everything() -> Self {
+        Self::parse(
+            Some(Raw::of(&serde_json::json!({
+                "roots": { "listChanged": true },
+                "sampling": { "tools": {} },
+                "elicitation": { "form": {}, "url": {} },
+            }))),
+            Revision::LATEST,
+        )
+    }
+
     /// Returns the declaration as it came, if there was one.
     pub fn raw(&self) -> Option<&Raw> {
         self.raw.as_ref()
@@ -101,32 +114,87 @@ fn declared(raw: Option<&Raw>, path: &[&str]) -> bool {
 }
 
 /// Whether a caller can be asked something outside of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
     /// It has a session in which requests can reach it at any time.
     Anytime,
     /// It can be asked only as part of the answer to a request of its own.
+    #[default]
     InCallsOnly,
+}
+
+/// On whose behalf a client calls: who may come back for what was begun before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Principal {
+    /// Whoever started this process and holds its pipes.
+    Process,
+    /// Anybody who can reach the HTTP front end.
+    Anonymous,
+}
+
+impl Principal {
+    /// Returns a name that no other principal has, the same in every run.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Anonymous => "anonymous",
+        }
+    }
 }
 
 /// One client behind one front end.
 #[derive(Debug)]
 pub struct Caller {
     id: CallerId,
+    principal: Principal,
+    memory: CallerId,
     capabilities: Arc<Capabilities>,
-    reach: Reach,
+    reach: Mutex<Reach>,
     mailbox: Mailbox,
 }
 
 impl Caller {
     /// Makes a caller that declared `capabilities` for as long as it is there.
     pub fn new(id: CallerId, capabilities: Arc<Capabilities>, reach: Reach) -> Self {
-        Self { id, capabilities, reach, mailbox: Mailbox::default() }
+        let (principal, mailbox) = (Principal::Process, Mailbox::default());
+        Self { id, principal, memory: id, capabilities, reach: Mutex::new(reach), mailbox }
+    }
+
+    /// Makes it one that calls on behalf of `principal`; otherwise it is this process's own.
+    #[must_use]
+    pub fn on_behalf_of(self, principal: Principal) -> Self {
+        Self { principal, ..self }
+    }
+
+    /// Lets it share with others what Conflux remembers about what it has seen.
+    #[must_use]
+    pub fn remembered_as(self, memory: CallerId) -> Self {
+        Self { memory, ..self }
     }
 
     /// Returns its number.
     pub fn id(&self) -> CallerId {
         self.id
+    }
+
+    /// Returns on whose behalf it calls.
+    pub fn principal(&self) -> Principal {
+        self.principal
+    }
+
+    /// Returns under which number is remembered what it has seen; its own, unless it comes anew
+    /// with every request.
+    pub fn memory(&self) -> CallerId {
+        self.memory
+    }
+
+    /// Says whether it can be asked something outside of calls from now on. If not, whatever
+    /// still waits for it to be asked is refused.
+    pub fn set_reach(&self, reach: Reach) {
+        *self.reach() = reach;
+        if reach == Reach::InCallsOnly {
+            self.mailbox.refuse_asks();
+        }
     }
 
     /// Returns what it declared when its session began.
@@ -145,13 +213,17 @@ impl Caller {
         from: &UpstreamId,
         requests: Vec<(String, InputRequest)>,
     ) -> Result<Answers, Refusal> {
-        if self.reach == Reach::InCallsOnly {
+        if *self.reach() == Reach::InCallsOnly {
             return Err(Refusal::Nobody);
         }
         self.capabilities.permit(requests.iter().map(|(_, request)| request))?;
         let (answer, answered) = oneshot::channel();
         self.mailbox.ask(Ask::new(from.clone(), requests, answer))?;
         ask::wait(answered).await
+    }
+
+    fn reach(&self) -> MutexGuard<'_, Reach> {
+        self.reach.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

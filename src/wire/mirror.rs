@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::wire::Raw;
 use crate::wire::header;
 
-const ANNOTATION: &str = "x-mcp-header";
+/// Where a property of a schema says which header mirrors it.
+pub const ANNOTATION: &str = "x-mcp-header";
 /// Keywords whose members are schemas under names of their own.
 const SCHEMAS_BY_NAME: [&str; 6] =
     ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];

@@ -233,6 +233,10 @@ fn show(config: &Config) -> String {
         limits.message, limits.in_flight, limits.start_budget
     )
     .unwrap();
+    let http = &config.http;
+    if http.listen.is_some() {
+        writeln!(out, "http: {http:?}").unwrap();
+    }
     for (name, profile) in &config.profiles {
         let (allow, deny): (Vec<_>, Vec<_>) =
             (profile.tools.allow().collect(), profile.tools.deny().collect());

@@ -16,6 +16,7 @@ mod config;
 mod conformance;
 mod corpus;
 mod failure;
+mod http_front;
 mod inspector;
 mod limits;
 mod matrix;
