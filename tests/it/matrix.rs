@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::support::gateway::Gateway;
+use crate::support::http;
 use crate::support::matrix::Cell;
 use crate::support::matrix::Feature;
 use crate::support::matrix::Pair;
@@ -93,37 +94,63 @@ async fn check(transport: Transport) {
             listening.push(server.listen(&server.key()).await);
         }
     }
-    let (listening, places) = (Arc::new(listening), Arc::new(Semaphore::new(SIDE_BY_SIDE)));
-    let mut walks = JoinSet::new();
-    for client in clients(transport) {
-        let (listening, places) = (Arc::clone(&listening), Arc::clone(&places));
-        walks.spawn(async move {
-            let _place = places.acquire().await;
-            through_conflux(client, &listening).await
-        });
-    }
-    let mut cells: Vec<Cell> = walks.join_all().await.into_iter().flatten().collect();
+    let cells = match transport {
+        Transport::Stdio => over_stdio(listening).await,
+        Transport::Sse => over_network(transport, "/sse", &listening).await,
+        Transport::Http => over_network(transport, "/mcp", &listening).await,
+    };
     matrix_page::assert_section(transport.flag(), &matrix_page::tables(transport, &cells));
     assert_whole(transport, &cells);
-    let mut missing = cells.iter().filter(|cell| is_missing(cell));
-    assert!(missing.all(|cell| cell.failure.is_some()), "it works now");
-    cells.retain(|cell| !is_missing(cell));
+    let (missing, cells): (Vec<Cell>, Vec<Cell>) = cells.into_iter().partition(is_missing);
+    assert!(missing.iter().all(|cell| cell.failure.is_some()), "it works now");
     assert_works(&cells);
 }
 
-async fn through_conflux(client: Peer, listening: &[Listening]) -> Vec<Cell> {
+/// Every client has a Conflux of its own.
+async fn over_stdio(listening: Vec<Listening>) -> Vec<Cell> {
+    let (listening, places) = (Arc::new(listening), Arc::new(Semaphore::new(SIDE_BY_SIDE)));
+    let mut walks = JoinSet::new();
+    for client in clients(Transport::Stdio) {
+        let (listening, places) = (Arc::clone(&listening), Arc::clone(&places));
+        walks.spawn(async move {
+            let _place = places.acquire().await;
+            let gateway = gateway(&listening);
+            walk(client, &targets(client, &listening), &gateway.program()).await
+        });
+    }
+    walks.join_all().await.into_iter().flatten().collect()
+}
+
+/// All clients have one Conflux, one after the other: a server that asks in the middle of a call does
+/// not always say in which, and is refused when two clients could be meant.
+async fn over_network(transport: Transport, path: &str, listening: &[Listening]) -> Vec<Cell> {
+    let conflux = http::Server::start(&gateway(listening)).await;
+    let url = Program::new(format!("{}{path}", conflux.origin));
+    let mut cells = Vec::new();
+    for client in clients(transport) {
+        cells.extend(walk(client, &targets(client, listening), &url).await);
+    }
+    conflux.stop().await;
+    cells
+}
+
+/// A gateway before all servers.
+fn gateway(listening: &[Listening]) -> Gateway {
     let mut gateway = Gateway::new(&[]);
-    let mut targets = Vec::new();
     for server in servers(Transport::Stdio) {
         gateway.add(&server.key(), server.server(&server.key()).entry());
-        targets.push((server, target(client, server, &format!("{}__", server.key()))));
     }
     for server in listening {
-        let (peer, key) = (server.peer, server.peer.key());
-        gateway.add(&key, server.entry());
-        targets.push((peer, target(client, peer, &format!("{key}__"))));
+        gateway.add(&server.peer.key(), server.entry());
     }
-    walk(client, &targets, &gateway.program()).await
+    gateway
+}
+
+/// What a client shall do with all servers of a gateway.
+fn targets(client: Peer, listening: &[Listening]) -> Vec<(Peer, Value)> {
+    let listening = listening.iter().map(|server| server.peer);
+    let servers = servers(Transport::Stdio).into_iter().chain(listening);
+    servers.map(|server| (server, target(client, server, &format!("{}__", server.key())))).collect()
 }
 
 /// What a client shall do with a server, as its wish says it.
