@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,6 +21,7 @@ use crate::subscriptions;
 use crate::tools;
 use crate::wire::Params;
 use crate::wire::Refusal;
+use crate::wire::STREAM;
 use crate::wire::quote;
 
 /// The severities of log messages, least first.
@@ -105,6 +107,7 @@ async fn run(call: &Call<'_>) -> Outcome {
             say(call.string("text"));
             say_text("said")
         }
+        "cut" => cut(call).await,
         "raw" => match &call.toy.files.reply {
             Some(reply) => Outcome::Verbatim(reply.clone()),
             None => Outcome::Refused(Refusal::new(-32602, "`--reply-file` was not given")),
@@ -134,6 +137,16 @@ fn plain(call: &Call<'_>) -> Outcome {
             Outcome::Result(json!({"content": content, "isError": true}).to_string())
         }
         "process" => process_facts(),
+        "web" => match &call.toy.web {
+            Some(web) => structured(&web.facts(STREAM.try_with(Arc::clone).ok().as_deref())),
+            None => Outcome::Refused(Refusal::new(-32602, "this is no server over HTTP")),
+        },
+        "forget_sessions" => {
+            if let Some(web) = &call.toy.web {
+                web.forget_sessions();
+            }
+            say_text("forgotten")
+        }
         "received" => {
             let initialize = toy.state().initialize.clone().unwrap_or_else(|| "null".to_owned());
             let params = &call.params.text;
@@ -187,6 +200,19 @@ fn log(call: &Call<'_>) -> Outcome {
         call.toy.out.notify("notifications/message", &params.to_string());
     }
     structured(&json!({"sent": count}).to_string())
+}
+
+/// Ends the stream of the call before its answer, which comes for those who ask for the rest.
+async fn cut(call: &Call<'_>) -> Outcome {
+    for time in 1..=call.number("times", 1) {
+        call.toy
+            .out
+            .notify("notifications/message", &json!({"level": "info", "data": time}).to_string());
+        if let Ok(stream) = STREAM.try_with(Arc::clone) {
+            stream.cut().await;
+        }
+    }
+    say_text("whole again")
 }
 
 fn change_tools(call: &Call<'_>) -> Outcome {

@@ -1,9 +1,10 @@
 //! What the toy can be told to do.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// A small MCP server over stdio that misbehaves on request.
-#[derive(clap::Parser, Debug)]
+/// A small MCP server over stdio, or HTTP, that misbehaves on request.
+#[derive(clap::Parser, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each flag is one independent misbehaviour")]
 pub(crate) struct Flags {
     /// Which eras the server speaks.
@@ -61,6 +62,34 @@ pub(crate) struct Flags {
     /// address visited first.
     #[arg(long)]
     pub(crate) asking: bool,
+    /// Serves Streamable HTTP at this address until stdin closes; the first line on stdout is a
+    /// JSON object whose `url` ends before the path. The endpoint is `/mcp`; `/moved` redirects
+    /// to it, `/elsewhere` to another origin, `/html` is a page, `/status/NUMBER` answers so,
+    /// `/endless` and `/bomb` never end.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<SocketAddr>,
+    /// The same with HTTP+SSE at `/sse`; at `/sse-elsewhere` the endpoint is of another origin.
+    #[arg(long, value_name = "ADDR", conflicts_with = "http")]
+    pub(crate) sse: Option<SocketAddr>,
+    /// Over HTTP, answers with JSON instead of streams.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Over HTTP, opens legacy sessions without an id.
+    #[arg(long)]
+    pub(crate) no_session_id: bool,
+    /// Over HTTP, gives events ids, so that streams can be resumed.
+    #[arg(long)]
+    pub(crate) event_ids: bool,
+    /// Over HTTP, offers no stream outside of requests.
+    #[arg(long)]
+    pub(crate) no_get: bool,
+    /// Over HTTP, the status that says that a session is not known.
+    #[arg(long, default_value_t = 404)]
+    pub(crate) lost: u16,
+    /// Offers the tool `mirrored`, whose argument must be repeated in a header; with `late`, that
+    /// is said from the second list on only.
+    #[arg(long, value_enum)]
+    pub(crate) mirror: Option<Mirror>,
     /// Keeps running when stdin closes, and on SIGTERM.
     #[arg(long)]
     pub(crate) ignore_stdin_eof: bool,
@@ -80,4 +109,13 @@ pub(crate) enum Eras {
     Dual,
     /// Both, but the first request decides for the whole process.
     Locked,
+}
+
+/// When a tool says which header it wants.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mirror {
+    /// In every list.
+    Always,
+    /// From the second list on.
+    Late,
 }

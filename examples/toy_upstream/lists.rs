@@ -17,6 +17,7 @@ use crate::wire::Params;
 use crate::wire::Refusal;
 
 /// What flags made the toy read.
+#[derive(Clone)]
 pub(crate) struct Files {
     /// The definitions to list instead of the own tools.
     pub(crate) tools: Option<Vec<String>>,

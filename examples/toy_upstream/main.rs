@@ -1,4 +1,4 @@
-//! A small MCP server over stdio that misbehaves on request, written without any SDK.
+//! A small MCP server over stdio or HTTP that misbehaves on request, written without any SDK.
 //!
 //! Tests put it behind Conflux; `toy_upstream --help` lists what it can do. Whatever it relays
 //! (arguments, answers of the client, files named by flags) leaves as the bytes that came.
@@ -8,8 +8,12 @@ mod calls;
 mod era;
 mod extras;
 mod flags;
+mod http;
 mod lists;
 mod serve;
+mod sse;
+mod stream;
+mod streamable;
 mod subscriptions;
 mod tools;
 mod wire;
@@ -39,7 +43,11 @@ async fn main() -> ExitCode {
         print_banner();
     }
     let ignore_eof = flags.ignore_stdin_eof;
-    match serve::serve(flags).await {
+    let served = match flags.http.or(flags.sse) {
+        Some(address) => http::serve(flags, address).await,
+        None => serve::serve(flags).await,
+    };
+    match served {
         Ok(()) => {}
         Err(problem) => {
             say(&format!("toy: {problem}"));

@@ -19,6 +19,7 @@ use crate::era;
 use crate::era::Era;
 use crate::extras;
 use crate::flags::Flags;
+use crate::http::Web;
 use crate::lists;
 use crate::subscriptions;
 use crate::wire::Incoming;
@@ -31,6 +32,8 @@ pub(crate) struct Toy {
     pub(crate) flags: Flags,
     pub(crate) out: Out,
     pub(crate) files: lists::Files,
+    /// What all sessions over HTTP share.
+    pub(crate) web: Option<Arc<Web>>,
     state: Mutex<State>,
 }
 
@@ -78,6 +81,16 @@ pub(crate) enum Outcome {
 }
 
 impl Toy {
+    /// Makes one that remembers nothing; it says what belongs to no request to `out`.
+    pub(crate) fn new(
+        flags: Flags,
+        files: lists::Files,
+        out: Out,
+        web: Option<Arc<Web>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { flags, files, out, web, state: Mutex::default() })
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,7 +100,7 @@ impl Toy {
 pub(crate) async fn serve(flags: Flags) -> Result<(), String> {
     let deaf = flags.hang || flags.garbage;
     let files = lists::Files::read(&flags)?;
-    let toy = Arc::new(Toy { flags, files, out: Out::default(), state: Mutex::default() });
+    let toy = Toy::new(flags, files, Out::default(), None);
     let tracker = TaskTracker::new();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await.map_err(|error| error.to_string())? {
@@ -99,12 +112,18 @@ pub(crate) async fn serve(flags: Flags) -> Result<(), String> {
             toy.out.error("null", &refusal);
             continue;
         };
-        receive(&toy, &tracker, message);
+        if let Some(answering) = receive(&toy, message) {
+            tracker.spawn(answering);
+        }
     }
     Ok(())
 }
 
-fn receive(toy: &Arc<Toy>, tracker: &TaskTracker, mut message: Incoming) {
+/// Takes a message; what answers it has yet to be run.
+pub(crate) fn receive(
+    toy: &Arc<Toy>,
+    mut message: Incoming,
+) -> Option<impl Future<Output = ()> + use<>> {
     let id = message.id.take().map(|id| RawValue::get(&id).to_owned());
     match (id, message.method.is_some()) {
         (Some(id), true) => {
@@ -112,10 +131,10 @@ fn receive(toy: &Arc<Toy>, tracker: &TaskTracker, mut message: Incoming) {
             let token = CancellationToken::new();
             toy.state().running.insert(id.clone(), token.clone());
             let toy = Arc::clone(toy);
-            tracker.spawn(async move { answer(&toy, &id, message, &token).await });
+            return Some(async move { answer(&toy, &id, message, &token).await });
         }
         (Some(id), false) => {
-            let Some(waiting) = toy.state().asked.remove(&id) else { return };
+            let waiting = toy.state().asked.remove(&id)?;
             let text = |raw: Box<RawValue>| raw.get().to_owned();
             let result = message
                 .result
@@ -125,6 +144,7 @@ fn receive(toy: &Arc<Toy>, tracker: &TaskTracker, mut message: Incoming) {
         }
         (None, _) => notified(toy, &message),
     }
+    None
 }
 
 fn notified(toy: &Toy, message: &Incoming) {

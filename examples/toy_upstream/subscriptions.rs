@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 use serde_json::json;
@@ -9,8 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::serve::Outcome;
 use crate::serve::Toy;
+use crate::stream::Stream;
 use crate::wire::Params;
 use crate::wire::Refusal;
+use crate::wire::STREAM;
+use crate::wire::notification;
 
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
@@ -20,7 +24,24 @@ pub(crate) struct Subscriptions {
     /// URIs subscribed to by the legacy method.
     uris: BTreeSet<String>,
     /// What each open listen request asked for, by the text of its id.
-    listens: BTreeMap<String, (Value, CancellationToken)>,
+    listens: BTreeMap<String, Listen>,
+}
+
+/// One open listen request.
+struct Listen {
+    filter: Value,
+    ended: CancellationToken,
+    /// Where it is answered, if not on stdout.
+    stream: Option<Arc<Stream>>,
+}
+
+impl Listen {
+    fn notify(&self, toy: &Toy, method: &str, params: &str) {
+        match &self.stream {
+            Some(stream) => stream.push(&notification(method, params)),
+            None => toy.out.notify_aside(method, params),
+        }
+    }
 }
 
 impl Subscriptions {
@@ -32,10 +53,15 @@ impl Subscriptions {
         }
     }
 
-    /// Returns the ids of the listen requests whose filter accepts `wants`.
-    fn listening(&self, wants: impl Fn(&Value) -> bool) -> Vec<String> {
-        let accepted = self.listens.iter().filter(|(_, (filter, _))| wants(filter));
-        accepted.map(|(id, _)| id.clone()).collect()
+    /// Tells the listen requests whose filter accepts it; returns how many there are.
+    fn tell(&self, toy: &Toy, method: &str, uri: &str, wants: impl Fn(&Value) -> bool) -> usize {
+        let mut told = 0;
+        for (id, listen) in self.listens.iter().filter(|(_, listen)| wants(&listen.filter)) {
+            let params = format!(r#"{{{uri}"_meta":{{"{SUBSCRIPTION}":{id}}}}}"#);
+            listen.notify(toy, method, &params);
+            told += 1;
+        }
+        told
     }
 }
 
@@ -55,7 +81,9 @@ pub(crate) async fn listen(
         // The acknowledgement is first on the wire: nothing is sent before the entry is there.
         let mut state = toy.state();
         toy.out.notify("notifications/subscriptions/acknowledged", &acknowledged);
-        state.subscriptions.listens.insert(id.to_owned(), (filter, ended.clone()));
+        let stream = STREAM.try_with(Arc::clone).ok();
+        let listen = Listen { filter, ended: ended.clone(), stream };
+        state.subscriptions.listens.insert(id.to_owned(), listen);
     }
     let by_server = tokio::select! {
         () = token.cancelled() => false,
@@ -74,8 +102,8 @@ pub(crate) async fn listen(
 pub(crate) fn end_listens(toy: &Toy) -> usize {
     let state = toy.state();
     let open = &state.subscriptions.listens;
-    for (_, ended) in open.values() {
-        ended.cancel();
+    for listen in open.values() {
+        listen.ended.cancel();
     }
     open.len()
 }
@@ -84,32 +112,26 @@ pub(crate) fn end_listens(toy: &Toy) -> usize {
 pub(crate) fn list_changed(toy: &Toy, legacy: bool, kind: &str) {
     let method = format!("notifications/{kind}/list_changed");
     if legacy {
-        toy.out.notify(&method, "{}");
+        toy.out.notify_aside(&method, "{}");
     }
     let key = format!("{kind}ListChanged");
-    let ids = toy.state().subscriptions.listening(|filter| filter.get(&key) == Some(&json!(true)));
-    for id in ids {
-        toy.out.notify(&method, &format!(r#"{{"_meta":{{"{SUBSCRIPTION}":{id}}}}}"#));
-    }
+    let wants = |filter: &Value| filter.get(&key) == Some(&json!(true));
+    toy.state().subscriptions.tell(toy, &method, "", wants);
 }
 
 /// Tells everybody who wants to know that a resource changed; returns how many were told.
 pub(crate) fn touched(toy: &Toy, uri: &str) -> usize {
+    const METHOD: &str = "notifications/resources/updated";
     let wants = |filter: &Value| {
         let uris = filter.get("resourceSubscriptions").and_then(Value::as_array);
         uris.is_some_and(|uris| uris.contains(&json!(uri)))
     };
-    let (legacy, ids) = {
-        let state = toy.state();
-        (state.subscriptions.uris.contains(uri), state.subscriptions.listening(wants))
-    };
     let quoted = json!(uri);
+    let state = toy.state();
+    let legacy = state.subscriptions.uris.contains(uri);
     if legacy {
-        toy.out.notify("notifications/resources/updated", &format!(r#"{{"uri":{quoted}}}"#));
+        toy.out.notify_aside(METHOD, &format!(r#"{{"uri":{quoted}}}"#));
     }
-    for id in &ids {
-        let params = format!(r#"{{"uri":{quoted},"_meta":{{"{SUBSCRIPTION}":{id}}}}}"#);
-        toy.out.notify("notifications/resources/updated", &params);
-    }
-    ids.len() + usize::from(legacy)
+    let member = format!(r#""uri":{quoted},"#);
+    state.subscriptions.tell(toy, METHOD, &member, wants) + usize::from(legacy)
 }

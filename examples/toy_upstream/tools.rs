@@ -3,6 +3,7 @@
 use serde_json::Value;
 use serde_json::json;
 
+use crate::flags::Mirror;
 use crate::serve::Toy;
 
 /// Name, what it does, names of its arguments.
@@ -29,6 +30,33 @@ const TOOLS: &[(&str, &str, &[&str])] = &[
     ("raw", "Returns the file named by `--reply-file`.", &[]),
 ];
 
+/// The same, of those that make sense over HTTP only.
+const OVER_HTTP: &[(&str, &str, &[&str])] = &[
+    ("web", "Tells what was asked so far, and the headers of this request.", &[]),
+    ("forget_sessions", "Forgets every session.", &[]),
+    ("cut", "Ends its own stream so often before it answers.", &["times"]),
+];
+
+/// The tool whose argument is repeated in a header, once it says so.
+fn mirrored(toy: &Toy) -> Option<String> {
+    let says_so = match toy.flags.mirror? {
+        Mirror::Always => true,
+        Mirror::Late => toy.web.as_ref().is_some_and(|web| web.lists() > 1),
+    };
+    let region = if says_so {
+        json!({"type": "string", "x-mcp-header": "Region"})
+    } else {
+        json!({"type": "string"})
+    };
+    let schema = json!({"type": "object", "properties": {"region": region}});
+    let tool =
+        json!({"name": MIRRORED, "description": "Works like `echo`.", "inputSchema": schema});
+    Some(tool.to_string())
+}
+
+/// The tool whose argument is repeated in a header.
+pub(crate) const MIRRORED: &str = "mirrored";
+
 /// Returns every definition to list, as JSON text.
 pub(crate) fn definitions(toy: &Toy) -> Vec<String> {
     let mut all = match &toy.files.tools {
@@ -42,6 +70,10 @@ pub(crate) fn definitions(toy: &Toy) -> Vec<String> {
     }
     let like_echo = extra.chain(added).map(|name| define(&name, "Works like `echo`.", &[]));
     all.extend(like_echo);
+    if toy.web.is_some() {
+        all.extend(OVER_HTTP.iter().map(own));
+    }
+    all.extend(mirrored(toy));
     all
 }
 

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::stream::Stream;
 
 /// A line from the client, everything that is not envelope still raw.
 #[derive(Deserialize)]
@@ -70,19 +73,44 @@ impl<'de> Deserialize<'de> for Params {
     }
 }
 
-/// The writing end. One line at a time, whatever the tasks do.
+tokio::task_local! {
+    /// Where what a request has to say goes; without one, to stdout.
+    pub(crate) static STREAM: Arc<Stream>;
+}
+
+/// The writing end: stdout, or the stream of the request that is served.
 #[derive(Default)]
-pub(crate) struct Out(Mutex<()>);
+pub(crate) struct Out {
+    one_at_a_time: Mutex<()>,
+    /// Where what belongs to no request goes, if not to stdout.
+    aside: Option<Arc<Stream>>,
+}
 
 impl Out {
-    /// Writes one line; a client that has gone away is noticed on stdin.
-    pub(crate) fn line(&self, line: &str) {
-        self.bytes(format!("{line}\n").as_bytes());
+    /// Makes one that says what belongs to no request on `stream`.
+    pub(crate) fn beside(stream: Arc<Stream>) -> Self {
+        Self { aside: Some(stream), ..Self::default() }
     }
 
-    /// Writes the beginning of a line.
+    /// Writes one line; a client that has gone away is noticed on stdin.
+    pub(crate) fn line(&self, line: &str) {
+        match STREAM.try_with(Arc::clone) {
+            Ok(stream) => stream.push(line),
+            Err(_) => self.line_aside(line),
+        }
+    }
+
+    /// Writes one line that belongs to no request.
+    pub(crate) fn line_aside(&self, line: &str) {
+        match &self.aside {
+            Some(stream) => stream.push(line),
+            None => self.bytes(format!("{line}\n").as_bytes()),
+        }
+    }
+
+    /// Writes the beginning of a line to stdout.
     pub(crate) fn bytes(&self, bytes: &[u8]) {
-        let _one_at_a_time = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = std::io::stdout().lock();
         let written = out.write_all(bytes).and_then(|()| out.flush());
         drop(written);
@@ -101,13 +129,23 @@ impl Out {
     }
 
     pub(crate) fn notify(&self, method: &str, params: &str) {
-        self.line(&format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#));
+        self.line(&notification(method, params));
+    }
+
+    /// Writes a notification that belongs to no request.
+    pub(crate) fn notify_aside(&self, method: &str, params: &str) {
+        self.line_aside(&notification(method, params));
     }
 
     pub(crate) fn request(&self, id: &str, method: &str, params: &str) {
         let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}""#);
         self.line(&format!(r#"{head},"params":{params}}}"#));
     }
+}
+
+/// Writes a notification.
+pub(crate) fn notification(method: &str, params: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#)
 }
 
 /// A JSON-RPC error to be.

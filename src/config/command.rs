@@ -18,12 +18,12 @@ use crate::config::problem::Problem;
 use crate::config::units::Misread;
 use crate::config::validate::Check;
 
-/// A variable named like this holds a secret even if its value is written out in the file.
+/// A variable or header named like this holds a secret even if the file writes its value out.
 const SECRET_NAMES: &[&str] =
-    &["TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL", "AUTH"];
+    &["TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL", "AUTH", "COOKIE"];
 
 /// Written-out values shorter than this are more likely words than secrets.
-const MIN_WRITTEN_SECRET: usize = 8;
+pub(super) const MIN_WRITTEN_SECRET: usize = 8;
 
 impl Check<'_> {
     /// Checks what an upstream starts; one that is disabled need not have anything.
@@ -46,9 +46,12 @@ impl Check<'_> {
             return;
         }
         let key = path.last().unwrap_or_default();
-        let message = format!("the upstream `{key}` has no `command`");
+        let message = format!("the upstream `{key}` has no `command` and no `url`");
         let problem = Problem::at(&self.context.places.key(path), path, message);
-        self.problems.push(problem.hint("add the program to start, as in `command: npx`"));
+        self.problems.push(problem.hint(
+            "add the program to start, as in `command: npx`, or the address of a remote server, \
+             as in `url: https://example.com/mcp`",
+        ));
     }
 
     fn program(
@@ -131,7 +134,13 @@ impl Check<'_> {
     }
 
     /// Fills in the references of a text whose values may be secret.
-    fn expand(&mut self, text: &str, path: &KeyPath, place: &Place, lenient: bool) -> String {
+    pub(super) fn expand(
+        &mut self,
+        text: &str,
+        path: &KeyPath,
+        place: &Place,
+        lenient: bool,
+    ) -> String {
         let expanded = self.expand_openly(text, path, place, lenient);
         self.secrets.extend(expanded.values.into_iter().filter_map(secret));
         expanded.text
@@ -139,7 +148,7 @@ impl Check<'_> {
 
     /// Fills in the references of a path: masked, it would be missing from every message about
     /// it. Where that fails the text stays as it is.
-    fn expand_openly(
+    pub(super) fn expand_openly(
         &mut self,
         text: &str,
         path: &KeyPath,
@@ -158,12 +167,18 @@ impl Check<'_> {
         Expanded { text: text.to_owned(), values: Vec::new() }
     }
 
-    fn sources<'s>(&'s self, directory: &'s Path) -> Sources<'s> {
+    pub(super) fn sources<'s>(&'s self, directory: &'s Path) -> Sources<'s> {
         let around = self.context.around;
         Sources { variables: &around.variables, home: around.home.as_deref(), directory }
     }
 
-    fn report(&mut self, place: &Place, path: &KeyPath, misread: Misread, lenient: bool) {
+    pub(super) fn report(
+        &mut self,
+        place: &Place,
+        path: &KeyPath,
+        misread: Misread,
+        lenient: bool,
+    ) {
         if !lenient {
             let problem = Problem::at(place, path, misread.message);
             self.problems.push(problem.hint(misread.hint));
@@ -198,7 +213,7 @@ fn not_a_program(written: &str, program: &str) -> Option<Misread> {
     Some(Misread { message, hint })
 }
 
-fn is_secret_name(name: &str) -> bool {
+pub(super) fn is_secret_name(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     SECRET_NAMES.iter().any(|part| upper.contains(part))
 }

@@ -15,20 +15,6 @@ pub(super) fn canonical(path: &KeyPath) -> KeyPath {
     path.renamed_root(THEIRS, OURS)
 }
 
-/// Prepares a layer for the check of its shape: of the entries that have a `url` only the keys
-/// stay that say so, because what else belongs there is not known to this version.
-pub(super) fn reduce_remotes(root: &mut Node) {
-    for section in sections(root) {
-        for entry in section.node.entries_mut().into_iter().flatten() {
-            if entry.node.child("url").is_some()
-                && let Some(keys) = entry.node.entries_mut()
-            {
-                keys.retain(|key| matches!(key.key.as_str(), "url" | "disabled" | "enabled"));
-            }
-        }
-    }
-}
-
 /// Renames `mcpServers` to `upstreams` in a layer whose shape is right.
 pub(super) fn normalize(root: &mut Node, problems: &mut Vec<Problem>) {
     let Some(entries) = root.entries_mut() else { return };
@@ -52,9 +38,14 @@ pub(super) fn normalize(root: &mut Node, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Drops `type` and `transport`, which can only say `stdio` here, and turns `enabled` round.
+/// Calls `type` `transport`, which it is called here, and turns `enabled` round.
 fn normalize_server(keys: &mut Vec<Entry>, path: &KeyPath, problems: &mut Vec<Problem>) {
-    keys.retain(|entry| !matches!(entry.key.as_str(), "type" | "transport"));
+    if keys.iter().any(|entry| entry.key == "transport") {
+        keys.retain(|entry| entry.key != "type");
+    }
+    for entry in keys.iter_mut().filter(|entry| entry.key == "type") {
+        "transport".clone_into(&mut entry.key);
+    }
     let says_disabled = keys.iter().any(|entry| entry.key == "disabled");
     for entry in keys.iter_mut().filter(|entry| entry.key == "enabled") {
         if says_disabled {
@@ -67,9 +58,4 @@ fn normalize_server(keys: &mut Vec<Entry>, path: &KeyPath, problems: &mut Vec<Pr
             *enabled = !*enabled;
         }
     }
-}
-
-fn sections(root: &mut Node) -> impl Iterator<Item = &mut Entry> {
-    let entries = root.entries_mut().into_iter().flatten();
-    entries.filter(|entry| matches!(entry.key.as_str(), OURS | THEIRS))
 }

@@ -127,10 +127,10 @@ fn path(name: &str, upstreams: &[String]) -> Vec<String> {
         known.clone_into(key);
     }
     let rest = parts.get(3).and(name.splitn(4, "__").nth(3)).map(str::to_owned);
-    let is_env = parts.get(2).is_some_and(|third| third == "env");
+    let is_env = parts.get(2).is_some_and(|third| third == "env" || third == "headers");
     parts.truncate(3);
     match rest {
-        // The names of variables keep their case, and any `__` in them.
+        // The names of variables and headers keep their case, and any `__` in them.
         Some(rest) if is_env => parts.push(rest),
         Some(rest) => parts.extend(rest.split("__").map(str::to_lowercase)),
         None => {}

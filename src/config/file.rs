@@ -52,12 +52,12 @@ pub struct File {
     pub http: Http,
 }
 
-/// One MCP server that Conflux starts and speaks to.
+/// One MCP server: a program that Conflux starts (`command`), or a remote one (`url`).
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Upstream {
-    /// The program to start; required. A name is looked up in `PATH`; `~/`, `./` and `../` at
-    /// the start mean the home directory and the directory of this file (or `cwd`, if given).
+    /// The program to start. A name is looked up in `PATH`; `~/`, `./` and `../` at the start
+    /// mean the home directory and the directory of this file (or `cwd`, if given).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
 
@@ -73,15 +73,32 @@ pub struct Upstream {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
 
-    /// The address of a remote MCP server. This version speaks to programs only: an entry with
-    /// `url` must be `disabled`, and nothing else in it is read.
+    /// The address of a remote MCP server, in the place of `command`, as in
+    /// `https://example.com/mcp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+
+    /// Headers of every request to `url`, as in `Authorization: "Bearer ${TOKEN}"`. Those that
+    /// the protocol itself sets cannot be among them.
+    pub headers: BTreeMap<String, String>,
+
+    /// How the server at `url` is spoken to. Without it that is found out, and remembered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
+
+    /// The proxy on the way to `url`, as in `http://proxy.example:3128`; `none` for no proxy.
+    /// Without it, `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say which, but for
+    /// servers on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+
+    /// Whom to trust when `url` begins with `https:`.
+    pub tls: Trust,
 
     /// Whether the gateway counts as not ready without this upstream.
     pub required: bool,
 
-    /// When the program is started.
+    /// When the program is started, or the remote server spoken to.
     pub start: Start,
 
     /// How long to wait for this upstream.
@@ -103,13 +120,9 @@ pub struct Upstream {
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("additionalProperties" = false))]
 pub struct McpServer {
-    /// The transport; only `stdio` with `command`.
+    /// The same as `transport`.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Transport>,
-
-    /// The transport; only `stdio` with `command`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transport: Option<Transport>,
 
     /// The opposite of `disabled`; give one of the two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,11 +134,27 @@ pub struct McpServer {
 }
 
 /// How an upstream is reached.
-#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Transport {
-    /// Over the standard input and output of a program.
+    /// Over the standard input and output of a program, which `command` alone says already.
     Stdio,
+    /// Streamable HTTP, of all revisions.
+    Http,
+    /// The same as `http`.
+    StreamableHttp,
+    /// HTTP+SSE, as it was until 2024-11-05.
+    Sse,
+}
+
+/// Whom to trust.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trust {
+    /// A file with certificates (PEM) of authorities to trust besides those of the system;
+    /// relative to the directory of this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
 }
 
 /// When an upstream is started.
@@ -143,12 +172,13 @@ pub enum Start {
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeout {
-    /// From the start of the program until it can be asked; at most `24h`.
+    /// From the start of the program, or the first request, until it can be asked; at most
+    /// `24h`.
     pub start: WrittenDuration,
     /// For the answer to one request; at most `24h`.
     pub call: WrittenDuration,
-    /// Without a request, until the program is stopped; the next request starts it again. At
-    /// most `720h`.
+    /// Without a request, until the program is stopped or the session closed; the next request
+    /// starts it again. At most `720h`.
     pub idle: WrittenDuration,
 }
 

@@ -212,8 +212,7 @@ impl Draft {
         self.add(name.to_owned(), root);
     }
 
-    fn add(&mut self, name: String, mut root: Node) {
-        dialect::reduce_remotes(&mut root);
+    fn add(&mut self, name: String, root: Node) {
         let Self { schema, problems, excused, .. } = self;
         let mut root = Checker { schema, problems, excused }.check(root);
         dialect::normalize(&mut root, &mut self.problems);

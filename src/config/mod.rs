@@ -16,6 +16,7 @@ mod name;
 pub mod problem;
 mod profile;
 mod reference;
+mod remote;
 pub mod secrets;
 mod shape;
 mod suggest;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use url::Url;
 
 use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;
@@ -39,7 +41,7 @@ use crate::ids::UpstreamId;
 /// Everything a gateway is told before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The upstreams in the order of the files; remote ones are not among them.
+    /// The upstreams in the order of the files.
     pub upstreams: IndexMap<UpstreamId, Upstream>,
     /// How public names are made.
     pub names: Names,
@@ -91,8 +93,8 @@ pub struct Limits {
 pub struct Upstream {
     /// Its key in the file.
     pub id: UpstreamId,
-    /// What to start.
-    pub command: Command,
+    /// What to start, or where it is.
+    pub target: Target,
     /// Whether the gateway counts as not ready without it.
     pub required: bool,
     /// When it is started.
@@ -103,8 +105,17 @@ pub struct Upstream {
     pub prefix: String,
     /// Which of its tools are offered.
     pub tools: ToolFilter,
-    /// Whether it is left out. References in its command are filled in only where they can be.
+    /// Whether it is left out. References in its entry are filled in only where they can be.
     pub disabled: bool,
+}
+
+/// How an upstream is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Over the standard input and output of a program.
+    Command(Command),
+    /// Over HTTP.
+    Remote(Remote),
 }
 
 /// A program to start. Its `Debug` shows neither arguments nor values: they may be secret.
@@ -131,6 +142,52 @@ impl fmt::Debug for Command {
     }
 }
 
+/// A server at an address. Its `Debug` shows neither the values of headers nor the query of the
+/// address nor the proxy: they may be secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Where it is: `http:` or `https:`, with a host, without a user, password or fragment.
+    pub url: Url,
+    /// The headers of every request; names in lower case, of which none belongs to the protocol.
+    pub headers: IndexMap<String, String>,
+    /// How it is spoken to; nothing if that is to be found out.
+    pub transport: Option<Transport>,
+    /// The proxy on the way: an `http:` or `https:` address, perhaps with user and password.
+    pub proxy: Option<Url>,
+    /// A file of certificates to trust besides those of the system, absolute.
+    pub ca: Option<PathBuf>,
+}
+
+/// How a server at an address is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Streamable HTTP, of all revisions.
+    Http,
+    /// HTTP+SSE, as it was until 2024-11-05.
+    Sse,
+}
+
+impl Remote {
+    /// Returns the address as it may be shown: without its query, which may hold a secret.
+    pub fn shown(&self) -> String {
+        let mut shown = self.url.clone();
+        shown.set_query(None);
+        shown.into()
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote")
+            .field("url", &self.shown())
+            .field("headers", &self.headers.keys())
+            .field("transport", &self.transport)
+            .field("proxy", &self.proxy.is_some())
+            .field("ca", &self.ca)
+            .finish()
+    }
+}
+
 /// When an upstream is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -143,11 +200,11 @@ pub enum Start {
 /// How long to wait for an upstream; none is zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeout {
-    /// From the start of the program until it can be asked.
+    /// From the start of the program, or the first request, until it can be asked.
     pub start: Duration,
     /// For the answer to one request.
     pub call: Duration,
-    /// Without a request, until the program is stopped.
+    /// Without a request, until the program is stopped or the session closed.
     pub idle: Duration,
 }
 

@@ -17,6 +17,7 @@ const TABLES: &[(&str, &str)] = &[
     ("upstreams.<key>", "/$defs/Upstream"),
     ("upstreams.<key>.timeout", "/$defs/Timeout"),
     ("upstreams.<key>.tools", "/$defs/Tools"),
+    ("upstreams.<key>.tls", "/$defs/Trust"),
     ("mcpServers.<key>", "/$defs/McpServer"),
     ("names", "/$defs/Names"),
     ("limits", "/$defs/Limits"),

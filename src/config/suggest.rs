@@ -14,6 +14,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("working_directory", "cwd"),
     ("serverUrl", "url"),
     ("httpUrl", "url"),
+    ("http_headers", "headers"),
     ("enabled", "disabled"),
     ("include", "allow"),
     ("exclude", "deny"),
@@ -36,7 +37,12 @@ const FOREIGN: &[(&[&str], &str)] = &[
     ),
     (&["envFile"], "name each variable under `env`, as in `TOKEN: \"${TOKEN}\"`"),
     (&["inputs"], "remove it and read the values from the environment, as in `${TOKEN}`"),
-    (&["type", "transport"], "remove it: an entry with `command` speaks stdio"),
+    (&["type"], "write `transport`, or remove it: `command` and `url` say how it is spoken to"),
+    (
+        &["auth", "oauth", "bearer_token_env_var"],
+        "write the token under `headers`, as in `Authorization: \"Bearer ${TOKEN}\"`",
+    ),
+    (&["headersHelper"], "write each header under `headers`, as in `X-Key: \"${KEY}\"`"),
     (&["tool_timeout_sec"], "write `timeout: { call: 60s }`"),
     (&["startup_timeout_sec"], "write `timeout: { start: 30s }`"),
 ];

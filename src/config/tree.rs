@@ -66,11 +66,6 @@ impl Node {
             _ => None,
         }
     }
-
-    /// Returns the value of `key`, if this is a map that has it.
-    pub(super) fn child(&self, key: &str) -> Option<&Node> {
-        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.node)
-    }
 }
 
 /// Parses a text, unless it is neither YAML nor JSON. Keys that occur twice are reported and the

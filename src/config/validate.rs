@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::config::Limits;
 use crate::config::Names;
 use crate::config::Start;
+use crate::config::Target;
 use crate::config::Timeout;
 use crate::config::Upstream;
 use crate::config::environment;
@@ -136,21 +137,17 @@ impl Check<'_> {
     ) -> Option<Upstream> {
         let path = KeyPath::of(&["upstreams", key]);
         self.name(key, "key", "an upstream", &path, &self.context.places.key(&path));
-        if written.url.is_some() {
-            self.remote(key, &path, written.disabled);
-            return None;
-        }
         let prefix = self.prefix(key, written.prefix.as_deref(), &path, max_length);
         let timeout = self.timeout(&written.timeout, &path.key("timeout"));
         let tools = self.tools(&written.tools, &path.key("tools"));
-        let command = self.command(written, &path);
+        let target = self.target(key, written, &path);
         let start = match written.start {
             file::Start::Lazy => Start::Lazy,
             file::Start::Eager => Start::Eager,
         };
         Some(Upstream {
             id: UpstreamId::new(key),
-            command: command?,
+            target: target?,
             required: written.required,
             start,
             timeout,
@@ -160,13 +157,19 @@ impl Check<'_> {
         })
     }
 
-    fn remote(&mut self, key: &str, path: &KeyPath, disabled: bool) {
-        if !disabled && !self.is_excused(&path.key("disabled")) {
-            let message = format!("`{key}` has a `url`, but HTTP upstreams are not supported yet");
+    /// Checks how an upstream is reached: there is either a program or an address.
+    fn target(&mut self, key: &str, written: &file::Upstream, path: &KeyPath) -> Option<Target> {
+        if written.url.is_none() {
+            self.nothing_of_a_remote(written, path);
+            return self.command(written, path).map(Target::Command);
+        }
+        if written.command.is_some() && !written.disabled {
+            let message = format!("`{key}` has both a `command` and a `url`");
             let place = self.context.places.key(&path.key("url"));
             let problem = Problem::at(&place, &path.key("url"), message);
-            self.problems.push(problem.hint("add `disabled: true`, or remove the entry"));
+            self.problems.push(problem.hint("remove one of them, or make two upstreams of it"));
         }
+        self.remote(written, path).map(Target::Remote)
     }
 
     fn prefix(

@@ -10,16 +10,15 @@ use std::sync::MutexGuard;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::watch;
 use tokio::time;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 use crate::exchange::Exchange;
@@ -27,13 +26,17 @@ use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::ids::UpstreamId;
+use crate::upstream::Error;
 use crate::upstream::Lists;
+use crate::upstream::call::Call;
+use crate::upstream::mirrors::Mirrors;
 use crate::upstream::visits::Visits;
 use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
-use crate::wire::frame;
-use crate::wire::method;
+use crate::wire::frame::Message;
+use crate::wire::frame::Notification;
+use crate::wire::frame::Response;
 
 /// How many frames may wait for an upstream that reads slowly.
 pub(super) const OUTGOING_CAPACITY: usize = 256;
@@ -43,8 +46,6 @@ const CALL_CAPACITY: usize = 256;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long what an upstream wrote last may take to be read after it ended.
 pub(super) const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
-/// How long a cancellation may wait for room in the outgoing queue.
-const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 
 /// What comes back for a request.
 #[derive(Debug)]
@@ -59,6 +60,8 @@ pub(super) enum Incoming {
     Answer(Result<Raw, Raw>),
     /// An answer over the message limit. Nothing follows.
     TooLarge,
+    /// What came in place of an answer. Nothing follows.
+    Failed(Error),
     /// The connection ended, or the upstream ended this subscription. Nothing follows.
     Closed,
 }
@@ -70,14 +73,16 @@ pub(super) struct Connection(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     upstream: UpstreamId,
-    outgoing: mpsc::Sender<Bytes>,
+    outgoing: mpsc::Sender<Message>,
     table: Mutex<Table>,
+    /// Which legacy revision was agreed upon.
+    revision: OnceLock<Revision>,
+    mirrors: Option<Mirrors>,
     callers: Callers,
     lists: watch::Sender<Lists>,
     tasks: TaskTracker,
+    left: CancellationToken,
     closed: CancellationToken,
-    /// What is spoken, once that is agreed on.
-    revision: OnceLock<Revision>,
     visits: Visits,
 }
 
@@ -86,6 +91,8 @@ struct Table {
     last: u64,
     calls: HashMap<u64, Pending>,
     is_closed: bool,
+    /// Why nothing new can begin, if it is not closed.
+    left: Option<Error>,
     /// When a caller's request last began or ended.
     used: Option<Instant>,
 }
@@ -97,6 +104,9 @@ struct Pending {
     exchange: Option<Exchange>,
     asking: Arc<AtomicUsize>,
     is_slow: bool,
+    /// Cancelled when the request is no longer under way.
+    gone: CancellationToken,
+    _gone: DropGuard,
 }
 
 /// What a connection needs to know about the world around it.
@@ -108,24 +118,28 @@ pub(super) struct Surroundings {
     pub(super) lists: watch::Sender<Lists>,
     /// Where its tasks are counted.
     pub(super) tasks: TaskTracker,
+    /// Which arguments its tools want in headers; nothing where there are no headers.
+    pub(super) mirrors: Option<Mirrors>,
 }
 
 impl Connection {
     /// Makes a connection that writes to `outgoing`.
     pub(super) fn new(
         upstream: UpstreamId,
-        outgoing: mpsc::Sender<Bytes>,
+        outgoing: mpsc::Sender<Message>,
         around: &Surroundings,
     ) -> Self {
         Self(Arc::new(Shared {
             upstream,
             outgoing,
             table: Mutex::default(),
+            revision: OnceLock::new(),
+            mirrors: around.mirrors.clone(),
             callers: around.callers.clone(),
             lists: around.lists.clone(),
             tasks: around.tasks.clone(),
+            left: CancellationToken::new(),
             closed: CancellationToken::new(),
-            revision: OnceLock::new(),
             visits: Visits::default(),
         }))
     }
@@ -145,17 +159,6 @@ impl Connection {
         &self.0.visits
     }
 
-    /// Says which revision is spoken from now on.
-    pub(super) fn agree_on(&self, revision: Revision) {
-        // What was agreed on once holds as long as the connection.
-        let _agreed_on: &Revision = self.0.revision.get_or_init(|| revision);
-    }
-
-    /// Returns which revision is spoken; the newest legacy one while that is being found out.
-    pub(super) fn revision(&self) -> Revision {
-        self.0.revision.get().copied().unwrap_or(Revision::LATEST_LEGACY)
-    }
-
     /// Returns where its tasks are counted.
     pub(super) fn tasks(&self) -> &TaskTracker {
         &self.0.tasks
@@ -164,6 +167,36 @@ impl Connection {
     /// Returns the token that is cancelled when the connection has ended.
     pub(super) fn closed(&self) -> &CancellationToken {
         &self.0.closed
+    }
+
+    /// Returns the token that is cancelled when nothing new can begin on the connection.
+    pub(super) fn left(&self) -> &CancellationToken {
+        &self.0.left
+    }
+
+    /// Returns why nothing new can begin, if something made it so.
+    pub(super) fn why_left(&self) -> Option<Error> {
+        self.lock().left.clone()
+    }
+
+    /// Returns whether requests can begin on it.
+    pub(super) fn is_open(&self) -> bool {
+        !self.lock().is_closed
+    }
+
+    /// Returns which arguments the tools want in headers; nothing where there are no headers.
+    pub(super) fn mirrors(&self) -> Option<&Mirrors> {
+        self.0.mirrors.as_ref()
+    }
+
+    /// Says which legacy revision was agreed upon; transports may have to repeat it.
+    pub(super) fn agree(&self, revision: Revision) {
+        self.0.revision.get_or_init(|| revision);
+    }
+
+    /// Returns which legacy revision was agreed upon.
+    pub(super) fn revision(&self) -> Option<Revision> {
+        self.0.revision.get().copied()
     }
 
     /// Waits until everything the upstream wrote has been read, answers among it.
@@ -176,7 +209,16 @@ impl Connection {
         self.0.lists.send_modify(change);
     }
 
-    /// Makes room for a request; it is sent by [`Call::send`].
+    /// Says that any list may have changed.
+    pub(super) fn lists_changed(&self) {
+        self.list_changed(|lists| {
+            lists.tools += 1;
+            lists.prompts += 1;
+            lists.resources += 1;
+        });
+    }
+
+    /// Makes room for a request; [`Call::send`] sends it.
     ///
     /// Returns nothing if the connection has ended.
     pub(super) fn call(&self, exchange: Option<&Exchange>) -> Option<Call> {
@@ -190,39 +232,57 @@ impl Connection {
         table.last += 1;
         table.used = Some(Instant::now());
         let number = table.last;
-        let (exchange, shared) = (exchange.cloned(), Arc::clone(&asking));
-        table
-            .calls
-            .insert(number, Pending { events, answer, exchange, asking: shared, is_slow: false });
+        let gone = CancellationToken::new();
+        let pending = Pending {
+            events,
+            answer,
+            exchange: exchange.cloned(),
+            asking: Arc::clone(&asking),
+            is_slow: false,
+            _gone: gone.clone().drop_guard(),
+            gone,
+        };
+        table.calls.insert(number, pending);
         drop(table);
-        Some(Call { connection: self.clone(), number, incoming, asking, sent: false })
+        Some(Call::new(self.clone(), number, incoming, asking))
     }
 
     /// Sends a notification; it is lost if the connection has ended.
     pub(super) async fn notify(&self, method: &str, params: Option<&Raw>) {
-        self.send(frame::notification(method, params)).await;
+        self.send(notification(method, params.cloned())).await;
     }
 
     /// Sends a notification without waiting; it is lost if the upstream does not read.
     pub(super) fn notify_now(&self, method: &str) {
-        drop(self.0.outgoing.try_send(frame::notification(method, None)));
+        self.send_now(notification(method, None));
     }
 
     /// Sends an answer to a request of the upstream; it is lost if the connection has ended.
     pub(super) async fn answer(&self, id: &Id, outcome: Result<&Raw, &Raw>) {
-        self.send(frame::response(Some(id), outcome)).await;
+        self.send(response(id, outcome)).await;
     }
 
     /// Sends an answer without waiting; it is lost if the upstream does not read.
     pub(super) fn answer_now(&self, id: &Id, outcome: Result<&Raw, &Raw>) {
-        drop(self.0.outgoing.try_send(frame::response(Some(id), outcome)));
+        self.send_now(response(id, outcome));
     }
 
-    async fn send(&self, bytes: Bytes) {
+    /// Queues a message; returns whether it got there. Cancel safe.
+    pub(super) async fn send(&self, message: Message) -> bool {
         tokio::select! {
-            sent = self.0.outgoing.send(bytes) => drop(sent),
-            () = self.0.closed.cancelled() => {}
+            sent = self.0.outgoing.send(message) => sent.is_ok(),
+            () = self.0.closed.cancelled() => false,
         }
+    }
+
+    /// Queues a message without waiting; it is lost if there is no room.
+    pub(super) fn send_now(&self, message: Message) {
+        drop(self.0.outgoing.try_send(message));
+    }
+
+    /// Forgets the request `number`; returns whether it was under way.
+    pub(super) fn forget(&self, number: u64) -> bool {
+        self.remove(number).is_some()
     }
 
     /// Gives the request `number` its answer.
@@ -241,6 +301,12 @@ impl Connection {
         if self.lock().calls.get(&number).is_some_and(is_own) {
             self.finish(number, Incoming::Closed);
         }
+    }
+
+    /// Returns the token that is cancelled when the request `number` is no longer under way, or
+    /// nothing if it is not.
+    pub(super) fn gone(&self, number: u64) -> Option<CancellationToken> {
+        self.lock().calls.get(&number).map(|pending| pending.gone.clone())
     }
 
     /// Returns the only request under way, if there is exactly one.
@@ -273,8 +339,18 @@ impl Connection {
     ///
     /// The specification ties no message of a legacy server to a request. If all requests under
     /// way have one caller it is that one; otherwise nobody is guessed.
-    pub(super) fn meant(&self) -> Result<Meant, Refusal> {
+    ///
+    /// Where the message came with the answer to the request `origin`, it is that one.
+    pub(super) fn meant(&self, origin: Option<u64>) -> Result<Meant, Refusal> {
         let table = self.lock();
+        if let Some(number) = origin {
+            // What belongs to a request that is over belongs to nobody else.
+            let pending = table.calls.get(&number).ok_or(Refusal::Gone)?;
+            if let Some(exchange) = &pending.exchange {
+                let (exchange, asking) = (exchange.clone(), Arc::clone(&pending.asking));
+                return Ok(Meant::Call { number, exchange, asking });
+            }
+        }
         let mut meant: Option<(u64, &Exchange, &Pending)> = None;
         for (number, pending) in &table.calls {
             let Some(exchange) = &pending.exchange else { continue };
@@ -304,7 +380,35 @@ impl Connection {
     fn remove(&self, number: u64) -> Option<Pending> {
         let mut table = self.lock();
         table.used = Some(Instant::now());
-        table.calls.remove(&number)
+        let pending = table.calls.remove(&number);
+        let is_over = table.is_closed && table.calls.is_empty();
+        drop(table);
+        if is_over {
+            self.0.closed.cancel();
+        }
+        pending
+    }
+
+    /// Lets no new request begin, and closes the connection when those of callers have ended.
+    ///
+    /// Only the first reason counts. What Conflux itself asked ends at once.
+    pub(super) fn leave(&self, error: &Error) {
+        let mut table = self.lock();
+        if table.is_closed {
+            return;
+        }
+        table.is_closed = true;
+        table.left = Some(error.clone());
+        let own: Vec<_> = table.calls.extract_if(|_, pending| pending.exchange.is_none()).collect();
+        let is_over = table.calls.is_empty();
+        drop(table);
+        for (_, pending) in own {
+            drop(pending.answer.send(Incoming::Failed(error.clone())));
+        }
+        self.0.left.cancel();
+        if is_over {
+            self.0.closed.cancel();
+        }
     }
 
     /// Ends every request that is under way; no new one can begin.
@@ -324,6 +428,16 @@ impl Connection {
     }
 }
 
+/// Makes a notification.
+pub(super) fn notification(method: &str, params: Option<Raw>) -> Message {
+    Message::Notification(Notification { method: method.to_owned(), params })
+}
+
+fn response(id: &Id, outcome: Result<&Raw, &Raw>) -> Message {
+    let outcome = outcome.cloned().map_err(Clone::clone);
+    Message::Response(Response { id: Some(id.clone()), outcome })
+}
+
 /// Whom a message that names nobody is meant for.
 #[derive(Debug)]
 pub(super) enum Meant {
@@ -338,74 +452,4 @@ pub(super) enum Meant {
     },
     /// The only caller there is, outside of any request.
     Caller(Arc<Caller>),
-}
-
-/// A request that is under way. Dropping it cancels it.
-#[derive(Debug)]
-pub(super) struct Call {
-    connection: Connection,
-    number: u64,
-    incoming: mpsc::Receiver<Incoming>,
-    asking: Arc<AtomicUsize>,
-    sent: bool,
-}
-
-impl Call {
-    /// Returns its number, which is its id and the token of its progress.
-    pub(super) fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// Sends the request. Returns whether it got into the queue; once it did, it may be executed.
-    ///
-    /// Waits while the upstream does not read. Cancel safe: either it is queued or it is not.
-    pub(super) async fn send(&mut self, method: &str, params: Option<&Raw>) -> bool {
-        let bytes = frame::request(&Id::number(self.number), method, params);
-        self.sent = tokio::select! {
-            sent = self.connection.0.outgoing.send(bytes) => sent.is_ok(),
-            () = self.connection.closed().cancelled() => false,
-        };
-        self.sent
-    }
-
-    /// Returns whether the request got into the queue.
-    pub(super) fn is_sent(&self) -> bool {
-        self.sent
-    }
-
-    /// Returns whether the upstream waits for an answer from the caller.
-    pub(super) fn is_asking(&self) -> bool {
-        self.asking.load(Ordering::Relaxed) > 0
-    }
-
-    /// Waits for what comes next. Cancel safe.
-    pub(super) async fn next(&mut self) -> Incoming {
-        self.incoming.recv().await.unwrap_or(Incoming::Closed)
-    }
-
-    /// Tells the upstream that the answer is no longer wanted, and waits until that is queued.
-    pub(super) async fn cancel(self, reason: &str) {
-        let Some(bytes) = self.cancellation(reason) else { return };
-        let sending = self.connection.0.outgoing.send(bytes);
-        drop(time::timeout(CANCEL_LIMIT, sending).await);
-    }
-
-    /// Forgets the request, and returns what tells the upstream so if it could be at work on it.
-    fn cancellation(&self, reason: &str) -> Option<Bytes> {
-        let was_pending = self.connection.remove(self.number).is_some();
-        if !was_pending || !self.sent {
-            return None;
-        }
-        let params = serde_json::json!({ "requestId": self.number, "reason": reason });
-        Some(frame::notification(method::CANCELLED, Some(&Raw::of(&params))))
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        if let Some(bytes) = self.cancellation("the client no longer waits") {
-            // Without room the upstream does not read, and would not see this either.
-            drop(self.connection.0.outgoing.try_send(bytes));
-        }
-    }
 }

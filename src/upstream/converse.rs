@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::exchange::Exchange;
 use crate::upstream::Error;
 use crate::upstream::Fault;
-use crate::upstream::connection::Call;
+use crate::upstream::call::Call;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::Incoming;
 use crate::upstream::error::Executed;
@@ -55,6 +55,7 @@ pub(super) async fn converse(
             let detail = "its answer is larger than `limits.message`";
             Err(Error::new(connection.upstream(), Kind::TooLarge, detail, executed).into())
         }
+        Some(Ended::Failed(error)) => Err(error.into()),
         Some(Ended::Closed) => Err(lost(connection, executed)),
         Some(Ended::Late) => {
             call.cancel("it took too long").await;
@@ -71,6 +72,7 @@ pub(super) async fn converse(
 enum Ended {
     Answer(Result<Raw, Raw>),
     TooLarge,
+    Failed(Error),
     Closed,
     Late,
 }
@@ -94,6 +96,7 @@ async fn answer(call: &mut Call, sending: Sending<'_>, params: Option<&Raw>) -> 
         match (incoming, sending.exchange) {
             (Incoming::Answer(outcome), _) => return Ended::Answer(outcome),
             (Incoming::TooLarge, _) => return Ended::TooLarge,
+            (Incoming::Failed(error), _) => return Ended::Failed(error),
             (Incoming::Closed, _) => return Ended::Closed,
             (Incoming::Progress(params), Some(exchange)) => exchange.progress(params).await,
             (Incoming::Log(params), Some(exchange)) => exchange.log(params).await,

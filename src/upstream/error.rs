@@ -35,6 +35,10 @@ pub enum Kind {
     Exited,
     /// It was not ready within `timeout.start`.
     StartTimedOut,
+    /// Nothing answers at its address.
+    Unreachable,
+    /// It answered with this HTTP status, and with nothing that could be passed on.
+    Status(u16),
     /// It answered the handshake with something Conflux cannot work with.
     HandshakeFailed,
     /// It did not answer within `timeout.call`.
@@ -93,6 +97,9 @@ impl Kind {
             Self::CannotStart => "cannot_start",
             Self::Exited => "exited",
             Self::StartTimedOut => "start_timeout",
+            Self::Unreachable => "unreachable",
+            Self::Status(401 | 403) => "unauthorized",
+            Self::Status(_) => "http_status",
             Self::HandshakeFailed => "handshake_failed",
             Self::TimedOut => "timeout",
             Self::ConnectionLost => "connection_lost",
@@ -113,11 +120,16 @@ impl Kind {
             Self::Exited => {
                 "start its command by hand to see why; `conflux check --connect` shows more"
             }
-            Self::StartTimedOut => {
-                "raise `timeout.start`, or start its command by hand to see what it waits for"
+            Self::StartTimedOut => "raise `timeout.start`, or find out by hand what it waits for",
+            Self::Unreachable => "check `url`, `proxy` and the network, and that the server runs",
+            Self::Status(401 | 403) => {
+                "give it a token: `headers: { Authorization: \"Bearer ${TOKEN}\" }`"
             }
+            Self::Status(429 | 500..) => "try again later, or ask whoever runs the server",
+            Self::Status(_) => "check that `url` is the address of an MCP endpoint",
             Self::HandshakeFailed => {
-                "make sure that `command` starts an MCP server, with only JSON-RPC on stdout"
+                "make sure that an MCP server is there: a `command` that writes only JSON-RPC to \
+                 stdout, or the endpoint at `url`"
             }
             Self::TimedOut => "try again, or raise `timeout.call`",
             Self::ConnectionLost => "find out whether it was carried out before trying again",
@@ -133,6 +145,8 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Status(status) => return write!(f, "answered with HTTP status {status}"),
+            Self::Unreachable => "cannot be reached",
             Self::CannotStart => "cannot be started",
             Self::Exited => "exited before it was ready",
             Self::StartTimedOut => "was not ready in time",

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -24,6 +25,7 @@ use crate::upstream::Wants;
 use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
 use crate::upstream::memory::Memory;
+use crate::upstream::mirrors::Mirrors;
 use crate::upstream::session::Session;
 use crate::upstream::state::Next;
 use crate::upstream::state::State;
@@ -68,6 +70,8 @@ impl Handle {
             lists: lists_sender,
             wants: wants_seen,
             offer: offered,
+            site: OnceCell::new(),
+            mirrors: Mirrors::default(),
         };
         around.tasks.spawn(actor.run(wishes));
         Self(Arc::new(Inner { config, commands, state, lists, wants, offer }))

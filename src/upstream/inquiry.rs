@@ -17,6 +17,7 @@ use crate::upstream::connection::Connection;
 use crate::upstream::connection::Meant;
 use crate::wire::Raw;
 use crate::wire::code;
+use crate::wire::era::Revision;
 use crate::wire::frame;
 use crate::wire::frame::Request;
 use crate::wire::meta;
@@ -29,7 +30,8 @@ const PROGRESS_CAPACITY: usize = 16;
 /// The key of the one question a legacy request asks.
 const KEY: &str = "question";
 
-/// Takes a request of the upstream to its caller and answers it when the caller did.
+/// Takes a request of the upstream to its caller and answers it when the caller did. Where it
+/// came with the answer to the request `origin`, the caller of that one is meant.
 ///
 /// Returns what takes the question back, or nothing if it was answered at once. Whatever the
 /// caller cannot answer is refused at once, so that the upstream never waits for nothing.
@@ -37,6 +39,7 @@ pub(super) fn begin(
     connection: &Connection,
     request: Request,
     unanswered: usize,
+    origin: Option<u64>,
 ) -> Option<CancellationToken> {
     let Some(input) = InputRequest::parse(&request.method, request.params) else {
         let problem = format!("a client does not answer `{}`", request.method);
@@ -45,7 +48,7 @@ pub(super) fn begin(
         return None;
     };
     let kind = input.kind();
-    let meant = if unanswered < LIMIT { connection.meant() } else { Err(Refusal::TooMany) };
+    let meant = if unanswered < LIMIT { connection.meant(origin) } else { Err(Refusal::TooMany) };
     let meant = match meant {
         Ok(meant) => meant,
         Err(refusal) => {
@@ -53,7 +56,7 @@ pub(super) fn begin(
             return None;
         }
     };
-    let taken_back = CancellationToken::new();
+    let taken_back = connection.closed().child_token();
     let (ours, theirs) = (connection.clone(), taken_back.clone());
     connection.tasks().spawn(async move {
         tokio::select! {
@@ -92,7 +95,8 @@ async fn ask(connection: &Connection, meant: Meant, input: InputRequest) -> Resu
     };
     match answers {
         Ok(answers) => only(answers).and_then(|answer| {
-            let fitted = answer::fit(kind, answer, connection.revision());
+            let spoken = connection.revision().unwrap_or(Revision::LATEST_LEGACY);
+            let fitted = answer::fit(kind, answer, spoken);
             fitted.map_err(|problem| frame::error(code::INTERNAL_ERROR, problem, None))
         }),
         Err(refusal) => refused(kind, &refusal, Some(&client)),

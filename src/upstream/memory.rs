@@ -1,4 +1,5 @@
-//! What is remembered of an upstream between runs: its era, and what it says about itself.
+//! What is remembered of an upstream between runs: how it is spoken to, and what it says about
+//! itself.
 //!
 //! A file per upstream and configuration. Losing it costs a second at the next start and nothing
 //! else, so whatever goes wrong here is passed over.
@@ -16,6 +17,8 @@ use tokio::fs;
 use tokio::time;
 
 use crate::config;
+use crate::config::Target;
+use crate::config::Transport;
 use crate::upstream::negotiate::Agreed;
 use crate::wire::era::Era;
 
@@ -33,6 +36,8 @@ pub(super) struct Memory {
 pub(super) struct Remembered {
     /// Which era it spoke.
     pub(super) era: Option<Era>,
+    /// How it was reached, if it has an address.
+    pub(super) transport: Option<Transport>,
     /// What it told a model about itself.
     pub(super) instructions: Option<String>,
 }
@@ -41,21 +46,35 @@ pub(super) struct Remembered {
 struct Written {
     era: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    transport: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     instructions: Option<String>,
 }
 
 impl Memory {
     /// Names the file for `config` below the directory `state`.
     pub(super) fn new(state: &Path, config: &config::Upstream) -> Self {
-        let command = &config.command;
         let mut digest = Sha256::new();
-        let env = command.env.iter().flat_map(|(name, value)| [name, value]);
-        for part in std::iter::once(&command.program).chain(&command.args).chain(env) {
-            digest.update(part.as_bytes());
+        let mut add = |part: &[u8]| {
+            digest.update(part);
             digest.update([0]);
-        }
-        if let Some(directory) = &command.cwd {
-            digest.update(directory.as_os_str().as_encoded_bytes());
+        };
+        match &config.target {
+            Target::Command(command) => {
+                let env = command.env.iter().flat_map(|(name, value)| [name, value]);
+                for part in std::iter::once(&command.program).chain(&command.args).chain(env) {
+                    add(part.as_bytes());
+                }
+                if let Some(directory) = &command.cwd {
+                    digest.update(directory.as_os_str().as_encoded_bytes());
+                }
+            }
+            Target::Remote(remote) => {
+                add(remote.url.as_str().as_bytes());
+                for part in remote.headers.iter().flat_map(|(name, value)| [name, value]) {
+                    add(part.as_bytes());
+                }
+            }
         }
         let digest = digest.finalize();
         let hash = digest.iter().take(8).fold(String::new(), |mut hash, byte| {
@@ -76,31 +95,43 @@ impl Memory {
             "modern" => Some(Era::Modern),
             _ => None,
         };
-        Remembered { era, instructions: written.instructions }
+        let transport = match written.transport.as_deref() {
+            Some("http") => Some(Transport::Http),
+            Some("sse") => Some(Transport::Sse),
+            _ => None,
+        };
+        Remembered { era, transport, instructions: written.instructions }
     }
 
     /// Writes the file, unless it says the same already.
-    pub(super) async fn remember(&self, agreed: &Agreed) {
-        let era = agreed.revision.era();
-        let now = Remembered { era: Some(era), instructions: agreed.instructions.clone() };
+    pub(super) async fn remember(&self, agreed: &Agreed, transport: Option<Transport>) {
+        let (era, instructions) = (Some(agreed.revision.era()), agreed.instructions.clone());
+        self.keep(Remembered { era, transport, instructions }).await;
+    }
+
+    /// Forgets how it is spoken to; what the upstream says about itself stays true.
+    pub(super) async fn forget(&self) {
+        let Remembered { instructions, .. } = self.recall().await;
+        self.keep(Remembered { era: None, transport: None, instructions }).await;
+    }
+
+    async fn keep(&self, now: Remembered) {
         if self.recall().await == now {
             return;
         }
-        let era = match era {
-            Era::Legacy => "legacy",
-            Era::Modern => "modern",
+        let era = match now.era {
+            Some(Era::Legacy) => "legacy",
+            Some(Era::Modern) => "modern",
+            None => "unknown",
         };
-        let written = Written { era: era.to_owned(), instructions: now.instructions };
+        let transport = now.transport.map(|transport| match transport {
+            Transport::Http => "http".to_owned(),
+            Transport::Sse => "sse".to_owned(),
+        });
+        let written = Written { era: era.to_owned(), transport, instructions: now.instructions };
         if !matches!(time::timeout(LIMIT, self.write(&written)).await, Ok(Ok(()))) {
             tracing::debug!(path = %self.path.display(), "cannot be written");
         }
-    }
-
-    /// Forgets the era; what the upstream says about itself stays true.
-    pub(super) async fn forget(&self) {
-        let Remembered { era: Some(_), instructions } = self.recall().await else { return };
-        let written = Written { era: "unknown".to_owned(), instructions };
-        drop(time::timeout(LIMIT, self.write(&written)).await);
     }
 
     async fn write(&self, written: &Written) -> std::io::Result<()> {

@@ -11,10 +11,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time;
 
+use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
 use crate::upstream::converse::converse;
+use crate::upstream::error::Kind;
 use crate::upstream::legacy;
 use crate::upstream::modern;
 use crate::wire::Raw;
@@ -25,6 +27,10 @@ use crate::wire::method;
 
 /// How long an upstream may take to answer `server/discover` before `initialize` is sent too.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a server at an address may take to answer `server/discover` before it is asked for a
+/// session. A name has to be looked up and a connection made within it.
+const HTTP_PROBE_LIMIT: Duration = Duration::from_secs(5);
 
 /// What an upstream said about itself.
 #[derive(Clone, Debug)]
@@ -44,8 +50,12 @@ pub(super) enum Verdict {
     Agreed(Agreed),
     /// The process is of no more use; another one should be started in this era.
     StartAgain(Era),
+    /// There is no Streamable HTTP, as this error says; HTTP+SSE is worth a try.
+    OlderTransport(Error),
     /// It cannot be worked with: a sentence fragment.
     Failed(String),
+    /// It answered with something else than the protocol, or not at all.
+    Refused(Error),
     /// The connection ended.
     Closed,
 }
@@ -83,6 +93,46 @@ pub(super) async fn negotiate(
             Err(fault) => failed("server/discover", fault),
         },
         None => asking.probe().await,
+    }
+}
+
+/// Opens a connection to a server at an address, over Streamable HTTP.
+///
+/// Each question is a request of its own, so one does not spoil the other, and all can be asked on
+/// one connection (2026-07-28, Streamable HTTP, "Backward Compatibility").
+pub(super) async fn negotiate_http(
+    connection: &Connection,
+    offer: &Raw,
+    known: Option<Era>,
+    limit: Duration,
+) -> Verdict {
+    let asking = Asking { connection, offer, limit };
+    let is_asked = known != Some(Era::Legacy);
+    if is_asked {
+        match time::timeout(HTTP_PROBE_LIMIT, asking.discover()).await {
+            Ok(discovered) => {
+                if let Some(verdict) = decided(discovered) {
+                    return verdict;
+                }
+            }
+            // A server that is slow to answer may know neither question yet.
+            Err(_) => return asking.initialize_or_discover().await,
+        }
+        return match asking.initialize().await {
+            Ok(result) => asking.opened(&result).await,
+            Err(fault) => unopened(fault),
+        };
+    }
+    asking.initialize_or_discover().await
+}
+
+/// What it means that a server at an address did not open a session.
+fn unopened(fault: Fault) -> Verdict {
+    match fault {
+        Fault::Failed(error) if matches!(error.kind, Kind::Status(400 | 404 | 405)) => {
+            Verdict::OlderTransport(error)
+        }
+        fault => failed("initialize", fault),
     }
 }
 
@@ -143,6 +193,25 @@ impl Asking<'_> {
         }
     }
 
+    /// Asks for a session first, and only where there is none for the modern era.
+    async fn initialize_or_discover(&self) -> Verdict {
+        let fault = match self.initialize().await {
+            Ok(result) => return self.opened(&result).await,
+            Err(fault) => fault,
+        };
+        match &fault {
+            Fault::Failed(error) if !may_be_legacy(error) => {}
+            _ => {
+                if let Ok(result) = self.discover().await
+                    && let verdict @ Verdict::Agreed(_) = discovered(&result)
+                {
+                    return verdict;
+                }
+            }
+        }
+        unopened(fault)
+    }
+
     async fn discover(&self) -> Result<Raw, Fault> {
         self.ask(method::DISCOVER, modern::with_meta(None, None)).await
     }
@@ -163,7 +232,7 @@ impl Asking<'_> {
         };
         match Revision::parse(&version).filter(|revision| revision.era() == Era::Legacy) {
             Some(revision) => {
-                self.connection.agree_on(revision);
+                self.connection.agree(revision);
                 legacy::initialized(self.connection).await;
                 Verdict::Agreed(agreed(result, revision))
             }
@@ -235,7 +304,37 @@ fn failed(question: &str, fault: Fault) -> Verdict {
         Fault::Answered(error) => {
             Verdict::Failed(format!("it refused `{question}`: {}", words(&error)))
         }
+        // A process that ended says nothing here; its status says more.
+        Fault::Failed(error) if !error.detail.is_empty() => Verdict::Refused(error),
         Fault::Failed(_) | Fault::Cancelled => Verdict::Closed,
+    }
+}
+
+/// Returns what the answer to `server/discover` decides, if it decides something.
+fn decided(answer: Result<Raw, Fault>) -> Option<Verdict> {
+    match answer {
+        Ok(result) => match discovered(&result) {
+            Verdict::StartAgain(_) => None,
+            verdict => Some(verdict),
+        },
+        Err(Fault::Answered(error)) if speaks_modern(&error) => {
+            Some(Verdict::Failed(format!("it refused `server/discover`: {}", words(&error))))
+        }
+        Err(Fault::Failed(error)) if !may_be_legacy(&error) => {
+            Some(failed("server/discover", Fault::Failed(error)))
+        }
+        Err(_) => None,
+    }
+}
+
+/// Whether a server that did not answer a modern request may answer a legacy one.
+///
+/// Nothing else than the era of the request can be wrong then: it was reached, and let one in.
+fn may_be_legacy(error: &Error) -> bool {
+    match error.kind {
+        Kind::Status(status) => !matches!(status, 300..=399 | 401 | 403 | 429 | 502..=504),
+        Kind::BadAnswer | Kind::TimedOut | Kind::ConnectionLost => true,
+        _ => false,
     }
 }
 

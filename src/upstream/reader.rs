@@ -1,12 +1,12 @@
 //! Reads what an upstream writes and takes each message to whom it is for.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use bytes::Bytes;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncWrite;
-use tokio::io::AsyncWriteExt as _;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::upstream::connection::Connection;
@@ -21,21 +21,17 @@ use crate::wire::frame;
 use crate::wire::frame::Message;
 use crate::wire::frame::Notification;
 use crate::wire::frame::Request;
-use crate::wire::line::Line;
-use crate::wire::line::Lines;
 use crate::wire::meta;
 use crate::wire::method;
 use crate::wire::skim;
 
-/// How many frames are written at once.
-const WRITE_BATCH: usize = 64;
-
-/// Reads one connection.
+/// Reads one connection; cloning shares it, for connections that have several streams.
+#[derive(Clone, Debug)]
 pub(super) struct Reader {
     connection: Connection,
     stdout_noise: Noise,
     /// The upstream's own requests that are not answered yet.
-    asked: HashMap<Id, CancellationToken>,
+    asked: Arc<Mutex<HashMap<Id, CancellationToken>>>,
 }
 
 /// What a program wrote to stdout that is no message; people need to see it when a start fails.
@@ -65,35 +61,25 @@ impl Noise {
 impl Reader {
     /// Makes the reader of `connection`.
     pub(super) fn new(connection: Connection, stdout_noise: Noise) -> Self {
-        Self { connection, stdout_noise, asked: HashMap::new() }
+        Self { connection, stdout_noise, asked: Arc::default() }
     }
 
-    /// Reads until the input ends or the connection is closed, then ends every request under way.
-    pub(super) async fn run(mut self, input: impl AsyncRead + Unpin, limit: usize) {
-        let mut lines = Lines::new(input, limit);
-        let closed = self.connection.closed().clone();
-        loop {
-            let line = tokio::select! {
-                line = lines.next() => line,
-                () = closed.cancelled() => break,
-            };
-            match line {
-                Ok(Some(Line::Whole(bytes))) => self.take(bytes).await,
-                Ok(Some(Line::TooLong { id, kind })) => self.take_too_long(id.as_ref(), kind),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        for answer in self.asked.into_values() {
-            answer.cancel();
-        }
-        self.connection.close();
+    /// Returns the connection whose messages it reads.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
-    async fn take(&mut self, bytes: Bytes) {
+    /// Takes one message to whom it is for; it may have come with the answer to the request
+    /// `origin`.
+    ///
+    /// Waits for a slow caller a moment, and for nothing else.
+    pub(super) async fn take(&self, bytes: Bytes, origin: Option<u64>) {
         match frame::read(bytes.clone()) {
-            Ok(Message::Response(response)) => self.take_answer(response),
-            Ok(Message::Notification(notification)) => self.take_notification(notification).await,
-            Ok(Message::Request(request)) => self.take_request(request),
+            Ok(Message::Response(response)) => self.take_answer(response, origin),
+            Ok(Message::Notification(notification)) => {
+                self.take_notification(notification, origin).await;
+            }
+            Ok(Message::Request(request)) => self.take_request(request, origin),
             Err(frame::Defect::Syntax(_)) => {
                 tracing::debug!(upstream = %self.connection.upstream(), "not JSON on stdout");
                 self.stdout_noise.add(&bytes);
@@ -105,21 +91,27 @@ impl Reader {
         }
     }
 
-    fn take_answer(&self, response: frame::Response) {
+    fn take_answer(&self, response: frame::Response, origin: Option<u64>) {
         // An error without an id can only be meant for a request if there is no other.
         let number = match &response.id {
             Some(id) => id.as_number(),
-            None => self.connection.only_number(),
+            None => origin.or_else(|| self.connection.only_number()),
         };
         if let Some(number) = number {
             self.connection.finish(number, Incoming::Answer(response.outcome));
         }
     }
 
-    fn take_too_long(&self, id: Option<&Id>, kind: Option<skim::Kind>) {
+    /// Tells whom a message over the limit was for, as far as that is known of it.
+    pub(super) fn take_too_long(
+        &self,
+        id: Option<&Id>,
+        kind: Option<skim::Kind>,
+        origin: Option<u64>,
+    ) {
         let upstream = self.connection.upstream();
         tracing::warn!(%upstream, "a message over the limit was dropped");
-        match (kind, id.and_then(Id::as_number)) {
+        match (kind, id.and_then(Id::as_number).or(origin)) {
             (Some(skim::Kind::Answer), Some(number)) => {
                 self.connection.finish(number, Incoming::TooLarge);
             }
@@ -134,12 +126,12 @@ impl Reader {
         }
     }
 
-    async fn take_notification(&mut self, notification: Notification) {
+    async fn take_notification(&self, notification: Notification, origin: Option<u64>) {
         let Notification { method, params } = notification;
         let connection = &self.connection;
         match (method.as_str(), params) {
             (method::PROGRESS, Some(params)) => self.take_progress(params).await,
-            (method::MESSAGE, Some(params)) => self.take_log(params).await,
+            (method::MESSAGE, Some(params)) => self.take_log(params, origin).await,
             (method::CANCELLED, Some(params)) => self.take_cancellation(&params),
             (method::RESOURCE_UPDATED, Some(params)) => {
                 let Some(uri) = params.member("uri") else { return };
@@ -172,11 +164,11 @@ impl Reader {
         }
     }
 
-    async fn take_log(&self, params: Raw) {
+    async fn take_log(&self, params: Raw, origin: Option<u64>) {
         let upstream = Raw::of(self.connection.upstream().as_str());
         let set = [(meta::CONFLUX_UPSTREAM, upstream.get())];
         let params = meta::edit(Some(&params), &set, &[]).unwrap_or(params);
-        match self.connection.meant() {
+        match self.connection.meant(origin) {
             Ok(Meant::Call { number, .. }) => {
                 self.connection.tell(number, Incoming::Log(params)).await;
             }
@@ -186,65 +178,33 @@ impl Reader {
         }
     }
 
-    fn take_cancellation(&mut self, params: &Raw) {
+    fn take_cancellation(&self, params: &Raw) {
         let Some(id) = params.member("requestId").and_then(Id::parse) else { return };
-        if let Some(answer) = self.asked.remove(&id) {
+        let asked = self.lock().remove(&id);
+        if let Some(answer) = asked {
             answer.cancel();
         } else if let Some(number) = id.as_number() {
             self.connection.end_subscription(number);
         }
     }
 
-    fn take_request(&mut self, request: Request) {
-        self.asked.retain(|_, answer| !answer.is_cancelled());
+    fn take_request(&self, request: Request, origin: Option<u64>) {
         if request.method == method::PING {
             return self.connection.answer_now(&request.id, Ok(&Raw::of(&serde_json::json!({}))));
         }
         let id = request.id.clone();
-        if self.asked.contains_key(&id) {
+        let mut asked = self.lock();
+        asked.retain(|_, answer| !answer.is_cancelled());
+        if asked.contains_key(&id) {
             let error = frame::error(code::INVALID_REQUEST, "this id is in flight already", None);
             return self.connection.answer_now(&id, Err(&error));
         }
-        if let Some(answer) = inquiry::begin(&self.connection, request, self.asked.len()) {
-            self.asked.insert(id, answer);
+        if let Some(answer) = inquiry::begin(&self.connection, request, asked.len(), origin) {
+            asked.insert(id, answer);
         }
     }
-}
 
-/// Writes what is queued, as much at once as is there, until the queue or the connection ends.
-pub(super) async fn write(
-    connection: Connection,
-    mut queue: mpsc::Receiver<Bytes>,
-    mut output: impl AsyncWrite + Unpin,
-) {
-    let mut batch = Vec::with_capacity(WRITE_BATCH);
-    let mut out = Vec::new();
-    let closed = connection.closed().clone();
-    loop {
-        let count = tokio::select! {
-            count = queue.recv_many(&mut batch, WRITE_BATCH) => count,
-            () = closed.cancelled() => break,
-        };
-        if count == 0 {
-            break;
-        }
-        out.clear();
-        for frame in batch.drain(..) {
-            out.extend_from_slice(&frame);
-            out.push(b'\n');
-        }
-        let written = tokio::select! {
-            written = output.write_all(&out) => written,
-            () = closed.cancelled() => break,
-        };
-        if written.is_err() || output.flush().await.is_err() {
-            break;
-        }
-        out.shrink_to(64 * 1024);
+    fn lock(&self) -> MutexGuard<'_, HashMap<Id, CancellationToken>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    // An upstream that no longer reads may have answered before; nothing more can be sent.
-    drop(queue);
-    drop(output);
-    connection.last_words().await;
-    connection.close();
 }

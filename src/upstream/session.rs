@@ -14,7 +14,9 @@ use crate::upstream::legacy;
 use crate::upstream::modern;
 use crate::upstream::negotiate::Agreed;
 use crate::wire::Raw;
+use crate::wire::code;
 use crate::wire::era::Era;
+use crate::wire::method;
 use crate::wire::object;
 
 /// The most pages one list may have; more is taken for a cursor that leads nowhere.
@@ -45,10 +47,30 @@ impl Session {
         exchange: &Exchange,
         limit: Duration,
     ) -> Result<Raw, Fault> {
-        match self.era() {
-            Era::Legacy => legacy::request(&self.connection, method, params, exchange, limit).await,
-            Era::Modern => modern::request(&self.connection, method, params, exchange, limit).await,
+        if self.era() == Era::Legacy {
+            return legacy::request(&self.connection, method, params, exchange, limit).await;
         }
+        let ask = || modern::request(&self.connection, method, params, exchange, limit);
+        let is_mirrored = method == method::TOOLS_CALL && self.connection.mirrors().is_some();
+        match ask().await {
+            // What the tool wants in headers has changed since it was listed.
+            Err(Fault::Answered(error)) if is_mirrored && is_header_mismatch(&error) => {
+                self.list(method::TOOLS_LIST, "tools", limit).await?;
+                ask().await.map_err(|fault| self.not_mirrored(fault))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The headers are Conflux's own, so whoever called can do nothing about them.
+    fn not_mirrored(&self, fault: Fault) -> Fault {
+        let error = match fault {
+            Fault::Answered(error) if is_header_mismatch(&error) => error,
+            fault => return fault,
+        };
+        let message = error.member("message").and_then(|message| message.string());
+        let detail = format!("it refuses its own headers: {}", message.unwrap_or_default());
+        Error::new(self.connection.upstream(), Kind::BadAnswer, &detail, Executed::No).into()
     }
 
     /// Asks something that Conflux itself wants to know.
@@ -88,7 +110,14 @@ impl Session {
                 return Err(self.bad_list(method, &format!("has more than {ITEMS} items")));
             }
             let next = result.member("nextCursor").filter(|cursor| cursor.get() != "null");
-            let Some(next) = next else { return Ok(items) };
+            let Some(next) = next else {
+                if let Some(mirrors) = self.connection.mirrors()
+                    && method == method::TOOLS_LIST
+                {
+                    mirrors.learn(&items);
+                }
+                return Ok(items);
+            };
             if cursors.contains(&next) {
                 return Err(self.bad_list(method, "gives the same cursor again"));
             }
@@ -101,6 +130,10 @@ impl Session {
         let detail = format!("`{method}` {what}");
         Error::new(self.connection.upstream(), Kind::BadAnswer, &detail, Executed::No).into()
     }
+}
+
+fn is_header_mismatch(error: &Raw) -> bool {
+    error.member("code").is_some_and(|code| code.get() == code::HEADER_MISMATCH.to_string())
 }
 
 fn page(cursor: &Raw) -> Raw {

@@ -56,6 +56,8 @@ impl State {
         match self {
             Self::Idle => Next::Start,
             Self::Starting => Next::Wait,
+            // It has just ended, and another state follows in a moment.
+            Self::Ready(session) if !session.connection.is_open() => Next::Wait,
             Self::Ready(session) => Next::Use(Arc::clone(session)),
             Self::Failed { until, .. } if now >= *until => Next::Start,
             Self::Failed { error, until } => {

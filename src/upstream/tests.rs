@@ -40,9 +40,9 @@ use crate::upstream::legacy;
 use crate::upstream::modern;
 use crate::upstream::negotiate::Verdict;
 use crate::upstream::negotiate::negotiate;
-use crate::upstream::reader;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
+use crate::upstream::transport::pipes;
 use crate::upstream::transport::tail::Tail;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
@@ -100,11 +100,13 @@ fn world() -> World {
         callers: callers.clone(),
         lists: lists_sender,
         tasks: TaskTracker::new(),
+        mirrors: None,
     };
     let connection = Connection::new(UpstreamId::new("toy"), outgoing, &around);
     let noise = Noise::new(&Tail::new(config::secrets::Secrets::default()));
-    around.tasks.spawn(reader::write(connection.clone(), queue, output));
-    around.tasks.spawn(Reader::new(connection.clone(), noise).run(input, MESSAGE_LIMIT));
+    around.tasks.spawn(pipes::write(connection.clone(), queue, output));
+    let reader = Reader::new(connection.clone(), noise);
+    around.tasks.spawn(pipes::read(reader, input, MESSAGE_LIMIT));
     let (input, output) = tokio::io::split(theirs);
     let server = Server { input: BufReader::new(input), output };
     World { connection, server, callers, lists, tasks: around.tasks }
@@ -352,7 +354,7 @@ async fn an_answer_is_said_in_the_words_of_the_upstream() {
     ] {
         for revision in Revision::ALL.into_iter().filter(|it| *it <= Revision::LATEST_LEGACY) {
             let mut world = world();
-            world.connection.agree_on(revision);
+            world.connection.agree(revision);
             let (exchange, mut back) = exchange(&caller(1, &json!({ "sampling": {} })));
             let _call = call(&world, exchange);
             world.server.read().await;
@@ -619,6 +621,7 @@ async fn eras_are_found() {
             Verdict::StartAgain(era) => format!("again {era:?}"),
             Verdict::Failed(_) => "failed".to_owned(),
             Verdict::Closed => "closed".to_owned(),
+            Verdict::OlderTransport(error) | Verdict::Refused(error) => error.to_string(),
         };
         assert_eq!(found, expected, "{what}");
     }
@@ -633,12 +636,13 @@ async fn an_upstream_that_no_longer_reads_can_still_answer() {
         callers: Callers::default(),
         lists: watch::channel(Lists::default()).0,
         tasks: TaskTracker::new(),
+        mirrors: None,
     };
     let connection = Connection::new(UpstreamId::new("toy"), outgoing, &around);
     let (exchange, _back) = exchange(&caller(1, &json!({})));
     let (first, second) = (exchange.clone(), exchange);
     let (one, two) = (connection.clone(), connection.clone());
-    around.tasks.spawn(reader::write(connection.clone(), queue, ours));
+    around.tasks.spawn(pipes::write(connection.clone(), queue, ours));
     let waits =
         around.tasks.spawn(async move { legacy::request(&one, "x", None, &first, LIMIT).await });
     // It takes the first request, stops reading, and answers only then.
@@ -650,7 +654,7 @@ async fn an_upstream_that_no_longer_reads_can_still_answer() {
         around.tasks.spawn(async move { legacy::request(&two, "x", None, &second, LIMIT).await });
     tokio::task::yield_now().await;
     let noise = Noise::new(&Tail::new(config::secrets::Secrets::default()));
-    around.tasks.spawn(Reader::new(connection, noise).run(answers, MESSAGE_LIMIT));
+    around.tasks.spawn(pipes::read(Reader::new(connection, noise), answers, MESSAGE_LIMIT));
     let mut answering = answering;
     answering.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}\n").await.unwrap();
     assert_eq!(waits.await.unwrap().unwrap().get(), "1");

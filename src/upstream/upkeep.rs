@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::time;
 
 use crate::upstream::Wants;
-use crate::upstream::connection::Call;
+use crate::upstream::backoff::Backoff;
+use crate::upstream::call::Call;
 use crate::upstream::connection::Incoming;
 use crate::upstream::modern;
 use crate::upstream::session::Session;
@@ -22,11 +23,6 @@ use crate::wire::object;
 
 /// How long an upstream may take to answer what upkeep asks.
 const LIMIT: Duration = Duration::from_secs(10);
-/// The first pause before a subscription that ended is opened again.
-const PAUSE: Duration = Duration::from_secs(1);
-/// The longest such pause.
-const PAUSE_LIMIT: Duration = Duration::from_mins(1);
-
 /// The wishes of all callers on one session.
 pub(super) struct Upkeep {
     session: Arc<Session>,
@@ -98,22 +94,19 @@ impl Upkeep {
     }
 
     async fn run_modern(mut self) {
-        let mut pause = PAUSE;
+        let mut backoff = Backoff::default();
         loop {
             let ended = match self.listening.take() {
                 None => match self.wants.changed().await {
                     Ok(()) => Ended::WantsChanged,
                     Err(_) => Ended::Over,
                 },
-                Some(call) => self.follow(call, &mut pause).await,
+                Some(call) => self.follow(call, &mut backoff).await,
             };
             match ended {
                 Ended::Over => return,
                 Ended::WantsChanged => {}
-                Ended::Lost => {
-                    time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE_LIMIT);
-                }
+                Ended::Lost => time::sleep(backoff.next()).await,
             }
             let wants = self.wants.borrow_and_update().clone();
             let before = self.listening.take();
@@ -123,28 +116,25 @@ impl Upkeep {
             }
             if matches!(ended, Ended::Lost) {
                 // Whatever changed while nobody listened is found by listing again.
-                self.session.connection.list_changed(|lists| {
-                    lists.tools += 1;
-                    lists.prompts += 1;
-                    lists.resources += 1;
-                });
+                self.session.connection.lists_changed();
             }
         }
     }
 
-    async fn follow(&mut self, mut call: Call, pause: &mut Duration) -> Ended {
+    async fn follow(&mut self, mut call: Call, backoff: &mut Backoff) -> Ended {
         loop {
             tokio::select! {
                 incoming = call.next() => match incoming {
-                    Incoming::Acknowledged => *pause = PAUSE,
+                    Incoming::Acknowledged => *backoff = Backoff::default(),
                     Incoming::Answer(Err(error)) => {
                         let upstream = self.session.connection.upstream();
                         tracing::debug!(%upstream, error = error.get(), "no subscriptions");
                         return Ended::Over;
                     }
-                    Incoming::Answer(Ok(_)) | Incoming::TooLarge | Incoming::Closed => {
-                        return Ended::Lost;
-                    }
+                    Incoming::Answer(Ok(_))
+                    | Incoming::TooLarge
+                    | Incoming::Failed(_)
+                    | Incoming::Closed => return Ended::Lost,
                     Incoming::Progress(_) | Incoming::Log(_) => {}
                 },
                 changed = self.wants.changed() => {

@@ -221,6 +221,19 @@ fn without_place(error: &serde_json::Error) -> String {
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
+impl Message {
+    /// Writes the message.
+    pub fn write(&self) -> Bytes {
+        match self {
+            Self::Request(Request { id, method, params }) => request(id, method, params.as_ref()),
+            Self::Notification(Notification { method, params }) => {
+                notification(method, params.as_ref())
+            }
+            Self::Response(Response { id, outcome }) => response(id.as_ref(), outcome.as_ref()),
+        }
+    }
+}
+
 /// Writes a request.
 pub fn request(id: &Id, method: &str, params: Option<&Raw>) -> Bytes {
     let mut out = start(params);

@@ -305,7 +305,7 @@ upstreams:
     warning: upstream `mute` is left out
       caused by: `mute` was not ready in time: 300ms have passed
 
-    hint: raise `timeout.start`, or start its command by hand to see what it waits for
+    hint: raise `timeout.start`, or find out by hand what it waits for
     ");
 }
 

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use conflux::config;
 use conflux::config::Config;
 use conflux::config::Start;
+use conflux::config::Target;
 use conflux::config::Upstream;
 use conflux::config::load::Options;
 use conflux::config::load::Override;
@@ -24,6 +25,7 @@ use conflux::config::load::load_within;
 use conflux::config::problem::Problem;
 use conflux::config::problem::Problems;
 use conflux::ids::UpstreamId;
+use url::Url;
 
 #[test]
 fn every_file_loads_as_recorded() {
@@ -108,6 +110,18 @@ fn no_debug_output_holds_a_secret() {
     let config = load_within(&options, &around).unwrap();
     let debug = format!("{config:?}");
     assert!(!debug.contains("ghp_0123456789") && !debug.contains("file-secret"), "{debug}");
+}
+
+#[test]
+fn the_debug_output_of_a_remote_upstream_holds_no_secret() {
+    let case = cases().into_iter().find(|case| case.name == "remote").unwrap();
+    let (options, around) = surroundings(&case);
+    let config = load_within(&options, &around).unwrap();
+    let debug = format!("{config:?}");
+    assert!(debug.contains("https://api.example.com/mcp"), "{debug}");
+    for secret in ["ghp_0123456789", "written-out-key", "in-the-query", "ann:pass"] {
+        assert!(!debug.contains(secret), "{debug}");
+    }
 }
 
 #[test]
@@ -261,12 +275,22 @@ fn show_upstream(out: &mut String, upstream: &Upstream) {
         Start::Lazy => "lazy",
         Start::Eager => "eager",
     };
-    let command = &upstream.command;
     let flags = [("required", upstream.required), ("disabled", upstream.disabled)];
     let flags: Vec<_> = flags.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
     writeln!(out, "{} (prefix {:?}) {start} {flags:?}", upstream.id, upstream.prefix).unwrap();
-    writeln!(out, "  run {:?} {:?}", command.program, command.args).unwrap();
-    writeln!(out, "  env {:?}, cwd {:?}", command.env, command.cwd).unwrap();
+    match &upstream.target {
+        Target::Command(command) => {
+            writeln!(out, "  run {:?} {:?}", command.program, command.args).unwrap();
+            writeln!(out, "  env {:?}, cwd {:?}", command.env, command.cwd).unwrap();
+        }
+        Target::Remote(remote) => {
+            writeln!(out, "  at {} {:?}", remote.url, remote.headers).unwrap();
+            let proxy = remote.proxy.as_ref().map(Url::as_str);
+            let transport = remote.transport;
+            writeln!(out, "  transport {transport:?}, proxy {proxy:?}, ca {:?}", remote.ca)
+                .unwrap();
+        }
+    }
     let timeout = &upstream.timeout;
     writeln!(out, "  wait {:?} {:?} {:?}", timeout.start, timeout.call, timeout.idle).unwrap();
     let allow: Vec<_> = upstream.tools.allow().collect();

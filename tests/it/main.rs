@@ -17,6 +17,7 @@ mod conformance;
 mod corpus;
 mod failure;
 mod http_front;
+mod http_upstream;
 mod inspector;
 mod limits;
 mod matrix;

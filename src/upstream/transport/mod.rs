@@ -1,5 +1,19 @@
 //! How bytes get to an upstream and back.
 
+/// Server-sent events in the body of an answer, within limits.
+mod events;
+/// Streamable HTTP, of all revisions.
+pub(super) mod http;
+/// What messages say in headers besides their bodies.
+mod headers;
+/// The stream a legacy server may send on outside of requests.
+mod listening;
+/// Messages on the pipes of a child.
+pub(super) mod pipes;
+/// Where a remote upstream is, and the pool of connections to it.
+pub(super) mod site;
+/// HTTP+SSE, as it was until 2024-11-05.
+pub(super) mod sse;
 /// Children that speak over their standard input and output.
 pub(super) mod stdio;
 /// The last lines of a child's stderr, and what it wrote to stdout by mistake.

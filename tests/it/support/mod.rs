@@ -13,6 +13,7 @@ pub(crate) mod parity;
 pub(crate) mod programs;
 pub(crate) mod raw;
 pub(crate) mod real;
+pub(crate) mod remote;
 pub(crate) mod rmcp_client;
 pub(crate) mod sdk;
 pub(crate) mod servers;

@@ -1,0 +1,100 @@
+//! A request that is under way, as the one sees it who waits for its answer.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time;
+
+use crate::upstream::connection::Connection;
+use crate::upstream::connection::Incoming;
+use crate::upstream::connection::notification;
+use crate::wire::Id;
+use crate::wire::Raw;
+use crate::wire::frame::Message;
+use crate::wire::frame::Request;
+use crate::wire::method;
+
+/// How long a cancellation may wait for room in the outgoing queue.
+const CANCEL_LIMIT: Duration = Duration::from_secs(1);
+
+/// A request that is under way. Dropping it cancels it.
+#[derive(Debug)]
+pub(super) struct Call {
+    connection: Connection,
+    number: u64,
+    incoming: mpsc::Receiver<Incoming>,
+    asking: Arc<AtomicUsize>,
+    sent: bool,
+}
+
+impl Call {
+    /// Makes the end of the queue of the request `number` that is read.
+    pub(super) fn new(
+        connection: Connection,
+        number: u64,
+        incoming: mpsc::Receiver<Incoming>,
+        asking: Arc<AtomicUsize>,
+    ) -> Self {
+        Self { connection, number, incoming, asking, sent: false }
+    }
+
+    /// Returns its number, which is its id and the token of its progress.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Sends the request. Returns whether it got into the queue; once it did, it may be executed.
+    ///
+    /// Waits while the upstream does not read. Cancel safe: either it is queued or it is not.
+    pub(super) async fn send(&mut self, method: &str, params: Option<&Raw>) -> bool {
+        let id = Id::number(self.number);
+        let (method, params) = (method.to_owned(), params.cloned());
+        let request = Message::Request(Request { id, method, params });
+        self.sent = self.connection.send(request).await;
+        self.sent
+    }
+
+    /// Returns whether the request got into the queue.
+    pub(super) fn is_sent(&self) -> bool {
+        self.sent
+    }
+
+    /// Returns whether the upstream waits for an answer from the caller.
+    pub(super) fn is_asking(&self) -> bool {
+        self.asking.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits for what comes next. Cancel safe.
+    pub(super) async fn next(&mut self) -> Incoming {
+        self.incoming.recv().await.unwrap_or(Incoming::Closed)
+    }
+
+    /// Tells the upstream that the answer is no longer wanted, and waits until that is queued.
+    pub(super) async fn cancel(self, reason: &str) {
+        let Some(message) = self.cancellation(reason) else { return };
+        let sending = self.connection.send(message);
+        drop(time::timeout(CANCEL_LIMIT, sending).await);
+    }
+
+    /// Forgets the request, and returns what tells the upstream so if it could be at work on it.
+    fn cancellation(&self, reason: &str) -> Option<Message> {
+        let was_pending = self.connection.forget(self.number);
+        if !was_pending || !self.sent {
+            return None;
+        }
+        let params = serde_json::json!({ "requestId": self.number, "reason": reason });
+        Some(notification(method::CANCELLED, Some(Raw::of(&params))))
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some(message) = self.cancellation("the client no longer waits") {
+            // Without room the upstream does not read, and would not see this either.
+            self.connection.send_now(message);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What messages say in headers besides their bodies: the revision, the method, the name, and
+//! arguments that a tool wants there (2026-07-28, Streamable HTTP, "Request Metadata").
+
+use reqwest::header::ACCEPT;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::header::HeaderMap;
+use reqwest::header::HeaderName;
+use reqwest::header::HeaderValue;
+
+use crate::upstream::mirrors::Mirrors;
+use crate::wire::Raw;
+use crate::wire::era::Revision;
+use crate::wire::frame::Request;
+use crate::wire::header;
+use crate::wire::meta::RequestMeta;
+use crate::wire::method;
+
+/// What an answer to a message may be.
+const ANSWERS: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+/// What a stream is.
+pub(super) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Returns the headers of every message.
+pub(super) fn common() -> HeaderMap {
+    HeaderMap::from_iter([(ACCEPT, ANSWERS), (CONTENT_TYPE, JSON)])
+}
+
+/// Returns the headers of a request in the era its body is of.
+pub(super) fn of_request(
+    request: &Request,
+    session: Session<'_>,
+    mirrors: Option<&Mirrors>,
+) -> HeaderMap {
+    let revision = RequestMeta::read(request.params.as_ref()).protocol_version;
+    match revision.and_then(|revision| revision.string()) {
+        Some(revision) => modern(&revision, request, mirrors),
+        None => of_session(session),
+    }
+}
+
+/// What a legacy session has every message repeat.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Session<'a> {
+    /// Its id, if it has one.
+    pub(super) id: Option<&'a HeaderValue>,
+    /// The revision that was agreed upon.
+    pub(super) revision: Option<Revision>,
+}
+
+/// Returns the headers of any message in a legacy session.
+pub(super) fn of_session(session: Session<'_>) -> HeaderMap {
+    let mut headers = common();
+    if let Some(id) = session.id {
+        headers.insert(header::SESSION_ID, id.clone());
+    }
+    // Before, the header is not known.
+    if let Some(revision) = session.revision.filter(|it| *it >= Revision::V2025_06_18) {
+        put(&mut headers, header::PROTOCOL_VERSION, revision.as_str());
+    }
+    headers
+}
+
+fn modern(revision: &str, request: &Request, mirrors: Option<&Mirrors>) -> HeaderMap {
+    let mut headers = common();
+    put(&mut headers, header::PROTOCOL_VERSION, revision);
+    put(&mut headers, header::METHOD, &request.method);
+    let Some(params) = &request.params else { return headers };
+    if let Some(name) = name(&request.method, params) {
+        put(&mut headers, header::NAME, &name);
+    }
+    if request.method == method::TOOLS_CALL {
+        for (name, value) in mirrors.map(|mirrors| mirrors.headers(params)).unwrap_or_default() {
+            put(&mut headers, &name, &value);
+        }
+    }
+    headers
+}
+
+/// Returns the name or the address that a request is about.
+fn name(method: &str, params: &Raw) -> Option<String> {
+    let key = match method {
+        method::TOOLS_CALL | method::PROMPTS_GET => "name",
+        method::RESOURCES_READ => "uri",
+        _ if method.starts_with("tasks/") => "taskId",
+        _ => return None,
+    };
+    params.member(key)?.string()
+}
+
+/// Adds a header whose value is encoded where it must be.
+fn put(headers: &mut HeaderMap, name: &str, value: &str) {
+    let name = HeaderName::from_bytes(name.as_bytes());
+    let value = HeaderValue::from_str(&header::encode(value));
+    if let (Ok(name), Ok(value)) = (name, value) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,392 @@
+//! Streamable HTTP, of all revisions: every message is a request of its own.
+//!
+//! What goes out comes from the connection's queue and is sent side by side; what comes back goes
+//! through the reader, which thus knows to which request it belongs. A request of the modern era
+//! is cancelled by dropping its answer; a legacy one by a message, as everywhere.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::Response;
+use reqwest::StatusCode;
+use reqwest::header::ACCEPT;
+use reqwest::header::HeaderMap;
+use reqwest::header::HeaderValue;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use crate::upstream::Error;
+use crate::upstream::connection::Connection;
+use crate::upstream::connection::Incoming;
+use crate::upstream::error::Executed;
+use crate::upstream::error::Kind;
+use crate::upstream::reader::Reader;
+use crate::upstream::transport::events::Events;
+use crate::upstream::transport::events::Next;
+use crate::upstream::transport::headers;
+use crate::upstream::transport::listening;
+use crate::upstream::transport::site;
+use crate::upstream::transport::site::Refused;
+use crate::upstream::transport::site::Site;
+use crate::wire::frame;
+use crate::wire::frame::Message;
+use crate::wire::frame::Request;
+use crate::wire::header;
+use crate::wire::method;
+
+/// How many messages that want no answer may be on their way at once.
+const TELLING: usize = 32;
+/// How long a server may take to accept one.
+const TELL_LIMIT: Duration = Duration::from_secs(10);
+/// How long a server may take to end a session.
+const DELETE_LIMIT: Duration = Duration::from_secs(2);
+/// How often in a row a broken answer is taken up again before it counts as lost.
+const RESUMES: u32 = 5;
+/// How long to wait before that, unless the server says so.
+const RESUME_WAIT: Duration = Duration::from_secs(1);
+
+/// One connection over Streamable HTTP; cloning shares it.
+#[derive(Clone, Debug)]
+pub(in crate::upstream) struct Http {
+    site: Site,
+    reader: Reader,
+    limit: usize,
+    /// The legacy session, if the server has opened one.
+    session: Arc<OnceLock<HeaderValue>>,
+    telling: Arc<Semaphore>,
+}
+
+impl Http {
+    /// Makes the connection of `reader` one to `site`; one message may have `limit` bytes.
+    pub(in crate::upstream) fn new(site: Site, reader: Reader, limit: usize) -> Self {
+        let telling = Arc::new(Semaphore::new(TELLING));
+        Self { site, reader, limit, session: Arc::default(), telling }
+    }
+
+    /// Sends what is queued until the connection is closed.
+    pub(in crate::upstream) async fn run(self, mut queue: mpsc::Receiver<Message>) {
+        let closed = self.connection().closed().clone();
+        loop {
+            let message = tokio::select! {
+                message = queue.recv() => message,
+                () = closed.cancelled() => break,
+            };
+            let Some(message) = message else { break };
+            tokio::select! {
+                () = self.dispatch(message) => {}
+                () = closed.cancelled() => break,
+            }
+        }
+    }
+
+    /// Opens the stream on which a legacy server may say what belongs to no request.
+    pub(in crate::upstream) fn listen(&self) {
+        let connection = self.connection();
+        connection.tasks().spawn(listening::run(self.clone()));
+    }
+
+    /// Tells the server that the session is over; waits for that at most [`DELETE_LIMIT`].
+    pub(in crate::upstream) async fn end(self) {
+        let is_lost =
+            self.connection().why_left().is_some_and(|error| error.kind == Kind::ConnectionLost);
+        if self.session.get().is_none() || is_lost {
+            return;
+        }
+        let request = self.site.delete().headers(self.session_headers());
+        drop(time::timeout(DELETE_LIMIT, self.site.send(request)).await);
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        self.reader.connection()
+    }
+
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn session_headers(&self) -> HeaderMap {
+        let (id, revision) = (self.session.get(), self.connection().revision());
+        headers::of_session(headers::Session { id, revision })
+    }
+
+    async fn dispatch(&self, message: Message) {
+        let http = self.clone();
+        match message {
+            Message::Request(request) => {
+                let Some(number) = request.id.as_number() else { return };
+                // Whoever wanted it may have left while it waited in the queue.
+                let Some(gone) = self.connection().gone(number) else { return };
+                let ended = self.connection().closed().clone();
+                self.connection().tasks().spawn(async move {
+                    tokio::select! {
+                        () = http.exchange(request, number, gone) => {}
+                        () = ended.cancelled() => {}
+                    }
+                });
+            }
+            // Nothing else may come before the server knows that the session is open.
+            Message::Notification(ref it) if it.method == method::INITIALIZED => {
+                self.tell(&message).await;
+            }
+            // The answer was dropped, and that is how one says it in the modern era.
+            Message::Notification(ref it)
+                if it.method == method::CANCELLED && self.connection().revision().is_none() => {}
+            Message::Notification(_) | Message::Response(_) => {
+                let Ok(permit) = Arc::clone(&self.telling).acquire_owned().await else { return };
+                self.connection().tasks().spawn(async move {
+                    http.tell(&message).await;
+                    drop(permit);
+                });
+            }
+        }
+    }
+
+    /// Sends a message that wants no answer.
+    async fn tell(&self, message: &Message) {
+        let request = self.site.post(self.site.url()).headers(self.session_headers());
+        let sending = self.site.send(request.body(message.write()));
+        let upstream = self.connection().upstream();
+        match time::timeout(TELL_LIMIT, sending).await {
+            Ok(Ok(response)) if response.status().is_success() => {}
+            Ok(Ok(response)) => {
+                let refused = self.site.refused(response).await;
+                if self.is_lost(&refused) {
+                    self.lose(refused);
+                } else {
+                    tracing::debug!(%upstream, error = %refused.into_error(), "not accepted");
+                }
+            }
+            Ok(Err(error)) => tracing::debug!(%upstream, %error, "could not be told"),
+            Err(_) => tracing::debug!(%upstream, "did not accept a message in time"),
+        }
+    }
+
+    async fn exchange(self, request: Request, number: u64, gone: CancellationToken) {
+        if let Err(error) = self.carry_out(&request, number, &gone).await {
+            if error.kind == Kind::Unreachable {
+                // Nothing is there any more; whether it comes back is seen by the next start.
+                self.connection().leave(&error);
+            }
+            self.connection().finish(number, Incoming::Failed(error));
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        request: &Request,
+        number: u64,
+        gone: &CancellationToken,
+    ) -> Result<(), Error> {
+        let (id, revision) = (self.session.get(), self.connection().revision());
+        let session = headers::Session { id, revision };
+        let headers = headers::of_request(request, session, self.connection().mirrors());
+        let is_modern = headers.contains_key(header::METHOD);
+        let body = Message::Request(request.clone()).write();
+        let sending = self.site.send(self.site.post(self.site.url()).headers(headers).body(body));
+        let response = tokio::select! {
+            response = sending => response?,
+            () = gone.cancelled() => return Ok(()),
+        };
+        if !response.status().is_success() {
+            return self.take_refusal(response, number, gone).await;
+        }
+        if request.method == method::INITIALIZE
+            && let Some(id) = response.headers().get(header::SESSION_ID)
+        {
+            let mut id = id.clone();
+            id.set_sensitive(true);
+            drop(self.session.set(id));
+        }
+        if site::content_type(&response) == "text/event-stream" {
+            return self.follow(response, number, gone, !is_modern).await;
+        }
+        tokio::select! {
+            taken = self.take_whole(response, number) => taken,
+            () = gone.cancelled() => Ok(()),
+        }
+    }
+
+    /// Takes an answer that is one message.
+    async fn take_whole(&self, response: Response, number: u64) -> Result<(), Error> {
+        let (status, kind) = (response.status(), site::content_type(&response));
+        let Some(body) = self.whole(response).await? else {
+            self.connection().finish(number, Incoming::TooLarge);
+            return Ok(());
+        };
+        if matches!(frame::read(body.clone()), Ok(Message::Response(_))) {
+            self.reader.take(body, Some(number)).await;
+        }
+        if self.connection().gone(number).is_none() {
+            return Ok(());
+        }
+        let what = match kind.as_str() {
+            "" => "nothing".to_owned(),
+            "application/json" => "JSON that is no answer to it".to_owned(),
+            other => format!("`{other}`, which is no answer"),
+        };
+        let detail = format!("{}: {status} with {what}", self.site.shown());
+        Err(self.site.error(Kind::BadAnswer, &detail, Executed::Unknown))
+    }
+
+    /// Reads a body; nothing if it is over the limit.
+    async fn whole(&self, mut response: Response) -> Result<Option<Bytes>, Error> {
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= self.limit => {
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(Some(_)) => return Ok(None),
+                Ok(None) => return Ok(Some(body.into())),
+                Err(error) => return Err(self.site.cut(Some(&error))),
+            }
+        }
+    }
+
+    /// Takes an answer that is a stream, and takes it up again where it breaks, if it can be.
+    async fn follow(
+        &self,
+        response: Response,
+        number: u64,
+        gone: &CancellationToken,
+        may_resume: bool,
+    ) -> Result<(), Error> {
+        let mut events = Events::new(response, self.limit);
+        let mut resumes = 0;
+        loop {
+            let next = tokio::select! {
+                next = events.next(&self.reader, Some(number)) => next,
+                () = gone.cancelled() => return Ok(()),
+            };
+            let broken = match next {
+                Next::Taken if gone.is_cancelled() => {
+                    events.drain().await;
+                    return Ok(());
+                }
+                Next::Taken => {
+                    resumes = 0;
+                    continue;
+                }
+                Next::Other(..) => continue,
+                Next::Endless => {
+                    self.connection().finish(number, Incoming::TooLarge);
+                    return Ok(());
+                }
+                Next::End(error) => self.site.cut(error.as_ref()),
+            };
+            if !may_resume || events.last_id().is_none() || resumes == RESUMES {
+                return Err(broken);
+            }
+            resumes += 1;
+            tokio::select! {
+                () = time::sleep(events.wait(RESUME_WAIT)) => {}
+                () = gone.cancelled() => return Ok(()),
+            }
+            match self.open(events.last_id()).await {
+                Ok(response) => events.resume(response),
+                Err(Opening::Failed(_)) => {}
+                Err(Opening::NotOffered) => return Err(broken),
+                Err(Opening::Lost(refused)) => {
+                    self.lose(refused);
+                    return Err(broken);
+                }
+            }
+        }
+    }
+
+    /// Asks for a stream outside of requests, or for the rest of one.
+    pub(super) async fn open(&self, last_id: Option<&str>) -> Result<Response, Opening> {
+        let mut headers = self.session_headers();
+        headers.insert(ACCEPT, headers::EVENTS);
+        if let Some(id) = last_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+            headers.insert("last-event-id", id);
+        }
+        let sending = self.site.send(self.site.get().headers(headers));
+        let Ok(response) = time::timeout(TELL_LIMIT, sending).await else {
+            let detail = format!("{}: no stream came", self.site.shown());
+            let error = self.site.error(Kind::TimedOut, &detail, Executed::No);
+            return Err(Opening::Failed(error));
+        };
+        let response = response.map_err(Opening::Failed)?;
+        let status = response.status();
+        if status.is_success() {
+            let is_stream = site::content_type(&response) == "text/event-stream";
+            return if is_stream { Ok(response) } else { Err(Opening::NotOffered) };
+        }
+        let refused = self.site.refused(response).await;
+        if self.is_lost(&refused) {
+            return Err(Opening::Lost(refused));
+        }
+        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+            return Err(Opening::NotOffered);
+        }
+        Err(Opening::Failed(refused.into_error()))
+    }
+
+    /// Takes an answer whose status is no success.
+    async fn take_refusal(
+        &self,
+        response: Response,
+        number: u64,
+        gone: &CancellationToken,
+    ) -> Result<(), Error> {
+        let refused = tokio::select! {
+            refused = self.site.refused(response) => refused,
+            () = gone.cancelled() => return Ok(()),
+        };
+        let answer = match frame::read(refused.body.clone()) {
+            Ok(Message::Response(answer)) if answer.outcome.is_err() => Some(answer),
+            _ => None,
+        };
+        // An answer to this very request is one, whatever the status says.
+        let is_meant = answer.is_some_and(|it| {
+            let is_named = it.id.is_some_and(|id| id.as_number() == Some(number));
+            let is_denied =
+                matches!(refused.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            !is_denied && (is_named || !self.is_lost(&refused))
+        });
+        if is_meant {
+            self.reader.take(refused.body, Some(number)).await;
+            return Ok(());
+        }
+        if self.is_lost(&refused) {
+            let error = self.lose(refused);
+            return Err(error);
+        }
+        Err(refused.into_error())
+    }
+
+    /// Whether a refusal says that the session is over.
+    fn is_lost(&self, refused: &Refused) -> bool {
+        self.session.get().is_some() && refused.means_lost_session()
+    }
+
+    /// Leaves a session that the server no longer knows: another one is opened by whoever starts
+    /// the upstream again. Returns the error for the request that was refused.
+    pub(super) fn lose(&self, refused: Refused) -> Error {
+        let cause = refused.into_error();
+        let detail = format!("the server no longer knows the session: {}", cause.detail);
+        let error = self.site.error(Kind::ConnectionLost, &detail, Executed::No);
+        self.connection().leave(&error);
+        error
+    }
+}
+
+/// Why there is no stream.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// The server has none to offer.
+    NotOffered,
+    /// The session is over.
+    Lost(Refused),
+    /// Something is wrong, perhaps not for long.
+    Failed(Error),
+}

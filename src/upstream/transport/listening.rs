@@ -1,0 +1,72 @@
+//! The stream a legacy server may send on outside of requests (2025-03-26 to 2025-11-25,
+//! "Listening for Messages from the Server").
+
+use std::time::Duration;
+
+use tokio::time;
+use tokio::time::Instant;
+
+use crate::upstream::backoff::Backoff;
+use crate::upstream::transport::events::Events;
+use crate::upstream::transport::events::Next;
+use crate::upstream::transport::http::Http;
+use crate::upstream::transport::http::Opening;
+
+/// How long a stream must have lasted for the next one to be opened without a longer pause.
+const STEADY: Duration = Duration::from_secs(30);
+
+/// Keeps the stream open until the connection is closed or the server has none to offer.
+pub(super) async fn run(http: Http) {
+    let closed = http.connection().closed().clone();
+    tokio::select! {
+        () = keep_open(&http) => {}
+        () = closed.cancelled() => {}
+    }
+}
+
+async fn keep_open(http: &Http) {
+    let mut backoff = Backoff::default();
+    let mut events: Option<Events> = None;
+    loop {
+        let last_id = events.as_ref().and_then(Events::last_id).map(str::to_owned);
+        let begun = Instant::now();
+        match http.open(last_id.as_deref()).await {
+            Ok(response) => {
+                let stream = match &mut events {
+                    Some(stream) => {
+                        stream.resume(response);
+                        if last_id.is_none() {
+                            // Whatever changed while nobody listened is found by listing again.
+                            http.connection().lists_changed();
+                        }
+                        stream
+                    }
+                    None => events.insert(Events::new(response, http.limit())),
+                };
+                let before = stream.last_id().map(str::to_owned);
+                while !matches!(
+                    stream.next(http.reader(), None).await,
+                    Next::End(_) | Next::Endless
+                ) {}
+                // Some servers end each stream soon, and have it taken up again.
+                let went_on = stream.last_id().map(str::to_owned) != before;
+                if went_on || begun.elapsed() >= STEADY {
+                    backoff = Backoff::default();
+                }
+            }
+            // A server that never had a stream may say "not found", whatever the session.
+            Err(Opening::NotOffered) => return,
+            Err(Opening::Lost(_)) if events.is_none() => return,
+            Err(Opening::Lost(refused)) => {
+                http.lose(refused);
+                return;
+            }
+            Err(Opening::Failed(error)) => {
+                let upstream = http.connection().upstream();
+                tracing::debug!(%upstream, %error, "no stream");
+            }
+        }
+        let usual = backoff.next();
+        time::sleep(events.as_ref().map_or(usual, |events| events.wait(usual))).await;
+    }
+}

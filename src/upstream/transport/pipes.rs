@@ -1,0 +1,76 @@
+//! Messages on the pipes of a child, one a line.
+
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc;
+
+use crate::upstream::connection::Connection;
+use crate::upstream::reader::Reader;
+use crate::wire::frame::Message;
+use crate::wire::line::Line;
+use crate::wire::line::Lines;
+
+/// How many messages are written at once.
+const WRITE_BATCH: usize = 64;
+
+/// Reads until the input ends or the connection is closed, then ends every request under way.
+pub(in crate::upstream) async fn read(reader: Reader, input: impl AsyncRead + Unpin, limit: usize) {
+    let connection = reader.connection();
+    let mut lines = Lines::new(input, limit);
+    loop {
+        let line = tokio::select! {
+            line = lines.next() => line,
+            () = connection.closed().cancelled() => break,
+        };
+        match line {
+            Ok(Some(Line::Whole(bytes))) => reader.take(bytes, None).await,
+            Ok(Some(Line::TooLong { id, kind })) => reader.take_too_long(id.as_ref(), kind, None),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    connection.close();
+}
+
+/// Writes what is queued, as much at once as is there, until the queue or the connection ends.
+pub(in crate::upstream) async fn write(
+    connection: Connection,
+    mut queue: mpsc::Receiver<Message>,
+    mut output: impl AsyncWrite + Unpin,
+) {
+    let mut batch = Vec::with_capacity(WRITE_BATCH);
+    let mut out = Vec::new();
+    let closed = connection.closed().clone();
+    loop {
+        let count = tokio::select! {
+            count = queue.recv_many(&mut batch, WRITE_BATCH) => count,
+            () = closed.cancelled() => break,
+        };
+        if count == 0 {
+            break;
+        }
+        out.clear();
+        for message in batch.drain(..) {
+            let start = out.len();
+            out.extend_from_slice(&message.write());
+            // Inside strings JSON has no raw line breaks, so each one found is white space.
+            for byte in out.iter_mut().skip(start).filter(|byte| matches!(byte, b'\n' | b'\r')) {
+                *byte = b' ';
+            }
+            out.push(b'\n');
+        }
+        let written = tokio::select! {
+            written = output.write_all(&out) => written,
+            () = closed.cancelled() => break,
+        };
+        if written.is_err() || output.flush().await.is_err() {
+            break;
+        }
+        out.shrink_to(64 * 1024);
+    }
+    // An upstream that no longer reads may have answered before; nothing more can be sent.
+    drop(queue);
+    drop(output);
+    connection.last_words().await;
+    connection.close();
+}
