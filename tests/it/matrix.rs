@@ -28,7 +28,7 @@ use crate::support::programs::Program;
 const SIDE_BY_SIDE: usize = 2;
 
 /// How Conflux speaks with servers.
-const UPSTREAM: [Transport; 1] = [Transport::Stdio];
+const UPSTREAM: [Transport; 3] = Transport::ALL;
 
 /// What a client reports of one feature of one server.
 #[derive(Deserialize)]
