@@ -20,17 +20,22 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::Catalog;
+use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::config;
+use crate::control::plan::Lasts;
 use crate::control::plan::Listings;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::Lasting;
 use crate::router::Router;
 use crate::router::World;
 use crate::router::world::Known;
 use crate::upstream;
 use crate::upstream::Change;
 use crate::upstream::Handle;
+use crate::wire::era::Era;
+use crate::wire::freshness::Freshness;
 
 /// How many events may wait; whoever has another one waits too.
 const EVENT_CAPACITY: usize = 256;
@@ -144,15 +149,16 @@ impl Control {
                 }
             });
         }
-        let (mut demand, events) = (self.demand.clone(), events.clone());
+        let (mut demand, sender) = (self.demand.clone(), events.clone());
+        self.spawn(async move {
+            while demand.changed().await.is_ok() && sender.send(Event::Demand).await.is_ok() {}
+        });
+        let (mut demand, sender) = (self.demand.clone(), events.clone());
         let budget = self.config.limits.start_budget;
         self.spawn(async move {
-            let mut is_first = true;
-            while demand.changed().await.is_ok() && events.send(Event::Demand).await.is_ok() {
-                if std::mem::take(&mut is_first) {
-                    time::sleep(budget).await;
-                    drop(events.send(Event::BudgetSpent).await);
-                }
+            if demand.changed().await.is_ok() {
+                time::sleep(budget).await;
+                drop(sender.send(Event::BudgetSpent).await);
             }
         });
     }
@@ -162,6 +168,11 @@ impl Control {
             Event::Demand => {
                 for id in self.listings.never_listed() {
                     self.list(&id, events);
+                }
+                for id in self.listings.outdated(Instant::now()) {
+                    if self.handles.get(&id).is_some_and(|it| it.status().agreed.is_some()) {
+                        self.list(&id, events);
+                    }
                 }
             }
             // Whoever is asked now had it started, and gets the lists of this very session.
@@ -176,7 +187,8 @@ impl Control {
             }
             Event::Changed(_, Change::Gone) => {}
             Event::Listed(id, Ok(listed)) => {
-                let is_stale = self.listings.listed(&id, listing(listed));
+                let lasting = self.lasting(&id, &listed);
+                let is_stale = self.listings.listed(&id, listing(listed), lasting);
                 self.publish();
                 if is_stale {
                     self.list(&id, events);
@@ -196,6 +208,30 @@ impl Control {
             }
             self.router.settle(true);
         }
+    }
+
+    /// Returns how long each list of an upstream may be kept from now on.
+    fn lasting(&self, id: &UpstreamId, listed: &upstream::Listed) -> IndexMap<Kind, Lasts> {
+        let agreed = self.handles.get(id).and_then(|handle| handle.status().agreed);
+        let is_told = |kind: Kind| {
+            let capability = match kind {
+                Kind::Tools => "tools",
+                Kind::Prompts => "prompts",
+                Kind::Resources | Kind::Templates => "resources",
+            };
+            // A legacy upstream says nothing on how long a list may be kept.
+            let has_hints = |agreed: &upstream::Agreed| agreed.revision.era() == Era::Modern;
+            agreed
+                .as_ref()
+                .is_none_or(|agreed| agreed.can(&[capability, "listChanged"]) || !has_hints(agreed))
+        };
+        let now = Instant::now();
+        let hints = Kind::ALL.into_iter().zip(listed.freshness);
+        let lasts = |(kind, hints): (Kind, Option<Freshness>)| {
+            let lasting = Lasting::new(now, hints?);
+            Some((kind, Lasts { lasting, is_told: is_told(kind) }))
+        };
+        hints.filter_map(lasts).collect()
     }
 
     /// Asks an upstream for its lists, unless it is being asked; then it is asked again after.
@@ -256,7 +292,7 @@ async fn until(time: Option<Instant>) {
 }
 
 fn listing(listed: upstream::Listed) -> Listing {
-    let upstream::Listed { tools, prompts, resources, templates } = listed;
+    let upstream::Listed { tools, prompts, resources, templates, freshness: _ } = listed;
     Listing { tools, prompts, resources, templates }
 }
 
@@ -274,6 +310,7 @@ fn world(
         let known = Known {
             handle: handle.clone(),
             listing: listings.get(id),
+            lasting: listings.lasting(id),
             failure: failures.shift_remove(id),
             instructions: instructions.or_else(|| remembered.get(id).cloned()),
         };

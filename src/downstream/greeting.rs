@@ -15,6 +15,7 @@ use rmcp::model::ResourcesCapability;
 use rmcp::model::ServerCapabilities;
 use rmcp::model::ToolsCapability;
 
+use crate::downstream::tasks;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
@@ -46,7 +47,7 @@ pub(super) fn initialized(revision: Revision, instructions: Option<String>) -> R
         .with_protocol_version(version(revision.as_str()))
         .with_server_info(implementation());
     result.instructions = instructions;
-    Raw::of(&result)
+    tasks::initialized(Raw::of(&result), revision)
 }
 
 /// Returns the result of `server/discover`.
@@ -55,7 +56,7 @@ pub(super) fn discovered(instructions: Option<String>) -> Raw {
     let mut result =
         DiscoverResult::new(versions.collect(), capabilities()).with_server_info(implementation());
     result.instructions = instructions;
-    Raw::of(&result)
+    tasks::discovered(Raw::of(&result))
 }
 
 fn capabilities() -> ServerCapabilities {

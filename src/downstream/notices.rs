@@ -16,6 +16,7 @@ use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::mailbox::ListKind;
 use crate::exchange::mailbox::Notice;
+use crate::router::Router;
 use crate::wire::Raw;
 use crate::wire::method;
 
@@ -28,6 +29,8 @@ pub(super) struct Notices {
     pub(super) session: Option<Session>,
     /// The modern subscriptions.
     pub(super) listens: Arc<Listens>,
+    /// Who knows whose tasks are told of.
+    pub(super) router: Arc<Router>,
 }
 
 /// The ways to a legacy client.
@@ -51,6 +54,12 @@ impl Notices {
                     self.listens.list_changed(*kind, changed_method(*kind)).await;
                 }
                 Notice::Updated(uri) => self.listens.updated(uri).await,
+                Notice::Other(method::TASK_NEWS, news) => {
+                    let id = news.member("taskId").and_then(|id| id.string()).unwrap_or_default();
+                    let news = self.router.task_news(&self.caller, news.clone());
+                    self.listens.task(&id, &news).await;
+                    continue;
+                }
                 Notice::Log(_) | Notice::Other(..) | Notice::Ask(_) => {}
             }
             match (&self.session, notice) {

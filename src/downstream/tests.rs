@@ -245,6 +245,8 @@ conversations! {
     listen
     malformed
     modern
+    tasks
+    tasks_before
     too_long
 }
 

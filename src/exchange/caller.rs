@@ -14,6 +14,7 @@ use crate::exchange::ask::Ask;
 use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Refusal;
 use crate::exchange::mailbox::Mailbox;
+use crate::exchange::task;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
@@ -85,6 +86,17 @@ impl Capabilities {
             }))),
             Revision::LATEST,
         )
+    }
+
+    /// Returns which kind of tasks the client can be given.
+    pub fn tasks(&self) -> task::Dialect {
+        match self.revision {
+            Revision::V2025_11_25 => task::Dialect::Core,
+            Revision::V2026_07_28 if self.declares(&["extensions", task::EXTENSION]) => {
+                task::Dialect::Extension
+            }
+            _ => task::Dialect::None,
+        }
     }
 
     /// Returns the declaration as it came, if there was one.
@@ -227,13 +239,24 @@ impl Caller {
     }
 }
 
-/// The callers that are there now.
+/// The callers that are there now, and how tasks are named to them.
 #[derive(Clone, Debug, Default)]
 pub struct Callers {
     present: Arc<Mutex<Vec<Weak<Caller>>>>,
+    task_ids: Arc<task::Ids>,
 }
 
 impl Callers {
+    /// Starts with nobody; tasks get `task_ids`.
+    pub fn new(task_ids: task::Ids) -> Self {
+        Self { task_ids: Arc::new(task_ids), ..Self::default() }
+    }
+
+    /// Returns what makes and reads the ids under which callers know tasks.
+    pub fn task_ids(&self) -> &task::Ids {
+        &self.task_ids
+    }
+
     /// Counts a caller as present for as long as someone holds it.
     pub fn attach(&self, caller: &Arc<Caller>) {
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);

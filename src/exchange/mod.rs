@@ -10,6 +10,8 @@ pub mod ask;
 pub mod caller;
 /// What a caller is told outside of any call.
 pub mod mailbox;
+/// Tasks: which kind a caller knows, and ids that lead back to whose task it is.
+pub mod task;
 
 #[cfg(test)]
 mod tests;
@@ -64,6 +66,8 @@ pub struct Wishes {
     pub progress: bool,
     /// The lowest level of log messages it wants for this request, as raw JSON.
     pub log_level: Option<Raw>,
+    /// Which kind of tasks it knows, so that it can be given one instead of a result.
+    pub tasks: task::Dialect,
 }
 
 impl Exchange {
@@ -93,6 +97,13 @@ impl Exchange {
     /// Returns what the caller wants to be told.
     pub fn wishes(&self) -> &Wishes {
         &self.wishes
+    }
+
+    /// Returns the same exchange as if its caller knew tasks of this kind.
+    #[must_use]
+    pub fn knowing(&self, tasks: task::Dialect) -> Self {
+        let wishes = Wishes { tasks, ..self.wishes.clone() };
+        Self { wishes, ..self.clone() }
     }
 
     /// Tells the caller how far its request is.

@@ -1,10 +1,13 @@
 //! The four lists: one copy of prepared bytes.
 
+use tokio::time::Instant;
+
 use crate::catalog::Kind;
 use crate::exchange::Exchange;
 use crate::router::Error;
 use crate::router::Router;
 use crate::wire::Raw;
+use crate::wire::freshness::Freshness;
 use crate::wire::method;
 use crate::wire::object;
 
@@ -32,6 +35,13 @@ impl Router {
             _ => (Kind::Templates, "resourceTemplates"),
         };
         let snapshot = self.snapshot();
-        Ok(object::build([(key, snapshot.catalog.list(kind).get())]))
+        let list = snapshot.catalog.list(kind).get();
+        let lasting = snapshot.lasting.get(&kind).map(|lasting| lasting.at(Instant::now()));
+        let Some(freshness) = lasting.filter(|left| *left != Freshness::default()) else {
+            return Ok(object::build([(key, list)]));
+        };
+        // In front, where who takes them out again need not look for them.
+        let [ttl, scope] = freshness.members();
+        Ok(object::build([(ttl.0, ttl.1.as_str()), (scope.0, &scope.1), (key, list)]))
     }
 }

@@ -5,6 +5,8 @@
 
 /// Why a request has no result.
 pub mod error;
+/// How long a list stays fresh.
+pub mod lasting;
 /// What one request sees of the world.
 pub mod snapshot;
 /// What there is to be seen.
@@ -17,6 +19,7 @@ mod list;
 mod mentions;
 mod own;
 mod subscribe;
+mod task;
 mod told;
 mod view;
 
@@ -49,6 +52,7 @@ use crate::wire::Raw;
 use crate::wire::method;
 
 pub use self::error::Error;
+pub use self::lasting::Lasting;
 pub use self::own::definitions;
 pub use self::snapshot::Snapshot;
 pub use self::view::View;
@@ -186,6 +190,11 @@ impl Router {
             method::RESOURCES_SUBSCRIBE => self.subscribe(params, exchange).await,
             method::RESOURCES_UNSUBSCRIBE => self.unsubscribe(params, exchange).await,
             method::SET_LEVEL => self.set_level(params),
+            method::TASKS_GET
+            | method::TASKS_RESULT
+            | method::TASKS_LIST
+            | method::TASKS_UPDATE
+            | method::TASKS_CANCEL => Box::pin(self.task(method, params, exchange)).await,
             _ => Err(Error::UnknownMethod(method.to_owned())),
         }
     }

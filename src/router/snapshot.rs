@@ -4,12 +4,15 @@ use indexmap::IndexMap;
 
 use crate::catalog;
 use crate::catalog::Catalog;
+use crate::catalog::Kind;
 use crate::catalog::Rules;
 use crate::catalog::Source;
 use crate::catalog::name;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::Lasting;
 use crate::router::instructions;
+use crate::router::lasting;
 use crate::router::view::Lens;
 use crate::router::world::Known;
 use crate::router::world::World;
@@ -28,6 +31,8 @@ pub struct Snapshot {
     pub unlisted: Vec<UpstreamId>,
     /// Why upstreams could not be listed the last time.
     pub failures: IndexMap<UpstreamId, String>,
+    /// How long each list stays fresh; not at all if it is not here.
+    pub lasting: IndexMap<Kind, Lasting>,
     /// What upstreams tell a model about themselves, merged.
     pub instructions: Option<String>,
     lens: Lens,
@@ -61,6 +66,9 @@ impl Snapshot {
             upstreams: seen().map(|(id, known)| (id.clone(), known.handle.clone())).collect(),
             unlisted: unlisted.map(|(id, _)| id.clone()).collect(),
             failures: seen().filter_map(failed).collect(),
+            lasting: lasting::merged(
+                seen().map(|(_, known)| known.listing.is_some().then_some(&known.lasting)),
+            ),
             instructions: instructions::merge(seen().map(|(id, known)| {
                 let prefix = lens.prefix(known.handle.config());
                 (prefix, id, known.instructions.as_deref())

@@ -10,9 +10,9 @@ use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::call::Call;
 use crate::upstream::connection::Connection;
-use crate::upstream::connection::Incoming;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::incoming::Incoming;
 use crate::wire::Raw;
 
 /// One request as an edge wants it sent.

@@ -16,7 +16,9 @@ mod call;
 mod connection;
 mod converse;
 mod handle;
+mod incoming;
 mod inquiry;
+mod key;
 mod legacy;
 mod memory;
 mod mirrors;
@@ -26,6 +28,7 @@ mod reader;
 mod running;
 mod session;
 mod state;
+mod task;
 mod transport;
 mod upkeep;
 mod visits;
@@ -43,11 +46,14 @@ use crate::config;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
 use crate::wire::Raw;
+use crate::wire::freshness::Freshness;
 use crate::wire::object;
 
 pub use self::error::Error;
 pub use self::handle::Handle;
+pub use self::key::task_ids;
 pub use self::negotiate::Agreed;
+pub use self::task::Need;
 pub use self::watch::Change;
 pub use self::watch::Watch;
 
@@ -96,6 +102,8 @@ struct Wants {
     level: Option<Raw>,
     /// The resources whose changes somebody wants to hear of.
     resources: Vec<String>,
+    /// The tasks somebody wants to hear of, as often as somebody does.
+    tasks: Vec<String>,
 }
 
 /// What every upstream is given.
@@ -128,6 +136,8 @@ pub struct Listed {
     pub resources: Vec<Raw>,
     /// Its resource templates.
     pub templates: Vec<Raw>,
+    /// How long each of them may be kept, in this order; nothing for one it was not asked for.
+    pub freshness: [Option<Freshness>; 4],
 }
 
 /// What an upstream is doing, for reports.

@@ -19,6 +19,7 @@ use crate::upstream::converse::Sending;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::task;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::meta;
@@ -50,6 +51,9 @@ pub(super) async fn request(
             with_meta(params.as_ref(), Some((exchange, number)))
         })
         .await?;
+        if task::has_passed(method, exchange, &result) {
+            return Ok(result);
+        }
         let Some(wanted) = wanted(connection, &result)? else { return Ok(result) };
         let answers = if wanted.requests.is_empty() {
             let wait = LATER.saturating_mul(1 << round.min(10)).min(LATER_LIMIT);
@@ -68,12 +72,24 @@ pub(super) async fn request(
 
 /// Puts into a request what every modern request carries.
 pub(super) fn with_meta(params: Option<&Raw>, on_behalf: Option<(&Exchange, u64)>) -> Option<Raw> {
+    let Some((exchange, number)) = on_behalf else {
+        return with_capabilities(params, &object::build([]));
+    };
+    carrying(params, &task::offer(exchange), Some((exchange, number)))
+}
+
+/// Puts into a request of Conflux's own what every modern request carries.
+pub(super) fn with_capabilities(params: Option<&Raw>, capabilities: &Raw) -> Option<Raw> {
+    carrying(params, capabilities, None)
+}
+
+fn carrying(
+    params: Option<&Raw>,
+    capabilities: &Raw,
+    on_behalf: Option<(&Exchange, u64)>,
+) -> Option<Raw> {
     let version = Raw::of(Revision::LATEST.as_str());
     let info = Raw::of(&super::client_info());
-    let capabilities = match on_behalf {
-        Some((exchange, _)) => super::offer(exchange.capabilities()),
-        None => Raw::of(&serde_json::json!({})),
-    };
     let mut set = vec![
         (meta::PROTOCOL_VERSION, version.get()),
         (meta::CLIENT_INFO, info.get()),
@@ -112,7 +128,11 @@ fn wanted(connection: &Connection, result: &Raw) -> Result<Option<Wanted>, Fault
     }
 }
 
-fn questions(connection: &Connection, result: &Raw) -> Result<Vec<(String, InputRequest)>, Fault> {
+/// Reads the questions of a result, or of a task, that needs input.
+pub(super) fn questions(
+    connection: &Connection,
+    result: &Raw,
+) -> Result<Vec<(String, InputRequest)>, Fault> {
     #[derive(Deserialize)]
     struct Question<'a> {
         method: String,
@@ -132,7 +152,8 @@ fn questions(connection: &Connection, result: &Raw) -> Result<Vec<(String, Input
     questions.ok_or_else(|| bad_answer(connection, "an input request is none a client can answer"))
 }
 
-async fn ask(
+/// Asks the caller, and returns its answers by their keys.
+pub(super) async fn ask(
     connection: &Connection,
     exchange: &Exchange,
     requests: Vec<(String, InputRequest)>,

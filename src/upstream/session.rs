@@ -16,6 +16,7 @@ use crate::upstream::negotiate::Agreed;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Era;
+use crate::wire::freshness::Freshness;
 use crate::wire::method;
 use crate::wire::object;
 
@@ -88,7 +89,8 @@ impl Session {
         converse(&self.connection, sending, |_| params).await
     }
 
-    /// Lists everything `method` has to offer under `key`, all pages.
+    /// Lists everything `method` has to offer under `key`, all pages, and says how long that may be
+    /// kept.
     ///
     /// A cursor that comes twice, or a list without end, fails.
     pub(super) async fn list(
@@ -96,8 +98,9 @@ impl Session {
         method: &str,
         key: &str,
         limit: Duration,
-    ) -> Result<Vec<Raw>, Fault> {
+    ) -> Result<(Vec<Raw>, Freshness), Fault> {
         let mut items = Vec::new();
+        let mut freshness: Option<Freshness> = None;
         let mut cursors: Vec<Raw> = Vec::new();
         for _ in 0..PAGES {
             let params = cursors.last().map(page);
@@ -105,6 +108,8 @@ impl Session {
             let Some(page) = result.member(key).and_then(|page| page.elements()) else {
                 return Err(self.bad_list(method, &format!("has no array `{key}`")));
             };
+            let hints = Freshness::of(&result);
+            freshness = Some(freshness.map_or(hints, |before| before.and(hints)));
             items.extend(page.iter().map(Raw::detached));
             if items.len() > ITEMS {
                 return Err(self.bad_list(method, &format!("has more than {ITEMS} items")));
@@ -116,7 +121,7 @@ impl Session {
                 {
                     mirrors.learn(&items);
                 }
-                return Ok(items);
+                return Ok((items, freshness.unwrap_or_default()));
             };
             if cursors.contains(&next) {
                 return Err(self.bad_list(method, "gives the same cursor again"));

@@ -118,7 +118,7 @@ fn caller(number: u64, capabilities: &Value) -> Arc<Caller> {
 }
 
 fn exchange(caller: &Arc<Caller>) -> (Exchange, mpsc::Receiver<Back>) {
-    let wishes = Wishes { progress: true, log_level: None };
+    let wishes = Wishes { progress: true, ..Wishes::default() };
     Exchange::new(Arc::clone(caller), Arc::clone(caller.capabilities()), wishes)
 }
 

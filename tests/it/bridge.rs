@@ -4,6 +4,8 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::support::gateway::Gateway;
+use crate::support::inventory::LISTS;
+use crate::support::inventory::list;
 use crate::support::programs::toy;
 use crate::support::wire_client::Client;
 use crate::support::wire_client::MODERN;
@@ -296,5 +298,55 @@ async fn content_fits_the_revision_of_the_client() {
             assert_eq!(told.contains("structuredContent"), !is_dropped, "{revision}: {told}");
             assert_eq!(told.contains(r#""text":"[1.0]""#), is_dropped, "{revision}: {told}");
         }
+    }
+}
+
+/// How long a modern client may keep a result, and for whom.
+fn freshness(result: &Value) -> (u64, String) {
+    let scope = result["cacheScope"].as_str().unwrap();
+    (result["ttlMs"].as_u64().unwrap(), scope.to_owned())
+}
+
+#[tokio::test]
+async fn lists_are_fresh_as_long_as_the_shortest_of_their_parts() {
+    let modern = |ttl: &'static str| toy(&["--era", "modern", "--ttl", ttl]).entry();
+    let day = 86_400_000;
+    let long = ("a", modern("864000000"));
+    let short = ("b", modern("86400000"));
+    let hurried = ("c", modern("0"));
+    let legacy = ("d", toy(&[]).entry());
+    for (upstreams, least, most, scope) in [
+        (vec![long.clone()], day, 10 * day, "public"),
+        (vec![long.clone(), short.clone()], 1, day, "public"),
+        (vec![long.clone(), hurried], 0, 0, "public"),
+        (vec![long, short, legacy], 0, 0, "private"),
+    ] {
+        let gateway = Gateway::new(&upstreams);
+        let mut client = gateway.modern(json!({}));
+        let mut older = gateway.legacy("2025-11-25", json!({})).await;
+        for (method, member) in LISTS {
+            let list = client.request(method, json!({})).await.result();
+            let (ttl, who) = freshness(&list);
+            assert!(least <= ttl && ttl <= most, "{method}: {ttl}");
+            assert_eq!(who, scope, "{method}");
+            let list = older.request(method, json!({})).await.result();
+            let members: Vec<&String> = list.as_object().unwrap().keys().collect();
+            assert_eq!(members, [member], "a session has no such thing");
+        }
+        let read = json!({"uri": "toy://item/9"});
+        let read = client.request("resources/read", read).await.result();
+        let own = freshness(&read);
+        assert_eq!(own, (10 * day, "public".to_owned()), "what the upstream says is passed on");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_went_stale_in_silence_is_asked_for_again() {
+    let gateway = before(&["--era", "modern", "--ttl", "0", "--no-list-changed"]);
+    for revision in ["2025-11-25", MODERN] {
+        let mut client = client(&gateway, revision).await;
+        let before = list(&mut client, "tools/list", "tools").await.len();
+        client.call("toy__change_tools", json!({"times": 1})).await.result();
+        while list(&mut client, "tools/list", "tools").await.len() != before + 1 {}
     }
 }

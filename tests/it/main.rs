@@ -28,5 +28,6 @@ mod relay;
 mod sdk_clients;
 mod startup;
 mod support;
+mod tasks;
 mod tidy;
 mod toy_upstream;
