@@ -7,20 +7,24 @@ use tokio_util::sync::CancellationToken;
 use crate::downstream::park;
 use crate::downstream::park::Parking;
 use crate::downstream::park::Refused;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Principal;
+use crate::exchange::caller::Reach;
 use crate::ids::CallerId;
 
 /// Brings back `requestState`: the bytes as they are, and a ticket altered as they say.
 ///
 /// Three bytes are one alteration: what is done, where, and with what.
 pub fn request_state(bytes: &[u8]) {
-    let parking = Arc::new(Parking::try_new().expect("the system has randomness"));
-    let (caller, request) = (CallerId(1), park::fingerprint("tools/call", None));
+    let parking = Arc::new(Parking::try_new(2).expect("the system has randomness"));
+    let request = park::fingerprint("tools/call", None);
+    let caller = Caller::new(CallerId(1), Arc::default(), Reach::InCallsOnly);
     let cancels = [CancellationToken::new(), CancellationToken::new()];
     let tickets = cancels
         .each_ref()
-        .map(|cancel| parking.park(caller, &request, cancel).expect("two have room"));
+        .map(|cancel| parking.park(&caller, &request, cancel).expect("two have room"));
     let [(one, _waiting_one), (two, _waiting_two)] = &tickets;
-    let claim = |state: &str| parking.claim(caller, &request, state);
+    let claim = |state: &str| parking.claim(caller.principal(), &request, state);
 
     let text = String::from_utf8_lossy(bytes);
     assert_eq!(claim(&text).expect_err("nobody guesses a seal"), Refused::Altered);
@@ -48,8 +52,12 @@ pub fn request_state(bytes: &[u8]) {
         assert_eq!(claim(&altered).expect_err("it was altered"), Refused::Altered);
         return;
     };
-    assert!(parking.claim(CallerId(2), &request, &altered).is_err(), "it is another client's");
-    assert!(parking.claim(caller, &[0; 32], &altered).is_err(), "it is another request's");
+    let other = parking.claim(Principal::Anonymous, &request, &altered);
+    assert!(other.is_err(), "it is another principal's");
+    assert!(
+        parking.claim(caller.principal(), &[0; 32], &altered).is_err(),
+        "it is another request's"
+    );
     claim(&altered).expect("it is a ticket").cancel.cancel();
     assert!(cancel.is_cancelled(), "it stands for another exchange");
     assert_eq!(claim(&altered).expect_err("it was used"), Refused::Used);
