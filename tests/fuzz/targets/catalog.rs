@@ -25,9 +25,11 @@ fn items(text: &[u8]) -> Vec<Raw> {
 
 fn source<'a>(name: &str, mut fields: impl Iterator<Item = &'a [u8]>) -> Source {
     let mut next = || items(fields.next().unwrap_or_default());
-    let listing = Listing { tools: next(), prompts: next(), resources: next(), templates: next() };
+    let (tools, prompts, resources, templates) = (next(), next(), next(), next());
+    let listing = Listing { tools, prompts, resources, templates, ..Listing::default() };
     let upstream = UpstreamId::new(name);
-    Source { upstream, prefix: name.to_owned(), listing: Arc::new(listing) }
+    let (prefix, listing) = (name.to_owned(), Arc::new(listing));
+    Source { upstream, prefix, over_http: false, listing }
 }
 
 fn check_entries(catalog: &Catalog) {
@@ -43,7 +45,9 @@ fn check_entries(catalog: &Catalog) {
             match kind {
                 Kind::Tools => assert_eq!(catalog.tool(&entry.public), Some(entry)),
                 Kind::Prompts => assert_eq!(catalog.prompt(&entry.public), Some(entry)),
-                Kind::Resources => assert_eq!(catalog.resolve(&entry.public), Some(owner)),
+                Kind::Resources | Kind::Skills => {
+                    assert_eq!(catalog.resolve(&entry.public), Some(owner));
+                }
                 Kind::Templates => assert_eq!(catalog.template_owner(&entry.public), Some(owner)),
             }
             if matches!(kind, Kind::Tools | Kind::Prompts) {
@@ -69,7 +73,9 @@ pub(crate) fn run(bytes: &[u8]) {
     let one = source("one", (0..4).map(field));
     let two = source("two", (4..8).map(field));
     let permits = |_: &UpstreamId, _: &str| true;
-    let rules = Rules { max_length: LONGEST_NAME, permits: &permits, own: Vec::new() };
+    let shows = |_: &str| true;
+    let rules =
+        Rules { max_length: LONGEST_NAME, permits: &permits, shows: &shows, own: Vec::new() };
     let both = catalog::merge(&[one.clone(), two.clone()], &rules);
     check_entries(&both);
 

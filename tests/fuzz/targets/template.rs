@@ -18,8 +18,9 @@ fn matches(template: &str, uri: &str) -> bool {
     let item = object::build([("name", "\"t\""), ("uriTemplate", text.get())]);
     let listing = Listing { templates: vec![item], ..Listing::default() };
     let (upstream, prefix) = (UpstreamId::new("u"), "u".to_owned());
-    let source = Source { upstream, prefix, listing: Arc::new(listing) };
-    let rules = Rules { max_length: 64, permits: &|_, _| true, own: Vec::new() };
+    let source = Source { upstream, prefix, over_http: false, listing: Arc::new(listing) };
+    let (permits, shows) = (&|_: &_, _: &_| true, &|_: &_| true);
+    let rules = Rules { max_length: 64, permits, shows, own: Vec::new() };
     catalog::merge(&[source], &rules).resolve(uri).is_some()
 }
 
