@@ -13,6 +13,7 @@ use crate::config::Start;
 use crate::control::Control;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
+use crate::exchange::caller::Capabilities;
 use crate::ids::UpstreamId;
 use crate::router::Router;
 use crate::upstream;
@@ -80,16 +81,13 @@ impl App {
     /// then on are told so, and the eager ones are started.
     pub fn on_open(&self) -> impl Fn(&Arc<Caller>) + Send + Sync + 'static {
         let (handles, tasks) = (self.handles.clone(), self.tasks.clone());
-        move |caller| {
-            for handle in handles.values() {
-                handle.offer(caller.capabilities());
-                if handle.config().start == Start::Eager {
-                    let handle = handle.clone();
-                    // What comes of it is in the state of the upstream.
-                    tasks.spawn(async move { drop(handle.ready().await) });
-                }
-            }
-        }
+        move |caller| open(&handles, &tasks, caller.capabilities())
+    }
+
+    /// Does the same for clients of whom nothing is known yet: upstreams are told that they may
+    /// ask for everything, and what the client in question cannot answer is refused later.
+    pub fn open(&self) {
+        open(&self.handles, &self.tasks, &Capabilities::everything());
     }
 
     /// Stops every upstream, side by side, and waits for all tasks, within bounds.
@@ -98,6 +96,17 @@ impl App {
         self.tasks.close();
         if time::timeout(STOP_LIMIT, self.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not stop in time");
+        }
+    }
+}
+
+fn open(handles: &IndexMap<UpstreamId, Handle>, tasks: &TaskTracker, offer: &Capabilities) {
+    for handle in handles.values() {
+        handle.offer(offer);
+        if handle.config().start == Start::Eager {
+            let handle = handle.clone();
+            // What comes of it is in the state of the upstream.
+            tasks.spawn(async move { drop(handle.ready().await) });
         }
     }
 }

@@ -9,7 +9,6 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use crate::calls;
 use crate::calls::Call;
 use crate::era::Era;
 use crate::serve::Answer;
@@ -29,14 +28,17 @@ struct Question {
     params: String,
 }
 
+/// Makes a result of the JSON of all answers.
+pub(crate) type Shape<'a> = &'a (dyn Fn(&str) -> Outcome + Sync);
+
 /// Asks `rounds` times, one after the other, and returns all answers.
-pub(crate) async fn ask(call: &Call<'_>, rounds: usize) -> Outcome {
+pub(crate) async fn ask(call: &Call<'_>, rounds: usize, shape: Shape<'_>) -> Outcome {
     let Some(question) = question(call) else {
         return Outcome::Refused(Refusal::new(-32602, "unknown kind of question"));
     };
     match call.era {
-        Era::Legacy => ask_in_session(call, &question, rounds).await,
-        Era::Modern => ask_by_retry(call, &question, rounds),
+        Era::Legacy => ask_in_session(call, &question, rounds, shape).await,
+        Era::Modern => ask_by_retry(call, &question, rounds, shape),
     }
 }
 
@@ -90,7 +92,12 @@ fn may_ask(call: &Call<'_>, question: &Question) -> bool {
     true
 }
 
-async fn ask_in_session(call: &Call<'_>, question: &Question, rounds: usize) -> Outcome {
+async fn ask_in_session(
+    call: &Call<'_>,
+    question: &Question,
+    rounds: usize,
+    shape: Shape<'_>,
+) -> Outcome {
     if !may_ask(call, question) {
         let text = format!("the client lacks {}", question.needs.join("."));
         let content = json!([{"type": "text", "text": text}]);
@@ -106,7 +113,7 @@ async fn ask_in_session(call: &Call<'_>, question: &Question, rounds: usize) -> 
         }
         answers.push(answer);
     }
-    told(&answers)
+    told(&answers, shape)
 }
 
 async fn ask_once(call: &Call<'_>, question: &Question) -> Answer {
@@ -123,7 +130,7 @@ async fn ask_once(call: &Call<'_>, question: &Question) -> Answer {
 }
 
 /// Every round is a request of its own; what came before travels in `requestState`.
-fn ask_by_retry(call: &Call<'_>, question: &Question, rounds: usize) -> Outcome {
+fn ask_by_retry(call: &Call<'_>, question: &Question, rounds: usize, shape: Shape<'_>) -> Outcome {
     if !may_ask(call, question) {
         let needs = question.needs.iter().rev();
         let required = needs.fold(json!({}), |inner, name| json!({ *name: inner }));
@@ -147,7 +154,7 @@ fn ask_by_retry(call: &Call<'_>, question: &Question, rounds: usize) -> Outcome 
     if answers.len() < rounds {
         return required(call, question, &answers);
     }
-    told(&answers.into_iter().map(Ok).collect::<Vec<_>>())
+    told(&answers.into_iter().map(Ok).collect::<Vec<_>>(), shape)
 }
 
 fn refused(message: &str) -> Outcome {
@@ -178,7 +185,7 @@ fn open(call: &Call<'_>, state: &str) -> Option<Vec<String>> {
 }
 
 /// Returns the answers to the caller as they came.
-fn told(answers: &[Answer]) -> Outcome {
+fn told(answers: &[Answer], shape: Shape<'_>) -> Outcome {
     let shown: Vec<String> = answers
         .iter()
         .map(|answer| match answer {
@@ -186,5 +193,5 @@ fn told(answers: &[Answer]) -> Outcome {
             Err(error) => format!(r#"{{"error":{error}}}"#),
         })
         .collect();
-    calls::structured(&format!(r#"{{"answers":[{}]}}"#, shown.join(",")))
+    shape(&format!(r#"{{"answers":[{}]}}"#, shown.join(",")))
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ask;
 use crate::die;
 use crate::era::Era;
+use crate::extras;
 use crate::say;
 use crate::serve::Outcome;
 use crate::serve::Toy;
@@ -88,8 +89,8 @@ async fn run(call: &Call<'_>) -> Outcome {
             say_text("slept")
         }
         "progress" => progress(call).await,
-        "ask" => ask::ask(call, 1).await,
-        "ask_twice" => ask::ask(call, 2).await,
+        "ask" => ask::ask(call, 1, &structured).await,
+        "ask_twice" => ask::ask(call, 2, &structured).await,
         "log" => log(call),
         "huge" => {
             let bytes = usize::try_from(call.number("bytes", 0)).unwrap_or(0);
@@ -97,6 +98,7 @@ async fn run(call: &Call<'_>) -> Outcome {
         }
         "change_tools" => change_tools(call),
         "refuse" => refuse(call),
+        "visit" if call.toy.flags.asking => extras::visit(call),
         "die" => {
             say("toy: dying as told");
             die(3)
@@ -148,7 +150,9 @@ fn plain(call: &Call<'_>) -> Outcome {
         "received" => {
             let initialize = toy.state().initialize.clone().unwrap_or_else(|| "null".to_owned());
             let params = &call.params.text;
-            structured(&format!(r#"{{"params":{params},"initialize":{initialize}}}"#))
+            let notified = toy.state().notified.join(",");
+            let first = format!(r#""params":{params},"initialize":{initialize}"#);
+            structured(&format!(r#"{{{first},"notified":[{notified}]}}"#))
         }
         name if name == "echo" || tools::is_listed(toy, name) => structured(call.text),
         name => Outcome::Refused(Refusal::new(-32602, format!("unknown tool `{name}`"))),

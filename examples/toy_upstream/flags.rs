@@ -58,6 +58,10 @@ pub(crate) struct Flags {
     /// The scheme of the resources it offers.
     #[arg(long, default_value = "toy")]
     pub(crate) scheme: String,
+    /// Offers also a prompt `ask` and resources `ask/KIND` that ask, and a tool `visit` that wants an
+    /// address visited first.
+    #[arg(long)]
+    pub(crate) asking: bool,
     /// Serves Streamable HTTP at this address until stdin closes; the first line on stdout is a
     /// JSON object whose `url` ends before the path. The endpoint is `/mcp`; `/moved` redirects
     /// to it, `/elsewhere` to another origin, `/html` is a page, `/status/NUMBER` answers so,

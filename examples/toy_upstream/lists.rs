@@ -8,6 +8,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::era::Era;
+use crate::extras;
 use crate::flags::Flags;
 use crate::serve::Outcome;
 use crate::serve::Toy;
@@ -60,7 +61,7 @@ pub(crate) fn answer(toy: &Toy, era: Era, method: &str, params: &Params) -> Outc
         "tools/list" => page(toy, "tools", &tools::definitions(toy), cursor),
         "resources/list" => page(toy, "resources", &resources(toy), cursor),
         "resources/templates/list" => page(toy, "resourceTemplates", &templates(toy), cursor),
-        "prompts/list" => page(toy, "prompts", &prompts(), cursor),
+        "prompts/list" => page(toy, "prompts", &prompts(toy), cursor),
         "resources/read" => read(toy, era, params),
         "prompts/get" => prompt(params),
         "completion/complete" => complete(params),
@@ -103,13 +104,16 @@ fn resources(toy: &Toy) -> Vec<String> {
 
 fn templates(toy: &Toy) -> Vec<String> {
     let template = format!("{}://item/{{id}}", toy.flags.scheme);
-    vec![json!({"uriTemplate": template, "name": "item", "mimeType": "text/plain"}).to_string()]
+    let item = json!({"uriTemplate": template, "name": "item", "mimeType": "text/plain"});
+    let asking = toy.flags.asking.then(|| extras::template(toy));
+    std::iter::once(item.to_string()).chain(asking).collect()
 }
 
-fn prompts() -> Vec<String> {
+fn prompts(toy: &Toy) -> Vec<String> {
     let argument = json!({"name": "name", "description": "whom to greet", "required": true});
     let greet = json!({"name": "greet", "description": "Greets.", "arguments": [argument]});
-    vec![greet.to_string()]
+    let asking = toy.flags.asking.then(extras::prompt);
+    std::iter::once(greet.to_string()).chain(asking).collect()
 }
 
 /// `static/N` is listed, `item/ID` is templated, `linked/N` appears only in results.

@@ -6,6 +6,7 @@
 mod ask;
 mod calls;
 mod era;
+mod extras;
 mod flags;
 mod http;
 mod lists;

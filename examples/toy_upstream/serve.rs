@@ -17,6 +17,7 @@ use crate::calls;
 use crate::die;
 use crate::era;
 use crate::era::Era;
+use crate::extras;
 use crate::flags::Flags;
 use crate::http::Web;
 use crate::lists;
@@ -50,6 +51,10 @@ pub(crate) struct State {
     pub(crate) cancelled: Vec<String>,
     /// How often each tool was called.
     pub(crate) calls: HashMap<String, u64>,
+    /// Notifications that mean nothing to the toy, as they came: method and `params`.
+    pub(crate) notified: Vec<String>,
+    /// How often `visit` was called.
+    pub(crate) visits: u64,
     /// How many tools `change_tools` has added.
     pub(crate) added: usize,
     pub(crate) log_level: Option<String>,
@@ -143,8 +148,11 @@ pub(crate) fn receive(
 }
 
 fn notified(toy: &Toy, message: &Incoming) {
-    if message.method.as_deref() != Some("notifications/cancelled") {
-        return;
+    let method = message.method.as_deref().unwrap_or_default();
+    if method != "notifications/cancelled" {
+        let params = if message.params.text.is_empty() { "null" } else { &message.params.text };
+        let told = format!(r#"{{"method":{},"params":{params}}}"#, quote(method));
+        return toy.state().notified.push(told);
     }
     let Some(id) = &message.params.parts.request_id else { return };
     if let Some(token) = toy.state().running.get(id.get()) {
@@ -202,7 +210,10 @@ async fn dispatch(
             toy.state().subscriptions.subscribe(uri, method == "resources/subscribe");
             Outcome::Result("{}".to_owned())
         }
-        _ => lists::answer(toy, era, method, &message.params),
+        _ => match extras::answer(toy, era, method, &message.params, token).await {
+            Some(outcome) => outcome,
+            None => lists::answer(toy, era, method, &message.params),
+        },
     }
 }
 

@@ -26,7 +26,7 @@ const TOOLS: &[(&str, &str, &[&str])] = &[
     ("count", "Tells how often each tool was called.", &[]),
     ("stderr", "Writes to stderr.", &["text"]),
     ("process", "Tells process id, arguments, directory and environment.", &[]),
-    ("received", "Returns the `params` of this call and of `initialize`.", &[]),
+    ("received", "Returns the `params` of this call and of `initialize`, and notifications.", &[]),
     ("raw", "Returns the file named by `--reply-file`.", &[]),
 ];
 
@@ -65,6 +65,9 @@ pub(crate) fn definitions(toy: &Toy) -> Vec<String> {
     };
     let extra = (1..=toy.flags.tools).map(|number| format!("extra_{number}"));
     let added = (1..=toy.state().added).map(|number| format!("added_{number}"));
+    if toy.flags.asking {
+        all.push(define("visit", "Wants an address visited first, so many times.", &["times"]));
+    }
     let like_echo = extra.chain(added).map(|name| define(&name, "Works like `echo`.", &[]));
     all.extend(like_echo);
     if toy.web.is_some() {

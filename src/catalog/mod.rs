@@ -67,6 +67,8 @@ pub struct Rules<'a> {
     pub max_length: usize,
     /// Whether an upstream's tool, by its local name, is to be listed at all.
     pub permits: &'a dyn Fn(&UpstreamId, &str) -> bool,
+    /// Whether a tool, by its public name, is to be listed at all. What is not keeps its name.
+    pub shows: &'a dyn Fn(&str) -> bool,
     /// The tools of Conflux itself, with public names under `conflux__`.
     pub own: Vec<Raw>,
 }

@@ -66,7 +66,9 @@ impl<'a, 'i, 'r> Naming<'a, 'i, 'r> {
     }
 
     pub(in crate::catalog) fn finish(self) -> Vec<Named<'a, 'i>> {
-        self.named
+        let Self { kind, rules, mut named, .. } = self;
+        named.retain(|named| kind != Kind::Tools || (rules.shows)(&named.public));
+        named
     }
 
     /// Tells the names of one upstream apart; one that needs no alteration keeps the plain form.

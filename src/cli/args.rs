@@ -45,8 +45,8 @@ impl Common {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Serve one client over stdin and stdout
-    Serve,
+    /// Serve one client over stdin and stdout, or many over HTTP
+    Serve(Serve),
     /// Validate the configuration
     Check(Check),
     /// List the tools of all upstreams
@@ -58,6 +58,31 @@ pub(in crate::cli) enum Command {
     /// Be a small MCP server over stdin and stdout, to try Conflux with
     #[command(hide = true)]
     Demo,
+}
+
+/// Serve one client over stdin and stdout, or many over HTTP.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Serve {
+    /// Serve clients over HTTP at this address, such as `127.0.0.1:7420`
+    ///
+    /// Without it: what `http.listen` in the configuration says, else stdin and stdout.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Serve one client over stdin and stdout, whatever `http.listen` says
+    #[arg(long, conflicts_with = "listen")]
+    pub(in crate::cli) stdio: bool,
+}
+
+impl Serve {
+    /// Returns what this command says about the configuration.
+    pub(in crate::cli) fn overrides(&self) -> Vec<config::load::Override> {
+        let listen = self.listen.iter().map(|address| config::load::Override {
+            flag: "--listen".to_owned(),
+            key: "http.listen".to_owned(),
+            value: address.clone(),
+        });
+        listen.collect()
+    }
 }
 
 /// Validate the configuration.

@@ -54,13 +54,21 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let filter = arguments.common.log.as_deref().or(around.log_filter());
     // Commands that report on upstreams themselves need no log to say it again.
     let quiet = "error";
-    let default = if matches!(arguments.command, Command::Serve) { "warn" } else { quiet };
+    let default = if matches!(arguments.command, Command::Serve(_)) { "warn" } else { quiet };
     logs::start(filter, default)?;
     let config = || config::load::load_within(&arguments.common.options(), &around);
     match &arguments.command {
         Command::Schema => schema::run(),
         Command::Demo => wait(demo::run()),
-        Command::Serve => wait(serve::run(config()?)),
+        Command::Serve(wanted) => {
+            let mut options = arguments.common.options();
+            options.overrides.extend(wanted.overrides());
+            let config = config::load::load_within(&options, &around)?;
+            match config.http.listen.filter(|_| !wanted.stdio) {
+                Some(address) => wait(serve::http(config, address)),
+                None => wait(serve::stdio(config)),
+            }
+        }
         Command::Check(wanted) if wanted.connect => wait(check::connect(config()?, wanted.json)),
         Command::Check(wanted) => check::run(&config()?, wanted.json),
         Command::Tools(wanted) => wait(tools::run(config()?, wanted.json, around.columns())),

@@ -1,30 +1,62 @@
-//! `conflux serve`: one client over stdin and stdout.
+//! `conflux serve`: one client over stdin and stdout, or many over HTTP.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use crate::app::App;
+use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::session;
 use crate::config::Config;
 use crate::downstream;
+use crate::downstream::Service;
+use crate::downstream::http::Front;
 use crate::downstream::pipes;
 use crate::downstream::stdio;
+use crate::exchange::caller::Principal;
 
-/// Serves until the client leaves or a signal comes.
-pub(in crate::cli) async fn run(config: Config) -> Result<(), Failure> {
-    session::until_shutdown(config, async |app, shutdown| {
-        let limits = downstream::Limits {
-            message: app.config().limits.message,
-            in_flight: app.config().limits.in_flight,
-        };
+/// Serves one client until it leaves or a signal comes.
+pub(in crate::cli) async fn stdio(config: Config) -> Result<(), Failure> {
+    let interrupted = |exit| Err(Failure::silent(exit));
+    session::until_shutdown(config, interrupted, async |app, shutdown| {
         let (router, callers) = (Arc::clone(app.router()), app.callers().clone());
-        let service = downstream::Service::try_new(router, callers, limits, app.on_open())
-            .context("cannot make keys")?;
+        let service =
+            Service::try_new(router, callers, Principal::Process, limits(app), app.on_open())
+                .context("cannot make keys")?;
         let input = pipes::stdin().context("cannot read stdin")?;
         let output = pipes::stdout().context("cannot write stdout")?;
         stdio::serve(service, input, output, shutdown).await.context("cannot read stdin")?;
         Ok(())
     })
     .await
+}
+
+/// Serves everybody who comes to `address` until a signal comes.
+pub(in crate::cli) async fn http(config: Config, address: SocketAddr) -> Result<(), Failure> {
+    let front = Front::bind(address, &config.http).await;
+    let front = front.with_context(|| format!("cannot serve clients at `{address}`"))?;
+    // A signal is how such a service is meant to end.
+    session::until_shutdown(
+        config,
+        |_| Ok(()),
+        async |app, shutdown| {
+            let (router, callers) = (Arc::clone(app.router()), app.callers().clone());
+            let anybody = Principal::Anonymous;
+            // Whatever a client can answer, some upstream is told that it may ask for it.
+            app.open();
+            let service = Service::try_new(router, callers, anybody, limits(app), |_| {})
+                .context("cannot make keys")?;
+            output::say(&format!("listening on {}", front.url()));
+            front.serve(service, shutdown).await;
+            Ok(())
+        },
+    )
+    .await
+}
+
+fn limits(app: &App) -> downstream::Limits {
+    let limits = &app.config().limits;
+    downstream::Limits { message: limits.message, in_flight: limits.in_flight }
 }

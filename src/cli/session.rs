@@ -34,9 +34,10 @@ pub(in crate::cli) async fn within(
 }
 
 /// Runs the gateway of `config` until `work` ends by itself, which it does soon after `shutdown`
-/// is cancelled; a first signal cancels it.
+/// is cancelled; a first signal cancels it, and `on_signal` says what comes of that.
 pub(in crate::cli) async fn until_shutdown(
     config: Config,
+    on_signal: impl FnOnce(Exit) -> Result<(), Failure>,
     work: impl AsyncFnOnce(&App, CancellationToken) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::install().context("cannot listen for signals")?;
@@ -51,14 +52,17 @@ pub(in crate::cli) async fn until_shutdown(
                 outcome = &mut work => break outcome,
                 exit = signals.next() => {
                     if signalled.replace(exit).is_some() {
-                        break Ok(());
+                        break Err(Failure::silent(exit));
                     }
                     shutdown.cancel();
                 }
             }
         }
     };
-    let outcome = signalled.map_or(outcome, |exit| Err(Failure::silent(exit)));
+    let outcome = match signalled {
+        Some(exit) => outcome.and_then(|()| on_signal(exit)),
+        None => outcome,
+    };
     tokio::select! {
         () = app.stop() => outcome,
         exit = signals.next() => Err(Failure::silent(exit)),

@@ -41,6 +41,15 @@ pub struct File {
     /// What one message, one client and one start may cost.
     #[serde(default)]
     pub limits: Limits,
+
+    /// Parts of what there is, by name, for clients that need less. Over HTTP a profile is at
+    /// `/profiles/<name>/mcp`. Names follow the rules of upstreams' keys.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profiles: BTreeMap<String, Profile>,
+
+    /// How clients come over HTTP.
+    #[serde(default)]
+    pub http: Http,
 }
 
 /// One MCP server: a program that Conflux starts (`command`), or a remote one (`url`).
@@ -84,7 +93,7 @@ pub struct Upstream {
     pub proxy: Option<String>,
 
     /// Whom to trust when `url` begins with `https:`.
-    pub tls: Tls,
+    pub tls: Trust,
 
     /// Whether the gateway counts as not ready without this upstream.
     pub required: bool,
@@ -141,7 +150,7 @@ pub enum Transport {
 /// Whom to trust.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Tls {
+pub struct Trust {
     /// A file with certificates (PEM) of authorities to trust besides those of the system;
     /// relative to the directory of this file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,8 +189,9 @@ impl Default for Timeout {
     }
 }
 
-/// Which tools are offered: those that match `allow` and do not match `deny`. Patterns are about
-/// the upstream's own names; case matters; `*`, `?`, `[a-z]` and `{a,b}` have their usual meaning.
+/// Which tools are offered: those that match `allow` and do not match `deny`. Under an upstream,
+/// patterns are about its own names; case matters; `*`, `?`, `[a-z]` and `{a,b}` have their usual
+/// meaning.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tools {
@@ -195,6 +205,18 @@ impl Default for Tools {
     fn default() -> Self {
         Self { allow: vec!["*".to_owned()], deny: Vec::new() }
     }
+}
+
+/// A part of what there is: some of the upstreams, some of their tools.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Profile {
+    /// The keys of the upstreams that are part of it; all of them if this is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstreams: Option<Vec<String>>,
+    /// Which of their tools are part of it. Unlike an upstream's own `tools`, patterns are about
+    /// public names here, as in `*__get_*`.
+    pub tools: Tools,
 }
 
 /// How public names are made.
@@ -236,6 +258,85 @@ impl Default for Limits {
             message: WrittenSize("16MiB".to_owned()),
             in_flight: 256,
             start_budget: WrittenDuration("5s".to_owned()),
+        }
+    }
+}
+
+/// How clients come over HTTP.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Where `conflux serve` listens, such as `127.0.0.1:7420`; port 0 is any free one. Without it
+    /// and without `--listen`, Conflux serves one client over stdin and stdout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+
+    /// Names by which clients reach this gateway, in addition to those of this machine itself
+    /// (`localhost`, `127.0.0.1`, `[::1]`). Requests with any other `Host` are refused.
+    pub hosts: Vec<String>,
+
+    /// Web pages that may use this gateway, in addition to those of this machine itself, such as
+    /// `https://chat.example.com`. Requests with any other `Origin` are refused.
+    pub origins: Vec<String>,
+
+    /// Whether everybody who can reach an address that is not this machine's own may use
+    /// everything here. Without it, Conflux listens on loopback addresses only.
+    pub unauthenticated: bool,
+
+    /// The certificate to serve HTTPS with.
+    pub tls: Tls,
+
+    /// What clients may take up over HTTP, all of them together.
+    pub limits: HttpLimits,
+}
+
+/// The certificate to serve HTTPS with; without one, Conflux serves HTTP.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// A PEM file with the certificate and those that lead to its root. Relative paths start at
+    /// the directory of this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert: Option<String>,
+    /// A PEM file with its private key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// What clients may take up over HTTP, all of them together. `limits` holds over HTTP as well.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpLimits {
+    /// How many connections may be open.
+    #[schemars(range(min = 1, max = 65536))]
+    pub connections: usize,
+
+    /// How many sessions may be open; clients of 2026-07-28 have none.
+    #[schemars(range(min = 1, max = 65536))]
+    pub sessions: usize,
+
+    /// How many requests without a session may be under way, subscriptions and those that wait
+    /// for an answer of their client included.
+    #[schemars(range(min = 1, max = 65536))]
+    pub requests: usize,
+
+    /// After which time a session ends that nobody uses; from `1s` to `720h`.
+    pub session_idle: WrittenDuration,
+
+    /// How long a client may take to send the head of a request, and then its body; from `100ms`
+    /// to `1h`.
+    pub request_time: WrittenDuration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        let written = |text: &str| WrittenDuration(text.to_owned());
+        Self {
+            connections: 1024,
+            sessions: 1024,
+            requests: 1024,
+            session_idle: written("30m"),
+            request_time: written("30s"),
         }
     }
 }

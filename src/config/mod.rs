@@ -8,11 +8,13 @@ mod command;
 mod dialect;
 mod environment;
 pub mod file;
+mod http;
 mod interpolate;
 mod layer;
 pub mod load;
 mod name;
 pub mod problem;
+mod profile;
 mod reference;
 mod remote;
 pub mod secrets;
@@ -24,6 +26,7 @@ pub mod units;
 mod validate;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,6 +47,10 @@ pub struct Config {
     pub names: Names,
     /// What one message, one client and one start may cost.
     pub limits: Limits,
+    /// Parts of what there is, by name, in the order of the files.
+    pub profiles: IndexMap<String, Profile>,
+    /// How clients come over HTTP.
+    pub http: Http,
     /// The files this came from, absolute, in the order in which they were layered.
     pub files: Vec<PathBuf>,
     /// The directory for what outlives a run: `CONFLUX_STATE` or the user's state directory.
@@ -52,6 +59,15 @@ pub struct Config {
     pub child_environment: IndexMap<String, String>,
     /// What no log, error or record may show.
     pub secrets: Secrets,
+}
+
+/// A part of what there is, for clients that need less.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Whose things are part of it; everybody's if there is no list.
+    pub upstreams: Option<Vec<UpstreamId>>,
+    /// Which tools are part of it, by their public names.
+    pub tools: ToolFilter,
 }
 
 /// How public names are made.
@@ -198,6 +214,45 @@ pub struct Timeout {
     pub call: Duration,
     /// Without a request, until the program is stopped or the session closed.
     pub idle: Duration,
+}
+
+/// How clients come over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// Where to listen; loopback, unless everybody may use everything.
+    pub listen: Option<SocketAddr>,
+    /// Further names of this gateway, in lower case.
+    pub hosts: Vec<String>,
+    /// Further web pages that may use it, in lower case.
+    pub origins: Vec<String>,
+    /// The certificate to serve HTTPS with.
+    pub tls: Option<Tls>,
+    /// What clients may take up, all of them together.
+    pub limits: HttpLimits,
+}
+
+/// A certificate and its key, both PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate and those that lead to its root.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// What clients may take up over HTTP, all of them together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// How many connections may be open.
+    pub connections: usize,
+    /// How many sessions may be open.
+    pub sessions: usize,
+    /// How many requests without a session may be under way.
+    pub requests: usize,
+    /// After which time a session ends that nobody uses.
+    pub session_idle: Duration,
+    /// How long the head of a request may take, and then its body.
+    pub request_time: Duration,
 }
 
 /// Loads the configuration that the options, the environment and the disk hold.

@@ -1,4 +1,4 @@
-//! What a key of an upstream and a prefix may look like.
+//! What a key of an upstream, a prefix and the name of a profile may look like.
 
 use crate::config::units::Misread;
 
@@ -13,7 +13,7 @@ const RESERVED: &str = "conflux";
 
 /// Checks a key or prefix. The rules make the first `__` of a public name the end of its prefix,
 /// so that upstreams with different prefixes never meet in a name.
-pub(super) fn check(text: &str, what: &str) -> Result<(), Misread> {
+pub(super) fn check(text: &str, what: &str, whose: &str) -> Result<(), Misread> {
     let repaired = repaired(text);
     let hint = if repaired.is_empty() || !text.is_ascii() {
         "use letters from `a` to `z`, digits, `_` and `-`".to_owned()
@@ -22,7 +22,7 @@ pub(super) fn check(text: &str, what: &str) -> Result<(), Misread> {
     };
     let wrong = |message: String| Err(Misread { message, hint });
     if text.is_empty() {
-        return wrong(format!("an upstream's {what} is empty"));
+        return wrong(format!("{whose}'s {what} is empty"));
     }
     if let Some(odd) = text.chars().find(|c| !is_allowed(*c)) {
         return wrong(format!("the {what} `{text}` holds `{odd}`"));

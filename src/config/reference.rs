@@ -17,10 +17,14 @@ const TABLES: &[(&str, &str)] = &[
     ("upstreams.<key>", "/$defs/Upstream"),
     ("upstreams.<key>.timeout", "/$defs/Timeout"),
     ("upstreams.<key>.tools", "/$defs/Tools"),
-    ("upstreams.<key>.tls", "/$defs/Tls"),
+    ("upstreams.<key>.tls", "/$defs/Trust"),
     ("mcpServers.<key>", "/$defs/McpServer"),
     ("names", "/$defs/Names"),
     ("limits", "/$defs/Limits"),
+    ("http", "/$defs/Http"),
+    ("http.tls", "/$defs/Tls"),
+    ("http.limits", "/$defs/HttpLimits"),
+    ("profiles.<name>", "/$defs/Profile"),
 ];
 
 /// Renders the reference as Markdown.

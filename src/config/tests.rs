@@ -121,11 +121,12 @@ proptest! {
 
     #[test]
     fn a_repaired_name_is_a_name(text in "[ -~]{0,20}") {
-        if let Err(misread) = name::check(&text, "key")
+        if let Err(misread) = name::check(&text, "key", "an upstream")
             && let Some(guess) = misread.hint.strip_prefix("did you mean `")
         {
             let guess = guess.trim_end_matches("`?");
-            prop_assert!(guess == "conflux" || name::check(guess, "key").is_ok(), "{}", guess);
+            let is_right = name::check(guess, "key", "an upstream").is_ok();
+            prop_assert!(guess == "conflux" || is_right, "{}", guess);
         }
     }
 }

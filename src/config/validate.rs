@@ -57,15 +57,20 @@ pub(super) fn compile(
     context: &Context<'_>,
 ) -> (Option<Config>, Vec<Problem>) {
     let mut check = Check { context, problems: Vec::new(), secrets: Vec::new() };
-    let file::File { schema: _, upstreams, mcp_servers: _, names, limits } = file;
+    let file::File { schema: _, upstreams, mcp_servers: _, names, limits, profiles, http } = file;
+    let known: Vec<String> = upstreams.keys().cloned().collect();
     let limits = check.limits(&limits);
     let upstreams = check.upstreams(upstreams, names.max_length);
+    let profiles = check.profiles(&profiles, &known);
+    let http = check.http(&http);
     let state = check.state();
     let Check { problems, secrets, .. } = check;
     let config = state.filter(|_| problems.is_empty()).map(|state| Config {
         upstreams,
         names: Names { max_length: names.max_length },
         limits,
+        profiles,
+        http,
         files,
         state,
         child_environment: environment::for_children(&context.around.variables),
@@ -131,7 +136,7 @@ impl Check<'_> {
         max_length: usize,
     ) -> Option<Upstream> {
         let path = KeyPath::of(&["upstreams", key]);
-        self.name(key, "key", &path, &self.context.places.key(&path));
+        self.name(key, "key", "an upstream", &path, &self.context.places.key(&path));
         let prefix = self.prefix(key, written.prefix.as_deref(), &path, max_length);
         let timeout = self.timeout(&written.timeout, &path.key("timeout"));
         let tools = self.tools(&written.tools, &path.key("tools"));
@@ -180,7 +185,7 @@ impl Check<'_> {
             None => (path.clone(), self.context.places.key(path)),
         };
         if written.is_some_and(|written| !written.is_empty()) {
-            self.name(prefix, "prefix", &path, &place);
+            self.name(prefix, "prefix", "an upstream", &path, &place);
         }
         let most = max_length.saturating_sub(name::SEPARATOR.len() + name::MIN_LOCAL);
         if prefix.len() > most {
@@ -195,8 +200,15 @@ impl Check<'_> {
         prefix.to_owned()
     }
 
-    fn name(&mut self, text: &str, what: &str, path: &KeyPath, place: &Place) {
-        if let Err(Misread { message, hint }) = name::check(text, what) {
+    pub(super) fn name(
+        &mut self,
+        text: &str,
+        what: &str,
+        whose: &str,
+        path: &KeyPath,
+        place: &Place,
+    ) {
+        if let Err(Misread { message, hint }) = name::check(text, what, whose) {
             self.problems.push(Problem::at(place, path, message).hint(hint));
         }
     }
@@ -231,7 +243,7 @@ impl Check<'_> {
         }
     }
 
-    fn tools(&mut self, written: &file::Tools, path: &KeyPath) -> Option<ToolFilter> {
+    pub(super) fn tools(&mut self, written: &file::Tools, path: &KeyPath) -> Option<ToolFilter> {
         let allow = self.patterns(&written.allow, &path.key("allow"));
         let deny = self.patterns(&written.deny, &path.key("deny"));
         match ToolFilter::new(allow, deny) {
@@ -263,7 +275,7 @@ impl Check<'_> {
         patterns
     }
 
-    fn duration(
+    pub(super) fn duration(
         &mut self,
         written: &WrittenDuration,
         range: &RangeInclusive<Duration>,

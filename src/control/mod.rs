@@ -3,8 +3,6 @@
 //! Everything that happens reaches it as an `Event` in one queue, and it alone writes snapshots.
 //! What follows from an event is decided in `plan`, without any waiting.
 
-mod announce;
-mod instructions;
 mod plan;
 
 #[cfg(test)]
@@ -21,19 +19,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::catalog;
 use crate::catalog::Catalog;
 use crate::catalog::Listing;
-use crate::catalog::Source;
 use crate::config;
-use crate::control::announce::Announced;
 use crate::control::plan::Listings;
-use crate::exchange::caller::Callers;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
-use crate::router;
 use crate::router::Router;
-use crate::router::Snapshot;
+use crate::router::World;
+use crate::router::world::Known;
 use crate::upstream;
 use crate::upstream::Change;
 use crate::upstream::Handle;
@@ -64,13 +58,11 @@ pub struct Control {
     router: Arc<Router>,
     /// From before the first request, so that none is missed.
     demand: watch::Receiver<u64>,
-    callers: Callers,
     tasks: TaskTracker,
     stop: CancellationToken,
     listings: Listings,
     remembered: IndexMap<UpstreamId, String>,
     generation: Generation,
-    announced: Announced,
     /// When changes are told to callers, if there are any.
     announce_at: Option<Instant>,
 }
@@ -92,22 +84,20 @@ impl Control {
             }
         }
         let listings = Listings::new(handles.keys().cloned());
-        let first = snapshot(&config, &handles, &listings, &remembered, Generation::default());
+        let first = world(&config, &handles, &listings, &remembered, Generation::default());
         let budget = config.limits.start_budget;
-        let router = Arc::new(Router::new(first, around.callers.clone(), budget));
+        let router = Arc::new(Router::new(first, &config.profiles, around.callers.clone(), budget));
         router.settle(listings.are_settled());
         Self {
             config,
             handles,
             demand: router.demand(),
             router,
-            callers: around.callers.clone(),
             tasks: around.tasks.clone(),
             stop: around.stop.clone(),
             listings,
             remembered,
             generation: Generation::default(),
-            announced: Announced::default(),
             announce_at: None,
         }
     }
@@ -200,7 +190,10 @@ impl Control {
             Event::BudgetSpent => self.listings.give_up_waiting(),
         }
         if self.listings.are_settled() && !self.router.is_settled() {
-            self.announced = Announced::of(&self.router.snapshot().catalog);
+            // Whoever waited sees what there is now, and need not be told.
+            for router in self.router.family() {
+                router.news();
+            }
             self.router.settle(true);
         }
     }
@@ -222,24 +215,25 @@ impl Control {
         self.generation = self.generation.next();
         let Self { config, handles, listings, remembered, generation, .. } = &*self;
         let before = self.router.snapshot();
-        let next = snapshot(config, handles, listings, remembered, *generation);
-        report(&before.catalog, &next.catalog);
-        self.router.publish(next);
+        self.router.publish(world(config, handles, listings, remembered, *generation));
+        report(&before.catalog, &self.router.snapshot().catalog);
         self.announce_at.get_or_insert_with(|| Instant::now() + DEBOUNCE);
     }
 
     /// Tells callers which lists differ from what they were last told of.
     fn announce(&mut self) {
         self.announce_at = None;
-        let now = Announced::of(&self.router.snapshot().catalog);
-        if self.router.is_settled() {
-            for kind in self.announced.differs(&now) {
-                for caller in self.callers.present() {
-                    caller.mailbox().list_changed(kind);
+        for router in self.router.family() {
+            let news = router.news();
+            if news.is_empty() || !router.is_settled() {
+                continue;
+            }
+            for caller in router.audience().present() {
+                for kind in &news {
+                    caller.mailbox().list_changed(*kind);
                 }
             }
         }
-        self.announced = now;
     }
 
     /// Runs `task` until it ends or everything stops.
@@ -266,38 +260,29 @@ fn listing(listed: upstream::Listed) -> Listing {
     Listing { tools, prompts, resources, templates }
 }
 
-/// Merges what is listed now into a snapshot.
-fn snapshot(
+/// Puts together what is known now.
+fn world(
     config: &config::Config,
     handles: &IndexMap<UpstreamId, Handle>,
     listings: &Listings,
     remembered: &IndexMap<UpstreamId, String>,
     generation: Generation,
-) -> Snapshot {
-    let sources: Vec<_> = handles
-        .iter()
-        .filter_map(|(id, handle)| {
-            let prefix = handle.config().prefix.clone();
-            let over_http = matches!(handle.config().target, config::Target::Remote(_));
-            Some(Source { upstream: id.clone(), prefix, over_http, listing: listings.get(id)? })
-        })
-        .collect();
-    let permits = |id: &UpstreamId, name: &str| {
-        handles.get(id).is_some_and(|handle| handle.config().tools.permits(name))
+) -> World {
+    let mut failures = listings.failures();
+    let known = |(id, handle): (&UpstreamId, &Handle)| {
+        let instructions = handle.status().agreed.and_then(|agreed| agreed.instructions);
+        let known = Known {
+            handle: handle.clone(),
+            listing: listings.get(id),
+            failure: failures.shift_remove(id),
+            instructions: instructions.or_else(|| remembered.get(id).cloned()),
+        };
+        (id.clone(), known)
     };
-    let max_length = config.names.max_length;
-    let rules = catalog::Rules { max_length, permits: &permits, own: router::definitions() };
-    Snapshot {
+    World {
         generation,
-        catalog: catalog::merge(&sources, &rules),
-        upstreams: handles.clone(),
-        unlisted: listings.never_listed(),
-        failures: listings.failures(),
-        instructions: instructions::merge(handles.iter().map(|(id, handle)| {
-            let now = handle.status().agreed.and_then(|agreed| agreed.instructions);
-            let text = now.or_else(|| remembered.get(id).cloned());
-            (handle.config().prefix.as_str().to_owned(), id.clone(), text)
-        })),
+        upstreams: handles.iter().map(known).collect(),
+        max_name_length: config.names.max_length,
     }
 }
 

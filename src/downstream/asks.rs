@@ -10,19 +10,18 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use tokio::select;
+use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::downstream::codes::Outcome;
+use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outbox;
 use crate::exchange::ask::Answers;
 use crate::exchange::ask::Ask;
-use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Refusal;
-use crate::ids::UpstreamId;
 use crate::wire::Id;
 use crate::wire::Raw;
-use crate::wire::frame;
 use crate::wire::frame::Response;
 use crate::wire::meta;
 use crate::wire::method;
@@ -33,10 +32,17 @@ const OPEN_LIMIT: usize = 64;
 /// The questions a client has not answered yet.
 #[derive(Debug)]
 pub(super) struct Questions {
-    outbox: Outbox,
     tasks: TaskTracker,
     next: AtomicU64,
-    open: Mutex<Option<HashMap<u64, oneshot::Sender<Outcome>>>>,
+    open: Mutex<Option<HashMap<u64, Open>>>,
+}
+
+/// One question that is not answered yet.
+#[derive(Debug)]
+struct Open {
+    answer: oneshot::Sender<Outcome>,
+    /// Who wants to hear how far the answer is.
+    progress: Option<mpsc::Sender<Raw>>,
 }
 
 /// One question that was sent.
@@ -47,29 +53,35 @@ struct Sent {
 }
 
 impl Questions {
-    /// Sends questions to `outbox`, and waits for answers on `tasks`.
-    pub(super) fn new(outbox: Outbox, tasks: TaskTracker) -> Self {
+    /// Waits for answers on `tasks`.
+    pub(super) fn new(tasks: TaskTracker) -> Self {
         let open = Mutex::new(Some(HashMap::new()));
-        Self { outbox, tasks, next: AtomicU64::new(1), open }
+        Self { tasks, next: AtomicU64::new(1), open }
     }
 
-    /// Sends the questions of `ask` side by side; the answers go to whoever asked.
+    /// Sends the questions of `ask`, fitted to the client, to `outbox`, side by side; the answers
+    /// go to whoever asked.
     ///
-    /// Returns when they are queued. Who asks has a limit for the waiting of its own.
-    pub(super) async fn put(self: &Arc<Self>, ask: Ask) {
+    /// Returns when they are queued. Who asks has a limit for the waiting of its own; if nobody
+    /// can read the questions any more, it is told so at once.
+    pub(super) async fn put(self: &Arc<Self>, ask: Ask, outbox: &Outbox) {
         let mut sent = Vec::with_capacity(ask.requests.len());
         for (key, request) in &ask.requests {
-            let (number, answer) = match self.register() {
+            let (number, answer) = match self.register(request.progress().cloned()) {
                 Ok(registered) => registered,
-                Err(refusal) => return self.give_up(ask, &sent, refusal).await,
+                Err(refusal) => return self.give_up(ask, &sent, outbox, refusal).await,
             };
             sent.push(Sent { key: key.clone(), number, answer });
-            let params = labelled(&ask.from, request);
             let id = Id::number(number);
-            self.outbox.push(frame::request(&id, request.method(), params.as_ref())).await;
+            // Every question has a number of its own, so it can be the token of its progress.
+            let token = request.progress().map(|_| (meta::PROGRESS_TOKEN, id.raw().get()));
+            let params = meta::edit(request.params(), token.as_slice(), &[]);
+            if !outbox.ask(&id, request.method(), params.as_ref()).await {
+                return self.give_up(ask, &sent, outbox, Refusal::Gone).await;
+            }
         }
-        let questions = Arc::clone(self);
-        self.tasks.spawn(async move { questions.wait(ask, sent).await });
+        let (questions, outbox) = (Arc::clone(self), outbox.clone());
+        self.tasks.spawn(async move { questions.wait(ask, sent, outbox).await });
     }
 
     /// Takes the client's answer to a question of Conflux's own.
@@ -81,11 +93,25 @@ impl Questions {
 
     /// Settles the question `id`, if it is one that is open.
     pub(super) fn settle(&self, id: &Id, outcome: Outcome) {
-        let answer = id.as_number().and_then(|number| self.remove(number));
-        if let Some(answer) = answer {
-            drop(answer.send(outcome));
+        let open = id.as_number().and_then(|number| self.remove(number));
+        if let Some(open) = open {
+            drop(open.answer.send(outcome));
         } else {
             tracing::debug!(%id, "the client answered a question that is not open");
+        }
+    }
+
+    /// Takes the client's word on how far its answer is to whoever asked.
+    ///
+    /// Who has no room for it misses it.
+    pub(super) fn progressed(&self, params: &Raw) {
+        let token = params.member(meta::PROGRESS_TOKEN).and_then(Id::parse);
+        let Some(number) = token.and_then(|token| token.as_number()) else { return };
+        let open = self.lock();
+        let progress = open.as_ref().and_then(|open| open.get(&number)?.progress.clone());
+        drop(open);
+        if let Some(progress) = progress {
+            drop(progress.try_send(params.detached()));
         }
     }
 
@@ -94,21 +120,21 @@ impl Questions {
         drop(self.lock().take());
     }
 
-    async fn wait(&self, mut ask: Ask, mut sent: Vec<Sent>) {
+    async fn wait(&self, mut ask: Ask, mut sent: Vec<Sent>, outbox: Outbox) {
         let answers = select! {
             answers = collect(&mut sent) => answers,
-            () = ask.withdrawn() => return self.withdraw(&sent).await,
+            () = ask.withdrawn() => return self.withdraw(&sent, &outbox).await,
         };
         ask.answer(answers.ok_or(Refusal::Gone));
     }
 
-    async fn give_up(&self, ask: Ask, sent: &[Sent], refusal: Refusal) {
-        self.withdraw(sent).await;
+    async fn give_up(&self, ask: Ask, sent: &[Sent], outbox: &Outbox, refusal: Refusal) {
+        self.withdraw(sent, outbox).await;
         ask.answer(Err(refusal));
     }
 
     /// Takes back what is still unanswered.
-    async fn withdraw(&self, sent: &[Sent]) {
+    async fn withdraw(&self, sent: &[Sent], outbox: &Outbox) {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Cancelled {
@@ -119,12 +145,15 @@ impl Questions {
             if self.remove(*number).is_some() {
                 let reason = "the answer is no longer needed";
                 let params = Raw::of(&Cancelled { request_id: *number, reason });
-                self.outbox.push(frame::notification(method::CANCELLED, Some(&params))).await;
+                outbox.tell(Kind::Word, method::CANCELLED, Some(&params)).await;
             }
         }
     }
 
-    fn register(&self) -> Result<(u64, oneshot::Receiver<Outcome>), Refusal> {
+    fn register(
+        &self,
+        progress: Option<mpsc::Sender<Raw>>,
+    ) -> Result<(u64, oneshot::Receiver<Outcome>), Refusal> {
         let mut open = self.lock();
         let open = open.as_mut().ok_or(Refusal::Gone)?;
         if open.len() >= OPEN_LIMIT {
@@ -132,15 +161,15 @@ impl Questions {
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
-        open.insert(number, sender);
+        open.insert(number, Open { answer: sender, progress });
         Ok((number, answer))
     }
 
-    fn remove(&self, number: u64) -> Option<oneshot::Sender<Outcome>> {
+    fn remove(&self, number: u64) -> Option<Open> {
         self.lock().as_mut()?.remove(&number)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, oneshot::Sender<Outcome>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, Open>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -152,21 +181,4 @@ async fn collect(sent: &mut [Sent]) -> Option<Answers> {
         answers.push((key.clone(), answer.await.ok()?));
     }
     Some(answers)
-}
-
-/// Returns the parameters of a question, with the name of the upstream that asks.
-///
-/// The client sees only Conflux; the person in front of it must see who wants to know.
-pub(super) fn labelled(from: &UpstreamId, request: &InputRequest) -> Option<Raw> {
-    let named =
-        (request.method() == method::ELICIT).then(|| with_name(from, request.params()?)).flatten();
-    let params = named.as_ref().or(request.params());
-    meta::edit(params, &[(meta::CONFLUX_UPSTREAM, Raw::of(from.as_str()).get())], &[])
-}
-
-fn with_name(from: &UpstreamId, params: &Raw) -> Option<Raw> {
-    let message = params.member("message")?.string()?;
-    let object = params.object().ok()?;
-    let message = Raw::of(&format!("[{from}] {message}"));
-    Some(object.edit().set("message", message.get()).apply())
 }

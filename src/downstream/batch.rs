@@ -5,6 +5,9 @@ use tokio::sync::oneshot;
 use crate::downstream::call::Reply;
 use crate::downstream::codes;
 use crate::downstream::connection::Connection;
+use crate::downstream::outbox::Kind;
+use crate::downstream::outbox::Outbox;
+use crate::downstream::outbox::Verdict;
 use crate::wire::Raw;
 use crate::wire::frame;
 use crate::wire::frame::Message;
@@ -13,7 +16,7 @@ use crate::wire::frame::Message;
 const LENGTH_LIMIT: usize = 1000;
 
 /// Takes every message of a batch; the answers that need one go out together.
-pub(super) async fn run(connection: &mut Connection, array: &Raw) {
+pub(super) async fn run(connection: &Connection, array: &Raw, outbox: &Outbox) {
     let elements = array.elements().unwrap_or_default();
     let problem = match elements.len() {
         0 => Some("the batch is empty".to_owned()),
@@ -21,26 +24,26 @@ pub(super) async fn run(connection: &mut Connection, array: &Raw) {
         _ => Some(format!("a batch holds at most {LENGTH_LIMIT} messages")),
     };
     if let Some(problem) = problem {
-        let answer = frame::response(None, Err(&codes::invalid(&problem)));
-        return connection.shared.outbox.push(answer).await;
+        return outbox.refuse(None, &codes::invalid(&problem)).await;
     }
     let mut answers = Vec::with_capacity(elements.len());
     for element in &elements {
         let (sender, answer) = oneshot::channel();
         match frame::read_value(element) {
             Ok(Message::Request(request)) => {
-                connection.request(request, Reply::Element(sender)).await;
+                connection.request(request, Reply::in_batch(outbox, sender)).await;
                 answers.push(answer);
             }
             Ok(Message::Notification(notification)) => connection.notification(&notification),
             Ok(Message::Response(response)) => connection.shared.questions.answered(response),
             Err(defect) => {
-                drop(sender.send(codes::defect(&defect)));
+                let (id, error) = codes::defect(&defect);
+                drop(sender.send(frame::response(id, Err(&error))));
                 answers.push(answer);
             }
         }
     }
-    let outbox = connection.shared.outbox.clone();
+    let outbox = outbox.clone();
     connection.shared.tasks.spawn(async move {
         let mut out = Vec::new();
         for answer in answers {
@@ -52,7 +55,7 @@ pub(super) async fn run(connection: &mut Connection, array: &Raw) {
         }
         if !out.is_empty() {
             out.push(b']');
-            outbox.push(out.into()).await;
+            let _is_read = outbox.push(Kind::Answer(Verdict::Done), out.into()).await;
         }
     });
 }

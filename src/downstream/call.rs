@@ -22,10 +22,15 @@ use crate::downstream::codes::Outcome;
 use crate::downstream::fit;
 use crate::downstream::flights::Flight;
 use crate::downstream::level::Wanted;
+use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outbox;
+use crate::downstream::outbox::Verdict;
+use crate::downstream::question;
 use crate::exchange::Back;
 use crate::exchange::Exchange;
+use crate::exchange::caller::Capabilities;
 use crate::router;
+use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::frame;
@@ -34,21 +39,51 @@ use crate::wire::method;
 /// How long a request may take to end after it was cancelled.
 const WIND_DOWN_LIMIT: Duration = Duration::from_millis(500);
 
-/// Where an answer is put.
+/// Where one request is answered, and where everything goes that it says until then.
 #[derive(Debug)]
-pub(super) enum Reply {
-    /// On a line of its own.
-    Line(Outbox),
-    /// Into the answer of its batch.
-    Element(oneshot::Sender<Bytes>),
+pub(super) struct Reply {
+    outbox: Outbox,
+    /// The answer of its batch, if the request is part of one.
+    batch: Option<oneshot::Sender<Bytes>>,
 }
 
 impl Reply {
-    /// Puts the answer there.
-    pub(super) async fn send(self, answer: Bytes) {
-        match self {
-            Self::Line(outbox) => outbox.push(answer).await,
-            Self::Element(batch) => drop(batch.send(answer)),
+    /// The reply to a request that came alone.
+    pub(super) fn to(outbox: &Outbox) -> Self {
+        Self { outbox: outbox.clone(), batch: None }
+    }
+
+    /// The reply to a request whose answer is part of that of its batch.
+    pub(super) fn in_batch(outbox: &Outbox, batch: oneshot::Sender<Bytes>) -> Self {
+        Self { outbox: outbox.clone(), batch: Some(batch) }
+    }
+
+    /// Returns whether the request is part of a batch.
+    pub(super) fn is_in_batch(&self) -> bool {
+        self.batch.is_some()
+    }
+
+    /// Returns where everything goes that comes before the answer.
+    pub(super) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Answers a request that never got under way.
+    pub(super) async fn at_once(self, id: &Id, outcome: &Outcome) {
+        self.send(id, outcome, Verdict::at_once(outcome)).await;
+    }
+
+    /// Answers a request that was carried out.
+    pub(super) async fn answer(self, id: &Id, outcome: &Outcome) {
+        self.send(id, outcome, Verdict::of(outcome)).await;
+    }
+
+    async fn send(self, id: &Id, outcome: &Outcome, verdict: Verdict) {
+        let answer = frame::response(Some(id), outcome.as_ref());
+        match self.batch {
+            Some(batch) => drop(batch.send(answer)),
+            // A client that is gone needs none.
+            None => drop(self.outbox.push(Kind::Answer(verdict), answer).await),
         }
     }
 }
@@ -58,10 +93,8 @@ impl Reply {
 pub(super) struct Stream {
     /// Ends when the request is answered.
     pub(super) flight: Flight,
-    /// Where the answer goes.
+    /// Where the answer goes, and everything else.
     pub(super) reply: Reply,
-    /// Where everything else goes.
-    pub(super) outbox: Outbox,
     /// The client's own token for progress, if it wants to hear of it.
     pub(super) progress_token: Option<Raw>,
     /// Which log messages it wants.
@@ -74,13 +107,13 @@ impl Stream {
         let Some(token) = &self.progress_token else { return };
         let Ok(object) = params.object() else { return };
         let params = object.edit().set("progressToken", token.get()).apply();
-        self.outbox.push(frame::notification(method::PROGRESS, Some(&params))).await;
+        self.reply.outbox().tell(Kind::News, method::PROGRESS, Some(&params)).await;
     }
 
     /// Hands on a log message, if it is wanted.
     pub(super) async fn log(&self, params: &Raw) {
         if self.logs.admits(params) {
-            self.outbox.push(frame::notification(method::MESSAGE, Some(params))).await;
+            self.reply.outbox().tell(Kind::News, method::MESSAGE, Some(params)).await;
         }
     }
 
@@ -89,7 +122,7 @@ impl Stream {
         let Self { flight, reply, .. } = self;
         let id = flight.id().clone();
         if flight.land() {
-            reply.send(frame::response(Some(&id), outcome.as_ref())).await;
+            reply.answer(&id, outcome).await;
         }
     }
 }
@@ -133,24 +166,28 @@ pub(super) async fn run(
         select! {
             biased;
             () = exchange.cancelled().cancelled() => break wind_down(way_back, work).await,
-            Some(back) = way_back.recv() => tell(&stream, questions, back).await,
+            Some(back) = way_back.recv() => tell(&stream, exchange, questions, back).await,
             ended = &mut work => {
                 way_back.close();
                 while let Some(back) = way_back.recv().await {
-                    tell(&stream, questions, back).await;
+                    tell(&stream, exchange, questions, back).await;
                 }
                 break ended;
             }
         }
     };
-    stream.answer(&outcome(ended, Era::Legacy, method)).await;
+    stream.answer(&outcome(ended, exchange.capabilities(), method)).await;
 }
 
-async fn tell(stream: &Stream, questions: &Arc<Questions>, back: Back) {
+async fn tell(stream: &Stream, exchange: &Exchange, questions: &Arc<Questions>, back: Back) {
     match back {
         Back::Progress(params) => stream.progress(&params).await,
         Back::Log(params) => stream.log(&params).await,
-        Back::Ask(ask) => questions.put(ask).await,
+        Back::Ask(ask) => {
+            if let Some(ask) = question::fit(ask, exchange.capabilities()) {
+                questions.put(ask, stream.reply.outbox()).await;
+            }
+        }
     }
 }
 
@@ -165,18 +202,18 @@ pub(super) async fn wind_down(
     ended.unwrap_or(Ok(Err(router::Error::Cancelled)))
 }
 
-/// Puts what came of a request into the words of its caller's era.
-pub(super) fn outcome(ended: Ended, era: Era, method: &str) -> Outcome {
+/// Puts what came of a request into words that its caller knows.
+pub(super) fn outcome(ended: Ended, client: &Capabilities, method: &str) -> Outcome {
     let outcome = match ended {
         Ok(Ok(result)) => Ok(result),
-        Ok(Err(error)) => codes::outcome(&error, era, method),
+        Ok(Err(error)) => codes::outcome(&error, client, method),
         Err(panicked) => {
             tracing::error!(?panicked, method, "a request panicked");
             Err(codes::panicked())
         }
     };
-    outcome.map(|result| match era {
-        Era::Legacy => fit::legacy(result),
+    outcome.map(|result| match client.revision().era() {
+        Era::Legacy => fit::legacy(result, client.revision(), method),
         Era::Modern => fit::modern(result, method),
     })
 }

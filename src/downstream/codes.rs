@@ -4,12 +4,16 @@
 //! that; everything else is a JSON-RPC error. Texts are for people and models: what failed, what
 //! the upstream wrote to stderr, what to do next.
 
-use bytes::Bytes;
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 
+use crate::exchange::ask::Kind;
+use crate::exchange::caller::Capabilities;
 use crate::router;
 use crate::upstream;
 use crate::upstream::error::Executed;
+use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Era;
@@ -21,22 +25,21 @@ use crate::wire::method;
 /// A `result`, or an `error` object.
 pub(super) type Outcome = Result<Raw, Raw>;
 
-/// URL elicitation as an error, which only 2025-11-25 knows.
-const URL_ELICITATION_REQUIRED: i64 = -32042;
-/// Errors of the modern era that a legacy client would not know.
-const MODERN_ONLY: [i32; 3] =
-    [code::HEADER_MISMATCH, code::MISSING_CLIENT_CAPABILITY, code::UNSUPPORTED_VERSION];
+/// The codes that belong to the specification since 2026-07-28.
+const RESERVED: RangeInclusive<i64> = -32099..=-32020;
 
 /// Says why a request has no result, in the words of the caller's era.
-pub(super) fn outcome(error: &router::Error, era: Era, method: &str) -> Outcome {
+pub(super) fn outcome(error: &router::Error, client: &Capabilities, method: &str) -> Outcome {
     let plain = |code| Err(frame::error(code, &capitalized(&error.to_string()), None));
     match error {
         router::Error::UnknownMethod(_) => plain(code::METHOD_NOT_FOUND),
         router::Error::InvalidParams(_)
         | router::Error::UnknownTool(_)
         | router::Error::UnknownPrompt(_) => plain(code::INVALID_PARAMS),
-        router::Error::UnknownResource(uri) => Err(unknown_resource(error, uri, era)),
-        router::Error::Answered(raw) => Err(answered(raw, era, method)),
+        router::Error::UnknownResource(uri) => {
+            Err(unknown_resource(error, uri, client.revision().era()))
+        }
+        router::Error::Answered(raw) => answered(raw, client, method),
         router::Error::Upstream(error) if method == method::TOOLS_CALL => Ok(tool_failure(error)),
         router::Error::Upstream(error) => {
             let text = explanation(error);
@@ -47,18 +50,24 @@ pub(super) fn outcome(error: &router::Error, era: Era, method: &str) -> Outcome 
 }
 
 /// The answer to bytes that are no message.
-pub(super) fn defect(defect: &Defect) -> Bytes {
-    let (id, error) = match defect {
+///
+/// With it comes the id it should carry, if that could be told.
+pub(super) fn defect(defect: &Defect) -> (Option<&Id>, Raw) {
+    match defect {
         Defect::Syntax(_) => (None, refusal(code::PARSE_ERROR, &format!("Parse error: {defect}"))),
         Defect::Batch(_) => (None, invalid("batches exist in 2025-03-26 only")),
         Defect::Shape { id, problem } => (id.as_ref(), invalid(problem)),
-    };
-    frame::response(id, Err(&error))
+    }
 }
 
 /// The error for a message that is no valid request.
 pub(super) fn invalid(problem: &str) -> Raw {
     refusal(code::INVALID_REQUEST, &format!("Invalid request: {problem}"))
+}
+
+/// The error for a request whose id another one has.
+pub(super) fn id_in_use() -> Raw {
+    invalid("a request with this id is in flight")
 }
 
 /// The error for parameters that are wrong.
@@ -81,6 +90,11 @@ pub(super) fn unsupported_version(requested: &str) -> Raw {
     let data = Data { supported: supported_versions(), requested };
     let text = format!("Unsupported protocol version `{requested}`");
     frame::error(code::UNSUPPORTED_VERSION, &text, Some(&Raw::of(&data)))
+}
+
+/// The error for a modern request whose headers do not go with its body.
+pub(super) fn header_mismatch(problem: &str) -> Raw {
+    refusal(code::HEADER_MISMATCH, &format!("Header mismatch: {problem}"))
 }
 
 /// The revisions Conflux speaks, newest first.
@@ -126,26 +140,70 @@ fn unknown_resource(error: &router::Error, uri: &str, era: Era) -> Raw {
     frame::error(code, &capitalized(&error.to_string()), Some(&Raw::of(&Data { uri })))
 }
 
-/// The upstream's own error, with its code changed where the caller's era does not know it.
-fn answered(error: &Raw, era: Era, method: &str) -> Raw {
-    let Ok(object) = error.object() else { return error.clone() };
+/// The upstream's own error, said otherwise where the caller would not know it or be misled.
+fn answered(error: &Raw, client: &Capabilities, method: &str) -> Outcome {
+    let Ok(object) = error.object() else { return Err(error.clone()) };
     let code = object.get("code").and_then(|text| text.parse::<i64>().ok());
-    let Some(known) = code.and_then(|code| translated(code, era, method)) else {
-        return error.clone();
-    };
-    object.edit().set("code", known.to_string()).apply()
+    let said = code.map_or(Said::AsItIs, |code| said(code, error, client, method));
+    match said {
+        Said::AsItIs => Err(error.clone()),
+        Said::WithCode(code) => Err(object.edit().set("code", code.to_string()).apply()),
+        Said::InWords(text) if method == method::TOOLS_CALL => Ok(tool_error(&text)),
+        Said::InWords(text) => {
+            let (code, text) = (code::INTERNAL_ERROR.to_string(), Raw::of(&text));
+            Err(object.edit().set("code", code).set("message", text.get()).apply())
+        }
+    }
 }
 
-/// The code that replaces `code` for a caller of `era`, if one must.
-fn translated(code: i64, era: Era, method: &str) -> Option<i32> {
+/// How an upstream's error is said.
+enum Said {
+    AsItIs,
+    WithCode(i32),
+    /// As a text that a model can read, and pass on to the person it works for.
+    InWords(String),
+}
+
+fn said(code: i64, error: &Raw, client: &Capabilities, method: &str) -> Said {
     let is = |other: i32| code == i64::from(other);
-    match era {
-        Era::Legacy => MODERN_ONLY.into_iter().any(is).then_some(code::INTERNAL_ERROR),
-        Era::Modern if is(code::RESOURCE_NOT_FOUND) && method.starts_with("resources/") => {
-            Some(code::INVALID_PARAMS)
+    let message = || error.member("message").and_then(|it| it.string()).unwrap_or_default();
+    let about_address = || error.member("data").is_some_and(|data| data.member("uri").is_some());
+    match client.revision().era() {
+        _ if is(code::URL_ELICITATION_REQUIRED) => {
+            let knows = client.revision() == Revision::V2025_11_25 && client.can(Kind::ElicitUrl);
+            if knows { Said::AsItIs } else { Said::InWords(visits(error, &message())) }
         }
-        Era::Modern => (code == URL_ELICITATION_REQUIRED).then_some(code::INTERNAL_ERROR),
+        // They are about the way between Conflux and the upstream; the client would take them for
+        // its own, and change its revision or its headers.
+        _ if is(code::UNSUPPORTED_VERSION) || is(code::HEADER_MISMATCH) => {
+            Said::WithCode(code::INTERNAL_ERROR)
+        }
+        Era::Legacy if is(code::MISSING_CLIENT_CAPABILITY) => Said::InWords(message()),
+        Era::Legacy if is(code::INVALID_PARAMS) => {
+            // The modern era has no code of its own for what is not there.
+            let is_missing = method.starts_with("resources/") && about_address();
+            if is_missing { Said::WithCode(code::RESOURCE_NOT_FOUND) } else { Said::AsItIs }
+        }
+        Era::Modern if is(code::RESOURCE_NOT_FOUND) => Said::WithCode(code::INVALID_PARAMS),
+        Era::Modern if RESERVED.contains(&code) && !is(code::MISSING_CLIENT_CAPABILITY) => {
+            Said::WithCode(code::INTERNAL_ERROR)
+        }
+        Era::Legacy | Era::Modern => Said::AsItIs,
     }
+}
+
+/// Which addresses an upstream wants visited first, for a client that cannot be asked to.
+fn visits(error: &Raw, message: &str) -> String {
+    let data = error.member("data").and_then(|data| data.member("elicitations"));
+    let mut text = format!("{message}\n\nBefore this is done again, these must be opened:");
+    for visit in data.and_then(|all| all.elements()).into_iter().flatten() {
+        let member = |key| visit.member(key).and_then(|it| it.string()).unwrap_or_default();
+        text.push_str("\n- ");
+        text.push_str(&member("url"));
+        text.push(' ');
+        text.push_str(&member("message"));
+    }
+    text
 }
 
 /// What programs read about an upstream that failed.
@@ -169,31 +227,39 @@ impl<'a> Failure<'a> {
     }
 }
 
+/// A tool result that tells a model why there is no other.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolResult<'a> {
+    content: [Text<'a>; 1],
+    is_error: bool,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<Meta<'a>>,
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    r#type: &'static str,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Meta<'a> {
+    #[serde(rename = "dev.conflux/error")]
+    error: Failure<'a>,
+}
+
+fn tool_error(text: &str) -> Raw {
+    let content = [Text { r#type: "text", text }];
+    Raw::of(&ToolResult { content, is_error: true, meta: None })
+}
+
 /// The tool result that tells a model of an upstream that failed.
 fn tool_failure(error: &upstream::Error) -> Raw {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct ToolResult<'a> {
-        content: [Text; 1],
-        is_error: bool,
-        #[serde(rename = "_meta")]
-        meta: Meta<'a>,
-    }
-    #[derive(Serialize)]
-    struct Text {
-        r#type: &'static str,
-        text: String,
-    }
-    #[derive(Serialize)]
-    struct Meta<'a> {
-        #[serde(rename = "dev.conflux/error")]
-        error: Failure<'a>,
-    }
-    Raw::of(&ToolResult {
-        content: [Text { r#type: "text", text: explanation(error) }],
-        is_error: true,
-        meta: Meta { error: Failure::of(error) },
-    })
+    let text = explanation(error);
+    let content = [Text { r#type: "text", text: &text }];
+    let meta = Some(Meta { error: Failure::of(error) });
+    Raw::of(&ToolResult { content, is_error: true, meta })
 }
 
 /// What people and models read about an upstream that failed.

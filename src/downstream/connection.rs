@@ -1,7 +1,12 @@
-//! One client on one pair of streams: tells its messages apart and keeps what they share.
+//! One client: tells its messages apart and keeps what they share.
 
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
+use bytes::Bytes;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -10,7 +15,6 @@ use crate::downstream::asks::Questions;
 use crate::downstream::batch;
 use crate::downstream::call::Reply;
 use crate::downstream::codes;
-use crate::downstream::codes::Outcome;
 use crate::downstream::flights::Flights;
 use crate::downstream::greeting;
 use crate::downstream::level::SessionLevel;
@@ -21,6 +25,7 @@ use crate::downstream::outbox::Outbox;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
+use crate::ids::CallerId;
 use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
@@ -39,16 +44,23 @@ use crate::wire::skim::Kind;
 pub(super) struct Connection {
     /// What its requests share.
     pub(super) shared: Arc<Shared>,
+    state: Mutex<State>,
+}
+
+/// What becomes known of a client.
+#[derive(Debug, Default)]
+struct State {
     /// Who it is, once its capabilities are known.
-    pub(super) client: Option<Client>,
+    client: Option<Client>,
     /// The revision of its session, once it has one.
-    pub(super) session: Option<Revision>,
+    session: Option<Revision>,
 }
 
 /// What the requests of one client share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) service: Service,
+    /// Where the client is told what belongs to no request.
     pub(super) outbox: Outbox,
     pub(super) tasks: TaskTracker,
     pub(super) flights: Arc<Flights>,
@@ -57,12 +69,27 @@ pub(super) struct Shared {
     pub(super) level: Arc<SessionLevel>,
     /// Ends subscriptions and notices.
     pub(super) stopping: CancellationToken,
+    /// What the client shares with others, if it is there for one request only.
+    pub(super) passing: Option<Passing>,
+}
+
+/// What clients have in common that come anew with every request.
+#[derive(Clone, Debug)]
+pub(super) struct Passing {
+    /// How many of their requests may be under way.
+    pub(super) limit: usize,
+    /// The places that are left for them.
+    pub(super) shares: Arc<Semaphore>,
+    /// Under which number is remembered what they have seen.
+    pub(super) memory: CallerId,
+    /// Ends what is under way for them; it is still answered.
+    pub(super) ending: CancellationToken,
 }
 
 /// A client whose capabilities are known.
 #[derive(Debug)]
-pub(super) struct Client {
-    pub(super) caller: Arc<Caller>,
+struct Client {
+    caller: Arc<Caller>,
     /// Ends the delivery of its notices; not begun yet if there is none.
     notices: Option<CancellationToken>,
 }
@@ -70,50 +97,89 @@ pub(super) struct Client {
 impl Connection {
     /// Starts with a client of whom nothing is known.
     pub(super) fn new(service: Service, outbox: Outbox, tasks: TaskTracker) -> Self {
+        let flights = Flights::new(service.limits.in_flight);
+        Self::with(service, outbox, tasks, flights, CancellationToken::new(), None)
+    }
+
+    /// Starts with a client that sends one modern request; `stopping` is its own.
+    pub(super) fn passing(
+        service: Service,
+        outbox: Outbox,
+        tasks: TaskTracker,
+        stopping: CancellationToken,
+        passing: Passing,
+    ) -> Self {
+        let flights = Flights::sharing(&passing.shares, passing.limit);
+        Self::with(service, outbox, tasks, flights, stopping, Some(passing))
+    }
+
+    fn with(
+        service: Service,
+        outbox: Outbox,
+        tasks: TaskTracker,
+        flights: Flights,
+        stopping: CancellationToken,
+        passing: Option<Passing>,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            flights: Arc::new(Flights::new(service.limits.in_flight)),
-            questions: Arc::new(Questions::new(outbox.clone(), tasks.clone())),
+            flights: Arc::new(flights),
+            questions: Arc::new(Questions::new(tasks.clone())),
             listens: Arc::default(),
             level: Arc::default(),
-            stopping: CancellationToken::new(),
             service,
             outbox,
             tasks,
+            stopping,
+            passing,
         });
-        Self { shared, client: None, session: None }
+        Self { shared, state: Mutex::default() }
+    }
+
+    /// Returns who the client is, once its capabilities are known.
+    pub(super) fn caller(&self) -> Option<Arc<Caller>> {
+        self.state().client.as_ref().map(|client| Arc::clone(&client.caller))
+    }
+
+    /// Returns the revision of the client's session, once it has one.
+    pub(super) fn session(&self) -> Option<Revision> {
+        self.state().session
     }
 
     /// Takes one line. Waits only while the client's queue is full.
-    pub(super) async fn receive(&mut self, line: Line) {
-        let bytes = match line {
-            Line::Whole(bytes) => bytes,
-            Line::TooLong { id, kind } => return self.too_long(id, kind).await,
-        };
-        match frame::read(bytes) {
-            Ok(message) => self.message(message).await,
-            Err(Defect::Batch(raw)) if self.session == Some(Revision::V2025_03_26) => {
-                batch::run(self, &raw).await;
-            }
-            Err(defect) => self.shared.outbox.push(codes::defect(&defect)).await,
+    pub(super) async fn receive(&self, line: Line) {
+        match line {
+            Line::Whole(bytes) => self.read(bytes, &self.shared.outbox).await,
+            Line::TooLong { id, kind } => self.too_long(id, kind).await,
         }
     }
 
-    async fn message(&mut self, message: Message) {
-        match message {
-            Message::Request(request) => {
-                let reply = Reply::Line(self.shared.outbox.clone());
-                self.request(request, reply).await;
+    /// Takes the bytes of one message, or of a batch; what it causes to be said goes to `outbox`.
+    pub(super) async fn read(&self, bytes: Bytes, outbox: &Outbox) {
+        match frame::read(bytes) {
+            Ok(message) => self.message(message, outbox).await,
+            Err(Defect::Batch(raw)) if self.session() == Some(Revision::V2025_03_26) => {
+                batch::run(self, &raw, outbox).await;
             }
+            Err(defect) => {
+                let (id, error) = codes::defect(&defect);
+                outbox.refuse(id, &error).await;
+            }
+        }
+    }
+
+    /// Takes one message; what it causes to be said goes to `outbox`.
+    pub(super) async fn message(&self, message: Message, outbox: &Outbox) {
+        match message {
+            Message::Request(request) => self.request(request, Reply::to(outbox)).await,
             Message::Notification(notification) => self.notification(&notification),
             Message::Response(response) => self.shared.questions.answered(response),
         }
     }
 
     /// Takes one request; its era is told by the request itself.
-    pub(super) async fn request(&mut self, request: Request, reply: Reply) {
+    pub(super) async fn request(&self, request: Request, reply: Reply) {
         if self.shared.flights.contains(&request.id) {
-            let error = codes::invalid("a request with this id is in flight");
-            return answer(reply, &request.id, &Err(error)).await;
+            return reply.at_once(&request.id, &Err(codes::id_in_use())).await;
         }
         let meta = RequestMeta::read(request.params.as_ref());
         match request.method.as_str() {
@@ -125,7 +191,7 @@ impl Connection {
     }
 
     /// Takes one notification; those that mean nothing here are ignored.
-    pub(super) fn notification(&mut self, notification: &Notification) {
+    pub(super) fn notification(&self, notification: &Notification) {
         let params = notification.params.as_ref();
         match notification.method.as_str() {
             method::INITIALIZED => self.begin_notices(),
@@ -135,7 +201,12 @@ impl Connection {
                     self.shared.flights.cancel(&id);
                 }
             }
-            method::ROOTS_CHANGED if self.session.is_some() => {
+            method::PROGRESS if self.session().is_some() => {
+                if let Some(params) = params {
+                    self.shared.questions.progressed(params);
+                }
+            }
+            method::ROOTS_CHANGED if self.session().is_some() => {
                 self.shared.service.router.roots_changed();
             }
             other => tracing::debug!(method = other, "a notification that means nothing here"),
@@ -143,35 +214,37 @@ impl Connection {
     }
 
     /// Opens the session. A second time is refused: what was agreed on holds for calls in flight.
-    async fn initialize(&mut self, request: Request, reply: Reply) {
-        let refusal = match (&reply, self.session) {
-            (Reply::Element(_), _) => Some(codes::invalid("`initialize` cannot be in a batch")),
-            (Reply::Line(_), Some(_)) => Some(codes::invalid("the session is open already")),
-            (Reply::Line(_), None) => None,
+    async fn initialize(&self, request: Request, reply: Reply) {
+        let refusal = match (reply.is_in_batch(), self.session()) {
+            (true, _) => Some(codes::invalid("`initialize` cannot be in a batch")),
+            (false, Some(_)) => Some(codes::invalid("the session is open already")),
+            (false, None) => None,
         };
         if let Some(error) = refusal {
-            return answer(reply, &request.id, &Err(error)).await;
+            return reply.at_once(&request.id, &Err(error)).await;
         }
         let member = |key| request.params.as_ref().and_then(|params| params.member(key));
         let Some(requested) = member("protocolVersion").and_then(|version| version.string()) else {
             let error = codes::invalid_params("`protocolVersion` is missing");
-            return answer(reply, &request.id, &Err(error)).await;
+            return reply.at_once(&request.id, &Err(error)).await;
         };
         let revision = greeting::negotiated(&requested);
-        self.session = Some(revision);
-        let capabilities = Capabilities::parse(member("capabilities").map(|raw| raw.detached()));
+        self.state().session = Some(revision);
+        let declared = member("capabilities").map(|raw| raw.detached());
+        let capabilities = Capabilities::parse(declared, revision);
         let caller = self.attach(capabilities, Reach::Anytime);
         let instructions = self.shared.service.router.instructions();
         let result = greeting::initialized(revision, instructions);
-        answer(reply, &request.id, &Ok(result)).await;
+        reply.at_once(&request.id, &Ok(result)).await;
         (self.shared.service.opened)(&caller);
     }
 
     /// Counts the client as a caller from now on. One that was counted before is gone.
-    pub(super) fn attach(&mut self, capabilities: Capabilities, reach: Reach) -> Arc<Caller> {
+    pub(super) fn attach(&self, capabilities: Capabilities, reach: Reach) -> Arc<Caller> {
         let caller = self.shared.service.attach(capabilities, reach);
         let client = Client { caller: Arc::clone(&caller), notices: None };
-        if let Some(before) = self.client.replace(client) {
+        let before = self.state().client.replace(client);
+        if let Some(before) = before {
             self.shared.service.parking.evict(before.caller.id());
             if let Some(notices) = before.notices {
                 notices.cancel();
@@ -180,14 +253,24 @@ impl Connection {
         caller
     }
 
+    /// Counts a client that is there for one request as present while that is under way.
+    pub(super) fn stay(&self, caller: &Arc<Caller>) {
+        self.shared.service.count(caller);
+        let client = Client { caller: Arc::clone(caller), notices: None };
+        self.state().client = Some(client);
+        self.begin_notices();
+    }
+
     /// Begins to deliver what happens outside of calls, if that has not begun.
-    pub(super) fn begin_notices(&mut self) {
+    pub(super) fn begin_notices(&self) {
         let shared = &self.shared;
-        let Some(client) = &mut self.client else { return };
+        let mut state = self.state();
+        let has_session = state.session;
+        let Some(client) = &mut state.client else { return };
         if client.notices.is_some() {
             return;
         }
-        let session = self.session.map(|_| notices::Session {
+        let session = has_session.map(|_| notices::Session {
             outbox: shared.outbox.clone(),
             questions: Arc::clone(&shared.questions),
             level: Arc::clone(&shared.level),
@@ -208,13 +291,12 @@ impl Connection {
             return;
         }
         let error = codes::invalid(&format!("the message is over {limit} bytes"));
-        self.shared.outbox.push(frame::response(id.as_ref(), Err(&error))).await;
+        self.shared.outbox.refuse(id.as_ref(), &error).await;
     }
-}
 
-/// Answers a request that never got under way.
-pub(super) async fn answer(reply: Reply, id: &Id, outcome: &Outcome) {
-    reply.send(frame::response(Some(id), outcome.as_ref())).await;
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Returns the result that says nothing.

@@ -1,14 +1,17 @@
 //! Fits a result of either era to the era of its caller; everything else in it stays as it came.
 
+use crate::downstream::content;
 use crate::downstream::greeting;
 use crate::wire::Raw;
+use crate::wire::era::Revision;
 use crate::wire::meta;
 use crate::wire::method;
 
-/// Takes out what only the modern era has at the top of a result.
+/// Takes out what only the modern era has, and says in older words what `revision` lacks.
 ///
 /// `_meta` stays: legacy clients carry unknown keys of it along.
-pub(super) fn legacy(result: Raw) -> Raw {
+pub(super) fn legacy(result: Raw, revision: Revision, method: &str) -> Raw {
+    let result = content::fit(result, revision, method);
     // Only a modern upstream writes `resultType`; most results are spared the reading.
     if !result.get().contains("\"resultType\"") {
         return result;
@@ -17,7 +20,8 @@ pub(super) fn legacy(result: Raw) -> Raw {
     if object.get("resultType").is_none() {
         return result;
     }
-    object.edit().remove("resultType").remove("ttlMs").remove("cacheScope").apply()
+    let result = object.edit().remove("resultType").remove("ttlMs").remove("cacheScope").apply();
+    if method == method::TOOLS_CALL { content::object_structure(result) } else { result }
 }
 
 /// Adds what the modern era requires of a result and a legacy upstream does not give.
@@ -36,6 +40,15 @@ pub(super) fn modern(result: Raw, method: &str) -> Raw {
         }
     }
     signed(edit.apply())
+}
+
+/// Takes back what a result says on how long it may be kept, if it says so.
+pub(super) fn uncacheable(result: Raw) -> Raw {
+    let Ok(object) = result.object() else { return result };
+    if object.get("ttlMs").is_none() && object.get("cacheScope").is_none() {
+        return result;
+    }
+    object.edit().set("ttlMs", "0").set("cacheScope", "\"private\"").apply()
 }
 
 /// Adds which server wrote a result, unless it says so already.

@@ -43,7 +43,12 @@ pub(super) struct Flight {
 impl Flights {
     /// Admits at most `limit` requests at a time.
     pub(super) fn new(limit: usize) -> Self {
-        let shares = Arc::new(Semaphore::new(limit));
+        Self::sharing(&Arc::new(Semaphore::new(limit)), limit)
+    }
+
+    /// Admits requests as long as there are `shares` left, of which there are `limit`.
+    pub(super) fn sharing(shares: &Arc<Semaphore>, limit: usize) -> Self {
+        let shares = Arc::clone(shares);
         Self { open: Mutex::default(), shares, limit, next: AtomicU64::new(0) }
     }
 

@@ -20,40 +20,40 @@ use crate::wire::method;
 
 impl Connection {
     /// Takes a request without modern `_meta`.
-    pub(super) async fn legacy(&mut self, request: Request, meta: RequestMeta, reply: Reply) {
+    pub(super) async fn legacy(&self, request: Request, meta: RequestMeta, reply: Reply) {
         let refusal = match request.method.as_str() {
-            method::PING if self.session.is_some() || self.client.is_none() => {
-                return connection::answer(reply, &request.id, &Ok(connection::empty())).await;
+            method::PING if self.session().is_some() || self.caller().is_none() => {
+                return reply.at_once(&request.id, &Ok(connection::empty())).await;
             }
-            _ if self.session.is_none() => Some(self.no_session(&request.method)),
+            _ if self.session().is_none() => Some(self.no_session(&request.method)),
             method::SET_LEVEL => self.set_level(&request).err(),
             _ => None,
         };
         if let Some(error) = refusal {
-            return connection::answer(reply, &request.id, &Err(error)).await;
+            return reply.at_once(&request.id, &Err(error)).await;
         }
         // Whoever sends requests has seen the answer to `initialize`, said so or not.
         self.begin_notices();
         self.start_legacy(request, meta, reply).await;
     }
 
-    async fn start_legacy(&mut self, request: Request, meta: RequestMeta, reply: Reply) {
+    async fn start_legacy(&self, request: Request, meta: RequestMeta, reply: Reply) {
         let shared = Arc::clone(&self.shared);
-        let Some(client) = &self.client else { return };
+        let Some(caller) = self.caller() else { return };
         let Some(share) = shared.flights.admit() else {
             let error = codes::too_many(shared.flights.limit());
-            return connection::answer(reply, &request.id, &Err(error)).await;
+            return reply.at_once(&request.id, &Err(error)).await;
         };
-        let caller = Arc::clone(&client.caller);
         let capabilities = Arc::clone(caller.capabilities());
         let wishes =
             Wishes { progress: meta.progress_token.is_some(), log_level: shared.level.raw() };
         let (exchange, way_back) = Exchange::new(caller, capabilities, wishes);
-        let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else { return };
+        let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else {
+            return reply.at_once(&request.id, &Err(codes::id_in_use())).await;
+        };
         let stream = Stream {
             flight,
             reply,
-            outbox: shared.outbox.clone(),
             progress_token: meta.progress_token,
             logs: Wanted::BySession(Arc::clone(&shared.level)),
         };
@@ -80,7 +80,7 @@ impl Connection {
     /// Why a request without modern `_meta` cannot be served before `initialize`.
     fn no_session(&self, method: &str) -> Raw {
         let version = Revision::LATEST;
-        if self.client.is_some() {
+        if self.caller().is_some() {
             let what = "`_meta` lacks `io.modelcontextprotocol/protocolVersion`";
             return codes::invalid_params(&format!("{what}, and no session is open"));
         }

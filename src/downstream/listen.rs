@@ -21,6 +21,7 @@ use crate::downstream::filter::Resource;
 use crate::downstream::fit;
 use crate::downstream::flights::Flight;
 use crate::downstream::flights::Share;
+use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outbox;
 use crate::downstream::watches::Watches;
 use crate::exchange::Exchange;
@@ -53,16 +54,16 @@ pub(super) struct Opening {
     pub(super) flight: Flight,
     /// Its part of the client's share.
     pub(super) share: Share,
-    /// Where its result goes.
+    /// Where its result goes, and everything else.
     pub(super) reply: Reply,
-    /// Where everything else goes.
-    pub(super) outbox: Outbox,
     /// Who listens.
     pub(super) caller: Arc<Caller>,
     /// What is wanted.
     pub(super) filter: Filter,
     /// Ends it: by the client, or because Conflux stops.
     pub(super) cancel: CancellationToken,
+    /// Whether its end has to be said, because other messages follow.
+    pub(super) says_end: bool,
 }
 
 #[derive(Debug)]
@@ -113,7 +114,8 @@ impl Listens {
 
     /// Opens a subscription and serves it until it ends.
     pub(super) async fn serve(self: Arc<Self>, router: Arc<Router>, opening: Opening) {
-        let Opening { flight, share, reply, outbox, caller, filter, cancel } = opening;
+        let Opening { flight, share, reply, caller, filter, cancel, says_end } = opening;
+        let outbox = reply.outbox().clone();
         let id = Id::parse(flight.id().raw().detached()).expect("it was an id before");
         let listen = Arc::new(Listen {
             id: id.clone(),
@@ -130,10 +132,12 @@ impl Listens {
         self.lock().retain(|other| !Arc::ptr_eq(other, &listen));
         let is_ours_to_end = flight.land();
         if is_ours_to_end {
-            outbox.push(frame::notification(method::CANCELLED, Some(&torn_down(&id)))).await;
+            if says_end {
+                outbox.tell(Kind::Word, method::CANCELLED, Some(&torn_down(&id))).await;
+            }
             let result = fit::signed(Raw::of(&Ended { result_type: "complete" }));
             let result = listen.marked(Some(&result));
-            reply.send(frame::response(Some(&id), Ok(&result))).await;
+            reply.answer(&id, &Ok(result)).await;
         }
         self.unwatch(&router, &caller, accepted.resources).await;
         drop(share);
@@ -223,7 +227,7 @@ impl Listen {
             }
             return;
         }
-        self.outbox.push(frame).await;
+        let _is_read = self.outbox.push(Kind::Word, frame).await;
     }
 
     /// Sends the acknowledgement, and then what happened in the meantime.
@@ -234,7 +238,7 @@ impl Listen {
         }
         let accepted = self.accepted.get_or_init(|| accepted);
         let params = self.marked(Some(&Raw::of(&Acknowledged { notifications: accepted })));
-        self.outbox.push(frame::notification(method::ACKNOWLEDGED, Some(&params))).await;
+        self.outbox.tell(Kind::Word, method::ACKNOWLEDGED, Some(&params)).await;
         loop {
             let held = self.release();
             if held.is_empty() {
@@ -243,7 +247,7 @@ impl Listen {
             for News { address, frame } in held {
                 // Of what an upstream refused, nothing is told.
                 if address.is_none_or(|address| accepted.covers(&address)) {
-                    self.outbox.push(frame).await;
+                    let _is_read = self.outbox.push(Kind::Word, frame).await;
                 }
             }
         }

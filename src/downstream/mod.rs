@@ -4,6 +4,8 @@
 //! requests that stand for themselves, and is asked by answering `input_required`. Both edges turn
 //! a request into an exchange and empty its way back. Only this room picks JSON-RPC codes.
 
+/// Many clients over HTTP.
+pub mod http;
 /// The process's own stdin and stdout, as the runtime likes them.
 pub mod pipes;
 /// One client on a pair of streams, a message a line.
@@ -14,21 +16,26 @@ mod batch;
 mod call;
 mod codes;
 mod connection;
+mod content;
 mod filter;
 mod fit;
 mod flights;
 mod greeting;
 mod legacy;
 mod level;
+mod lines;
 mod listen;
 mod modern;
 mod notices;
 mod outbox;
 mod park;
+mod question;
 mod rounds;
 mod seal;
 mod watches;
 
+#[cfg(test)]
+mod park_tests;
 #[cfg(test)]
 mod tests;
 
@@ -42,15 +49,20 @@ use crate::downstream::park::Parking;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
+use crate::exchange::caller::Principal;
 use crate::exchange::caller::Reach;
 use crate::ids::CallerId;
 use crate::router::Router;
+
+/// How many exchanges of one principal may be parked.
+const PARKED_LIMIT: usize = 64;
 
 /// What every front end serves; cheap to clone.
 #[derive(Clone)]
 pub struct Service {
     router: Arc<Router>,
     callers: Callers,
+    principal: Principal,
     limits: Limits,
     opened: Arc<Opened>,
     parking: Arc<Parking>,
@@ -81,20 +93,23 @@ pub enum Error {
 }
 
 impl Service {
-    /// Makes a service that counts its clients among `callers`.
+    /// Makes a service for clients that call on behalf of `principal`, and counts them among
+    /// `callers`.
     ///
     /// `opened` is called once per client, when its capabilities are known and the answer to its
     /// first request is queued, or that request is on its way. It must not block.
     pub fn try_new(
         router: Arc<Router>,
         callers: Callers,
+        principal: Principal,
         limits: Limits,
         opened: impl Fn(&Arc<Caller>) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let parking = Parking::try_new().map_err(Error::Randomness)?;
+        let parking = Parking::try_new(PARKED_LIMIT).map_err(Error::Randomness)?;
         Ok(Self {
             router,
             callers,
+            principal,
             limits,
             opened: Arc::new(opened),
             parking: Arc::new(parking),
@@ -102,12 +117,28 @@ impl Service {
         })
     }
 
+    /// Returns the same service with another view of what there is.
+    fn looking_at(&self, router: Arc<Router>) -> Self {
+        Self { router, ..self.clone() }
+    }
+
     /// Makes a caller and counts it as present.
     fn attach(&self, capabilities: Capabilities, reach: Reach) -> Arc<Caller> {
-        let id = CallerId(self.next_caller.fetch_add(1, Ordering::Relaxed));
-        let caller = Arc::new(Caller::new(id, Arc::new(capabilities), reach));
-        self.callers.attach(&caller);
+        let caller = Arc::new(self.caller(capabilities, reach));
+        self.count(&caller);
         caller
+    }
+
+    /// Makes a caller that nobody tells anything outside of its calls.
+    fn caller(&self, capabilities: Capabilities, reach: Reach) -> Caller {
+        let id = CallerId(self.next_caller.fetch_add(1, Ordering::Relaxed));
+        Caller::new(id, Arc::new(capabilities), reach).on_behalf_of(self.principal)
+    }
+
+    /// Counts a caller as present.
+    fn count(&self, caller: &Arc<Caller>) {
+        self.callers.attach(caller);
+        self.router.audience().attach(caller);
     }
 }
 

@@ -1,14 +1,16 @@
 //! The edge to clients of 2026-07-28, whose requests stand for themselves.
 
+use std::future;
+use std::pin::pin;
 use std::sync::Arc;
 
+use tokio::select;
 use tokio_util::sync::CancellationToken;
 
 use crate::downstream::call::Reply;
 use crate::downstream::call::Stream;
 use crate::downstream::codes;
 use crate::downstream::codes::Outcome;
-use crate::downstream::connection;
 use crate::downstream::connection::Connection;
 use crate::downstream::filter::Filter;
 use crate::downstream::greeting;
@@ -46,18 +48,18 @@ struct Terms {
 
 impl Connection {
     /// Takes a request that names a revision in `_meta`.
-    pub(super) async fn modern(&mut self, request: Request, meta: &RequestMeta, reply: Reply) {
+    pub(super) async fn modern(&self, request: Request, meta: &RequestMeta, reply: Reply) {
         let checked = terms(meta).and_then(|terms| {
             let is_removed = REMOVED.contains(&request.method.as_str());
             if is_removed { Err(codes::no_such_method(&request.method)) } else { Ok(terms) }
         });
         let terms = match checked {
             Ok(terms) => terms,
-            Err(error) => return connection::answer(reply, &request.id, &Err(error)).await,
+            Err(error) => return reply.at_once(&request.id, &Err(error)).await,
         };
         let (caller, is_new) = self.modern_caller(&terms.capabilities);
         if let Err((reply, error)) = self.modern_start(&request, terms, &caller, reply).await {
-            connection::answer(reply, &request.id, &Err(error)).await;
+            reply.at_once(&request.id, &Err(error)).await;
         }
         if is_new {
             (self.shared.service.opened)(&caller);
@@ -66,7 +68,7 @@ impl Connection {
 
     /// Starts what the request asks for, or returns why it cannot be started.
     async fn modern_start(
-        &mut self,
+        &self,
         request: &Request,
         terms: Terms,
         caller: &Arc<Caller>,
@@ -74,7 +76,7 @@ impl Connection {
     ) -> Result<(), (Reply, Raw)> {
         if request.method == method::DISCOVER {
             let result = greeting::discovered(self.shared.service.router.instructions());
-            connection::answer(reply, &request.id, &Ok(result)).await;
+            reply.at_once(&request.id, &Ok(result)).await;
             return Ok(());
         }
         if request.method == method::LISTEN {
@@ -92,11 +94,15 @@ impl Connection {
     }
 
     /// Returns who sends modern requests here, and whether that was unknown before.
-    fn modern_caller(&mut self, capabilities: &Raw) -> (Arc<Caller>, bool) {
-        if let Some(client) = &self.client {
-            return (Arc::clone(&client.caller), false);
+    fn modern_caller(&self, capabilities: &Raw) -> (Arc<Caller>, bool) {
+        if let Some(caller) = self.caller() {
+            return (caller, false);
         }
-        let capabilities = Capabilities::parse(Some(capabilities.detached()));
+        let capabilities = Capabilities::parse(Some(capabilities.detached()), Revision::LATEST);
+        if let Some(passing) = &self.shared.passing {
+            let caller = self.shared.service.caller(capabilities, Reach::InCallsOnly);
+            return (Arc::new(caller.remembered_as(passing.memory)), false);
+        }
         let caller = self.attach(capabilities, Reach::InCallsOnly);
         self.begin_notices();
         (caller, true)
@@ -118,10 +124,9 @@ impl Connection {
         let capabilities = capabilities_of(caller, capabilities);
         let (exchange, way_back) = Exchange::new(Arc::clone(caller), capabilities, wishes);
         let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else {
-            return Err((reply, codes::invalid("a request with this id is in flight")));
+            return Err((reply, codes::id_in_use()));
         };
-        let outbox = shared.outbox.clone();
-        let stream = Stream { flight, reply, outbox, progress_token, logs };
+        let stream = Stream { flight, reply, progress_token, logs };
         let rounds = Rounds {
             parking: Arc::clone(&shared.service.parking),
             method: request.method.clone(),
@@ -129,10 +134,19 @@ impl Connection {
             exchange,
         };
         let router = Arc::clone(&shared.service.router);
+        let ending = shared.passing.as_ref().map(|passing| passing.ending.clone());
         shared.tasks.spawn(async move {
             let Rounds { method, params, exchange, .. } = &rounds;
             let work = router.request(method, params.as_ref(), exchange);
-            rounds.run(stream, way_back, work).await;
+            let mut running = pin!(rounds.run(stream, way_back, work));
+            select! {
+                biased;
+                () = &mut running => {}
+                () = ended(ending) => {
+                    exchange.cancelled().cancel();
+                    running.await;
+                }
+            }
             drop(share);
         });
         Ok(())
@@ -153,16 +167,15 @@ impl Connection {
             Err(problem) => return Err((reply, codes::invalid_params(&problem))),
         };
         let fingerprint = park::fingerprint(&request.method, request.params.as_ref());
-        let claim = match shared.service.parking.claim(caller.id(), &fingerprint, &state) {
+        let claim = match shared.service.parking.claim(caller.principal(), &fingerprint, &state) {
             Ok(claim) => claim,
             Err(refused) => return Err((reply, codes::invalid_params(&refused.to_string()))),
         };
         let Some(flight) = shared.flights.board(&request.id, &claim.cancel) else {
-            return Err((reply, codes::invalid("a request with this id is in flight")));
+            return Err((reply, codes::id_in_use()));
         };
         let Terms { logs, progress_token, .. } = terms;
-        let outbox = shared.outbox.clone();
-        let stream = Stream { flight, reply, outbox, progress_token, logs };
+        let stream = Stream { flight, reply, progress_token, logs };
         if let Some(stream) = claim.resume(Resume { stream, responses }) {
             let outcome: Outcome = Err(codes::invalid_params(&park::Refused::Used.to_string()));
             stream.answer(&outcome).await;
@@ -186,13 +199,34 @@ impl Connection {
         };
         let cancel: CancellationToken = shared.stopping.child_token();
         let Some(flight) = shared.flights.board(&request.id, &cancel) else {
-            return Err((reply, codes::invalid("a request with this id is in flight")));
+            return Err((reply, codes::id_in_use()));
         };
-        let (outbox, caller) = (shared.outbox.clone(), Arc::clone(caller));
-        let opening = Opening { flight, share, reply, outbox, caller, filter, cancel };
+        let caller = Arc::clone(caller);
+        let is_passing = shared.passing.is_some();
+        if is_passing {
+            self.stay(&caller);
+        }
+        // The end of a stream of its own says all.
+        let says_end = !is_passing;
+        let opening = Opening { flight, share, reply, caller, filter, cancel, says_end };
         let listens = Arc::clone(&shared.listens);
-        shared.tasks.spawn(listens.serve(Arc::clone(&shared.service.router), opening));
+        let serving = listens.serve(Arc::clone(&shared.service.router), opening);
+        let stopping = shared.stopping.clone();
+        shared.tasks.spawn(async move {
+            serving.await;
+            if is_passing {
+                stopping.cancel();
+            }
+        });
         Ok(())
+    }
+}
+
+/// Waits until everything has to end, if there is somebody to say so.
+async fn ended(ending: Option<CancellationToken>) {
+    match ending {
+        Some(ending) => ending.cancelled().await,
+        None => future::pending().await,
     }
 }
 
@@ -246,5 +280,5 @@ fn capabilities_of(caller: &Caller, declared: Raw) -> Arc<Capabilities> {
     if caller.capabilities().raw() == Some(&declared) {
         return Arc::clone(caller.capabilities());
     }
-    Arc::new(Capabilities::parse(Some(declared)))
+    Arc::new(Capabilities::parse(Some(declared), Revision::LATEST))
 }

@@ -8,13 +8,15 @@ use crate::downstream::asks::Questions;
 use crate::downstream::level::SessionLevel;
 use crate::downstream::level::Wanted;
 use crate::downstream::listen::Listens;
+use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outbox;
+use crate::downstream::question;
 use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
+use crate::exchange::caller::Capabilities;
 use crate::exchange::mailbox::ListKind;
 use crate::exchange::mailbox::Notice;
 use crate::wire::Raw;
-use crate::wire::frame;
 use crate::wire::method;
 
 /// Where the notices of one caller go.
@@ -52,7 +54,9 @@ impl Notices {
                 Notice::Log(_) | Notice::Other(..) | Notice::Ask(_) => {}
             }
             match (&self.session, notice) {
-                (Some(session), notice) => session.deliver(notice).await,
+                (Some(session), notice) => {
+                    session.deliver(notice, self.caller.capabilities()).await;
+                }
                 (None, Notice::Ask(ask)) => ask.answer(Err(Refusal::Nobody)),
                 (None, _) => {}
             }
@@ -61,7 +65,7 @@ impl Notices {
 }
 
 impl Session {
-    async fn deliver(&self, notice: Notice) {
+    async fn deliver(&self, notice: Notice, client: &Capabilities) {
         let (method, params) = match notice {
             Notice::ListChanged(kind) => (changed_method(kind), None),
             Notice::Updated(uri) => {
@@ -74,9 +78,14 @@ impl Session {
                 (method::MESSAGE, Some(params))
             }
             Notice::Other(method, params) => (method, Some(params)),
-            Notice::Ask(ask) => return self.questions.put(ask).await,
+            Notice::Ask(ask) => {
+                if let Some(ask) = question::fit(ask, client) {
+                    self.questions.put(ask, &self.outbox).await;
+                }
+                return;
+            }
         };
-        self.outbox.push(frame::notification(method, params.as_ref())).await;
+        self.outbox.tell(Kind::of(method), method, params.as_ref()).await;
     }
 }
 

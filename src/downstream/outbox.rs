@@ -1,58 +1,153 @@
-//! The one way out to a client: a bounded queue, and the task that writes it.
-
-use std::time::Duration;
+//! The one way out to a client: a bounded queue, whoever reads it.
+//!
+//! What stands in it says how it may be treated: news may be missed where nobody reads, an answer
+//! ends the request it belongs to.
 
 use bytes::Bytes;
-use tokio::io;
-use tokio::io::AsyncWrite;
-use tokio::io::AsyncWriteExt as _;
 use tokio::select;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+
+use crate::downstream::codes::Outcome;
+use crate::wire::Id;
+use crate::wire::Raw;
+use crate::wire::frame;
+use crate::wire::method;
 
 /// How many messages wait for a slow client; who has one more waits with it.
 const QUEUE_CAPACITY: usize = 64;
-/// How much is gathered into one write: a pipe's usual capacity.
-const BATCH_SIZE: usize = 64 * 1024;
-/// How long a client may read nothing before it counts as gone.
-const WRITE_LIMIT: Duration = Duration::from_mins(10);
 
-/// Where everything for one client is queued; cheap to clone.
+/// Where everything for one reader is queued; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Outbox {
-    queue: mpsc::Sender<Bytes>,
+    queue: mpsc::Sender<Item>,
     closing: CancellationToken,
 }
 
+/// The other end of an outbox.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    queue: mpsc::Receiver<Item>,
+    closing: CancellationToken,
+}
+
+/// One message on its way out.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// The message, on one line.
+    pub(super) frame: Bytes,
+    /// What it is.
+    pub(super) kind: Kind,
+}
+
+/// How a message on its way out may be treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Progress or a log message: whoever does not read may miss it.
+    News,
+    /// Anything else that comes before an answer, such as a question.
+    Word,
+    /// The last message of its request.
+    Answer(Verdict),
+}
+
+/// How a request ended, for transports that say so beside the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It has a result.
+    Done,
+    /// It was carried out, as far as that went, and failed with this JSON-RPC code.
+    Failed(i32),
+    /// It never got under way, and this JSON-RPC code says why.
+    Refused(i32),
+}
+
 impl Outbox {
-    /// Starts the task that writes to `writer`; it ends after [`Outbox::close`], or with an error.
-    pub(super) fn open<W>(writer: W, tasks: &TaskTracker) -> (Self, JoinHandle<io::Result<()>>)
-    where
-        W: AsyncWrite + Unpin + Send + 'static,
-    {
+    /// Makes a queue and the end that is read.
+    pub(super) fn channel() -> (Self, Outgoing) {
         let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
         let closing = CancellationToken::new();
-        let task = tasks.spawn(write(waiting, writer, closing.clone()));
-        (Self { queue, closing }, task)
+        (Self { queue, closing: closing.clone() }, Outgoing { queue: waiting, closing })
     }
 
-    /// Queues one message, waiting while the queue is full. A client that is gone needs none.
-    pub(super) async fn push(&self, frame: Bytes) {
-        drop(self.queue.send(on_one_line(frame)).await);
+    /// Queues one message, waiting while the queue is full. Returns whether anybody may read it.
+    pub(super) async fn push(&self, kind: Kind, frame: Bytes) -> bool {
+        let item = Item { frame: on_one_line(frame), kind };
+        self.queue.send(item).await.is_ok()
     }
 
-    /// Waits until nothing can be written any more.
+    /// Queues a notification.
+    pub(super) async fn tell(&self, kind: Kind, method: &str, params: Option<&Raw>) {
+        // A client that is gone needs none.
+        let _is_read = self.push(kind, frame::notification(method, params)).await;
+    }
+
+    /// Queues a question; returns whether anybody may read it.
+    pub(super) async fn ask(&self, id: &Id, method: &str, params: Option<&Raw>) -> bool {
+        self.push(Kind::Word, frame::request(id, method, params)).await
+    }
+
+    /// Answers a message that is no request with why it is none.
+    pub(super) async fn refuse(&self, id: Option<&Id>, error: &Raw) {
+        let verdict = Verdict::Refused(code(error));
+        let _is_read = self.push(Kind::Answer(verdict), frame::response(id, Err(error))).await;
+    }
+
+    /// Waits until nothing can be read any more.
     pub(super) async fn closed(&self) {
         self.queue.closed().await;
     }
 
-    /// Takes no more messages; those queued are still written.
+    /// Takes no more messages; those queued are still read.
     pub(super) fn close(&self) {
         self.closing.cancel();
     }
+}
+
+impl Outgoing {
+    /// Waits for the next message; nothing once the outbox is closed or forgotten, and empty.
+    /// Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<Item> {
+        loop {
+            select! {
+                biased;
+                next = self.queue.recv() => return next,
+                () = self.closing.cancelled(), if !self.queue.is_closed() => self.queue.close(),
+            }
+        }
+    }
+
+    /// Returns the next message if one is there.
+    pub(super) fn try_next(&mut self) -> Option<Item> {
+        self.queue.try_recv().ok()
+    }
+}
+
+impl Kind {
+    /// Returns how a notification with this method may be treated.
+    pub(super) fn of(method: &str) -> Self {
+        match method {
+            method::PROGRESS | method::MESSAGE => Self::News,
+            _ => Self::Word,
+        }
+    }
+}
+
+impl Verdict {
+    /// Reads how a request that was carried out ended.
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        outcome.as_ref().map_or_else(|error| Self::Failed(code(error)), |_| Self::Done)
+    }
+
+    /// Reads how a request that never got under way was answered.
+    pub(super) fn at_once(outcome: &Outcome) -> Self {
+        outcome.as_ref().map_or_else(|error| Self::Refused(code(error)), |_| Self::Done)
+    }
+}
+
+/// The code of an `error` object; nothing odd in it makes it another kind of answer.
+fn code(error: &Raw) -> i32 {
+    error.member("code").and_then(|code| code.read().ok()).unwrap_or_default()
 }
 
 /// Replaces line breaks, which in JSON are white space wherever they stand unescaped.
@@ -62,55 +157,4 @@ fn on_one_line(frame: Bytes) -> Bytes {
     }
     let is_break = |byte: u8| byte == b'\n' || byte == b'\r';
     frame.iter().map(|byte| if is_break(*byte) { b' ' } else { *byte }).collect()
-}
-
-async fn write<W: AsyncWrite + Unpin>(
-    mut waiting: mpsc::Receiver<Bytes>,
-    mut writer: W,
-    closing: CancellationToken,
-) -> io::Result<()> {
-    let mut batch = Vec::with_capacity(BATCH_SIZE);
-    loop {
-        let next = select! {
-            biased;
-            next = waiting.recv() => next,
-            () = closing.cancelled(), if !waiting.is_closed() => {
-                waiting.close();
-                continue;
-            }
-        };
-        let Some(mut frame) = next else { return Ok(()) };
-        loop {
-            if frame.len() >= BATCH_SIZE {
-                // Too large to be worth a copy.
-                write_all(&mut writer, &batch).await?;
-                batch.clear();
-                write_all(&mut writer, &frame).await?;
-            } else {
-                batch.extend_from_slice(&frame);
-            }
-            batch.push(b'\n');
-            if batch.len() >= BATCH_SIZE {
-                break;
-            }
-            match waiting.try_recv() {
-                Ok(next) => frame = next,
-                Err(_) => break,
-            }
-        }
-        write_all(&mut writer, &batch).await?;
-        batch.clear();
-        limited(writer.flush()).await?;
-    }
-}
-
-async fn write_all<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8]) -> io::Result<()> {
-    limited(writer.write_all(bytes)).await
-}
-
-async fn limited(step: impl Future<Output = io::Result<()>>) -> io::Result<()> {
-    match time::timeout(WRITE_LIMIT, step).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
-    }
 }

@@ -1,6 +1,6 @@
 //! Exchanges that wait for a modern client to come back with answers.
 //!
-//! The client carries a sealed ticket, good for one use, by one caller, with the request it
+//! The client carries a sealed ticket, good for one use, by one principal, with the request it
 //! belongs to, until it expires. What it stands for stays here: a parked exchange keeps running.
 
 use std::collections::HashMap;
@@ -19,13 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::downstream::call::Stream;
 use crate::downstream::seal::Seal;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Principal;
 use crate::ids::CallerId;
 use crate::wire::Raw;
 
 /// How long a client may take to come back with answers.
 pub(super) const EXPIRY: Duration = Duration::from_mins(10);
-/// How many exchanges of one caller may be parked.
-const PARKED_LIMIT: usize = 64;
 /// The members of a request that differ from one round to the next.
 const PER_ROUND: [&str; 3] = ["_meta", "inputResponses", "requestState"];
 
@@ -34,6 +34,7 @@ const PER_ROUND: [&str; 3] = ["_meta", "inputResponses", "requestState"];
 pub(super) struct Parking {
     seal: Seal,
     start: Instant,
+    limit: usize,
     slots: Mutex<Slots>,
 }
 
@@ -45,7 +46,9 @@ struct Slots {
 
 #[derive(Debug)]
 struct Slot {
+    /// Whose request it was.
     caller: CallerId,
+    principal: Principal,
     resume: oneshot::Sender<Resume>,
     cancel: CancellationToken,
 }
@@ -77,7 +80,9 @@ pub(super) struct Claim {
 }
 
 /// What identifies a request from round to round.
-pub(super) type Fingerprint = [u8; 32];
+pub(super) type Fingerprint = Digest;
+
+type Digest = [u8; 32];
 
 /// Why a ticket is not good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +92,7 @@ pub(super) enum Refused {
     #[error("`requestState` has expired; send the request again without it")]
     Expired,
     #[error("`requestState` belongs to another client")]
-    OtherCaller,
+    OtherPrincipal,
     #[error("`requestState` belongs to a request with another method or other parameters")]
     OtherRequest,
     #[error("`requestState` was used before, or its request has ended")]
@@ -96,32 +101,39 @@ pub(super) enum Refused {
 
 impl Parking {
     /// Makes an empty one; fails if the system has no randomness to give.
-    pub(super) fn try_new() -> Result<Self, getrandom::Error> {
-        Ok(Self { seal: Seal::try_new()?, start: Instant::now(), slots: Mutex::default() })
+    ///
+    /// Each principal may have `limit` exchanges parked.
+    pub(super) fn try_new(limit: usize) -> Result<Self, getrandom::Error> {
+        let (seal, slots) = (Seal::try_new()?, Mutex::default());
+        Ok(Self { seal, start: Instant::now(), limit, slots })
     }
 
     /// Parks an exchange that ends by `cancel`; returns the ticket for the client.
     ///
-    /// Returns nothing if the caller has too many parked.
+    /// Returns nothing if the caller's principal has too many parked.
     pub(super) fn park(
         self: &Arc<Self>,
-        caller: CallerId,
+        caller: &Caller,
         fingerprint: &Fingerprint,
         cancel: &CancellationToken,
     ) -> Option<(String, Waiting)> {
+        let principal = caller.principal();
         let (sender, resume) = oneshot::channel();
         let number = {
             let mut slots = self.lock();
-            if slots.taken.values().filter(|slot| slot.caller == caller).count() >= PARKED_LIMIT {
+            let is_same = |slot: &&Slot| slot.principal == principal;
+            if slots.taken.values().filter(is_same).count() >= self.limit {
                 return None;
             }
             slots.next += 1;
             let number = slots.next;
-            slots.taken.insert(number, Slot { caller, resume: sender, cancel: cancel.clone() });
+            let (caller, cancel) = (caller.id(), cancel.clone());
+            slots.taken.insert(number, Slot { caller, principal, resume: sender, cancel });
             number
         };
         let until = Instant::now() + EXPIRY;
-        let ticket = Ticket { number, until: self.millis(until), caller, request: *fingerprint };
+        let (until_millis, principal) = (self.millis(until), digest(principal));
+        let ticket = Ticket { number, until: until_millis, principal, request: *fingerprint };
         let state = self.seal.close(&ticket.write());
         Some((state, Waiting { parking: Arc::clone(self), number, resume, until }))
     }
@@ -129,14 +141,14 @@ impl Parking {
     /// Finds what a ticket stands for, and makes the ticket void.
     pub(super) fn claim(
         &self,
-        caller: CallerId,
+        principal: Principal,
         fingerprint: &Fingerprint,
         state: &str,
     ) -> Result<Claim, Refused> {
         let ticket = self.seal.open(state).and_then(|plain| Ticket::read(&plain));
         let ticket = ticket.ok_or(Refused::Altered)?;
-        if ticket.caller != caller {
-            return Err(Refused::OtherCaller);
+        if ticket.principal != digest(principal) {
+            return Err(Refused::OtherPrincipal);
         }
         if ticket.request != *fingerprint {
             return Err(Refused::OtherRequest);
@@ -152,6 +164,13 @@ impl Parking {
     pub(super) fn evict(&self, caller: CallerId) {
         let slots = self.lock();
         for slot in slots.taken.values().filter(|slot| slot.caller == caller) {
+            slot.cancel.cancel();
+        }
+    }
+
+    /// Ends every parked exchange.
+    pub(super) fn evict_all(&self) {
+        for slot in self.lock().taken.values() {
             slot.cancel.cancel();
         }
     }
@@ -200,42 +219,57 @@ struct Ticket {
     number: u64,
     /// In milliseconds since the parking was opened.
     until: u64,
-    caller: CallerId,
+    principal: Digest,
     request: Fingerprint,
 }
 
 impl Ticket {
     fn write(&self) -> Vec<u8> {
-        let numbers = [self.number, self.until, self.caller.0].map(u64::to_be_bytes);
-        [numbers.as_flattened(), &self.request].concat()
+        let numbers = [self.number, self.until].map(u64::to_be_bytes);
+        [numbers.as_flattened(), &self.principal, &self.request].concat()
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
         let (number, rest) = bytes.split_first_chunk()?;
         let (until, rest) = rest.split_first_chunk()?;
-        let (caller, request) = rest.split_first_chunk()?;
+        let (principal, request) = rest.split_first_chunk()?;
         Some(Self {
             number: u64::from_be_bytes(*number),
             until: u64::from_be_bytes(*until),
-            caller: CallerId(u64::from_be_bytes(*caller)),
+            principal: *principal,
             request: request.try_into().ok()?,
         })
     }
 }
 
+fn digest(principal: Principal) -> Digest {
+    Sha256::digest(principal.as_str()).into()
+}
+
 /// Returns what identifies a request from round to round: its method and its parameters.
 ///
-/// The order of keys and white space do not count; a client may write them anew each time.
+/// The order of keys and white space do not count; a client may write them anew each time. They do
+/// in parameters with more depth or larger numbers than can be understood.
 pub(super) fn fingerprint(method: &str, params: Option<&Raw>) -> Fingerprint {
-    let mut value =
-        params.and_then(|params| params.read::<serde_json::Value>().ok()).unwrap_or_default();
-    if let Some(members) = value.as_object_mut() {
-        members.retain(|key, _| !PER_ROUND.contains(&key.as_str()));
-    }
-    value.sort_all_objects();
     let mut hash = Sha256::new();
     hash.update(method.as_bytes());
     hash.update([0]);
-    hash.update(value.to_string().as_bytes());
+    match params.map(|params| (params, params.read::<serde_json::Value>())) {
+        None => {}
+        Some((_, Ok(mut value))) => {
+            if let Some(members) = value.as_object_mut() {
+                members.retain(|key, _| !PER_ROUND.contains(&key.as_str()));
+            }
+            value.sort_all_objects();
+            hash.update(value.to_string().as_bytes());
+        }
+        Some((params, Err(_))) => {
+            let object = params.object().ok();
+            let rest = object.map(|object| {
+                PER_ROUND.iter().fold(object.edit(), |edit, key| edit.remove(key)).apply()
+            });
+            hash.update(rest.as_ref().unwrap_or(params).get().as_bytes());
+        }
+    }
     hash.finalize().into()
 }

@@ -17,7 +17,6 @@ use serde::Serialize;
 use tokio::select;
 use tokio::sync::mpsc;
 
-use crate::downstream::asks;
 use crate::downstream::call;
 use crate::downstream::call::Ended;
 use crate::downstream::call::Stream;
@@ -26,6 +25,7 @@ use crate::downstream::park;
 use crate::downstream::park::Parking;
 use crate::downstream::park::Resume;
 use crate::downstream::park::Waiting;
+use crate::downstream::question;
 use crate::exchange::Back;
 use crate::exchange::Exchange;
 use crate::exchange::ask::Ask;
@@ -33,7 +33,6 @@ use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Refusal;
 use crate::router;
 use crate::wire::Raw;
-use crate::wire::era::Era;
 use crate::wire::method;
 
 /// How many questions may wait for their round.
@@ -55,7 +54,11 @@ pub(super) struct Rounds {
 /// Between which requests of the client the exchange is.
 enum Place {
     /// A request of the client waits for its answer.
-    Attached(Stream),
+    Attached {
+        stream: Stream,
+        /// Whether it is one that came back with answers.
+        is_retry: bool,
+    },
     /// The client has to come back.
     Parked { waiting: Waiting, round: Round },
 }
@@ -85,7 +88,7 @@ impl Rounds {
         let mut work = pin!(call::caught(work));
         let mut ended = None;
         let mut asks = VecDeque::new();
-        let mut place = Place::Attached(first);
+        let mut place = Place::Attached { stream: first, is_retry: false };
         loop {
             place = match self.settle(place, &mut ended, &mut asks).await {
                 Some(place) => place,
@@ -123,50 +126,56 @@ impl Rounds {
         ended: &mut Option<Ended>,
         asks: &mut VecDeque<Ask>,
     ) -> Option<Place> {
-        while let Place::Attached(stream) = place {
+        while let Place::Attached { stream, is_retry } = place {
             if let Some(ended) = ended.take() {
-                self.answer(Place::Attached(stream), ended).await;
+                self.answer(Place::Attached { stream, is_retry }, ended).await;
                 return None;
             }
-            let Some(ask) = asks.pop_front() else { return Some(Place::Attached(stream)) };
-            place = self.park(stream, Round { ask, answers: Vec::new() }).await;
+            let Some(ask) = asks.pop_front() else {
+                return Some(Place::Attached { stream, is_retry });
+            };
+            place = self.park(stream, is_retry, Round { ask, answers: Vec::new() }).await;
         }
         Some(place)
     }
 
     async fn answer(&self, place: Place, ended: Ended) {
-        let stream = match place {
-            Place::Attached(stream) => Some(stream),
-            Place::Parked { mut waiting, .. } => waiting.late().map(|resume| resume.stream),
+        let (stream, is_retry) = match place {
+            Place::Attached { stream, is_retry } => (Some(stream), is_retry),
+            Place::Parked { mut waiting, .. } => (waiting.late().map(|it| it.stream), true),
         };
         // Otherwise nobody is told: the client did not come back.
-        if let Some(stream) = stream {
-            stream.answer(&call::outcome(ended, Era::Modern, &self.method)).await;
-        }
+        let Some(stream) = stream else { return };
+        let outcome = call::outcome(ended, self.exchange.capabilities(), &self.method);
+        // What depends on answers must not be kept for a request without them.
+        let outcome = if is_retry { outcome.map(fit::uncacheable) } else { outcome };
+        stream.answer(&outcome).await;
     }
 
     async fn hear(&self, place: &Place, asks: &mut VecDeque<Ask>, back: Back) {
         match (back, place) {
             (Back::Ask(ask), _) if !may_ask(&self.method) => ask.answer(Err(Refusal::Nobody)),
             (Back::Ask(ask), _) if asks.len() >= WAITING_LIMIT => ask.answer(Err(Refusal::TooMany)),
-            (Back::Ask(ask), _) => asks.push_back(ask),
-            (Back::Progress(params), Place::Attached(stream)) => stream.progress(&params).await,
-            (Back::Log(params), Place::Attached(stream)) => stream.log(&params).await,
+            (Back::Ask(ask), _) => asks.extend(question::fit(ask, self.exchange.capabilities())),
+            (Back::Progress(params), Place::Attached { stream, .. }) => {
+                stream.progress(&params).await;
+            }
+            (Back::Log(params), Place::Attached { stream, .. }) => stream.log(&params).await,
             (Back::Progress(_) | Back::Log(_), Place::Parked { .. }) => {}
         }
     }
 
     /// Ends a round: asks the client for what is missing.
-    async fn park(&self, stream: Stream, mut round: Round) -> Place {
+    async fn park(&self, stream: Stream, is_retry: bool, mut round: Round) -> Place {
         if is_withdrawn(&mut round.ask) {
-            return Place::Attached(stream);
+            return Place::Attached { stream, is_retry };
         }
         let fingerprint = park::fingerprint(&self.method, self.params.as_ref());
-        let caller = self.exchange.caller().id();
+        let caller = self.exchange.caller();
         let parked = self.parking.park(caller, &fingerprint, self.exchange.cancelled());
         let Some((state, waiting)) = parked else {
             round.ask.answer(Err(Refusal::TooMany));
-            return Place::Attached(stream);
+            return Place::Attached { stream, is_retry };
         };
         stream.answer(&Ok(fit::signed(round.required(&state)))).await;
         Place::Parked { waiting, round }
@@ -176,7 +185,7 @@ impl Rounds {
     async fn resume(&self, place: Place, resume: Resume) -> Place {
         let Place::Parked { mut round, .. } = place else {
             // Only a parked exchange can be resumed.
-            return Place::Attached(resume.stream);
+            return Place::Attached { stream: resume.stream, is_retry: true };
         };
         for (key, answer) in resume.responses {
             if round.missing().any(|(missing, _)| *missing == key) {
@@ -184,11 +193,11 @@ impl Rounds {
             }
         }
         if round.missing().next().is_some() {
-            return self.park(resume.stream, round).await;
+            return self.park(resume.stream, true, round).await;
         }
         let Round { ask, answers } = round;
         ask.answer(Ok(answers.into_iter().map(|(key, answer)| (key, Ok(answer))).collect()));
-        Place::Attached(resume.stream)
+        Place::Attached { stream: resume.stream, is_retry: true }
     }
 }
 
@@ -196,7 +205,7 @@ impl Place {
     /// Waits until the client is back; nothing if it does not come in time. Cancel safe.
     async fn resumed(&mut self) -> Option<Resume> {
         match self {
-            Self::Attached(_) => future::pending().await,
+            Self::Attached { .. } => future::pending().await,
             Self::Parked { waiting, .. } => waiting.resumed().await,
         }
     }
@@ -223,9 +232,9 @@ impl Round {
             #[serde(skip_serializing_if = "Option::is_none")]
             params: Option<Raw>,
         }
-        let question = |request| Question {
-            method: InputRequest::method(request),
-            params: asks::labelled(&self.ask.from, request),
+        let question = |request: &InputRequest| Question {
+            method: request.method(),
+            params: request.params().cloned(),
         };
         let missing = self.missing().map(|(key, request)| (key.as_str(), question(request)));
         Raw::of(&Required {

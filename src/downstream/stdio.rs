@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::downstream::Error;
 use crate::downstream::Service;
 use crate::downstream::connection::Connection;
+use crate::downstream::lines;
 use crate::downstream::outbox::Outbox;
 use crate::wire::line::Lines;
 
@@ -52,10 +53,11 @@ where
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let tasks = TaskTracker::new();
-    let (outbox, writing) = Outbox::open(writer, &TaskTracker::new());
+    let (outbox, outgoing) = Outbox::channel();
+    let writing = TaskTracker::new().spawn(lines::write(outgoing, writer));
     let lines = Lines::new(reader, service.limits.message);
-    let mut connection = Connection::new(service, outbox.clone(), tasks);
-    let end = read(&mut connection, lines, &outbox, &shutdown).await;
+    let connection = Connection::new(service, outbox.clone(), tasks);
+    let end = read(&connection, lines, &outbox, &shutdown).await;
     connection.end(&outbox).await;
     outbox.close();
     flush(writing).await;
@@ -63,7 +65,7 @@ where
 }
 
 async fn read<R: AsyncRead + Unpin>(
-    connection: &mut Connection,
+    connection: &Connection,
     mut lines: Lines<R>,
     outbox: &Outbox,
     shutdown: &CancellationToken,
@@ -107,8 +109,8 @@ impl Connection {
     }
 
     fn evict(&self) {
-        if let Some(client) = &self.client {
-            self.shared.service.parking.evict(client.caller.id());
+        if let Some(caller) = self.caller() {
+            self.shared.service.parking.evict(caller.id());
         }
     }
 }

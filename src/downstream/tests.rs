@@ -17,7 +17,6 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::catalog;
 use crate::downstream::Limits;
 use crate::downstream::Service;
 use crate::downstream::asks::Questions;
@@ -29,6 +28,8 @@ use crate::downstream::fit;
 use crate::downstream::flights::Flights;
 use crate::downstream::level::Level;
 use crate::downstream::level::Wanted;
+use crate::downstream::lines;
+use crate::downstream::outbox;
 use crate::downstream::outbox::Outbox;
 use crate::downstream::park;
 use crate::downstream::park::Parking;
@@ -48,6 +49,7 @@ use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
+use crate::exchange::caller::Principal;
 use crate::exchange::caller::Reach;
 use crate::exchange::mailbox::ListKind;
 use crate::ids::CallerId;
@@ -55,13 +57,13 @@ use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router;
 use crate::router::Router;
-use crate::router::Snapshot;
+use crate::router::World;
 use crate::upstream;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::wire::Id;
 use crate::wire::Raw;
-use crate::wire::era::Era;
+use crate::wire::era::Revision;
 use crate::wire::method;
 use indexmap::IndexMap;
 
@@ -74,6 +76,11 @@ fn raw(text: &str) -> Raw {
 
 fn id(text: &str) -> Id {
     Id::parse(raw(text)).unwrap()
+}
+
+/// A client of a revision that declared nothing.
+fn client(revision: Revision) -> Capabilities {
+    Capabilities::parse(None, revision)
 }
 
 fn files() -> UpstreamId {
@@ -97,9 +104,15 @@ impl Client {
         let opened: Arc<Mutex<Vec<Arc<Caller>>>> = Arc::default();
         let told = Arc::clone(&opened);
         let limits = Limits { message: 4000, in_flight: 4 };
-        let service = Service::try_new(router(), Callers::default(), limits, move |caller| {
-            told.lock().unwrap().push(Arc::clone(caller));
-        });
+        let service = Service::try_new(
+            router(),
+            Callers::default(),
+            Principal::Process,
+            limits,
+            move |caller| {
+                told.lock().unwrap().push(Arc::clone(caller));
+            },
+        );
         let (input, reader) = tokio::io::duplex(64 * 1024);
         let (writer, output) = tokio::io::duplex(64 * 1024);
         let shutdown = CancellationToken::new();
@@ -177,16 +190,9 @@ impl Client {
 
 /// The data plane without upstreams.
 fn router() -> Arc<Router> {
-    let rules = catalog::Rules { max_length: 50, permits: &|_, _| true, own: Vec::new() };
-    let snapshot = Snapshot {
-        generation: Generation::default(),
-        catalog: catalog::merge(&[], &rules),
-        upstreams: IndexMap::new(),
-        unlisted: Vec::new(),
-        failures: IndexMap::new(),
-        instructions: None,
-    };
-    let router = Router::new(snapshot, Callers::default(), Duration::ZERO);
+    let generation = Generation::default();
+    let world = World { generation, upstreams: IndexMap::new(), max_name_length: 50 };
+    let router = Router::new(world, &IndexMap::new(), Callers::default(), Duration::ZERO);
     router.settle(true);
     Arc::new(router)
 }
@@ -370,32 +376,42 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::of(Revision::LATEST_LEGACY)
+    }
+
+    /// With a client of this revision.
+    fn of(revision: Revision) -> Self {
         let tasks = TaskTracker::new();
         let (writer, output) = tokio::io::duplex(64 * 1024);
-        let (outbox, _writing) = Outbox::open(writer, &tasks);
+        let (outbox, outgoing) = Outbox::channel();
+        tasks.spawn(lines::write(outgoing, writer));
         let declared = r#"{"roots":{},"elicitation":{},"sampling":{}}"#;
-        let capabilities = Arc::new(Capabilities::parse(Some(raw(declared))));
+        let capabilities = Arc::new(Capabilities::parse(Some(raw(declared)), revision));
         Self {
-            questions: Arc::new(Questions::new(outbox.clone(), tasks.clone())),
+            questions: Arc::new(Questions::new(tasks.clone())),
             outbox,
             output: BufReader::new(output),
             flights: Arc::new(Flights::new(8)),
-            parking: Arc::new(Parking::try_new().unwrap()),
+            parking: Arc::new(Parking::try_new(64).unwrap()),
             caller: Arc::new(Caller::new(CallerId(7), capabilities, Reach::Anytime)),
             tasks,
         }
     }
 
     fn exchange(&self) -> (Exchange, mpsc::Receiver<Back>) {
-        let capabilities = Arc::clone(self.caller.capabilities());
+        self.exchange_in(self.caller.capabilities().revision())
+    }
+
+    fn exchange_in(&self, revision: Revision) -> (Exchange, mpsc::Receiver<Back>) {
+        let declared = self.caller.capabilities().raw().cloned();
+        let capabilities = Arc::new(Capabilities::parse(declared, revision));
         Exchange::new(Arc::clone(&self.caller), capabilities, Wishes::default())
     }
 
     fn stream(&self, name: &str, cancel: &CancellationToken) -> Stream {
         Stream {
             flight: self.flights.board(&id(name), cancel).unwrap(),
-            reply: Reply::Line(self.outbox.clone()),
-            outbox: self.outbox.clone(),
+            reply: Reply::to(&self.outbox),
             progress_token: Some(raw(&format!("{name}.0"))),
             logs: Wanted::From(Level::Warning),
         }
@@ -421,7 +437,7 @@ impl Bench {
     where
         F: Future<Output = Result<Raw, router::Error>> + Send + 'static,
     {
-        let (exchange, way_back) = self.exchange();
+        let (exchange, way_back) = self.exchange_in(Revision::LATEST);
         let cancel = exchange.cancelled().clone();
         let stream = self.stream("1", &cancel);
         let work = work(exchange.clone());
@@ -444,7 +460,7 @@ impl Bench {
         responses: &[(&str, &str)],
     ) -> Result<(), Refused> {
         let fingerprint = park::fingerprint(method::TOOLS_CALL, Some(&raw(params)));
-        let claim = self.parking.claim(self.caller.id(), &fingerprint, state)?;
+        let claim = self.parking.claim(self.caller.principal(), &fingerprint, state)?;
         let stream = self.stream(name, &claim.cancel);
         let response = |(key, text): &(&str, &str)| ((*key).to_owned(), raw(text));
         let responses = responses.iter().map(response).collect();
@@ -649,7 +665,7 @@ async fn a_modern_client_is_asked_by_rounds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ticket_is_good_for_one_use_by_its_caller_with_its_request() {
+async fn a_ticket_is_good_for_one_use_by_its_principal_with_its_request() {
     let mut bench = Bench::new();
     let params = r#"{"name":"t","arguments":{"a":1}}"#;
     bench.rounds(params, |exchange| async move { Ok(told(&ask(&exchange, &["a"]).await)) });
@@ -657,15 +673,16 @@ async fn a_ticket_is_good_for_one_use_by_its_caller_with_its_request() {
     let other = r#"{"name":"t","arguments":{"a":2}}"#;
     assert_eq!(bench.come_back("2", other, &state, &[]), Err(Refused::OtherRequest));
     let fingerprint = park::fingerprint(method::TOOLS_CALL, Some(&raw(params)));
-    let refused = bench.parking.claim(CallerId(8), &fingerprint, &state);
-    assert_eq!(refused.unwrap_err(), Refused::OtherCaller);
+    let refused = bench.parking.claim(Principal::Anonymous, &fingerprint, &state);
+    assert_eq!(refused.unwrap_err(), Refused::OtherPrincipal);
     for index in 0..state.len() {
         let mut altered = state.clone().into_bytes();
         altered[index] = if altered[index] == b'A' { b'B' } else { b'A' };
         let altered = String::from_utf8(altered).unwrap();
         assert_eq!(bench.come_back("2", params, &altered, &[]), Err(Refused::Altered), "{index}");
     }
-    let another = Parking::try_new().unwrap().claim(bench.caller.id(), &fingerprint, &state);
+    let another =
+        Parking::try_new(64).unwrap().claim(bench.caller.principal(), &fingerprint, &state);
     assert_eq!(another.unwrap_err(), Refused::Altered, "keys differ");
     bench.come_back("2", params, &state, &[("a", "1")]).unwrap();
     assert_eq!(bench.come_back("3", params, &state, &[("a", "1")]), Err(Refused::Used));
@@ -714,12 +731,16 @@ async fn a_client_can_have_only_so_many_exchanges_parked() {
     let bench = Bench::new();
     let cancel = CancellationToken::new();
     let fingerprint = park::fingerprint("m", None);
-    let park = |caller| bench.parking.park(CallerId(caller), &fingerprint, &cancel);
-    let parked: Vec<_> = std::iter::from_fn(|| park(1)).take(1000).collect();
+    let caller = |principal| {
+        let caller = Caller::new(CallerId(1), Arc::default(), Reach::InCallsOnly);
+        caller.on_behalf_of(principal)
+    };
+    let park = |principal| bench.parking.park(&caller(principal), &fingerprint, &cancel);
+    let parked: Vec<_> = std::iter::from_fn(|| park(Principal::Anonymous)).take(1000).collect();
     assert_eq!(parked.len(), 64);
-    assert!(park(2).is_some(), "others are not concerned");
+    assert!(park(Principal::Process).is_some(), "others are not concerned");
     drop(parked);
-    assert!(park(1).is_some());
+    assert!(park(Principal::Anonymous).is_some());
 }
 
 // Words.
@@ -738,7 +759,7 @@ fn failure(kind: Kind, executed: Executed) -> router::Error {
 #[test]
 fn a_failed_upstream_is_a_tool_result_or_an_error() {
     let error = failure(Kind::Exited, Executed::No);
-    let tool = codes::outcome(&error, Era::Legacy, method::TOOLS_CALL).unwrap();
+    let tool = codes::outcome(&error, &client(Revision::V2025_11_25), method::TOOLS_CALL).unwrap();
     let text = concat!(
         r"`github` exited before it was ready: exit status 1.",
         r"\n\nstderr:\n  Error: no token\n    at main\n\nWhat to do: ",
@@ -749,22 +770,91 @@ fn a_failed_upstream_is_a_tool_result_or_an_error() {
     let expected =
         format!(r#"{{"content":[{{"type":"text","text":"{text}"}}],"isError":true,{meta}}}"#);
     assert_eq!(tool.get(), expected);
-    let other = codes::outcome(&error, Era::Modern, method::PROMPTS_GET).unwrap_err();
+    let other = codes::outcome(&error, &client(Revision::LATEST), method::PROMPTS_GET).unwrap_err();
     let expected = format!(r#"{{"code":-32603,"message":"{text}","data":{data}}}"#);
     assert_eq!(other.get(), expected);
     let unknown = failure(Kind::ConnectionLost, Executed::Unknown);
-    let tool = codes::outcome(&unknown, Era::Modern, method::TOOLS_CALL).unwrap();
+    let tool = codes::outcome(&unknown, &client(Revision::LATEST), method::TOOLS_CALL).unwrap();
     assert!(tool.get().contains("The request may have been carried out."));
     assert!(tool.get().contains(r#""executed":"unknown""#));
+}
+
+/// What an upstream's error is to a client: a code, or `result` for a tool result in words.
+#[track_caller]
+fn check_code(code: i64, method: &str, client: &Capabilities, expected: &str) {
+    let error = format!(r#"{{"code":{code},"message":"m","data":{{"uri":"a:b"}}}}"#);
+    let said = codes::outcome(&router::Error::Answered(raw(&error)), client, method);
+    let code = said.as_ref().map_or_else(|error| error.member("code"), |_| None);
+    let told = code.map_or_else(|| "result".to_owned(), |code| code.get().to_owned());
+    assert_eq!(told, expected, "{error} in {method}");
+    assert!(said.unwrap_or_else(|error| error).get().contains('m'));
+}
+
+#[test]
+fn what_an_upstream_answers_is_said_in_the_codes_of_the_client() {
+    let url = raw(r#"{"elicitation":{"url":{}}}"#);
+    let legacy = client(Revision::V2025_06_18);
+    let visitor = Capabilities::parse(Some(url.clone()), Revision::V2025_11_25);
+    let modern = Capabilities::parse(Some(url), Revision::LATEST);
+    let (call, prompt, read) = (method::TOOLS_CALL, method::PROMPTS_GET, method::RESOURCES_READ);
+    let table = [
+        // Code, method, 2025-06-18, 2025-11-25 with visits, modern.
+        (-32700, call, ["-32700", "-32700", "-32700"]),
+        (-32600, call, ["-32600", "-32600", "-32600"]),
+        (-32601, call, ["-32601", "-32601", "-32601"]),
+        (-32602, call, ["-32602", "-32602", "-32602"]),
+        (-32602, prompt, ["-32602", "-32602", "-32602"]),
+        (-32602, read, ["-32002", "-32002", "-32602"]),
+        (-32602, method::RESOURCES_SUBSCRIBE, ["-32002", "-32002", "-32602"]),
+        (-32603, call, ["-32603", "-32603", "-32603"]),
+        (-32000, call, ["-32000", "-32000", "-32000"]),
+        (-32001, read, ["-32001", "-32001", "-32001"]),
+        (-32002, read, ["-32002", "-32002", "-32602"]),
+        (-32002, call, ["-32002", "-32002", "-32602"]),
+        (-32020, call, ["-32603", "-32603", "-32603"]),
+        (-32021, call, ["result", "result", "-32021"]),
+        (-32021, read, ["-32603", "-32603", "-32021"]),
+        (-32022, call, ["-32603", "-32603", "-32603"]),
+        (-32042, call, ["result", "-32042", "result"]),
+        (-32042, read, ["-32603", "-32042", "-32603"]),
+        (-32050, call, ["-32050", "-32050", "-32603"]),
+        (-32100, call, ["-32100", "-32100", "-32100"]),
+        (-1, call, ["-1", "-1", "-1"]),
+        (42, call, ["42", "42", "42"]),
+    ];
+    for (code, method, expected) in table {
+        for (client, expected) in [&legacy, &visitor, &modern].into_iter().zip(expected) {
+            check_code(code, method, client, expected);
+        }
+    }
+}
+
+#[test]
+fn visits_are_said_in_words_to_who_cannot_be_asked() {
+    let visit = r#"{"url":"https://a.example/x","message":"Sign in.","elicitationId":"1"}"#;
+    let error =
+        format!(r#"{{"code":-32042,"message":"first","data":{{"elicitations":[{visit}]}}}}"#);
+    let error = router::Error::Answered(raw(&error));
+    for revision in Revision::ALL {
+        let tool = codes::outcome(&error, &client(revision), method::TOOLS_CALL).unwrap();
+        let text = tool.member("content").unwrap().elements().unwrap()[0].member("text").unwrap();
+        let expected = "first\n\nBefore this is done again, these must be opened:\n\
+            - https://a.example/x Sign in.";
+        assert_eq!(text.string().unwrap(), expected);
+        assert_eq!(tool.member("isError"), Some(raw("true")));
+        let other = codes::outcome(&error, &client(revision), method::PROMPTS_GET).unwrap_err();
+        assert_eq!(other.member("message").unwrap().string().unwrap(), expected);
+        assert_eq!(other.member("code"), Some(raw("-32603")));
+    }
 }
 
 #[test]
 fn errors_have_the_codes_of_their_era() {
     #[track_caller]
     fn check(error: &router::Error, method: &str, legacy: &str, modern: &str) {
-        let said = |era| codes::outcome(error, era, method).unwrap_err();
-        assert_eq!(said(Era::Legacy).get(), legacy);
-        assert_eq!(said(Era::Modern).get(), modern);
+        let said = |revision| codes::outcome(error, &client(revision), method).unwrap_err();
+        assert_eq!(said(Revision::LATEST_LEGACY).get(), legacy);
+        assert_eq!(said(Revision::LATEST).get(), modern);
     }
     let same = |error: router::Error, text: &str| check(&error, "m", text, text);
     same(
@@ -795,18 +885,6 @@ fn errors_have_the_codes_of_their_era() {
         r#"{"message": "gone", "code": -32002, "x":1.0}"#,
         r#"{"message": "gone", "code": -32602, "x":1.0}"#,
     );
-    check(
-        &router::Error::Answered(raw(r#"{"code":-32021,"message":"needs sampling"}"#)),
-        method::TOOLS_CALL,
-        r#"{"code":-32603,"message":"needs sampling"}"#,
-        r#"{"code":-32021,"message":"needs sampling"}"#,
-    );
-    check(
-        &router::Error::Answered(raw(r#"{"code":-32042,"message":"visit"}"#)),
-        method::TOOLS_CALL,
-        r#"{"code":-32042,"message":"visit"}"#,
-        r#"{"code":-32603,"message":"visit"}"#,
-    );
     same(
         router::Error::Answered(raw(r#"{"code":-32000.0,"message":"odd"}"#)),
         r#"{"code":-32000.0,"message":"odd"}"#,
@@ -821,11 +899,14 @@ fn results_fit_the_era_of_their_caller() {
     );
     let stripped =
         r#"{"tools":[1.0],"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"up"}}}"#;
-    assert_eq!(fit::legacy(raw(modern)).get(), stripped);
+    assert_eq!(
+        fit::legacy(raw(modern), Revision::LATEST_LEGACY, method::TOOLS_LIST).get(),
+        stripped
+    );
     assert_eq!(fit::modern(raw(modern), method::TOOLS_LIST).get(), modern);
     // A legacy upstream may use these names for its own ends.
     let own = r#"{"ttlMs":1,"text":"\"resultType\""}"#;
-    assert_eq!(fit::legacy(raw(own)).get(), own);
+    assert_eq!(fit::legacy(raw(own), Revision::LATEST_LEGACY, method::TOOLS_CALL).get(), own);
     let server = format!(r#"{{"name":"conflux","version":"{}"}}"#, env!("CARGO_PKG_VERSION"));
     let meta = format!(r#""_meta":{{"io.modelcontextprotocol/serverInfo":{server}}}"#);
     assert_eq!(
@@ -877,7 +958,7 @@ async fn large_messages_and_many_small_ones_arrive_whole() {
     let sizes = [1, 70_000, 3, 65_536, 65_535, 200_000, 2];
     let sending = async {
         for size in sizes {
-            outbox.push("y".repeat(size).into()).await;
+            assert!(outbox.push(outbox::Kind::Word, "y".repeat(size).into()).await);
         }
         outbox.close();
     };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::time;
 
@@ -16,6 +17,8 @@ use crate::wire::method;
 pub enum Kind {
     /// A message of the client's model.
     Sampling,
+    /// The same, with tools the model may call (2025-11-25 and later).
+    SamplingWithTools,
     /// A form the person in front of the client fills in.
     ElicitForm,
     /// An address that person visits.
@@ -28,6 +31,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sampling => "sampling",
+            Self::SamplingWithTools => "sampling with tools",
             Self::ElicitForm => "elicitation by form",
             Self::ElicitUrl => "elicitation by URL",
             Self::Roots => "roots",
@@ -40,22 +44,45 @@ impl fmt::Display for Kind {
 pub struct InputRequest {
     kind: Kind,
     params: Option<Raw>,
+    progress: Option<mpsc::Sender<Raw>>,
 }
 
 impl InputRequest {
     /// Reads a question; nothing if `method` is none that a client answers.
     pub fn parse(method: &str, params: Option<Raw>) -> Option<Self> {
+        let member = |key| params.as_ref().and_then(|params| params.member(key));
         let kind = match method {
+            method::SAMPLE if member("tools").or_else(|| member("toolChoice")).is_some() => {
+                Kind::SamplingWithTools
+            }
             method::SAMPLE => Kind::Sampling,
             method::ROOTS => Kind::Roots,
-            method::ELICIT => {
-                let mode = params.as_ref().and_then(|params| params.member("mode"));
-                let is_url = mode.is_some_and(|mode| mode.get() == "\"url\"");
-                if is_url { Kind::ElicitUrl } else { Kind::ElicitForm }
-            }
+            // Whatever is no address is a form, said or not.
+            method::ELICIT => match member("mode") {
+                Some(mode) if mode.get() == "\"url\"" => Kind::ElicitUrl,
+                _ => Kind::ElicitForm,
+            },
             _ => return None,
         };
-        Some(Self { kind, params })
+        Some(Self { kind, params, progress: None })
+    }
+
+    /// Returns the same question with other parameters.
+    #[must_use]
+    pub fn with_params(self, params: Option<Raw>) -> Self {
+        Self { params, ..self }
+    }
+
+    /// Returns the same question of somebody who wants to hear how far its answer is: the
+    /// parameters of each progress notification go to `progress`, while there is room.
+    #[must_use]
+    pub fn reporting(self, progress: mpsc::Sender<Raw>) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
+    /// Returns where to say how far the answer is, if somebody wants to know.
+    pub fn progress(&self) -> Option<&mpsc::Sender<Raw>> {
+        self.progress.as_ref()
     }
 
     /// Returns what is asked for.
@@ -66,7 +93,7 @@ impl InputRequest {
     /// Returns the method that asks for it.
     pub fn method(&self) -> &'static str {
         match self.kind {
-            Kind::Sampling => method::SAMPLE,
+            Kind::Sampling | Kind::SamplingWithTools => method::SAMPLE,
             Kind::ElicitForm | Kind::ElicitUrl => method::ELICIT,
             Kind::Roots => method::ROOTS,
         }
@@ -117,6 +144,9 @@ pub enum Refusal {
     /// The client did not declare that it can answer this.
     #[error("the client does not support {0}")]
     Unsupported(Kind),
+    /// The client's revision has no words for this question.
+    #[error("the client cannot be asked that: {0}")]
+    Unfit(&'static str),
     /// More than one client could be meant, and nothing tells them apart.
     #[error("it is not certain which client is asked")]
     Ambiguous,

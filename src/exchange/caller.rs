@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::Weak;
 
@@ -16,37 +17,74 @@ use crate::exchange::mailbox::Mailbox;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
+use crate::wire::era::Revision;
 
-/// What a client declared that it can answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a client declared that it can answer, and the revision in whose words.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// The declaration as it came; `{}` if there was none.
     raw: Option<Raw>,
+    revision: Revision,
     answerable: Vec<ask::Kind>,
 }
 
+impl Default for Capabilities {
+    /// A client of the newest revision that can answer nothing.
+    fn default() -> Self {
+        Self::parse(None, Revision::LATEST)
+    }
+}
+
 impl Capabilities {
-    /// Reads a client's declaration.
-    pub fn parse(raw: Option<Raw>) -> Self {
-        let declared = |key: &str| raw.as_ref().and_then(|raw| raw.member(key));
+    /// Reads the declaration of a client that speaks `revision`.
+    pub fn parse(raw: Option<Raw>, revision: Revision) -> Self {
+        let declared = |path| declared(raw.as_ref(), path);
         let mut answerable = Vec::new();
-        if declared("sampling").is_some() {
+        if declared(&["sampling"]) {
             answerable.push(ask::Kind::Sampling);
         }
-        if declared("roots").is_some() {
+        if declared(&["sampling", "tools"]) {
+            answerable.push(ask::Kind::SamplingWithTools);
+        }
+        if declared(&["roots"]) {
             answerable.push(ask::Kind::Roots);
         }
-        if let Some(elicitation) = declared("elicitation") {
-            let has_url = elicitation.member("url").is_some();
-            // `{}` is what 2025-06-18 declares, and means forms alone.
-            if elicitation.member("form").is_some() || !has_url {
-                answerable.push(ask::Kind::ElicitForm);
-            }
-            if has_url {
-                answerable.push(ask::Kind::ElicitUrl);
-            }
+        // `{}` is what 2025-06-18 declares, and means forms alone.
+        let has_url = declared(&["elicitation", "url"]);
+        if declared(&["elicitation", "form"]) || (declared(&["elicitation"]) && !has_url) {
+            answerable.push(ask::Kind::ElicitForm);
         }
-        Self { raw, answerable }
+        if has_url {
+            answerable.push(ask::Kind::ElicitUrl);
+        }
+        Self { raw, revision, answerable }
+    }
+
+    /// Returns the revision the client speaks.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Returns whether the client declared the capability at this path, such as `sampling`.
+    pub fn declares(&self, path: &[&str]) -> bool {
+        declared(self.raw.as_ref(), path)
+    }
+
+    /// Returns whether the client can be asked for this.
+    pub fn can(&self, kind: ask::Kind) -> bool {
+        self.answerable.contains(&kind)
+    }
+
+    /// Returns what Conflux can have answered if there is a client for everything.
+    pub fn everything() -> Self {
+        Self::parse(
+            Some(Raw::of(&serde_json::json!({
+                "roots": { "listChanged": true },
+                "sampling": { "tools": {} },
+                "elicitation": { "form": {}, "url": {} },
+            }))),
+            Revision::LATEST,
+        )
     }
 
     /// Returns the declaration as it came, if there was one.
@@ -60,40 +98,103 @@ impl Capabilities {
         requests: impl IntoIterator<Item = &'a InputRequest>,
     ) -> Result<(), Refusal> {
         let mut kinds = requests.into_iter().map(InputRequest::kind);
-        match kinds.find(|kind| !self.answerable.contains(kind)) {
+        match kinds.find(|kind| !self.can(*kind)) {
             Some(kind) => Err(Refusal::Unsupported(kind)),
             None => Ok(()),
         }
     }
 }
 
+fn declared(raw: Option<&Raw>, path: &[&str]) -> bool {
+    let mut at = raw.cloned();
+    for key in path {
+        at = at.and_then(|value| value.member(key));
+    }
+    at.is_some_and(|value| !matches!(value.get(), "null" | "false"))
+}
+
 /// Whether a caller can be asked something outside of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
     /// It has a session in which requests can reach it at any time.
     Anytime,
     /// It can be asked only as part of the answer to a request of its own.
+    #[default]
     InCallsOnly,
+}
+
+/// On whose behalf a client calls: who may come back for what was begun before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Principal {
+    /// Whoever started this process and holds its pipes.
+    Process,
+    /// Anybody who can reach the HTTP front end.
+    Anonymous,
+}
+
+impl Principal {
+    /// Returns a name that no other principal has, the same in every run.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Anonymous => "anonymous",
+        }
+    }
 }
 
 /// One client behind one front end.
 #[derive(Debug)]
 pub struct Caller {
     id: CallerId,
+    principal: Principal,
+    memory: CallerId,
     capabilities: Arc<Capabilities>,
-    reach: Reach,
+    reach: Mutex<Reach>,
     mailbox: Mailbox,
 }
 
 impl Caller {
     /// Makes a caller that declared `capabilities` for as long as it is there.
     pub fn new(id: CallerId, capabilities: Arc<Capabilities>, reach: Reach) -> Self {
-        Self { id, capabilities, reach, mailbox: Mailbox::default() }
+        let (principal, mailbox) = (Principal::Process, Mailbox::default());
+        Self { id, principal, memory: id, capabilities, reach: Mutex::new(reach), mailbox }
+    }
+
+    /// Makes it one that calls on behalf of `principal`; otherwise it is this process's own.
+    #[must_use]
+    pub fn on_behalf_of(self, principal: Principal) -> Self {
+        Self { principal, ..self }
+    }
+
+    /// Lets it share with others what Conflux remembers about what it has seen.
+    #[must_use]
+    pub fn remembered_as(self, memory: CallerId) -> Self {
+        Self { memory, ..self }
     }
 
     /// Returns its number.
     pub fn id(&self) -> CallerId {
         self.id
+    }
+
+    /// Returns on whose behalf it calls.
+    pub fn principal(&self) -> Principal {
+        self.principal
+    }
+
+    /// Returns under which number is remembered what it has seen; its own, unless it comes anew
+    /// with every request.
+    pub fn memory(&self) -> CallerId {
+        self.memory
+    }
+
+    /// Says whether it can be asked something outside of calls from now on. If not, whatever
+    /// still waits for it to be asked is refused.
+    pub fn set_reach(&self, reach: Reach) {
+        *self.reach() = reach;
+        if reach == Reach::InCallsOnly {
+            self.mailbox.refuse_asks();
+        }
     }
 
     /// Returns what it declared when its session began.
@@ -112,13 +213,17 @@ impl Caller {
         from: &UpstreamId,
         requests: Vec<(String, InputRequest)>,
     ) -> Result<Answers, Refusal> {
-        if self.reach == Reach::InCallsOnly {
+        if *self.reach() == Reach::InCallsOnly {
             return Err(Refusal::Nobody);
         }
         self.capabilities.permit(requests.iter().map(|(_, request)| request))?;
         let (answer, answered) = oneshot::channel();
         self.mailbox.ask(Ask::new(from.clone(), requests, answer))?;
         ask::wait(answered).await
+    }
+
+    fn reach(&self) -> MutexGuard<'_, Reach> {
+        self.reach.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -103,6 +103,14 @@ impl Mailbox {
         outcome
     }
 
+    /// Refuses every question that waits: nobody is there to be asked any more.
+    pub fn refuse_asks(&self) {
+        let asks = std::mem::take(&mut self.lock().asks);
+        for ask in asks {
+            ask.answer(Err(Refusal::Nobody));
+        }
+    }
+
     /// Notes that the resource `uri` of `upstream` changed, if the caller wants to hear of it.
     ///
     /// `uri` may lie below the resource subscribed to.

@@ -20,10 +20,11 @@ use crate::exchange::mailbox::Notice;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
+use crate::wire::era::Revision;
 use crate::wire::method;
 
 fn capabilities(declared: &serde_json::Value) -> Capabilities {
-    Capabilities::parse(Some(Raw::of(declared)))
+    Capabilities::parse(Some(Raw::of(declared)), Revision::LATEST)
 }
 
 fn caller(number: u64, declared: &serde_json::Value, reach: Reach) -> Arc<Caller> {

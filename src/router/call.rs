@@ -12,8 +12,23 @@ use crate::router::own;
 use crate::router::snapshot::Snapshot;
 use crate::wire::Raw;
 use crate::wire::method;
+use crate::wire::mirror;
+use crate::wire::mirror::Mirror;
 
 impl Router {
+    /// Returns which arguments of a tool are mirrored into headers over HTTP; none if the tool is
+    /// not known, or if what it says about that is wrong.
+    pub fn mirrors(&self, name: &str) -> Vec<Mirror> {
+        let snapshot = self.snapshot();
+        let Some(tool) = snapshot.catalog.tool(name) else { return Vec::new() };
+        // Hardly any tool has one, and this happens for every call.
+        if !tool.definition.get().contains(mirror::ANNOTATION) {
+            return Vec::new();
+        }
+        let schema = tool.definition.member("inputSchema");
+        schema.and_then(|schema| mirror::mirrors(&schema).ok()).unwrap_or_default()
+    }
+
     pub(super) async fn call(
         &self,
         params: Option<&Raw>,
@@ -46,7 +61,7 @@ impl Router {
         }
         let Some(upstream) = snapshot.expected(name).cloned() else { return Ok(snapshot) };
         tokio::select! {
-            snapshot = self.first_listing(&upstream, self.start_budget) => Ok(snapshot?),
+            snapshot = self.first_listing(&upstream, self.shared.start_budget) => Ok(snapshot?),
             () = exchange.cancelled().cancelled() => Err(Error::Cancelled),
         }
     }
@@ -78,7 +93,7 @@ impl Router {
         kind: ResultKind,
         result: &Raw,
     ) -> Raw {
-        self.mentions.note(exchange.caller().id(), upstream, kind, result);
+        self.shared.mentions.note(exchange.caller().memory(), upstream, kind, result);
         snapshot.catalog.rewrite_result(upstream, kind, result)
     }
 }

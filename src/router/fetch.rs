@@ -106,7 +106,7 @@ impl Router {
 
     fn known_owner(&self, snapshot: &Snapshot, exchange: &Exchange, uri: &str) -> Option<Owner> {
         snapshot.catalog.template_owner(uri).or_else(|| {
-            let upstream = self.mentions.who(exchange.caller().id(), uri)?;
+            let upstream = self.shared.mentions.who(exchange.caller().memory(), uri)?;
             let is_there = snapshot.upstreams.contains_key(&upstream);
             is_there.then(|| Owner { upstream, local: uri.to_owned() })
         })

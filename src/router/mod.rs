@@ -7,26 +7,43 @@
 pub mod error;
 /// What one request sees of the world.
 pub mod snapshot;
+/// What there is to be seen.
+pub mod world;
 
 mod call;
 mod fetch;
+mod instructions;
 mod list;
 mod mentions;
 mod own;
 mod subscribe;
+mod told;
+mod view;
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::iter;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use indexmap::IndexMap;
 use tokio::sync::watch;
 use tokio::time;
 
+use crate::config;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Callers;
+use crate::exchange::mailbox::ListKind;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router::mentions::Mentions;
+use crate::router::told::Told;
+use crate::router::view::Lens;
 use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::method;
@@ -34,38 +51,120 @@ use crate::wire::method;
 pub use self::error::Error;
 pub use self::own::definitions;
 pub use self::snapshot::Snapshot;
+pub use self::view::View;
+pub use self::world::World;
 
 /// How much longer than the start budget a list waits for word from `control`.
 const SETTLE_MARGIN: Duration = Duration::from_secs(1);
 
-/// Sends each request to the upstream that owns what it names.
+/// Sends each request to the upstream that owns what it names; all that one view shows.
 #[derive(Debug)]
 pub struct Router {
+    lens: Lens,
     snapshot: ArcSwap<Snapshot>,
+    told: Mutex<Told>,
+    /// The callers that see this view.
+    audience: Callers,
+    shared: Arc<Shared>,
+    /// The views that somebody asked for; views themselves have none.
+    views: Mutex<HashMap<View, Arc<Self>>>,
+}
+
+/// What all views have in common.
+#[derive(Debug)]
+struct Shared {
+    world: ArcSwap<World>,
     published: watch::Sender<Generation>,
     /// How often somebody wanted to see a list; `control` has upstreams list when it grows.
     demand: watch::Sender<u64>,
     /// Whether every upstream has listed, failed, or used up the start budget.
     settled: watch::Sender<bool>,
     start_budget: Duration,
+    profiles: IndexMap<String, Arc<config::Profile>>,
     mentions: Mentions,
+    /// Every caller, whatever it sees.
     callers: Callers,
 }
 
 impl Router {
-    /// Makes a router over a first snapshot, in which nothing may be listed yet.
+    /// Makes a router over a first world, in which nothing may be listed yet.
     ///
     /// A list waits at most `start_budget` for upstreams that are still starting.
-    pub fn new(snapshot: Snapshot, callers: Callers, start_budget: Duration) -> Self {
-        Self {
-            published: watch::Sender::new(snapshot.generation),
-            snapshot: ArcSwap::from_pointee(snapshot),
+    pub fn new(
+        world: World,
+        profiles: &IndexMap<String, config::Profile>,
+        callers: Callers,
+        start_budget: Duration,
+    ) -> Self {
+        let profile = |(name, profile): (&String, &config::Profile)| {
+            (name.clone(), Arc::new(profile.clone()))
+        };
+        let shared = Shared {
+            published: watch::Sender::new(world.generation),
+            world: ArcSwap::from_pointee(world),
             demand: watch::Sender::new(0),
             settled: watch::Sender::new(false),
             start_budget,
+            profiles: profiles.iter().map(profile).collect(),
             mentions: Mentions::default(),
             callers,
+        };
+        Self::looking(Lens::Everything, Arc::new(shared))
+    }
+
+    fn looking(lens: Lens, shared: Arc<Shared>) -> Self {
+        let snapshot = Snapshot::of(&shared.world.load(), &lens);
+        Self {
+            told: Mutex::new(Told::of(&snapshot.catalog)),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            lens,
+            audience: Callers::default(),
+            shared,
+            views: Mutex::default(),
         }
+    }
+
+    /// Returns the router of a part of what this one sees; nothing if there is no such part.
+    pub fn view(&self, view: &View) -> Option<Arc<Self>> {
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(router) = views.get(view) {
+            return Some(Arc::clone(router));
+        }
+        let lens = match view {
+            View::Server(name) => {
+                let id = UpstreamId::new(name);
+                Lens::Server(self.shared.world.load().upstreams.contains_key(&id).then_some(id)?)
+            }
+            View::Profile(name) => Lens::Profile(Arc::clone(self.shared.profiles.get(name)?)),
+        };
+        let router = Arc::new(Self::looking(lens, Arc::clone(&self.shared)));
+        views.insert(view.clone(), Arc::clone(&router));
+        Some(router)
+    }
+
+    /// Returns every view that can be asked for, in the order of the file.
+    pub fn views(&self) -> Vec<View> {
+        let world = self.shared.world.load();
+        let servers = world.upstreams.keys().map(|id| View::Server(id.as_str().to_owned()));
+        let profiles = self.shared.profiles.keys().cloned().map(View::Profile);
+        servers.chain(profiles).collect()
+    }
+
+    /// Returns the routers of all views in use, this one first.
+    pub fn family(self: &Arc<Self>) -> Vec<Arc<Self>> {
+        let views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        iter::once(self).chain(views.values()).map(Arc::clone).collect()
+    }
+
+    /// Returns the callers that see this view; who is among them is told when its lists change.
+    pub fn audience(&self) -> &Callers {
+        &self.audience
+    }
+
+    /// Returns which lists differ from those of the last time this was asked.
+    pub fn news(&self) -> Vec<ListKind> {
+        let now = Told::of(&self.snapshot().catalog);
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).news(now)
     }
 
     /// Carries out one request and returns its raw result, in the shape of either era.
@@ -103,40 +202,49 @@ impl Router {
         }
     }
 
-    /// Returns the newest snapshot.
+    /// Returns the newest snapshot. The first request after something changed makes that of a
+    /// view, which costs as much as merging what the view shows.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.load_full()
+        let (world, known) = (self.shared.world.load(), self.snapshot.load());
+        if known.generation >= world.generation {
+            return Arc::clone(&known);
+        }
+        let fresh = Arc::new(Snapshot::of(&world, &self.lens));
+        self.snapshot.store(Arc::clone(&fresh));
+        fresh
     }
 
-    /// Makes `snapshot` the newest one; requests under way keep theirs.
-    pub fn publish(&self, snapshot: Snapshot) {
-        let generation = snapshot.generation;
-        self.snapshot.store(Arc::new(snapshot));
-        self.published.send_replace(generation);
+    /// Makes `world` the newest one; requests under way keep theirs.
+    pub fn publish(&self, world: World) {
+        // First, so that no request has to make it.
+        self.snapshot.store(Arc::new(Snapshot::of(&world, &self.lens)));
+        let generation = world.generation;
+        self.shared.world.store(Arc::new(world));
+        self.shared.published.send_replace(generation);
     }
 
     /// Says whether there is anything to wait for before a list is shown.
     pub fn settle(&self, settled: bool) {
-        self.settled.send_replace(settled);
+        self.shared.settled.send_replace(settled);
     }
 
     /// Returns whether lists are shown without waiting.
     pub fn is_settled(&self) -> bool {
-        *self.settled.borrow()
+        *self.shared.settled.borrow()
     }
 
     /// Returns what tells that somebody wants to see a list.
     pub fn demand(&self) -> watch::Receiver<u64> {
-        self.demand.subscribe()
+        self.shared.demand.subscribe()
     }
 
     /// Asks for lists, and waits until every upstream has listed or failed, or until `control`
     /// finds that the start budget is spent.
     pub async fn settled(&self) {
-        self.demand.send_modify(|count| *count += 1);
-        let mut settled = self.settled.subscribe();
+        self.shared.demand.send_modify(|count| *count += 1);
+        let mut settled = self.shared.settled.subscribe();
         // `control` keeps the budget, so that what is listed later is announced; this is a fuse.
-        let limit = self.start_budget + SETTLE_MARGIN;
+        let limit = self.shared.start_budget + SETTLE_MARGIN;
         drop(time::timeout(limit, settled.wait_for(|settled| *settled)).await);
     }
 
@@ -148,7 +256,7 @@ impl Router {
         upstream: &UpstreamId,
         limit: Duration,
     ) -> Result<Arc<Snapshot>, upstream::Error> {
-        let mut published = self.published.subscribe();
+        let mut published = self.shared.published.subscribe();
         let mut snapshot = self.snapshot();
         if let Some(handle) = snapshot.upstreams.get(upstream) {
             handle.ready().await?;

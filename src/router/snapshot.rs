@@ -2,10 +2,18 @@
 
 use indexmap::IndexMap;
 
+use crate::catalog;
 use crate::catalog::Catalog;
+use crate::catalog::Rules;
+use crate::catalog::Source;
 use crate::catalog::name;
+use crate::config;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::instructions;
+use crate::router::view::Lens;
+use crate::router::world::Known;
+use crate::router::world::World;
 use crate::upstream;
 
 /// One generation; it never changes.
@@ -15,7 +23,7 @@ pub struct Snapshot {
     pub generation: Generation,
     /// What is listed, and who owns it.
     pub catalog: Catalog,
-    /// Every upstream that is not disabled, in the order of the file.
+    /// Every upstream in view that is not disabled, in the order of the file.
     pub upstreams: IndexMap<UpstreamId, upstream::Handle>,
     /// Those that have not listed anything yet.
     pub unlisted: Vec<UpstreamId>,
@@ -23,9 +31,48 @@ pub struct Snapshot {
     pub failures: IndexMap<UpstreamId, String>,
     /// What upstreams tell a model about themselves, merged.
     pub instructions: Option<String>,
+    lens: Lens,
 }
 
 impl Snapshot {
+    /// Looks at the world. Pure, and as costly as merging everything that is seen.
+    pub(super) fn of(world: &World, lens: &Lens) -> Self {
+        let seen = || world.upstreams.iter().filter(|(id, _)| lens.shows(id));
+        let source = |(id, known): (&UpstreamId, &Known)| {
+            let config = known.handle.config();
+            let prefix = lens.prefix(config).to_owned();
+            let over_http = matches!(config.target, config::Target::Remote(_));
+            let listing = known.listing.clone()?;
+            Some(Source { upstream: id.clone(), prefix, over_http, listing })
+        };
+        let sources: Vec<_> = seen().filter_map(source).collect();
+        let permits = |id: &UpstreamId, local: &str| {
+            let known = world.upstreams.get(id);
+            known.is_some_and(|known| known.handle.config().tools.permits(local))
+        };
+        let rules = Rules {
+            max_length: world.max_name_length,
+            permits: &permits,
+            shows: &|public| lens.shows_tool(public),
+            own: lens.own_tools(),
+        };
+        let failed =
+            |(id, known): (&UpstreamId, &Known)| Some((id.clone(), known.failure.clone()?));
+        let unlisted = seen().filter(|(_, known)| known.listing.is_none());
+        Self {
+            generation: world.generation,
+            catalog: catalog::merge(&sources, &rules),
+            upstreams: seen().map(|(id, known)| (id.clone(), known.handle.clone())).collect(),
+            unlisted: unlisted.map(|(id, _)| id.clone()).collect(),
+            failures: seen().filter_map(failed).collect(),
+            instructions: instructions::merge(seen().map(|(id, known)| {
+                let prefix = lens.prefix(known.handle.config());
+                (prefix, id, known.instructions.as_deref())
+            })),
+            lens: lens.clone(),
+        }
+    }
+
     /// Returns how the upstream that owns something is reached.
     pub fn handle(&self, upstream: &UpstreamId) -> Result<&upstream::Handle, upstream::Error> {
         self.upstreams.get(upstream).ok_or_else(|| upstream::Error::stopped(upstream))
@@ -35,7 +82,7 @@ impl Snapshot {
     pub fn expected(&self, public: &str) -> Option<&UpstreamId> {
         let could_own = |id: &&UpstreamId| {
             let Some(handle) = self.upstreams.get(*id) else { return false };
-            let prefix = handle.config().prefix.as_str();
+            let prefix = self.lens.prefix(handle.config());
             prefix.is_empty() || name::prefix(public) == Some(prefix)
         };
         self.unlisted.iter().find(could_own)

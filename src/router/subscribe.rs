@@ -40,7 +40,7 @@ impl Router {
         let (_, uri) = named(params, "uri")?;
         let (snapshot, Owner { upstream, local }) = self.owner(exchange, &uri).await?;
         let was_subscribed = exchange.caller().mailbox().unsubscribe(&upstream, &local);
-        let present = self.callers.present();
+        let present = self.shared.callers.present();
         let is_wanted =
             present.iter().any(|caller| caller.mailbox().is_subscribed(&upstream, &local));
         if was_subscribed && !is_wanted {

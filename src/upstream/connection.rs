@@ -30,6 +30,7 @@ use crate::upstream::Error;
 use crate::upstream::Lists;
 use crate::upstream::call::Call;
 use crate::upstream::mirrors::Mirrors;
+use crate::upstream::visits::Visits;
 use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
@@ -82,6 +83,7 @@ struct Shared {
     tasks: TaskTracker,
     left: CancellationToken,
     closed: CancellationToken,
+    visits: Visits,
 }
 
 #[derive(Debug, Default)]
@@ -138,6 +140,7 @@ impl Connection {
             tasks: around.tasks.clone(),
             left: CancellationToken::new(),
             closed: CancellationToken::new(),
+            visits: Visits::default(),
         }))
     }
 
@@ -149,6 +152,11 @@ impl Connection {
     /// Returns whom it may tell and ask outside of calls.
     pub(super) fn callers(&self) -> &Callers {
         &self.0.callers
+    }
+
+    /// Returns which addresses its clients were asked to visit.
+    pub(super) fn visits(&self) -> &Visits {
+        &self.0.visits
     }
 
     /// Returns where its tasks are counted.

@@ -4,21 +4,29 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::exchange::ask::Answers;
 use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Kind;
 use crate::exchange::ask::Refusal;
+use crate::exchange::caller::Capabilities;
+use crate::upstream::answer;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::Meant;
 use crate::wire::Raw;
 use crate::wire::code;
+use crate::wire::era::Revision;
 use crate::wire::frame;
 use crate::wire::frame::Request;
+use crate::wire::meta;
+use crate::wire::method;
 
 /// How many questions of one upstream may be unanswered.
 const LIMIT: usize = 32;
+/// How much word on how far an answer is may wait for the upstream; what is over that is missed.
+const PROGRESS_CAPACITY: usize = 16;
 /// The key of the one question a legacy request asks.
 const KEY: &str = "question";
 
@@ -44,7 +52,7 @@ pub(super) fn begin(
     let meant = match meant {
         Ok(meant) => meant,
         Err(refusal) => {
-            connection.answer_now(&request.id, refused(kind, &refusal).as_ref());
+            connection.answer_now(&request.id, refused(kind, &refusal, None).as_ref());
             return None;
         }
     };
@@ -65,17 +73,70 @@ pub(super) fn begin(
 
 async fn ask(connection: &Connection, meant: Meant, input: InputRequest) -> Result<Raw, Raw> {
     let kind = input.kind();
+    let caller = match &meant {
+        Meant::Call { exchange, .. } => exchange.caller(),
+        Meant::Caller(caller) => caller,
+    };
+    if let Some(params) = input.params().filter(|_| kind == Kind::ElicitUrl) {
+        connection.visits().note(params, caller);
+    }
+    let (input, progress) = reporting(input);
     let questions = vec![(KEY.to_owned(), input)];
-    let answers = match meant {
+    let (answers, client) = match meant {
         Meant::Call { exchange, asking, .. } => {
             let _waits = Waits::new(asking);
-            exchange.ask(connection.upstream(), questions).await
+            let asked = exchange.ask(connection.upstream(), questions);
+            (relaying(connection, progress, asked).await, Arc::clone(exchange.capabilities()))
         }
-        Meant::Caller(caller) => caller.ask(connection.upstream(), questions).await,
+        Meant::Caller(caller) => {
+            let asked = caller.ask(connection.upstream(), questions);
+            (relaying(connection, progress, asked).await, Arc::clone(caller.capabilities()))
+        }
     };
     match answers {
-        Ok(answers) => only(answers),
-        Err(refusal) => refused(kind, &refusal),
+        Ok(answers) => only(answers).and_then(|answer| {
+            let spoken = connection.revision().unwrap_or(Revision::LATEST_LEGACY);
+            let fitted = answer::fit(kind, answer, spoken);
+            fitted.map_err(|problem| frame::error(code::INTERNAL_ERROR, problem, None))
+        }),
+        Err(refusal) => refused(kind, &refusal, Some(&client)),
+    }
+}
+
+/// What the client says on how far its answer is, and the upstream's own token for that.
+struct Reports {
+    token: Raw,
+    said: mpsc::Receiver<Raw>,
+}
+
+/// Lets the client say how far its answer is, if the upstream gave a token for that.
+fn reporting(input: InputRequest) -> (InputRequest, Option<Reports>) {
+    let meta = input.params().and_then(|params| params.member("_meta"));
+    let Some(token) = meta.and_then(|meta| meta.member(meta::PROGRESS_TOKEN)) else {
+        return (input, None);
+    };
+    let (sender, said) = mpsc::channel(PROGRESS_CAPACITY);
+    (input.reporting(sender), Some(Reports { token: token.detached(), said }))
+}
+
+/// Waits for `asked`, and meanwhile tells the upstream how far its answer is.
+async fn relaying<T>(
+    connection: &Connection,
+    reports: Option<Reports>,
+    asked: impl Future<Output = T>,
+) -> T {
+    let Some(Reports { token, mut said }) = reports else { return asked.await };
+    let mut asked = std::pin::pin!(asked);
+    loop {
+        tokio::select! {
+            biased;
+            Some(params) = said.recv() => {
+                let Ok(object) = params.object() else { continue };
+                let params = object.edit().set(meta::PROGRESS_TOKEN, token.get()).apply();
+                connection.notify(method::PROGRESS, Some(&params)).await;
+            }
+            answered = &mut asked => return answered,
+        }
     }
 }
 
@@ -84,16 +145,24 @@ fn only(answers: Answers) -> Result<Raw, Raw> {
     answer.unwrap_or_else(|| Err(frame::error(code::INTERNAL_ERROR, "no answer came", None)))
 }
 
-/// Says no in the terms of the legacy era.
+/// Says no in the terms of the legacy era, for `client` if it is known who was asked.
 ///
-/// A person who does not answer has dismissed the question; everything else is an error.
-fn refused(kind: Kind, refusal: &Refusal) -> Result<Raw, Raw> {
+/// A person who does not answer has dismissed the question; everything else is an error. One that
+/// is asked in a mode it lacks says "invalid params" (2025-11-25, elicitation, error handling).
+fn refused(kind: Kind, refusal: &Refusal, client: Option<&Capabilities>) -> Result<Raw, Raw> {
     let is_elicitation = matches!(kind, Kind::ElicitForm | Kind::ElicitUrl);
     if is_elicitation && matches!(refusal, Refusal::TimedOut(_) | Refusal::Gone) {
         return Ok(Raw::of(&serde_json::json!({ "action": "cancel" })));
     }
+    let knows_the_method = client.is_some_and(|client| match kind {
+        Kind::ElicitForm | Kind::ElicitUrl => client.declares(&["elicitation"]),
+        Kind::Sampling | Kind::SamplingWithTools => client.declares(&["sampling"]),
+        Kind::Roots => client.declares(&["roots"]),
+    });
     let code = match refusal {
+        Refusal::Unsupported(_) if knows_the_method => code::INVALID_PARAMS,
         Refusal::Unsupported(_) => code::METHOD_NOT_FOUND,
+        Refusal::Unfit(_) => code::INVALID_PARAMS,
         _ => code::INTERNAL_ERROR,
     };
     Err(frame::error(code, &refusal.to_string(), None))

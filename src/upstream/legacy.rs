@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use crate::exchange::Exchange;
+use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
 use crate::upstream::converse::converse;
+use crate::upstream::error::Executed;
+use crate::upstream::error::Kind;
+use crate::upstream::visits;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::meta;
@@ -21,8 +25,42 @@ const MODERN_KEYS: [&str; 5] = [
     meta::PROGRESS_TOKEN,
 ];
 
-/// Carries out one request of a caller.
+/// How often one request may want addresses visited first before that is taken for a loop.
+const ROUNDS: u32 = 32;
+
+/// Carries out one request of a caller, and again after it visited what had to be visited first.
 pub(super) async fn request(
+    connection: &Connection,
+    method: &str,
+    params: Option<&Raw>,
+    exchange: &Exchange,
+    limit: Duration,
+) -> Result<Raw, Fault> {
+    for _ in 0..ROUNDS {
+        let outcome = once(connection, method, params, exchange, limit).await;
+        let Err(Fault::Answered(error)) = outcome else { return outcome };
+        let Some(questions) = visits::questions(&error, method, exchange.capabilities()) else {
+            connection.visits().note_all(&error, exchange.caller());
+            return Err(Fault::Answered(error));
+        };
+        let asked = exchange.ask(connection.upstream(), questions);
+        let answers = tokio::select! {
+            answers = asked => answers,
+            () = exchange.cancelled().cancelled() => return Err(Fault::Cancelled),
+        };
+        let agreed = answers.map_err(|refusal| refusal.to_string()).and_then(|answers| {
+            visits::agreed(answers).map_err(|said| format!("the visit was answered with: {said}"))
+        });
+        if let Err(detail) = agreed {
+            let upstream = connection.upstream();
+            return Err(Error::new(upstream, Kind::InputRefused, &detail, Executed::No).into());
+        }
+    }
+    let detail = format!("it wanted visits {ROUNDS} times in a row");
+    Err(Error::new(connection.upstream(), Kind::BadAnswer, &detail, Executed::No).into())
+}
+
+async fn once(
     connection: &Connection,
     method: &str,
     params: Option<&Raw>,

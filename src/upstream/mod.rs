@@ -10,6 +10,7 @@ pub mod error;
 mod tests;
 
 mod actor;
+mod answer;
 mod backoff;
 mod call;
 mod connection;
@@ -27,6 +28,7 @@ mod session;
 mod state;
 mod transport;
 mod upkeep;
+mod visits;
 mod watch;
 
 use std::fmt;

@@ -149,7 +149,7 @@ impl Reader {
                 }
             }
             (method::ELICITATION_COMPLETE, Some(params)) => {
-                if let Ok(caller) = connection.callers().only() {
+                if let Some(caller) = connection.visits().over(&params) {
                     caller.mailbox().pass_on(method::ELICITATION_COMPLETE, params);
                 }
             }

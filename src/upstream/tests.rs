@@ -25,6 +25,7 @@ use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
+use crate::exchange::mailbox::Notice;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::upstream::Error;
@@ -44,6 +45,7 @@ use crate::upstream::reader::Reader;
 use crate::upstream::transport::pipes;
 use crate::upstream::transport::tail::Tail;
 use crate::wire::Raw;
+use crate::wire::era::Revision;
 use crate::wire::method;
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -111,7 +113,7 @@ fn world() -> World {
 }
 
 fn caller(number: u64, capabilities: &Value) -> Arc<Caller> {
-    let capabilities = Arc::new(Capabilities::parse(Some(Raw::of(capabilities))));
+    let capabilities = Arc::new(Capabilities::parse(Some(Raw::of(capabilities)), Revision::LATEST));
     Arc::new(Caller::new(CallerId(number), capabilities, Reach::Anytime))
 }
 
@@ -295,16 +297,199 @@ async fn what_the_caller_cannot_answer_is_refused_at_once() {
     let _call = call(&world, exchange);
     world.server.read().await;
     let url = json!({ "mode": "url", "url": "https://example.com", "message": "m" });
-    for (method, params) in [(method::SAMPLE, json!({})), (method::ELICIT, url)] {
+    let (not_there, in_no_such_mode) =
+        (crate::wire::code::METHOD_NOT_FOUND, crate::wire::code::INVALID_PARAMS);
+    for (method, params, code) in
+        [(method::SAMPLE, json!({}), not_there), (method::ELICIT, url, in_no_such_mode)]
+    {
         let ask = json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params });
         world.server.write(&ask).await;
         let refused = world.server.read().await;
-        assert_eq!(refused["error"]["code"], crate::wire::code::METHOD_NOT_FOUND, "{method}");
+        assert_eq!(refused["error"]["code"], code, "{method}");
     }
     world.server.write(&json!({ "jsonrpc": "2.0", "id": 8, "method": "no/such" })).await;
     assert_eq!(world.server.read().await["error"]["code"], crate::wire::code::METHOD_NOT_FOUND);
     world.server.write(&json!({ "jsonrpc": "2.0", "id": 9, "method": method::PING })).await;
     assert_eq!(world.server.read().await["result"], json!({}));
+}
+
+#[tokio::test]
+async fn how_far_an_answer_is_reaches_the_upstream_under_its_own_token() {
+    for token in [json!("mine"), json!(7)] {
+        let mut world = world();
+        let (exchange, mut back) = exchange(&caller(1, &json!({ "roots": {} })));
+        let _call = call(&world, exchange);
+        world.server.read().await;
+        let params = json!({ "_meta": { "progressToken": token } });
+        let ask = json!({ "jsonrpc": "2.0", "id": 1, "method": method::ROOTS, "params": params });
+        world.server.write(&ask).await;
+        let Some(Back::Ask(question)) = back.recv().await else { panic!("not asked") };
+        let (key, request) = question.requests[0].clone();
+        for step in 1..=3 {
+            let said = json!({ "progressToken": 99, "progress": step, "message": "m" });
+            request.progress().unwrap().try_send(Raw::of(&said)).unwrap();
+        }
+        for step in 1..=3 {
+            let told = world.server.read().await;
+            assert_eq!(told["method"], method::PROGRESS);
+            let expected = json!({ "progressToken": token, "progress": step, "message": "m" });
+            assert_eq!(told["params"], expected);
+        }
+        question.answer(Ok(vec![(key, Ok(Raw::of(&json!({ "roots": [] }))))]));
+        assert_eq!(world.server.read().await["result"]["roots"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_said_in_the_words_of_the_upstream() {
+    let text = |text: &str| json!({ "type": "text", "text": text });
+    let image = json!({ "type": "image", "data": "", "mimeType": "image/png" });
+    let said = |content: Value| json!({ "role": "assistant", "content": content, "n": 1.0 });
+    for (given, older) in [
+        (said(text("a")), Some(said(text("a")))),
+        (said(json!([text("a")])), Some(said(text("a")))),
+        (said(json!([image.clone()])), Some(said(image.clone()))),
+        (said(json!([text("a"), text("b")])), Some(said(text("ab")))),
+        (said(json!([text("a"), image])), None),
+    ] {
+        for revision in Revision::ALL.into_iter().filter(|it| *it <= Revision::LATEST_LEGACY) {
+            let mut world = world();
+            world.connection.agree(revision);
+            let (exchange, mut back) = exchange(&caller(1, &json!({ "sampling": {} })));
+            let _call = call(&world, exchange);
+            world.server.read().await;
+            world
+                .server
+                .write(&json!({ "jsonrpc": "2.0", "id": 1, "method": method::SAMPLE }))
+                .await;
+            let Some(Back::Ask(question)) = back.recv().await else { panic!("not asked") };
+            let key = question.requests[0].0.clone();
+            question.answer(Ok(vec![(key, Ok(Raw::of(&given)))]));
+            let answer = world.server.read().await;
+            let expected =
+                if revision < Revision::V2025_11_25 { older.clone() } else { Some(given.clone()) };
+            match expected {
+                Some(expected) => assert_eq!(answer["result"], expected, "{revision}"),
+                None => assert_eq!(answer["error"]["code"], -32603, "{revision}: {answer}"),
+            }
+        }
+    }
+}
+
+/// What an upstream of 2025-11-25 answers when addresses must be visited first.
+fn visits_first(ids: &[&str]) -> Value {
+    let visit = |id: &&str| {
+        let url = format!("https://example.com/{id}");
+        json!({ "mode": "url", "message": "Sign in.", "url": url, "elicitationId": id })
+    };
+    let elicitations: Vec<Value> = ids.iter().map(visit).collect();
+    json!({ "code": -32042, "message": "first", "data": { "elicitations": elicitations } })
+}
+
+/// A caller of a revision that can be asked to visit addresses.
+fn visitor(number: u64, revision: Revision) -> Arc<Caller> {
+    let declared = Raw::of(&json!({ "elicitation": { "url": {} } }));
+    let capabilities = Arc::new(Capabilities::parse(Some(declared), revision));
+    Arc::new(Caller::new(CallerId(number), capabilities, Reach::Anytime))
+}
+
+#[tokio::test]
+async fn a_call_is_repeated_after_the_visits_it_wants_first() {
+    for revision in [Revision::V2025_06_18, Revision::LATEST] {
+        let mut world = world();
+        let (exchange, mut back) = exchange(&visitor(1, revision));
+        let call = call(&world, exchange);
+        for ids in [&["a", "b"][..], &["b"]] {
+            let request = world.server.read().await;
+            assert_eq!(request["params"]["name"], "t");
+            let answer =
+                json!({ "jsonrpc": "2.0", "id": request["id"], "error": visits_first(ids) });
+            world.server.write(&answer).await;
+            let Some(Back::Ask(ask)) = back.recv().await else { panic!("not asked") };
+            let asked: Vec<_> = ask.requests.iter().map(|(_, it)| it.params().unwrap()).collect();
+            let urls: Vec<_> = asked.iter().map(|it| it.member("url").unwrap()).collect();
+            let expected = ids.iter().map(|id| Raw::of(&format!("https://example.com/{id}")));
+            assert_eq!(urls, expected.collect::<Vec<_>>());
+            let accept = || Ok(Raw::of(&json!({ "action": "accept" })));
+            let answers = ask.requests.iter().map(|(key, _)| (key.clone(), accept()));
+            let answers = answers.collect();
+            ask.answer(Ok(answers));
+        }
+        let request = world.server.read().await;
+        world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": 1 })).await;
+        assert_eq!(call.await.unwrap().unwrap().get(), "1");
+    }
+}
+
+#[tokio::test]
+async fn a_visit_that_is_declined_ends_the_call() {
+    for (answer, word) in [
+        (Ok(Raw::of(&json!({ "action": "decline" }))), "decline"),
+        (Ok(Raw::of(&json!({ "action": "cancel" }))), "cancel"),
+        (Err(Raw::of(&json!({ "code": -1, "message": "not now" }))), "not now"),
+    ] {
+        let mut world = world();
+        let (exchange, mut back) = exchange(&visitor(1, Revision::LATEST));
+        let call = call(&world, exchange);
+        let request = world.server.read().await;
+        let refusal =
+            json!({ "jsonrpc": "2.0", "id": request["id"], "error": visits_first(&["a"]) });
+        world.server.write(&refusal).await;
+        let Some(Back::Ask(ask)) = back.recv().await else { panic!("not asked") };
+        let key = ask.requests[0].0.clone();
+        ask.answer(Ok(vec![(key, answer)]));
+        let Err(Fault::Failed(error)) = call.await.unwrap() else { panic!("it must fail") };
+        assert_eq!((error.kind, error.executed), (Kind::InputRefused, Executed::No));
+        assert!(error.detail.contains(word), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_visit_is_said_to_be_over_to_the_one_client_that_was_asked() {
+    let mut world = world();
+    let (first, second) = (visitor(1, Revision::V2025_11_25), visitor(2, Revision::V2025_11_25));
+    for caller in [&first, &second] {
+        world.callers.attach(caller);
+    }
+    // One is asked in mid-call, the other gets the error, which it knows how to take.
+    let (asked, mut back) = exchange(&first);
+    let asking = call(&world, asked);
+    let request = world.server.read().await;
+    let params = visits_first(&["one"])["data"]["elicitations"][0].take();
+    let ask = json!({ "jsonrpc": "2.0", "id": 1, "method": method::ELICIT, "params": params });
+    world.server.write(&ask).await;
+    assert!(matches!(back.recv().await, Some(Back::Ask(_))));
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": 1 })).await;
+    asking.await.unwrap().unwrap();
+    let (refused, _back) = exchange(&second);
+    let refused = call(&world, refused);
+    let request = loop {
+        let message = world.server.read().await;
+        if message["method"] == method::TOOLS_CALL {
+            break message;
+        }
+    };
+    let refusal = json!({ "jsonrpc": "2.0", "id": request["id"], "error": visits_first(&["two"]) });
+    world.server.write(&refusal).await;
+    let Err(Fault::Answered(error)) = refused.await.unwrap() else { panic!("it must be passed") };
+    assert_eq!(error.read::<Value>().unwrap(), visits_first(&["two"]));
+
+    for id in ["unknown", "two", "one", "one"] {
+        let params = json!({ "elicitationId": id });
+        let method = method::ELICITATION_COMPLETE;
+        world.server.write(&json!({ "jsonrpc": "2.0", "method": method, "params": params })).await;
+    }
+    for (caller, id) in [(&first, "one"), (&second, "two")] {
+        let Notice::Other(method, params) = caller.mailbox().next().await else { panic!() };
+        assert_eq!(method, method::ELICITATION_COMPLETE);
+        assert_eq!(params.member("elicitationId").unwrap().string().unwrap(), id);
+    }
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": 9, "method": method::PING })).await;
+    world.server.read().await;
+    for caller in [&first, &second] {
+        let more = tokio::time::timeout(Duration::ZERO, caller.mailbox().next()).await;
+        assert!(more.is_err(), "told once, and nobody else: {more:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

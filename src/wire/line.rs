@@ -120,8 +120,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             dropping.skim.feed(bytes);
         }
         let (id, kind) = (dropping.skim.id().cloned(), dropping.skim.kind());
-        let known = id.is_some() && kind.is_some();
-        let report = !dropping.reported && (known || is_end);
+        let report = !dropping.reported && (dropping.skim.is_done() || is_end);
         dropping.reported |= report;
         if is_end {
             self.dropping = None;

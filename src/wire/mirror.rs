@@ -9,7 +9,13 @@ use serde_json::Value;
 use crate::wire::Raw;
 use crate::wire::header;
 
-const ANNOTATION: &str = "x-mcp-header";
+/// Where a property of a schema says which header mirrors it.
+pub const ANNOTATION: &str = "x-mcp-header";
+/// Keywords whose members are schemas under names of their own.
+const SCHEMAS_BY_NAME: [&str; 6] =
+    ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
+/// Keywords that hold data, whatever its keys are called.
+const DATA: [&str; 5] = ["const", "default", "dependentRequired", "enum", "examples"];
 /// The largest integer that every reader of JSON takes as it is, and its opposite the smallest.
 const SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
@@ -35,15 +41,24 @@ pub enum Defect {
     /// Only what is found through `properties` alone can be mirrored.
     #[error("`x-mcp-header` `{0}` stands where `properties` alone do not lead")]
     OutOfReach(String),
+    /// What the schema wants mirrored cannot be told.
+    #[error("`x-mcp-header` stands in a schema that cannot be read: {0}")]
+    Unreadable(String),
 }
 
 /// Reads which arguments the `inputSchema` of a tool wants mirrored.
 pub fn mirrors(schema: &Raw) -> Result<Vec<Mirror>, Defect> {
     // Hardly any tool has one, and lists are long.
-    if !schema.get().contains(ANNOTATION) {
+    let is_plain = schema.get().contains(ANNOTATION);
+    if !is_plain && !schema.get().contains("\\u") {
         return Ok(Vec::new());
     }
-    let Ok(Value::Object(schema)) = schema.read::<Value>() else { return Ok(Vec::new()) };
+    let schema = match schema.read::<Value>() {
+        Ok(Value::Object(schema)) => schema,
+        // Too deep, for example, or with a number that is too large.
+        Err(error) if is_plain => return Err(Defect::Unreadable(error.to_string())),
+        Ok(_) | Err(_) => return Ok(Vec::new()),
+    };
     let mut found = Vec::new();
     object(&schema, &mut Vec::new(), &mut found)?;
     let mut seen = HashSet::new();
@@ -63,27 +78,29 @@ impl Mirror {
 
     /// Returns what the header must say for these arguments, not encoded; nothing if it must be
     /// left out.
+    ///
+    /// An integer outside the safe range keeps its digits.
     pub fn value(&self, arguments: Option<&Raw>) -> Option<String> {
-        let mut at = arguments?.clone();
-        for key in &self.path {
-            at = at.member(key)?;
-        }
-        match at.get() {
-            text @ ("true" | "false") => Some(text.to_owned()),
-            text if text.starts_with('"') => at.string(),
-            text => integer(text),
-        }
+        said(&self.find(arguments)?)
     }
 
-    /// Returns whether a header's decoded value says the same as these arguments.
+    /// Returns whether a header's decoded value says the same as these arguments; numbers are
+    /// compared as numbers.
     pub fn agrees(&self, value: Option<&str>, arguments: Option<&Raw>) -> bool {
-        match (value, self.value(arguments)) {
+        let found = self.find(arguments);
+        match (value, found.as_ref().and_then(said)) {
             (None, None) => true,
             (Some(value), Some(expected)) => {
-                value == expected || integer(value).is_some_and(|value| value == expected)
+                let is_string = found.is_some_and(|found| found.get().starts_with('"'));
+                value == expected || !is_string && integer(value) == Some(expected)
             }
             (Some(_), None) | (None, Some(_)) => false,
         }
+    }
+
+    fn find(&self, arguments: Option<&Raw>) -> Option<Raw> {
+        let arguments = arguments?.clone();
+        self.path.iter().try_fold(arguments, |value, key| value.member(key))
     }
 
     fn name(&self) -> &str {
@@ -106,12 +123,9 @@ fn object(
                     path.pop();
                 }
             }
-            (ANNOTATION, value) if path.is_empty() => {
-                return Err(Defect::OutOfReach(shown(value)));
-            }
-            // Read before; and examples and defaults are data, whatever their keys are called.
-            (ANNOTATION | "const" | "default" | "enum" | "examples", _) => {}
-            (_, value) => nowhere(value)?,
+            // Read before.
+            (ANNOTATION, _) if !path.is_empty() => {}
+            (key, value) => keyword(key, value)?,
         }
     }
     Ok(())
@@ -139,23 +153,45 @@ fn property(
 /// Fails if there is an annotation anywhere in a part of a schema that must have none.
 fn nowhere(value: &Value) -> Result<(), Defect> {
     match value {
-        Value::Object(members) => members.iter().try_for_each(|(key, value)| match key.as_str() {
-            ANNOTATION => Err(Defect::OutOfReach(shown(value))),
-            _ => nowhere(value),
-        }),
+        Value::Object(members) => members.iter().try_for_each(|(key, value)| keyword(key, value)),
         Value::Array(items) => items.iter().try_for_each(nowhere),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
 }
 
-/// Reads a safe integer however it is written, and writes it in decimal digits.
-fn integer(text: &str) -> Option<String> {
-    if let Ok(number) = text.parse::<i64>() {
-        return Some(number.to_string());
+fn keyword(key: &str, value: &Value) -> Result<(), Defect> {
+    match value {
+        value if key == ANNOTATION => Err(Defect::OutOfReach(shown(value))),
+        _ if DATA.contains(&key) => Ok(()),
+        Value::Object(schemas) if SCHEMAS_BY_NAME.contains(&key) => {
+            schemas.values().try_for_each(nowhere)
+        }
+        value => nowhere(value),
     }
+}
+
+/// What a header says for a value; nothing if it is one that none can say.
+fn said(value: &Raw) -> Option<String> {
+    match value.get() {
+        text @ ("true" | "false") => Some(text.to_owned()),
+        text if text.starts_with('"') => value.string(),
+        text => integer(text),
+    }
+}
+
+/// Reads an integer however it is written, and writes it in decimal digits.
+fn integer(text: &str) -> Option<String> {
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let digits = digits.trim_start_matches('0');
+        return Some(if digits.is_empty() { "0".to_owned() } else { format!("{sign}{digits}") });
+    }
+    // With a fraction or an exponent it counts as what every reader takes it for, where that is
+    // one and the same.
     let number: f64 = text.parse().ok()?;
     let is_safe = number.fract() == 0.0 && number.abs() <= SAFE_INTEGER;
-    is_safe.then(|| format!("{number:.0}"))
+    // Adding zero takes the sign of a negative one.
+    is_safe.then(|| format!("{:.0}", number + 0.0))
 }
 
 fn is_token(name: &str) -> bool {

@@ -33,11 +33,20 @@ pub enum Kind {
 }
 
 impl Skim {
-    /// Looks at the next bytes.
+    /// Looks at the next bytes, until all is known: what was told once stays, so that it does not
+    /// depend on how the bytes are cut.
     pub fn feed(&mut self, bytes: &[u8]) {
         for byte in bytes {
+            if self.is_done() {
+                return;
+            }
             self.step(*byte);
         }
+    }
+
+    /// Returns whether both the id and the kind are known.
+    pub fn is_done(&self) -> bool {
+        self.id.is_some() && self.kind.is_some()
     }
 
     /// Returns the id, once it has passed.

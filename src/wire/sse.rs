@@ -3,16 +3,21 @@
 //! The format is the WHATWG's (HTML, section 9.2): lines of `field: value`, an empty line at the
 //! end of each event, comments that begin with a colon.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use bytes::Buf as _;
 use bytes::Bytes;
 use bytes::BytesMut;
 
 use crate::wire::Id;
 use crate::wire::skim;
 
-/// How long the name of an event, its id or any other field but `data` may be, in bytes.
+/// How long a line may be that is no `data`, in bytes: the name of an event, its id.
 const FIELD_LIMIT: usize = 8 * 1024;
+/// What a stream may begin with, and what stands before the data of an event.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+const DATA: &[u8] = b"data:";
 
 /// A comment, which keeps a quiet stream from being taken for a dead one.
 pub const KEEP_ALIVE: &[u8] = b":\n\n";
@@ -20,9 +25,11 @@ pub const KEEP_ALIVE: &[u8] = b":\n\n";
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
-    /// What kind of event it is; nothing stands for `message`.
+    /// What kind of event it is; nothing stands for `message`. One longer than a line may be is
+    /// cut.
     pub kind: Option<String>,
-    /// Where a stream can be resumed after this event.
+    /// Where a stream can be resumed after this event. One longer than a line may be, or no text,
+    /// is ignored.
     pub id: Option<String>,
     /// How long to wait before the stream is opened again.
     pub retry: Option<Duration>,
@@ -45,7 +52,10 @@ pub enum Incoming {
 }
 
 impl Event {
-    /// Writes the event. Its data must not hold line breaks.
+    /// Writes the event.
+    ///
+    /// Each line of the data becomes a field of its own, so that every kind of line break is read
+    /// back as a line feed. A name or an id that a line cannot hold is left out.
     pub fn write(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.data.len() + 64);
         let mut field = |name: &str, value: &[u8]| {
@@ -54,16 +64,19 @@ impl Event {
             out.extend_from_slice(value);
             out.push(b'\n');
         };
-        if let Some(kind) = &self.kind {
+        let fits = |text: &&String| !text.contains(['\n', '\r', '\0']);
+        if let Some(kind) = self.kind.as_ref().filter(fits) {
             field("event", kind.as_bytes());
         }
-        if let Some(id) = &self.id {
+        if let Some(id) = self.id.as_ref().filter(fits) {
             field("id", id.as_bytes());
         }
         if let Some(retry) = self.retry {
             field("retry", retry.as_millis().to_string().as_bytes());
         }
-        field("data", &self.data);
+        for line in lines(&self.data) {
+            field("data", line);
+        }
         out.push(b'\n');
         out.into()
     }
@@ -75,11 +88,12 @@ pub struct Decoder {
     limit: usize,
     /// What was fed and not looked at yet.
     input: BytesMut,
-    /// The line at hand, as far as it is known.
-    line: BytesMut,
+    place: Place,
+    /// The line at hand, unless it is `data`; at most one byte more than it may have.
+    line: Vec<u8>,
     /// The event at hand, without its data.
     event: Event,
-    data: BytesMut,
+    data: Vec<u8>,
     has_data: bool,
     dropping: Option<Dropping>,
     at_start: bool,
@@ -87,13 +101,22 @@ pub struct Decoder {
     after_return: bool,
 }
 
+/// Where in a line the stream stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In a line that is no `data`, or not yet known to be.
+    Field,
+    /// Right behind `data:`, where one space does not count.
+    DataStart,
+    /// In the data.
+    Data,
+}
+
 /// An event over the limit.
 #[derive(Debug, Default)]
 struct Dropping {
     skim: skim::Skim,
     is_reported: bool,
-    /// The line at hand is `data`, and its bytes are for the skim.
-    in_data: bool,
 }
 
 impl Decoder {
@@ -102,9 +125,10 @@ impl Decoder {
         Self {
             limit,
             input: BytesMut::new(),
-            line: BytesMut::new(),
+            place: Place::Field,
+            line: Vec::new(),
             event: Event::default(),
-            data: BytesMut::new(),
+            data: Vec::new(),
             has_data: false,
             dropping: None,
             at_start: true,
@@ -121,96 +145,136 @@ impl Decoder {
     /// or says how long to wait.
     #[expect(clippy::should_implement_trait, reason = "more may come after it returned nothing")]
     pub fn next(&mut self) -> Option<Incoming> {
-        while !self.input.is_empty() {
-            if std::mem::take(&mut self.after_return) && self.input.first() == Some(&b'\n') {
-                drop(self.input.split_to(1));
+        let mut input = std::mem::take(&mut self.input);
+        let mut incoming = None;
+        while incoming.is_none() && !input.is_empty() {
+            if std::mem::take(&mut self.after_return) && input.first() == Some(&b'\n') {
+                input.advance(1);
                 continue;
             }
-            let end = self.input.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-            let part = self.input.split_to(end.unwrap_or(self.input.len()));
-            self.extend_line(&part);
+            let end = input.iter().position(|byte| is_break(*byte));
+            let part = end.unwrap_or(input.len());
+            self.extend_line(input.get(..part).unwrap_or_default());
+            input.advance(part);
             if end.is_some() {
-                self.after_return = self.input.first() == Some(&b'\r');
-                drop(self.input.split_to(1));
-                if let Some(incoming) = self.end_line() {
-                    return Some(incoming);
-                }
-            } else if let Some(incoming) = self.report(false) {
-                return Some(incoming);
+                self.after_return = input.first() == Some(&b'\r');
+                input.advance(1);
+                incoming = self.end_line();
+            } else {
+                incoming = self.report(false);
             }
         }
-        None
+        self.input = input;
+        incoming
+    }
+
+    /// Returns how many bytes are held, used or not.
+    #[cfg(test)]
+    pub(in crate::wire) fn held(&self) -> usize {
+        self.input.capacity() + self.line.capacity() + self.data.capacity()
+    }
+
+    /// Returns how many bytes wait to be looked at.
+    #[cfg(test)]
+    pub(in crate::wire) fn waiting(&self) -> usize {
+        self.input.len()
     }
 
     fn extend_line(&mut self, part: &[u8]) {
-        if let Some(dropping) = &mut self.dropping
-            && dropping.in_data
-        {
-            dropping.skim.feed(part);
+        if self.place != Place::Field {
+            return self.extend_data(part);
+        }
+        // Once the line is this long it is known whether it is data.
+        let start = (BYTE_ORDER_MARK.len() + DATA.len()).saturating_sub(self.line.len());
+        let (start, rest) = part.split_at_checked(start).unwrap_or((part, &[]));
+        self.line.extend_from_slice(start);
+        if self.at_start && self.line.starts_with(BYTE_ORDER_MARK) {
+            self.line.drain(..BYTE_ORDER_MARK.len());
+            self.at_start = false;
+        }
+        if self.line.starts_with(DATA) {
+            let value = self.line.split_off(DATA.len());
+            self.line.clear();
+            self.start_data();
+            self.extend_data(&value);
+            return self.extend_data(rest);
+        }
+        // A comment or a field nobody knows may be as long as it likes; it is not kept.
+        let room = (FIELD_LIMIT + 1).saturating_sub(self.line.len());
+        self.line.extend_from_slice(rest.get(..room).unwrap_or(rest));
+    }
+
+    fn start_data(&mut self) {
+        if std::mem::replace(&mut self.has_data, true) {
+            self.push(b"\n");
+        }
+        self.place = Place::DataStart;
+    }
+
+    fn extend_data(&mut self, mut part: &[u8]) {
+        if part.is_empty() {
             return;
         }
-        self.line.extend_from_slice(part);
-        let is_data = self.line.starts_with(b"data:");
-        let room = if is_data { self.limit.saturating_sub(self.data.len()) } else { FIELD_LIMIT };
-        if self.dropping.is_none() && self.line.len() <= room.saturating_add(b"data: ".len()) {
-            return;
+        if self.place == Place::DataStart {
+            part = part.strip_prefix(b" ").unwrap_or(part);
+            self.place = Place::Data;
         }
-        if !is_data {
-            // A comment or a field nobody knows may be as long as it likes; it is not kept.
-            self.line.truncate(FIELD_LIMIT.min(self.line.len()));
-            return;
+        self.push(part);
+    }
+
+    /// Adds to the data of the event, or lets it go by if that is too much.
+    fn push(&mut self, part: &[u8]) {
+        if self.dropping.is_none() && self.data.len() + part.len() <= self.limit {
+            return self.data.extend_from_slice(part);
         }
         let dropping = self.dropping.get_or_insert_default();
-        dropping.skim.feed(&self.data);
-        dropping.skim.feed(value(&self.line, b"data").unwrap_or_default());
-        dropping.in_data = true;
-        self.data.clear();
-        self.line.clear();
+        if !dropping.is_reported {
+            dropping.skim.feed(&std::mem::take(&mut self.data));
+            dropping.skim.feed(part);
+        }
     }
 
     fn end_line(&mut self) -> Option<Incoming> {
-        if let Some(dropping) = &mut self.dropping
-            && std::mem::take(&mut dropping.in_data)
-        {
-            dropping.skim.feed(b"\n");
+        self.at_start = false;
+        if std::mem::replace(&mut self.place, Place::Field) != Place::Field {
             return self.report(false);
         }
-        let mut line = self.line.split();
-        if std::mem::take(&mut self.at_start) && line.starts_with(b"\xEF\xBB\xBF") {
-            drop(line.split_to(3));
-        }
-        if line.is_empty() {
+        if self.line.is_empty() {
             return self.end_event();
         }
-        if let Some(data) = value(&line, b"data") {
-            self.add_data(data);
-        } else if let Some(kind) = value(&line, b"event") {
-            self.event.kind = text(kind).filter(|kind| !kind.is_empty());
-        } else if let Some(id) = value(&line, b"id") {
-            self.event.id = text(id).filter(|id| !id.contains('\0'));
-        } else if let Some(retry) = value(&line, b"retry") {
-            let millis = text(retry).and_then(|text| text.parse().ok());
-            self.event.retry = millis.map(Duration::from_millis).or(self.event.retry);
-        }
-        None
+        let mut line = std::mem::take(&mut self.line);
+        self.read_field(&line);
+        line.clear();
+        self.line = line;
+        self.report(false)
     }
 
-    fn add_data(&mut self, data: &[u8]) {
-        if self.has_data {
-            self.data.extend_from_slice(b"\n");
-        }
-        self.data.extend_from_slice(data);
-        self.has_data = true;
-        if self.data.len() > self.limit {
-            let dropping = self.dropping.get_or_insert_default();
-            dropping.skim.feed(&self.data);
-            self.data.clear();
+    fn read_field(&mut self, line: &[u8]) {
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+        let (name, value) = line.split_at(colon);
+        let value = value.strip_prefix(b":").unwrap_or(value);
+        let value = String::from_utf8_lossy(value.strip_prefix(b" ").unwrap_or(value));
+        let is_kept = line.len() <= FIELD_LIMIT && matches!(value, Cow::Borrowed(_));
+        match name {
+            b"data" => {
+                self.start_data();
+                self.place = Place::Field;
+            }
+            b"event" => self.event.kind = Some(value.into_owned()).filter(|kind| !kind.is_empty()),
+            b"id" if is_kept && !value.contains('\0') => {
+                self.event.id = Some(value.into_owned());
+            }
+            b"retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let retry = value.parse().ok().map(Duration::from_millis);
+                self.event.retry = retry.or(self.event.retry);
+            }
+            _ => {}
         }
     }
 
     fn end_event(&mut self) -> Option<Incoming> {
         let mut event = std::mem::take(&mut self.event);
-        event.data = self.data.split().freeze();
+        event.data = std::mem::take(&mut self.data).into();
         let has_data = std::mem::take(&mut self.has_data);
         if self.dropping.is_some() {
             let report = self.report(true);
@@ -224,25 +288,26 @@ impl Decoder {
     /// Reports an event that is too long, once, as soon as enough is known of it.
     fn report(&mut self, is_end: bool) -> Option<Incoming> {
         let dropping = self.dropping.as_mut()?;
-        let (id, kind) = (dropping.skim.id().cloned(), dropping.skim.kind());
-        let is_known = id.is_some() && kind.is_some();
-        if dropping.is_reported || !(is_known || is_end) {
+        if dropping.is_reported || !(is_end || dropping.skim.is_done()) {
             return None;
         }
         dropping.is_reported = true;
-        Some(Incoming::TooLong { id, kind })
+        Some(Incoming::TooLong { id: dropping.skim.id().cloned(), kind: dropping.skim.kind() })
     }
 }
 
-/// Returns the value of the field `name`, if that is the field of this line.
-fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let rest = line.strip_prefix(name)?;
-    match rest.strip_prefix(b":") {
-        Some(value) => Some(value.strip_prefix(b" ").unwrap_or(value)),
-        None => rest.is_empty().then_some(rest),
-    }
+fn is_break(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
 }
 
-fn text(bytes: &[u8]) -> Option<String> {
-    std::str::from_utf8(bytes).ok().map(str::to_owned)
+/// The lines of a text, whichever way they end.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(end) = text.iter().position(|byte| is_break(*byte)) else { return rest.take() };
+        let (line, behind) = text.split_at_checked(end)?;
+        rest = behind.strip_prefix(b"\r\n").or_else(|| behind.get(1..));
+        Some(line)
+    })
 }

@@ -124,7 +124,8 @@ fn run(case: &Case) -> String {
     let sources: Vec<Source> = case.upstreams.iter().map(|(key, it)| source(key, it)).collect();
     let permits =
         |upstream: &UpstreamId, tool: &str| !case.deny.contains(&format!("{upstream}/{tool}"));
-    let rules = Rules { max_length: case.max_length, permits: &permits, own: raws(&case.own) };
+    let own = raws(&case.own);
+    let rules = Rules { max_length: case.max_length, permits: &permits, shows: &|_| true, own };
     let catalog = catalog::merge(&sources, &rules);
     let again = catalog::merge(&sources, &rules);
     for kind in Kind::ALL {

@@ -24,6 +24,7 @@ use conflux::config::load::Surroundings;
 use conflux::config::load::load_within;
 use conflux::config::problem::Problem;
 use conflux::config::problem::Problems;
+use conflux::ids::UpstreamId;
 use url::Url;
 
 #[test]
@@ -246,6 +247,17 @@ fn show(config: &Config) -> String {
         limits.message, limits.in_flight, limits.start_budget
     )
     .unwrap();
+    let http = &config.http;
+    if http.listen.is_some() {
+        writeln!(out, "http: {http:?}").unwrap();
+    }
+    for (name, profile) in &config.profiles {
+        let (allow, deny): (Vec<_>, Vec<_>) =
+            (profile.tools.allow().collect(), profile.tools.deny().collect());
+        let members = profile.upstreams.as_ref().map(|ids| ids.iter().map(UpstreamId::as_str));
+        let members = members.map(Iterator::collect::<Vec<_>>);
+        writeln!(out, "profile {name}: {members:?} allow {allow:?} deny {deny:?}").unwrap();
+    }
     writeln!(out, "state: {}", config.state.display()).unwrap();
     for file in &config.files {
         writeln!(out, "file: {}", file.display()).unwrap();

@@ -8,14 +8,19 @@
 )]
 #![expect(clippy::needless_pass_by_value, reason = "`json!` reads better without a reference")]
 
+mod bridge;
 mod catalog;
 mod cli;
 mod clients;
 mod config;
+mod conformance;
 mod corpus;
 mod failure;
+mod http_front;
 mod http_upstream;
+mod inspector;
 mod limits;
+mod matrix;
 mod on_demand;
 mod parity;
 mod real_http;

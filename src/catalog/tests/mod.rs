@@ -35,7 +35,8 @@ fn source(key: &str, prefix: &str, tools: &[String], resources: &[&str]) -> Sour
 }
 
 fn merge(sources: &[Source], max_length: usize) -> Catalog {
-    catalog::merge(sources, &Rules { max_length, permits: &|_, _| true, own: Vec::new() })
+    let (permits, shows) = (&|_: &_, _: &_| true, &|_: &_| true);
+    catalog::merge(sources, &Rules { max_length, permits, shows, own: Vec::new() })
 }
 
 #[track_caller]

@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use tokio::io::AsyncRead;
 use tokio::io::ReadBuf;
 
+use super::cut;
+use crate::wire::Raw;
 use crate::wire::line::Line;
 use crate::wire::line::Lines;
 use crate::wire::skim::Kind;
@@ -145,15 +147,35 @@ proptest! {
                 expected.push(text.clone());
             }
         }
-        let (mut rest, mut chunks) = (stream.as_bytes(), Vec::new());
-        for cut in cuts.iter().cycle() {
-            if rest.is_empty() {
-                break;
-            }
-            let (chunk, more) = rest.split_at((*cut).min(rest.len()));
-            chunks.push(chunk);
-            rest = more;
+        prop_assert_eq!(lines(cut(stream.as_bytes(), &cuts), 8), expected);
+    }
+
+    #[test]
+    fn any_bytes_give_the_same_lines_however_they_are_cut(
+        bytes in prop::collection::vec(prop_oneof![
+            any::<u8>(),
+            prop::sample::select(b"\n\r {}\"id,method:1".to_vec()),
+        ], 0..300),
+        cuts in prop::collection::vec(1_usize..50, 1..20),
+        limit in 0_usize..40,
+    ) {
+        let whole = lines([&bytes[..]], limit);
+        prop_assert_eq!(lines(cut(&bytes, &cuts), limit), &whole[..]);
+        let stream = String::from_utf8_lossy(&bytes).into_owned();
+        let is_long = |line: &&str| line.starts_with("too long: ");
+        for line in whole.iter().map(String::as_str).filter(|line| !is_long(line)) {
+            prop_assert!(stream.split('\n').any(|written| written == line));
         }
-        prop_assert_eq!(lines(chunks, 8), expected);
+    }
+
+    #[test]
+    fn what_is_written_in_lines_is_read_back(
+        values in prop::collection::vec(any::<String>(), 0..12),
+        cuts in prop::collection::vec(1_usize..50, 1..20),
+    ) {
+        let frame = |value: &String| Raw::of(value).get().to_owned();
+        let frames: Vec<String> = values.iter().map(frame).collect();
+        let stream = frames.join("\n") + "\n";
+        prop_assert_eq!(lines(cut(stream.as_bytes(), &cuts), 1_000_000), frames);
     }
 }

@@ -53,13 +53,25 @@ impl Gateway {
     /// Starts the program; it finds what earlier starts remembered.
     #[track_caller]
     pub(crate) fn start(&self) -> Client {
+        Client::spawn(&mut self.command())
+    }
+
+    /// How the program is started.
+    pub(crate) fn command(&self) -> Command {
         let config = self.write("gateway.yaml", &self.config.to_string());
         let mut command = Command::new(PROGRAM);
         command.arg("serve").arg("--config").arg(config);
         command.current_dir(self.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap());
         command.env("HOME", self.path()).env("CONFLUX_STATE", self.path().join("state"));
-        Client::spawn(&mut command)
+        command
+    }
+
+    /// The program on this configuration, for a client that starts it itself.
+    pub(crate) fn program(&self) -> Program {
+        let config = self.write("gateway.yaml", &self.config.to_string());
+        let state = self.path().join("state");
+        Program::new(PROGRAM).args(&["serve", "--config"]).arg(config).env("CONFLUX_STATE", state)
     }
 
     /// Writes a file next to the configuration.

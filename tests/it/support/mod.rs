@@ -1,7 +1,12 @@
 //! What the end-to-end tests stand on: peers, processes, comparisons.
 
+pub(crate) mod conformance;
 pub(crate) mod gateway;
+pub(crate) mod http;
 pub(crate) mod inventory;
+pub(crate) mod matrix;
+pub(crate) mod matrix_page;
+pub(crate) mod matrix_programs;
 pub(crate) mod parity;
 pub(crate) mod programs;
 pub(crate) mod raw;

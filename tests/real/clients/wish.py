@@ -6,6 +6,8 @@ import sys
 
 MODE = sys.argv[1]
 WISH = json.loads(sys.argv[2])
+TRANSPORT, REVISION = WISH.get("transport", "stdio"), WISH.get("revision")
+# The command is the address of the server when the transport is not stdio.
 COMMAND, ARGS = sys.argv[3], sys.argv[4:]
 ENV = dict(os.environ)
 
@@ -94,8 +96,10 @@ def callbacks(types):
         content = types.TextContent(type="text", text="hello")
         return types.CreateMessageResult(role="assistant", content=content, model="none")
 
-    async def elicitation(_context, _params):
+    async def elicitation(_context, params):
         REPORT["asked"].append("elicitation/create")
+        if params.mode == "url":
+            return types.ElicitResult(action="accept")
         return types.ElicitResult(action="accept", content={"name": "Ada"})
 
     async def roots(_context):

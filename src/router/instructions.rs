@@ -10,13 +10,13 @@ const LIMIT: usize = 32 * 1024;
 /// Puts the texts together, each under the name of its upstream; nothing if nobody has one.
 ///
 /// Texts speak of tools by the names their upstream gave, so the prefix is said first.
-pub(super) fn merge(
-    texts: impl Iterator<Item = (String, UpstreamId, Option<String>)>,
+pub(super) fn merge<'a>(
+    texts: impl Iterator<Item = (&'a str, &'a UpstreamId, Option<&'a str>)>,
 ) -> Option<String> {
     let mut whole = String::new();
     for (prefix, upstream, text) in texts {
         let Some(text) = text.filter(|text| !text.trim().is_empty()) else { continue };
-        let names = match prefix.as_str() {
+        let names = match prefix {
             "" => String::new(),
             prefix => format!(" (its tools and prompts begin with `{prefix}__`)"),
         };

@@ -5,9 +5,9 @@ use crate::catalog::Kind;
 use crate::exchange::mailbox::ListKind;
 use crate::wire::Raw;
 
-/// The lists callers were last told of.
+/// The lists the callers of one view were last told of.
 #[derive(Debug, Default)]
-pub(super) struct Announced {
+pub(super) struct Told {
     lists: Vec<Raw>,
 }
 
@@ -19,20 +19,21 @@ const LISTS: [(Kind, ListKind); 4] = [
     (Kind::Templates, ListKind::Resources),
 ];
 
-impl Announced {
+impl Told {
     /// The lists of `catalog`.
     pub(super) fn of(catalog: &Catalog) -> Self {
         Self { lists: LISTS.iter().map(|(kind, _)| catalog.list(*kind).clone()).collect() }
     }
 
-    /// Returns which notifications `now` is worth.
-    pub(super) fn differs(&self, now: &Self) -> Vec<ListKind> {
+    /// Returns which notifications `now` is worth, and keeps it.
+    pub(super) fn news(&mut self, now: Self) -> Vec<ListKind> {
         let mut kinds = Vec::new();
         for (index, (_, kind)) in LISTS.iter().enumerate() {
             if self.lists.get(index) != now.lists.get(index) && !kinds.contains(kind) {
                 kinds.push(*kind);
             }
         }
+        *self = now;
         kinds
     }
 }

@@ -1,0 +1,128 @@
+//! The checks of what is said about clients over HTTP.
+
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Http;
+use crate::config::HttpLimits;
+use crate::config::Tls;
+use crate::config::file;
+use crate::config::problem::KeyPath;
+use crate::config::problem::Problem;
+use crate::config::validate::Check;
+
+const SESSION_IDLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(720);
+const REQUEST_TIME: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
+
+impl Check<'_> {
+    /// Checks what is said about clients over HTTP.
+    pub(super) fn http(&mut self, written: &file::Http) -> Http {
+        let path = KeyPath::of(&["http"]);
+        let listen = self.listen(written, &path.key("listen"));
+        for (index, host) in written.hosts.iter().enumerate() {
+            if !is_host(host) {
+                let hint = "write a name or an address alone, such as `mcp.example.com`";
+                let path = path.key("hosts").index(index);
+                self.wrong(&path, format!("`{host}` is no host"), hint);
+            }
+        }
+        for (index, origin) in written.origins.iter().enumerate() {
+            if !is_origin(origin) {
+                let hint = "write scheme and host, and the port if there is one, such as \
+                            `https://chat.example.com`";
+                let path = path.key("origins").index(index);
+                self.wrong(&path, format!("`{origin}` is no origin"), hint);
+            }
+        }
+        let lower = |texts: &[String]| texts.iter().map(|text| text.to_lowercase()).collect();
+        Http {
+            listen,
+            hosts: lower(&written.hosts),
+            origins: lower(&written.origins),
+            tls: self.tls(&written.tls, &path.key("tls")),
+            limits: self.http_limits(&written.limits, &path.key("limits")),
+        }
+    }
+
+    fn listen(&mut self, written: &file::Http, path: &KeyPath) -> Option<SocketAddr> {
+        let text = written.listen.as_ref()?;
+        let Some(address) = address(text) else {
+            let hint = "write an IP address and a port, such as `127.0.0.1:7420`";
+            self.wrong(path, format!("`{text}` is no address to listen on"), hint);
+            return None;
+        };
+        if !address.ip().is_loopback() && !written.unauthenticated {
+            let message = format!(
+                "everybody who can reach `{text}` could use everything behind this gateway, \
+                 because Conflux does not authenticate clients yet"
+            );
+            let hint = format!(
+                "listen on `127.0.0.1:{}` and put a proxy that authenticates or an SSH tunnel in \
+                 front, or set `http.unauthenticated: true` if everybody may",
+                address.port()
+            );
+            self.wrong(path, message, &hint);
+        }
+        Some(address)
+    }
+
+    fn tls(&mut self, written: &file::Tls, path: &KeyPath) -> Option<Tls> {
+        let (given, missing) = match (&written.cert, &written.key) {
+            (None, None) => return None,
+            (Some(cert), Some(key)) => {
+                let cert = self.beside(cert, &path.key("cert"));
+                return Some(Tls { cert, key: self.beside(key, &path.key("key")) });
+            }
+            (Some(_), None) => ("cert", "key"),
+            (None, Some(_)) => ("key", "cert"),
+        };
+        let message = format!("`{path}.{given}` is of no use without `{path}.{missing}`");
+        self.wrong(&path.key(given), message, &format!("add `{missing}`"));
+        None
+    }
+
+    /// Returns a path that may start at the directory of its file.
+    fn beside(&self, written: &str, path: &KeyPath) -> PathBuf {
+        let place = self.context.places.value(path);
+        self.directory(&place).join(written)
+    }
+
+    fn http_limits(&mut self, written: &file::HttpLimits, path: &KeyPath) -> HttpLimits {
+        let (idle, time) = (path.key("session_idle"), path.key("request_time"));
+        HttpLimits {
+            connections: written.connections,
+            sessions: written.sessions,
+            requests: written.requests,
+            session_idle: self.duration(&written.session_idle, &SESSION_IDLE, &idle),
+            request_time: self.duration(&written.request_time, &REQUEST_TIME, &time),
+        }
+    }
+
+    fn wrong(&mut self, path: &KeyPath, message: String, hint: &str) {
+        let place = self.context.places.value(path);
+        self.problems.push(Problem::at(&place, path, message).hint(hint));
+    }
+}
+
+/// Reads an address; `localhost` is the one that every machine has.
+fn address(text: &str) -> Option<SocketAddr> {
+    if let Some(port) = text.strip_prefix("localhost:") {
+        return Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port.parse().ok()?));
+    }
+    text.parse().ok()
+}
+
+fn is_host(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    let is_address = text.starts_with('[') && text.ends_with(']');
+    !text.is_empty() && text.chars().all(is_part) && (is_address || !text.contains(':'))
+}
+
+fn is_origin(text: &str) -> bool {
+    let rest = text.split_once("://").filter(|(scheme, _)| !scheme.is_empty());
+    rest.is_some_and(|(_, rest)| !rest.is_empty() && !rest.contains(['/', '?', '#', ' ', '*']))
+}

@@ -1,0 +1,57 @@
+//! The checks of profiles: parts of what there is, by name.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+
+use crate::config::Profile;
+use crate::config::file;
+use crate::config::problem::KeyPath;
+use crate::config::problem::Problem;
+use crate::config::suggest;
+use crate::config::validate::Check;
+use crate::ids::UpstreamId;
+
+impl Check<'_> {
+    /// Checks every profile; `known` are the keys of all upstreams, disabled ones included.
+    pub(super) fn profiles(
+        &mut self,
+        written: &BTreeMap<String, file::Profile>,
+        known: &[String],
+    ) -> IndexMap<String, Profile> {
+        let mut profiles = IndexMap::new();
+        let path = KeyPath::of(&["profiles"]);
+        for name in self.context.places.order(&path) {
+            let Some(written) = written.get(&name) else { continue };
+            let path = path.key(&name);
+            self.name(&name, "name", "a profile", &path, &self.context.places.key(&path));
+            let upstreams = written.upstreams.as_ref();
+            let upstreams = upstreams.map(|keys| self.members(keys, known, &path.key("upstreams")));
+            if let Some(tools) = self.tools(&written.tools, &path.key("tools")) {
+                profiles.insert(name, Profile { upstreams, tools });
+            }
+        }
+        profiles
+    }
+
+    fn members(&mut self, keys: &[String], known: &[String], path: &KeyPath) -> Vec<UpstreamId> {
+        let mut members = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
+            if !known.contains(key) {
+                self.stranger(key, known, &path.index(index));
+            }
+            members.push(UpstreamId::new(key));
+        }
+        members
+    }
+
+    fn stranger(&mut self, key: &str, known: &[String], path: &KeyPath) {
+        let message = format!("there is no upstream `{key}`");
+        let hint = match suggest::nearest(key, known.iter().map(String::as_str)) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => "name keys under `upstreams`".to_owned(),
+        };
+        let place = self.context.places.value(path);
+        self.problems.push(Problem::at(&place, path, message).hint(hint));
+    }
+}

@@ -1,0 +1,176 @@
+//! Takes connections: only so many, only for so long without a request, with TLS where wanted.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router as Paths;
+use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::Request;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse as _;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::conn::auto;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::select;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+use tokio::time;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_service::Service as _;
+
+use crate::downstream::http::stall::Stall;
+use crate::downstream::http::status::Refusal;
+
+/// How many bytes the head of a request may have.
+const HEAD_LIMIT: usize = 64 * 1024;
+/// How many requests one HTTP/2 connection may have under way.
+const STREAM_LIMIT: u32 = 256;
+/// How many connections beyond the limit are told so at a time; more are closed without a word.
+const OVERFLOW_LIMIT: usize = 32;
+/// How long to wait when no connection can be taken, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often HTTP/2 looks whether the client is still there, and how long that may take.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// What every connection needs.
+#[derive(Clone)]
+pub(super) struct Acceptor {
+    /// Where requests go.
+    pub(super) paths: Paths,
+    /// Makes connections secret.
+    pub(super) tls: Option<TlsAcceptor>,
+    /// How many connections may be open.
+    pub(super) limit: usize,
+    /// How long the head of a request may take.
+    pub(super) request_time: Duration,
+    /// Where connections are counted.
+    pub(super) connections: TaskTracker,
+    /// Ends connections that have nothing to do.
+    pub(super) closing: CancellationToken,
+}
+
+/// Whether a connection is within the limit.
+enum Place {
+    Within(OwnedSemaphorePermit),
+    Beyond(OwnedSemaphorePermit),
+}
+
+impl Acceptor {
+    /// Takes connections until it is dropped.
+    pub(super) async fn run(&self, listener: &TcpListener) {
+        let places = Arc::new(Semaphore::new(self.limit));
+        let overflow = Arc::new(Semaphore::new(OVERFLOW_LIMIT));
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot take a connection");
+                    time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let place = Arc::clone(&places).try_acquire_owned().map(Place::Within);
+            let place =
+                place.or_else(|_| Arc::clone(&overflow).try_acquire_owned().map(Place::Beyond));
+            let Ok(place) = place else {
+                tracing::debug!("a connection was closed: too many are open");
+                continue;
+            };
+            let acceptor = self.clone();
+            self.connections.spawn(async move { acceptor.greet(stream, place).await });
+        }
+    }
+
+    async fn greet(&self, stream: TcpStream, place: Place) {
+        // Answers are small, and nobody wants them to wait for more.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection is slower than it could be");
+        }
+        let stream = Stall::new(stream);
+        let Some(tls) = &self.tls else { return self.serve(stream, place).await };
+        match time::timeout(self.request_time, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.serve(stream, place).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    async fn serve<S>(&self, stream: S, place: Place)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let began = CancellationToken::new();
+        let (paths, has_request) = (self.paths.clone(), began.clone());
+        let is_within = matches!(place, Place::Within(_));
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            has_request.cancel();
+            let answering = is_within.then(|| paths.clone().call(request.map(Body::new)));
+            async move {
+                match answering {
+                    Some(answering) => answering.await,
+                    None => Ok(full()),
+                }
+            }
+        });
+        let builder = self.builder();
+        let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        // Before the first request nobody else looks at the clock.
+        let silence = async {
+            time::sleep(self.request_time).await;
+            if began.is_cancelled() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let served = select! {
+            served = serving.as_mut() => served,
+            () = silence => return,
+            () = self.closing.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        };
+        if let Err(error) = served {
+            tracing::debug!(%error, "a connection ended");
+        }
+        match place {
+            Place::Within(permit) | Place::Beyond(permit) => drop(permit),
+        }
+    }
+
+    fn builder(&self) -> auto::Builder<TokioExecutor> {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.request_time)
+            .max_buf_size(HEAD_LIMIT);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAM_LIMIT)
+            .max_header_list_size(u32::try_from(HEAD_LIMIT).unwrap_or(u32::MAX))
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_INTERVAL);
+        builder
+    }
+}
+
+/// The answer to whoever has no place.
+fn full() -> Response {
+    let problem = "too many connections are open; try again later";
+    let mut response = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem).into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

@@ -1,0 +1,162 @@
+//! What the headers of a request must say: what the client takes, and of a modern request what its
+//! body says too (2026-07-28, Streamable HTTP, "Request Metadata").
+
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::http::header;
+
+use crate::downstream::http::status::Refusal;
+use crate::wire::Raw;
+use crate::wire::era::Era;
+use crate::wire::era::Revision;
+use crate::wire::frame::Request;
+use crate::wire::header as names;
+use crate::wire::meta::RequestMeta;
+use crate::wire::method;
+use crate::wire::mirror::Mirror;
+
+const JSON: &str = "application/json";
+const EVENTS: &str = "text/event-stream";
+
+/// Refuses a POST whose body is no JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let kind = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    if media_type(kind).eq_ignore_ascii_case(JSON) {
+        return Ok(());
+    }
+    let problem = format!("`Content-Type` is `{kind}`, but must be `{JSON}`");
+    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &problem))
+}
+
+/// Refuses a client that does not take what it may get: messages and streams.
+pub(super) fn takes_both(headers: &HeaderMap) -> Result<(), Refusal> {
+    takes(headers, &[JSON, EVENTS])
+}
+
+fn takes(headers: &HeaderMap, wanted: &[&str]) -> Result<(), Refusal> {
+    let listed: Vec<&str> = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(media_type)
+        .collect();
+    // Who does not say what it takes, takes everything.
+    let is_taken = |kind: &str| listed.is_empty() || listed.iter().any(|range| fits(range, kind));
+    if wanted.iter().all(|kind| is_taken(kind)) {
+        return Ok(());
+    }
+    let problem = format!("`Accept` must list {}", quoted(wanted));
+    Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, &problem))
+}
+
+fn fits(range: &str, kind: &str) -> bool {
+    match range.split_once("/*") {
+        Some(("*", "")) => true,
+        Some((group, "")) => {
+            kind.split('/').next().is_some_and(|own| own.eq_ignore_ascii_case(group))
+        }
+        _ => range.eq_ignore_ascii_case(kind),
+    }
+}
+
+fn media_type(value: &str) -> &str {
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+fn quoted(kinds: &[&str]) -> String {
+    kinds.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(" and ")
+}
+
+/// Returns the one value of a header that is text.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Returns whether the headers claim a modern revision.
+pub(super) fn claim_modern(headers: &HeaderMap) -> bool {
+    let claimed = text(headers, names::PROTOCOL_VERSION).and_then(Revision::parse);
+    claimed.is_some_and(|revision| revision.era() == Era::Modern)
+}
+
+/// Compares the headers of a modern request with its body; fails with what does not fit.
+///
+/// What is missing in the body is for whoever reads that.
+pub(super) fn check(
+    headers: &HeaderMap,
+    request: &Request,
+    meta: &RequestMeta,
+    mirrors: &[Mirror],
+) -> Result<(), String> {
+    let version = meta.protocol_version.as_ref().and_then(Raw::string);
+    let header =
+        one(headers, names::PROTOCOL_VERSION)?.ok_or_else(|| missing("MCP-Protocol-Version"))?;
+    if version.as_ref().is_some_and(|version| version.as_bytes() != header) {
+        return Err(differs("MCP-Protocol-Version", header, "`_meta`"));
+    }
+    let header = one(headers, names::METHOD)?.ok_or_else(|| missing("Mcp-Method"))?;
+    if header != request.method.as_bytes() {
+        return Err(differs("Mcp-Method", header, "`method`"));
+    }
+    if let Some(key) = named_by(&request.method) {
+        name(headers, request, key)?;
+    }
+    let arguments = request.params.as_ref().and_then(|params| params.member("arguments"));
+    for mirror in mirrors {
+        let value = decoded(headers, mirror.header())?;
+        if !mirror.agrees(value.as_deref(), arguments.as_ref()) {
+            return Err(match one(headers, mirror.header())? {
+                Some(header) => differs(mirror.header(), header, "`arguments`"),
+                None => missing(mirror.header()),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The parameter that `Mcp-Name` repeats.
+fn named_by(method: &str) -> Option<&'static str> {
+    match method {
+        method::TOOLS_CALL | method::PROMPTS_GET => Some("name"),
+        method::RESOURCES_READ => Some("uri"),
+        // The extension for tasks, SEP-2663.
+        "tasks/get" | "tasks/update" | "tasks/cancel" => Some("taskId"),
+        _ => None,
+    }
+}
+
+fn name(headers: &HeaderMap, request: &Request, key: &str) -> Result<(), String> {
+    let member = request.params.as_ref().and_then(|params| params.member(key));
+    let Some(expected) = member.and_then(|member| member.string()) else { return Ok(()) };
+    let Some(value) = decoded(headers, names::NAME)? else { return Err(missing("Mcp-Name")) };
+    if value == expected {
+        return Ok(());
+    }
+    Err(differs("Mcp-Name", value.as_bytes(), &format!("`params.{key}`")))
+}
+
+fn decoded(headers: &HeaderMap, name: &str) -> Result<Option<String>, String> {
+    let Some(header) = one(headers, name)? else { return Ok(None) };
+    let value = names::decode(header);
+    value.map(|value| Some(value.into_owned())).ok_or_else(|| {
+        format!("`{name}` holds what a header cannot carry; encode it as `=?base64?…?=`")
+    })
+}
+
+/// Returns the one value of a header; two that differ could be read in two ways.
+fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, String> {
+    let mut values = headers.get_all(name).iter().map(axum::http::HeaderValue::as_bytes);
+    let first = values.next();
+    if values.any(|value| Some(value) != first) {
+        return Err(format!("`{name}` is there more than once"));
+    }
+    Ok(first)
+}
+
+fn missing(name: &str) -> String {
+    format!("`{name}` is missing")
+}
+
+fn differs(name: &str, header: &[u8], body: &str) -> String {
+    format!("`{name}` is `{}`, which is not what {body} says", String::from_utf8_lossy(header))
+}

@@ -1,0 +1,177 @@
+//! The HTTP front end: many clients, each in its own era, on the paths of one address.
+//!
+//! What a request causes to be said goes into a queue, as everywhere; here the queue is read into
+//! the response of the request, or into a stream of the session it belongs to.
+
+mod accept;
+mod body;
+mod guard;
+mod headers;
+mod modern;
+mod routes;
+mod stall;
+mod status;
+mod stream;
+mod tls;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::select;
+use tokio::sync::Semaphore;
+use tokio::time;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config;
+use crate::downstream::Service;
+use crate::downstream::connection::Passing;
+use crate::downstream::http::accept::Acceptor;
+use crate::downstream::http::guard::Guard;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Capabilities;
+use crate::exchange::caller::Reach;
+
+/// How long what is under way may go on once Conflux stops.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+/// How long it may take to end after that.
+const CANCEL_LIMIT: Duration = Duration::from_secs(1);
+/// How long the last answers may take to be written.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+
+/// A front end that has its address and serves nobody yet.
+pub struct Front {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    settings: config::Http,
+}
+
+/// Why clients cannot be served over HTTP.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address cannot be had.
+    #[error("cannot listen")]
+    Listen(#[source] io::Error),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    service: Service,
+    guard: Guard,
+    request_time: Duration,
+    /// What modern requests have in common.
+    passing: Passing,
+    passers: OnceLock<Arc<Caller>>,
+    /// The requests of no session.
+    tasks: TaskTracker,
+    /// Ends everything that would go on for ever.
+    stopping: CancellationToken,
+}
+
+impl Front {
+    /// Takes the address.
+    pub async fn bind(address: SocketAddr, settings: &config::Http) -> Result<Self, Error> {
+        let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        let listener = TcpListener::bind(address).await.map_err(Error::Listen)?;
+        let address = listener.local_addr().map_err(Error::Listen)?;
+        Ok(Self { listener, address, tls, settings: settings.clone() })
+    }
+
+    /// Returns where clients find everything.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/mcp", self.address)
+    }
+
+    /// Serves everybody who comes until `shutdown` is cancelled, and ends in order within a few
+    /// seconds after that.
+    pub async fn serve(self, service: Service, shutdown: CancellationToken) {
+        let Self { listener, address, tls, settings } = self;
+        let shared = Arc::new(Shared::new(service, address, &settings));
+        let acceptor = Acceptor {
+            paths: routes::all(Arc::clone(&shared)),
+            tls,
+            limit: settings.limits.connections,
+            request_time: settings.limits.request_time,
+            connections: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        };
+        select! {
+            () = acceptor.run(&listener) => {}
+            () = shutdown.cancelled() => {}
+        }
+        drop(listener);
+        acceptor.closing.cancel();
+        acceptor.connections.close();
+        shared.drain().await;
+        if time::timeout(FLUSH_LIMIT, acceptor.connections.wait()).await.is_err() {
+            tracing::debug!(left = acceptor.connections.len(), "some connections did not end");
+        }
+    }
+}
+
+impl Shared {
+    fn new(service: Service, address: SocketAddr, settings: &config::Http) -> Self {
+        let limit = settings.limits.requests;
+        let passer = service.caller(Capabilities::default(), Reach::InCallsOnly);
+        let shares = Arc::new(Semaphore::new(limit));
+        Self {
+            guard: Guard::new(address.ip(), settings),
+            request_time: settings.limits.request_time,
+            passing: Passing {
+                limit,
+                shares,
+                memory: passer.id(),
+                ending: CancellationToken::new(),
+            },
+            passers: OnceLock::new(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            service,
+        }
+    }
+
+    /// Counts those who come for one request as one more caller from the first of them on.
+    ///
+    /// Nobody can tell when the last of them has left, so what an upstream says to nobody in
+    /// particular is told to nobody while it could be meant for them.
+    fn announce_passers(&self) {
+        self.passers.get_or_init(|| {
+            let caller = self.service.caller(Capabilities::default(), Reach::InCallsOnly);
+            let caller = Arc::new(caller);
+            self.service.callers.attach(&caller);
+            caller
+        });
+    }
+
+    /// Lets what is under way finish, and cancels the rest; bounded.
+    async fn drain(&self) {
+        self.stopping.cancel();
+        self.service.parking.evict_all();
+        self.tasks.close();
+        if time::timeout(DRAIN_LIMIT, self.tasks.wait()).await.is_ok() {
+            return;
+        }
+        self.passing.ending.cancel();
+        if time::timeout(CANCEL_LIMIT, self.tasks.wait()).await.is_err() {
+            tracing::warn!(left = self.tasks.len(), "some calls did not end in time");
+        }
+    }
+}
+
+impl fmt::Debug for Front {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Front").field("address", &self.address).finish_non_exhaustive()
+    }
+}

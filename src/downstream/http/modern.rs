@@ -1,0 +1,66 @@
+//! Requests of 2026-07-28: one POST each, which says all there is to know.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use crate::downstream::call::Reply;
+use crate::downstream::codes;
+use crate::downstream::connection::Connection;
+use crate::downstream::http::Shared;
+use crate::downstream::http::headers;
+use crate::downstream::http::status::Refusal;
+use crate::downstream::http::stream;
+use crate::downstream::http::stream::HangUp;
+use crate::downstream::outbox::Outbox;
+use crate::router::Router;
+use crate::wire::Raw;
+use crate::wire::frame::Request;
+use crate::wire::meta::RequestMeta;
+use crate::wire::method;
+
+/// Returns whether a request is a modern one, by its own words or by its headers.
+pub(super) fn is_modern(headers: &HeaderMap, request: &Request, meta: &RequestMeta) -> bool {
+    match request.method.as_str() {
+        method::INITIALIZE => false,
+        method::DISCOVER => true,
+        _ => meta.protocol_version.is_some() || headers::claim_modern(headers),
+    }
+}
+
+/// Carries out one request. Dropping this, or the response, cancels it.
+pub(super) async fn request(
+    front: &Shared,
+    router: Arc<Router>,
+    headers: &HeaderMap,
+    request: Request,
+    meta: &RequestMeta,
+) -> Result<Response, Refusal> {
+    let named = request.params.as_ref().filter(|_| request.method == method::TOOLS_CALL);
+    let named = named.and_then(|params| params.member("name")).as_ref().and_then(Raw::string);
+    let mirrors = named.map(|name| router.mirrors(&name)).unwrap_or_default();
+    if let Err(problem) = headers::check(headers, &request, meta, &mirrors) {
+        let error = codes::header_mismatch(&problem);
+        return Err(Refusal::of(StatusCode::BAD_REQUEST, Some(&request.id), error));
+    }
+    let (outbox, outgoing) = Outbox::channel();
+    let reply = Reply::to(&outbox);
+    let connection = front.passing(router, outbox);
+    let hang_up = HangUp::new(&connection.shared.flights, &request.id);
+    connection.modern(request, meta, reply).await;
+    // The request itself holds on to what it still needs; its stream ends with it.
+    drop(connection);
+    Ok(stream::respond(outgoing, hang_up).await)
+}
+
+impl Shared {
+    /// Makes a client that is there for one request.
+    fn passing(&self, router: Arc<Router>, outbox: Outbox) -> Connection {
+        self.announce_passers();
+        let service = self.service.looking_at(router);
+        let stopping = self.stopping.child_token();
+        Connection::passing(service, outbox, self.tasks.clone(), stopping, self.passing.clone())
+    }
+}

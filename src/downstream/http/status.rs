@@ -1,0 +1,95 @@
+//! Which HTTP status an answer has, and the answers that HTTP itself calls for.
+
+use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use bytes::Bytes;
+
+use crate::downstream::codes;
+use crate::downstream::outbox::Verdict;
+use crate::wire::Id;
+use crate::wire::Raw;
+use crate::wire::code;
+use crate::wire::frame;
+
+/// After how many seconds somebody who hit a limit may try again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// Returns the status of an answer to a modern request (2026-07-28, Streamable HTTP, "Protocol
+/// Version Header" and "Server Validation").
+pub(super) fn modern(verdict: Verdict) -> StatusCode {
+    match verdict {
+        Verdict::Failed(code::METHOD_NOT_FOUND) | Verdict::Refused(code::METHOD_NOT_FOUND) => {
+            StatusCode::NOT_FOUND
+        }
+        // What never got under way through no fault of its own met a limit.
+        Verdict::Refused(code::INTERNAL_ERROR) => StatusCode::TOO_MANY_REQUESTS,
+        Verdict::Refused(_)
+        | Verdict::Failed(
+            code::HEADER_MISMATCH | code::MISSING_CLIENT_CAPABILITY | code::UNSUPPORTED_VERSION,
+        ) => StatusCode::BAD_REQUEST,
+        Verdict::Done | Verdict::Failed(_) => StatusCode::OK,
+    }
+}
+
+/// Why a request gets no further: a status, and the same as an error in the body.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    /// The request it answers, if it is known.
+    id: Option<Id>,
+    error: Raw,
+    /// The methods that there are.
+    allow: Option<&'static str>,
+}
+
+impl Refusal {
+    /// Refuses with a sentence what cannot be told to any request.
+    pub(super) fn new(status: StatusCode, problem: &str) -> Self {
+        Self { status, id: None, error: codes::invalid(problem), allow: None }
+    }
+
+    /// Refuses the message with this id, if it has one.
+    pub(super) fn of(status: StatusCode, id: Option<&Id>, error: Raw) -> Self {
+        Self { status, id: id.cloned(), error, allow: None }
+    }
+
+    /// Refuses a method that a path does not have.
+    pub(super) fn not_allowed(allowed: &'static str, problem: &str) -> Self {
+        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, problem);
+        Self { allow: Some(allowed), ..refusal }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let frame = frame::response(self.id.as_ref(), Err(&self.error));
+        let mut response = message(self.status, frame);
+        if let Some(allow) = self.allow {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        response
+    }
+}
+
+/// Answers with one message.
+pub(super) fn message(status: StatusCode, frame: Bytes) -> Response {
+    let mut response = bare(status);
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
+    *response.body_mut() = Body::from(frame);
+    response
+}
+
+/// Answers with a status alone.
+pub(super) fn bare(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}

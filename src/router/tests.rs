@@ -1,0 +1,106 @@
+//! What a view shows, and what its callers are told of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::catalog;
+use crate::catalog::Listing;
+use crate::catalog::Rules;
+use crate::catalog::Source;
+use crate::exchange::caller::Callers;
+use crate::exchange::mailbox::ListKind;
+use crate::ids::Generation;
+use crate::ids::UpstreamId;
+use crate::router::Router;
+use crate::router::View;
+use crate::router::World;
+use crate::router::instructions;
+use crate::router::told::Told;
+use crate::wire::Raw;
+
+fn id(name: &str) -> UpstreamId {
+    UpstreamId::new(name)
+}
+
+fn listing(tools: &[&str]) -> Listing {
+    let tool = |name: &&str| {
+        Raw::of(&serde_json::json!({ "name": name, "inputSchema": { "type": "object" } }))
+    };
+    Listing { tools: tools.iter().map(tool).collect(), ..Listing::default() }
+}
+
+fn told(listing: Listing) -> Told {
+    let (permits, shows) = (&|_: &_, _: &_| true, &|_: &_| true);
+    let rules = Rules { max_length: 50, permits, shows, own: Vec::new() };
+    let source = Source {
+        upstream: id("a"),
+        prefix: "a".to_owned(),
+        over_http: false,
+        listing: listing.into(),
+    };
+    Told::of(&catalog::merge(&[source], &rules))
+}
+
+#[test]
+fn only_a_difference_is_announced() {
+    let mut told = told(listing(&["x"]));
+    assert!(told.news(self::told(listing(&["x"]))).is_empty());
+    assert_eq!(told.news(self::told(listing(&["x", "y"]))), [ListKind::Tools]);
+    assert!(told.news(self::told(listing(&["x", "y"]))).is_empty());
+    let template = Raw::of(&serde_json::json!({ "uriTemplate": "a://{x}", "name": "t" }));
+    let resource = Raw::of(&serde_json::json!({ "uri": "a://1", "name": "r" }));
+    let (templates, resources) = (vec![template], vec![resource]);
+    let both = Listing { resources, templates, ..listing(&["x", "y"]) };
+    assert_eq!(told.news(self::told(both)), [ListKind::Resources]);
+}
+
+#[test]
+fn instructions_are_put_together_under_their_upstream() {
+    let texts = [
+        ("files", id("files"), Some("Call `list` first.\n")),
+        ("quiet", id("quiet"), None),
+        ("blank", id("blank"), Some("  ")),
+        ("", id("plain"), Some("No prefix here.")),
+    ];
+    let merged = instructions::merge(texts.iter().map(|(prefix, id, text)| (*prefix, id, *text)));
+    let expected = "# files (its tools and prompts begin with `files__`)\n\nCall `list` first.\n\n\
+                    # plain\n\nNo prefix here.\n";
+    assert_eq!(merged.as_deref(), Some(expected));
+    assert_eq!(instructions::merge(std::iter::empty()), None);
+}
+
+#[test]
+fn instructions_are_bounded() {
+    let long = "ä".repeat(100_000);
+    let ids: Vec<_> = (0..100).map(|number| id(&number.to_string())).collect();
+    let merged = instructions::merge(ids.iter().map(|id| ("", id, Some(long.as_str())))).unwrap();
+    assert!(merged.len() < 33 * 1024, "{}", merged.len());
+    assert!(merged.ends_with("(The instructions of further servers are left out.)\n"));
+}
+
+fn empty(generation: Generation) -> World {
+    World { generation, upstreams: IndexMap::new(), max_name_length: 50 }
+}
+
+#[test]
+fn there_are_only_the_views_that_the_configuration_names() {
+    let first = empty(Generation::default());
+    let router = Arc::new(Router::new(first, &IndexMap::new(), Callers::default(), Duration::ZERO));
+    assert!(router.view(&View::Server("a".to_owned())).is_none());
+    assert!(router.view(&View::Profile("a".to_owned())).is_none());
+    assert!(router.views().is_empty());
+    assert_eq!(router.family().len(), 1);
+}
+
+#[test]
+fn requests_see_what_was_published_last() {
+    let first = empty(Generation::default());
+    let router = Router::new(first, &IndexMap::new(), Callers::default(), Duration::ZERO);
+    let before = router.snapshot();
+    let next = before.generation.next();
+    router.publish(empty(next));
+    assert_eq!(router.snapshot().generation, next);
+    assert_eq!(before.generation, Generation::default(), "who has one keeps it");
+}

@@ -1,0 +1,230 @@
+//! The compatibility matrix: clients and servers made with other people's SDKs, every revision with
+//! every other over every transport, through one Conflux; `docs/protocol.md` shows what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::support::gateway::Gateway;
+use crate::support::matrix::Cell;
+use crate::support::matrix::Feature;
+use crate::support::matrix::Pair;
+use crate::support::matrix::Transport;
+use crate::support::matrix::Verdict;
+use crate::support::matrix::by_pair;
+use crate::support::matrix_page;
+use crate::support::matrix_programs::Listening;
+use crate::support::matrix_programs::Peer;
+use crate::support::matrix_programs::clients;
+use crate::support::matrix_programs::servers;
+use crate::support::programs::Program;
+
+/// How long a client may take for all servers, on a busy machine.
+const WALK: Duration = Duration::from_secs(150);
+/// How many clients walk at the same time.
+const SIDE_BY_SIDE: usize = 2;
+
+/// How Conflux speaks with servers.
+const UPSTREAM: [Transport; 1] = [Transport::Stdio];
+
+/// What a client reports of one feature of one server.
+#[derive(Deserialize)]
+struct Walked {
+    key: String,
+    feature: String,
+    detail: Option<String>,
+}
+
+#[tokio::test]
+async fn the_programs_work_directly_over_stdio() {
+    check_directly(Transport::Stdio).await;
+}
+
+#[tokio::test]
+async fn the_programs_work_directly_over_sse() {
+    check_directly(Transport::Sse).await;
+}
+
+#[tokio::test]
+async fn the_programs_work_directly_over_http() {
+    check_directly(Transport::Http).await;
+}
+
+#[tokio::test]
+async fn stdio_clients_work_with_every_server() {
+    check(Transport::Stdio).await;
+}
+
+#[test]
+fn the_page_explains_features_and_programs() {
+    matrix_page::assert_section("features", &matrix_page::features());
+    matrix_page::assert_section("programs", &matrix_page::programs());
+}
+
+/// Every client with every server of its own revision, and nobody between.
+async fn check_directly(transport: Transport) {
+    let mut cells = Vec::new();
+    for server in servers(transport) {
+        let key = server.key();
+        let of_revision = |client: &Peer| client.revision == server.revision;
+        for client in clients(transport).into_iter().filter(of_revision) {
+            let listening = match transport {
+                Transport::Stdio => None,
+                Transport::Sse | Transport::Http => Some(server.listen(&key).await),
+            };
+            let program = match &listening {
+                Some(listening) => Program::new(&listening.url),
+                None => server.server(&key),
+            };
+            let target = target(client, server, "");
+            cells.extend(walk(client, &[(server, target)], &program).await);
+        }
+    }
+    assert_works(&cells);
+}
+
+/// Every client over one transport with every server, through Conflux.
+async fn check(transport: Transport) {
+    let mut listening = Vec::new();
+    for over in UPSTREAM.iter().filter(|over| **over != Transport::Stdio) {
+        for server in servers(*over) {
+            listening.push(server.listen(&server.key()).await);
+        }
+    }
+    let (listening, places) = (Arc::new(listening), Arc::new(Semaphore::new(SIDE_BY_SIDE)));
+    let mut walks = JoinSet::new();
+    for client in clients(transport) {
+        let (listening, places) = (Arc::clone(&listening), Arc::clone(&places));
+        walks.spawn(async move {
+            let _place = places.acquire().await;
+            through_conflux(client, &listening).await
+        });
+    }
+    let mut cells: Vec<Cell> = walks.join_all().await.into_iter().flatten().collect();
+    matrix_page::assert_section(transport.flag(), &matrix_page::tables(transport, &cells));
+    assert_whole(transport, &cells);
+    let missing = cells.iter().filter(|cell| is_missing(cell) && cell.verdict == Verdict::Works);
+    assert!(missing.clone().all(|cell| cell.failure.is_some()), "it works now");
+    cells.retain(|cell| !is_missing(cell));
+    assert_works(&cells);
+}
+
+async fn through_conflux(client: Peer, listening: &[Listening]) -> Vec<Cell> {
+    let mut gateway = Gateway::new(&[]);
+    let mut targets = Vec::new();
+    for server in servers(Transport::Stdio) {
+        gateway.add(&server.key(), server.server(&server.key()).entry());
+        targets.push((server, target(client, server, &format!("{}__", server.key()))));
+    }
+    for server in listening {
+        let (peer, key) = (server.peer, server.peer.key());
+        gateway.add(&key, server.entry());
+        targets.push((peer, target(client, peer, &format!("{key}__"))));
+    }
+    walk(client, &targets, &gateway.program()).await
+}
+
+/// What a client shall do with a server, as its wish says it.
+fn target(client: Peer, server: Peer, prefix: &str) -> Value {
+    let features: Vec<Value> = Feature::ALL
+        .into_iter()
+        .map(|feature| (feature, verdict(client, server, feature)))
+        .filter(|(_, verdict)| *verdict != Verdict::Absent)
+        .map(|(feature, verdict)| json!({"feature": feature.name(), "expected": verdict.name()}))
+        .collect();
+    json!({"key": server.key(), "prefix": prefix, "features": features})
+}
+
+/// What must happen between two programs, which may know less than their revisions.
+fn verdict(client: Peer, server: Peer, feature: Feature) -> Verdict {
+    let able = client.package.knows(feature, client.revision) && server.offers(feature);
+    match feature.verdict(client.revision, server.revision) {
+        Verdict::Works if !able => Verdict::Waited,
+        verdict => verdict,
+    }
+}
+
+async fn walk(client: Peer, targets: &[(Peer, Value)], program: &Program) -> Vec<Cell> {
+    let walk: Vec<&Value> = targets.iter().map(|(_, target)| target).collect();
+    let (revision, transport) = (client.revision.name(), client.transport.flag());
+    let wish = json!({"revision": revision, "transport": transport, "walk": walk});
+    let mut report = client.client().report_within(WALK, &wish, program).await;
+    assert_eq!(report["protocol"], revision, "{client:?}");
+    let walked: Vec<Walked> = serde_json::from_value(report["walked"].take()).unwrap();
+    let mut cells = Vec::new();
+    for (server, _) in targets {
+        for feature in Feature::ALL {
+            let verdict = verdict(client, *server, feature);
+            let is_it =
+                |walked: &&Walked| walked.key == server.key() && walked.feature == feature.name();
+            let Some(walked) = walked.iter().find(is_it) else {
+                assert_eq!(verdict, Verdict::Absent, "{client:?} did not try {server:?}");
+                continue;
+            };
+            cells.push(Cell {
+                pair: Pair {
+                    client: (client.transport, client.revision),
+                    server: (server.transport, server.revision),
+                },
+                feature,
+                programs: format!("{} → {}", client.package.name(), server.package.name()),
+                verdict,
+                failure: walked.detail.clone(),
+            });
+        }
+    }
+    cells
+}
+
+/// What Conflux cannot do yet: the page shows these cells as failing, and no others may fail.
+fn is_missing(cell: &Cell) -> bool {
+    let (client, server) = (cell.pair.client.1, cell.pair.server.1);
+    match cell.feature {
+        Feature::ElicitUrl => !client.is_modern() && server.is_modern(),
+        Feature::Task => true,
+        _ => false,
+    }
+}
+
+#[track_caller]
+fn assert_works(cells: &[Cell]) {
+    let failures: Vec<String> = cells.iter().filter_map(describe).collect();
+    assert!(failures.is_empty(), "of {} cells fail:\n{}", cells.len(), failures.join("\n"));
+}
+
+fn describe(cell: &Cell) -> Option<String> {
+    let failure = cell.failure.as_ref()?;
+    let side = |(transport, revision): (Transport, crate::support::matrix::Revision)| {
+        format!("{} over {}", revision.name(), transport.title())
+    };
+    let (client, server) = (side(cell.pair.client), side(cell.pair.server));
+    let (feature, wanted) = (cell.feature.name(), cell.verdict.name());
+    let programs = &cell.programs;
+    Some(format!("{client} → {server} ({programs}): {feature} ({wanted}): {failure}"))
+}
+
+/// Whether nothing that is possible was left out.
+#[track_caller]
+fn assert_whole(transport: Transport, cells: &[Cell]) {
+    let sorted = by_pair(cells);
+    for client in transport.revisions() {
+        for over in UPSTREAM {
+            for server in over.revisions() {
+                let pair = Pair { client: (transport, client), server: (over, server) };
+                for feature in Feature::ALL {
+                    let verdict = feature.verdict(client, server);
+                    let tried = sorted
+                        .get(&(pair, feature))
+                        .is_some_and(|cells| cells.iter().any(|cell| cell.verdict == verdict));
+                    let is_whole = tried || verdict == Verdict::Absent;
+                    assert!(is_whole, "nobody tried {} with {pair:?}", feature.name());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Clients that speak HTTP byte by byte, and the program behind an address.
+
+use std::process::ExitStatus;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use reqwest::Method;
+use reqwest::Response;
+use serde_json::Value;
+use serde_json::json;
+use tokio::io::AsyncBufReadExt as _;
+use tokio::io::BufReader;
+use tokio::process::Child;
+use tokio::process::ChildStderr;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::support::gateway::Gateway;
+use crate::support::wire_client::LIMIT;
+use crate::support::wire_client::MODERN;
+
+const PREFIX: &str = "io.modelcontextprotocol";
+
+/// The program, serving at an address of its own.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it listens, as `http://127.0.0.1:12345`.
+    pub(crate) origin: String,
+    stderr: Arc<Mutex<String>>,
+    _reader: JoinSet<()>,
+    client: reqwest::Client,
+}
+
+/// A request on its way to being sent.
+pub(crate) struct Post<'a> {
+    server: &'a Server,
+    path: String,
+    method: Method,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+/// A stream of events as it comes.
+#[derive(Debug)]
+pub(crate) struct Events {
+    response: Response,
+    buffer: String,
+}
+
+/// One event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) kind: Option<String>,
+    pub(crate) id: Option<String>,
+    pub(crate) retry: Option<String>,
+    pub(crate) data: String,
+}
+
+impl Server {
+    /// Starts the program and waits until it listens.
+    pub(crate) async fn start(gateway: &Gateway) -> Self {
+        Self::start_with(gateway, reqwest::Client::builder()).await
+    }
+
+    /// The same, with clients of one's own making.
+    pub(crate) async fn start_with(gateway: &Gateway, client: reqwest::ClientBuilder) -> Self {
+        let mut command = gateway.command();
+        command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let first = timeout(LIMIT, lines.next_line()).await.unwrap().unwrap().unwrap_or_default();
+        let Some(url) = first.strip_prefix("listening on ") else { panic!("it says: {first}") };
+        let origin = url.strip_suffix("/mcp").unwrap().to_owned();
+        let stderr: Arc<Mutex<String>> = Arc::default();
+        let mut reader = JoinSet::new();
+        reader.spawn(collect(lines, Arc::clone(&stderr)));
+        let client = client.no_proxy().build().unwrap();
+        Self { child, origin, stderr, _reader: reader, client }
+    }
+
+    /// What it said since it listens.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> Post<'_> {
+        let (path, headers) = (path.to_owned(), Vec::new());
+        Post { server: self, path, method, headers, body: String::new() }
+    }
+
+    /// A message to the path for everything, as every client sends it.
+    pub(crate) fn post(&self, body: impl ToString) -> Post<'_> {
+        let post = self.request(Method::POST, "/mcp");
+        let accept = "application/json, text/event-stream";
+        let post = post.header("Content-Type", "application/json").header("Accept", accept);
+        Post { body: body.to_string(), ..post }
+    }
+
+    /// A modern request with the headers it must have.
+    pub(crate) fn modern(&self, method: &str, params: Value) -> Post<'_> {
+        self.modern_with(method, params, json!({}))
+    }
+
+    /// The same of a client that declares something.
+    pub(crate) fn modern_with(&self, method: &str, mut params: Value, declared: Value) -> Post<'_> {
+        if params["_meta"].is_null() {
+            params["_meta"] = json!({});
+        }
+        params["_meta"][format!("{PREFIX}/protocolVersion")] = json!(MODERN);
+        params["_meta"][format!("{PREFIX}/clientCapabilities")] = declared;
+        let name = params.get("name").or(params.get("uri")).and_then(Value::as_str);
+        let name = name.map(str::to_owned);
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let post = self.post(body).header("MCP-Protocol-Version", MODERN);
+        let post = post.header("Mcp-Method", method);
+        match name {
+            Some(name) => post.header("Mcp-Name", &name),
+            None => post,
+        }
+    }
+
+    /// A modern call of a tool.
+    pub(crate) fn call(&self, name: &str, arguments: Value) -> Post<'_> {
+        self.modern("tools/call", json!({"name": name, "arguments": arguments}))
+    }
+
+    /// Tells the program to end, and waits for that.
+    pub(crate) async fn stop(mut self) -> (ExitStatus, String) {
+        self.signal();
+        let status = timeout(LIMIT, self.child.wait()).await.unwrap().unwrap();
+        (status, self.stderr())
+    }
+
+    /// Tells the program to end.
+    pub(crate) fn signal(&self) {
+        let id = nix::unistd::Pid::from_raw(self.child.id().unwrap().try_into().unwrap());
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
+    }
+
+    /// Waits until the program has ended.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        timeout(LIMIT, self.child.wait()).await.unwrap().unwrap()
+    }
+}
+
+async fn collect(mut lines: tokio::io::Lines<BufReader<ChildStderr>>, to: Arc<Mutex<String>>) {
+    while let Ok(Some(line)) = lines.next_line().await {
+        let mut text = to.lock().unwrap();
+        text.push_str(&line);
+        text.push('\n');
+    }
+}
+
+impl Post<'_> {
+    /// Sets a header, in the place of one with this name.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self = self.without(name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds a header, beside one with this name.
+    pub(crate) fn also(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self
+    }
+
+    pub(crate) fn to(self, path: &str) -> Self {
+        Self { path: path.to_owned(), ..self }
+    }
+
+    pub(crate) fn body(self, body: impl ToString) -> Self {
+        Self { body: body.to_string(), ..self }
+    }
+
+    pub(crate) async fn send(self) -> Response {
+        let url = format!("{}{}", self.server.origin, self.path);
+        let mut request = self.server.client.request(self.method, url).body(self.body);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        timeout(LIMIT, request.send()).await.expect("an answer is due").unwrap()
+    }
+
+    /// Sends it and reads all of the answer.
+    pub(crate) async fn reply(self) -> Reply {
+        let response = self.send().await;
+        let status = response.status().as_u16();
+        let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap().to_owned();
+        let headers =
+            response.headers().iter().map(|(name, value)| (name.to_string(), text(value)));
+        let headers = headers.collect();
+        let body = timeout(LIMIT, response.text()).await.expect("it must end").unwrap();
+        Reply { status, headers, body }
+    }
+
+    /// Sends it and reads what comes as events.
+    pub(crate) async fn events(self) -> Events {
+        let response = self.send().await;
+        let kind = response.headers().get("content-type").cloned();
+        let kind = kind.map(|kind| kind.to_str().unwrap().to_owned());
+        assert_eq!(kind.as_deref(), Some("text/event-stream"), "{}", response.status());
+        Events { response, buffer: String::new() }
+    }
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        match serde_json::from_str(&self.body) {
+            Ok(value) => value,
+            Err(error) => panic!("no JSON ({error}): {self:?}"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn result(&self) -> Value {
+        let result = self.json()["result"].take();
+        assert!(!result.is_null(), "{self:?}");
+        result
+    }
+
+    #[track_caller]
+    pub(crate) fn code(&self) -> i64 {
+        self.json()["error"]["code"].as_i64().unwrap_or_else(|| panic!("no error: {self:?}"))
+    }
+
+    /// Everything a stream said, if that was the answer.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.body.split_terminator("\n\n").filter_map(parse).collect()
+    }
+}
+
+impl Events {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The next event; nothing at the end. Comments are passed over.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some((event, rest)) = self.buffer.split_once("\n\n") {
+                let (event, rest) = (parse(event), rest.to_owned());
+                self.buffer = rest;
+                if event.is_some() {
+                    return event;
+                }
+                continue;
+            }
+            let chunk = timeout(LIMIT, self.response.chunk()).await.expect("an event is due");
+            self.buffer.push_str(std::str::from_utf8(&chunk.ok()??).unwrap());
+        }
+    }
+
+    /// The next message.
+    pub(crate) async fn message(&mut self) -> Value {
+        loop {
+            let event = self.next().await.expect("a message is due");
+            // An event without data says only where the stream begins.
+            if !event.data.is_empty() {
+                return event.json();
+            }
+        }
+    }
+
+    /// Everything up to the end.
+    pub(crate) async fn rest(&mut self) -> Vec<Event> {
+        let mut all = Vec::new();
+        while let Some(event) = self.next().await {
+            all.push(event);
+        }
+        all
+    }
+}
+
+impl Event {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.data).unwrap()
+    }
+}
+
+/// Reads an event; nothing if it is a comment.
+fn parse(text: &str) -> Option<Event> {
+    let mut event = Event::default();
+    let mut is_event = false;
+    for line in text.lines() {
+        let (field, value) = line.split_once(": ").unwrap_or((line, ""));
+        match field {
+            "event" => event.kind = Some(value.to_owned()),
+            "id" => event.id = Some(value.to_owned()),
+            "retry" => event.retry = Some(value.to_owned()),
+            "data" | "data:" => event.data.push_str(value),
+            _ => continue,
+        }
+        is_event = true;
+    }
+    is_event.then_some(event)
+}
