@@ -47,8 +47,9 @@ impl Snapshot {
     pub(super) fn of(world: &World, lens: &Lens) -> Self {
         let seen = || world.upstreams.iter().filter(|(id, _)| lens.shows(id));
         let source = |(id, known): (&UpstreamId, &Known)| {
-            let prefix = lens.prefix(known.handle.config()).to_owned();
-            let over_http = matches!(known.handle.config().target, config::Target::Remote(_));
+            let config = known.handle.config();
+            let prefix = lens.prefix(config).to_owned();
+            let over_http = matches!(config.target, config::Target::Remote(_));
             let listing = known.listing.clone()?;
             Some(Source { upstream: id.clone(), prefix, over_http, listing })
         };

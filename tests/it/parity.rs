@@ -139,7 +139,9 @@ pub(crate) async fn check_through(
         if modern {
             check_visits(&mut direct, &mut through);
         }
-        let found = compare(&direct, &through, server.key());
+        let mut found = compare(&direct, &through, server.key());
+        // Over HTTP it names the session, which over stdio it has none of.
+        found.retain(|difference| !difference.contains("for session undefined"));
         assert_eq!(found, Vec::<String>::new(), "modern client: {modern}");
     }
 }

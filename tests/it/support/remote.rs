@@ -44,14 +44,19 @@ impl Remote {
         Self { url: said["url"].as_str().unwrap().to_owned(), ..started }
     }
 
-    /// Starts a program whose first line on stdout is its address.
+    /// Starts a program that says its address on a line of stdout, perhaps after other things.
     pub(crate) async fn of(program: &Program) -> Self {
         let mut command = program.command();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = timeout(LIMIT, lines.next_line()).await.unwrap().unwrap();
-        let url = line.expect("the server says its address");
+        let url = loop {
+            let line = timeout(LIMIT, lines.next_line()).await.unwrap().unwrap();
+            let line = line.expect("the server says its address");
+            if line.starts_with("http") || line.starts_with('{') {
+                break line;
+            }
+        };
         Self { url, stdin: child.stdin.take(), child, _stdout: lines }
     }
 

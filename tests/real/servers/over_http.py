@@ -48,6 +48,7 @@ def build(kind: str):
 async def main(kind: str) -> None:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen()
     path = "/sse" if kind == "sse" else "/mcp"
     print(f"http://127.0.0.1:{listener.getsockname()[1]}{path}", flush=True)
     config = uvicorn.Config(build(kind), log_level="warning", timeout_graceful_shutdown=1)
