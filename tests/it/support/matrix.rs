@@ -199,10 +199,13 @@ impl Feature {
     }
 
     /// Decides what must happen between a client and a server of two revisions. That one is modern
-    /// and the other is not makes no difference: this is what Conflux is for.
+    /// and the other is not makes no difference, this is what Conflux is for; only of tasks there
+    /// are two kinds, and a call is waited for where the two sides know different ones.
     pub(crate) fn verdict(self, client: Revision, server: Revision) -> Verdict {
         if server < self.since() {
             Verdict::Absent
+        } else if self == Self::Task && client.is_modern() != server.is_modern() {
+            Verdict::Waited
         } else if client >= self.since() {
             Verdict::Works
         } else if self == Self::Task {
