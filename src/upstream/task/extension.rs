@@ -43,7 +43,9 @@ pub(in crate::upstream) fn offer(exchange: &Exchange) -> Raw {
         raw.member("extensions")?.member(task::EXTENSION).map(|settings| settings.detached())
     });
     let settings = declared.unwrap_or_else(|| object::build([]));
-    let extensions = object::build([(task::EXTENSION, settings.get())]);
+    let others = offer.member("extensions").unwrap_or_else(|| object::build([]));
+    let Ok(others) = others.object() else { return offer };
+    let extensions = others.edit().set(task::EXTENSION, settings.get()).apply();
     match offer.object() {
         Ok(object) => object.edit().set("extensions", extensions.get()).apply(),
         Err(_) => offer,
