@@ -129,7 +129,9 @@ async fn over_stdio(listening: Vec<Listening>) -> Vec<Cell> {
 /// All clients have one Conflux, one after the other: a server that asks in the middle of a call does
 /// not always say in which, and is refused when two clients could be meant.
 async fn over_network(transport: Transport, path: &str, listening: &[Listening]) -> Vec<Cell> {
-    let conflux = http::Server::start(&gateway(listening)).await;
+    // Upstreams work in its directory, which must be there as long as they are.
+    let gateway = gateway(listening);
+    let conflux = http::Server::start(&gateway).await;
     let url = Program::new(format!("{}{path}", conflux.origin));
     let mut cells = Vec::new();
     for client in clients(transport) {
