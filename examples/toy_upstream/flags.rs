@@ -67,6 +67,12 @@ pub(crate) struct Flags {
     /// Offers tools whose calls become tasks, and says so in either era.
     #[arg(long)]
     pub(crate) tasks: bool,
+    /// Offers two skills: `pdf`, and one named like the scheme of its resources.
+    #[arg(long)]
+    pub(crate) skills: bool,
+    /// Declares this extension, and answers methods that begin with its name.
+    #[arg(long)]
+    pub(crate) extension: Vec<String>,
     /// Offers also a prompt `ask` and resources `ask/KIND` that ask, and a tool `visit` that wants an
     /// address visited first.
     #[arg(long)]

@@ -226,7 +226,8 @@ async fn dispatch(
         }
         _ => match extras::answer(toy, era, method, &message.params, token).await {
             Some(outcome) => outcome,
-            None => lists::answer(toy, era, method, &message.params),
+            None => extras::extended(toy, method, &message.params)
+                .unwrap_or_else(|| lists::answer(toy, era, method, &message.params)),
         },
     }
 }
@@ -256,13 +257,13 @@ fn offer(toy: &Toy, era: Era) -> String {
     let completes = era == Era::Modern || toy.flags.revision != "2024-11-05";
     let completions = if completes { r#","completions":{}"# } else { "" };
     let tasks = match era {
-        _ if !toy.flags.tasks => String::new(),
-        Era::Legacy => {
-            r#","tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}"#.to_owned()
+        Era::Legacy if toy.flags.tasks => {
+            r#","tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}"#
         }
-        Era::Modern => format!(r#","extensions":{{"{}":{{}}}}"#, tasks::EXTENSION),
+        Era::Legacy | Era::Modern => "",
     };
-    let capabilities = format!("{{{tools},{resources},{prompts}{completions}{tasks}}}");
+    let extensions = extras::extensions(toy, era);
+    let capabilities = format!("{{{tools},{resources},{prompts}{completions}{tasks}{extensions}}}");
     let instructions = toy.flags.instructions.as_deref();
     let told = instructions.map(|text| format!(r#","instructions":{}"#, quote(text)));
     format!(r#""capabilities":{capabilities}{}"#, told.unwrap_or_default())

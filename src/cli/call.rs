@@ -95,6 +95,7 @@ fn show(app: &App, news: Back) {
     let line = match news {
         Back::Progress(params) => progress(&params),
         Back::Log(params) => log(&params),
+        Back::Other(method, _) => format!("notification: {method}"),
         // The caller declared nothing that could be asked; this is the last resort.
         Back::Ask(ask) => return ask.answer(Err(Refusal::Nobody)),
     };

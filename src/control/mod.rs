@@ -34,6 +34,7 @@ use crate::router::world::Known;
 use crate::upstream;
 use crate::upstream::Change;
 use crate::upstream::Handle;
+use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::freshness::Freshness;
 
@@ -67,6 +68,8 @@ pub struct Control {
     stop: CancellationToken,
     listings: Listings,
     remembered: IndexMap<UpstreamId, String>,
+    /// The extensions each upstream declared last, in this run or an earlier one.
+    extensions: IndexMap<UpstreamId, Raw>,
     generation: Generation,
     /// When changes are told to callers, if there are any.
     announce_at: Option<Instant>,
@@ -83,13 +86,18 @@ impl Control {
         around: &upstream::Surroundings,
     ) -> Self {
         let mut remembered = IndexMap::new();
+        let mut extensions = IndexMap::new();
         for (id, handle) in &handles {
             if let Some(text) = handle.recalled_instructions(&around.state).await {
                 remembered.insert(id.clone(), text);
             }
+            if let Some(declared) = handle.recalled_extensions(&around.state).await {
+                extensions.insert(id.clone(), declared);
+            }
         }
         let listings = Listings::new(handles.keys().cloned());
-        let first = world(&config, &handles, &listings, &remembered, Generation::default());
+        let first =
+            world(&config, &handles, &listings, &remembered, &extensions, Generation::default());
         let budget = config.limits.start_budget;
         let router = Arc::new(Router::new(first, &config.profiles, around.callers.clone(), budget));
         router.settle(listings.are_settled());
@@ -102,6 +110,7 @@ impl Control {
             stop: around.stop.clone(),
             listings,
             remembered,
+            extensions,
             generation: Generation::default(),
             announce_at: None,
         }
@@ -187,6 +196,7 @@ impl Control {
             }
             Event::Changed(_, Change::Gone) => {}
             Event::Listed(id, Ok(listed)) => {
+                self.note_extensions(&id);
                 let lasting = self.lasting(&id, &listed);
                 let is_stale = self.listings.listed(&id, listing(listed), lasting);
                 self.publish();
@@ -210,6 +220,16 @@ impl Control {
         }
     }
 
+    /// Keeps what an upstream that is ready declares; what one declared that is not stays.
+    fn note_extensions(&mut self, id: &UpstreamId) {
+        let Some(handle) = self.handles.get(id) else { return };
+        let Some(agreed) = handle.status().agreed else { return };
+        match agreed.extensions() {
+            Some(declared) => drop(self.extensions.insert(id.clone(), declared)),
+            None => drop(self.extensions.shift_remove(id)),
+        }
+    }
+
     /// Returns how long each list of an upstream may be kept from now on.
     fn lasting(&self, id: &UpstreamId, listed: &upstream::Listed) -> IndexMap<Kind, Lasts> {
         let agreed = self.handles.get(id).and_then(|handle| handle.status().agreed);
@@ -217,7 +237,7 @@ impl Control {
             let capability = match kind {
                 Kind::Tools => "tools",
                 Kind::Prompts => "prompts",
-                Kind::Resources | Kind::Templates => "resources",
+                Kind::Resources | Kind::Templates | Kind::Skills => "resources",
             };
             // A legacy upstream says nothing on how long a list may be kept.
             let has_hints = |agreed: &upstream::Agreed| agreed.revision.era() == Era::Modern;
@@ -249,9 +269,10 @@ impl Control {
 
     fn publish(&mut self) {
         self.generation = self.generation.next();
-        let Self { config, handles, listings, remembered, generation, .. } = &*self;
+        let Self { config, handles, listings, remembered, extensions, generation, .. } = &*self;
         let before = self.router.snapshot();
-        self.router.publish(world(config, handles, listings, remembered, *generation));
+        let next = world(config, handles, listings, remembered, extensions, *generation);
+        self.router.publish(next);
         report(&before.catalog, &self.router.snapshot().catalog);
         self.announce_at.get_or_insert_with(|| Instant::now() + DEBOUNCE);
     }
@@ -292,8 +313,8 @@ async fn until(time: Option<Instant>) {
 }
 
 fn listing(listed: upstream::Listed) -> Listing {
-    let upstream::Listed { tools, prompts, resources, templates, freshness: _ } = listed;
-    Listing { tools, prompts, resources, templates }
+    let upstream::Listed { tools, prompts, resources, templates, skills, freshness: _ } = listed;
+    Listing { tools, prompts, resources, templates, skills }
 }
 
 /// Puts together what is known now.
@@ -302,6 +323,7 @@ fn world(
     handles: &IndexMap<UpstreamId, Handle>,
     listings: &Listings,
     remembered: &IndexMap<UpstreamId, String>,
+    extensions: &IndexMap<UpstreamId, Raw>,
     generation: Generation,
 ) -> World {
     let mut failures = listings.failures();
@@ -313,6 +335,7 @@ fn world(
             lasting: listings.lasting(id),
             failure: failures.shift_remove(id),
             instructions: instructions.or_else(|| remembered.get(id).cloned()),
+            extensions: extensions.get(id).cloned(),
         };
         (id.clone(), known)
     };

@@ -215,7 +215,7 @@ impl Connection {
             method::ROOTS_CHANGED if self.session().is_some() => {
                 self.shared.service.router.roots_changed();
             }
-            other => tracing::debug!(method = other, "a notification that means nothing here"),
+            other => self.shared.service.router.notified(other, params),
         }
     }
 
@@ -239,8 +239,9 @@ impl Connection {
         let declared = member("capabilities").map(|raw| raw.detached());
         let capabilities = Capabilities::parse(declared, revision);
         let caller = self.attach(capabilities, Reach::Anytime);
-        let instructions = self.shared.service.router.instructions();
-        let result = greeting::initialized(revision, instructions);
+        let router = &self.shared.service.router;
+        let extensions = router.extensions();
+        let result = greeting::initialized(revision, router.instructions(), extensions);
         reply.at_once(&request.id, &Ok(result)).await;
         (self.shared.service.opened)(&caller);
     }

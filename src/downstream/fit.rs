@@ -72,5 +72,8 @@ fn is_cacheable(method: &str) -> bool {
             | method::RESOURCES_LIST
             | method::TEMPLATES_LIST
             | method::RESOURCES_READ
+            | method::SKILLS_LIST
+            | method::SKILLS_GET
+            | method::DIRECTORY_READ
     )
 }

@@ -37,6 +37,8 @@ mod watches;
 
 #[cfg(test)]
 mod park_tests;
+#[cfg(any(test, fuzzing))]
+pub mod probe;
 #[cfg(test)]
 mod tests;
 

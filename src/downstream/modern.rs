@@ -79,7 +79,8 @@ impl Connection {
         reply: Reply,
     ) -> Result<(), (Reply, Raw)> {
         if request.method == method::DISCOVER {
-            let result = greeting::discovered(self.shared.service.router.instructions());
+            let router = &self.shared.service.router;
+            let result = greeting::discovered(router.instructions(), router.extensions());
             reply.at_once(&request.id, &Ok(result)).await;
             return Ok(());
         }
@@ -88,9 +89,9 @@ impl Connection {
         }
         if rounds::may_ask(&request.method) {
             let member = |key| request.params.as_ref().and_then(|params| params.member(key));
-            let (state, responses) = (member("requestState"), member("inputResponses"));
-            if state.is_some() || responses.is_some() {
-                let came_back = CameBack { state, responses };
+            // Answers without a state resume nothing: what they are worth is for the upstream to say.
+            if let Some(state) = member("requestState") {
+                let came_back = CameBack { state, responses: member("inputResponses") };
                 return self.resume(request, terms, caller, came_back, reply).await;
             }
         }
@@ -237,15 +238,14 @@ async fn ended(ending: Option<CancellationToken>) {
 
 /// What a client brings that comes back.
 struct CameBack {
-    state: Option<Raw>,
+    state: Raw,
     responses: Option<Raw>,
 }
 
 impl CameBack {
     /// Reads the ticket and the answers; fails with what is wrong with them.
     fn read(self) -> Result<(String, Vec<(String, Raw)>), String> {
-        let state = self.state.ok_or("`inputResponses` needs the `requestState` it answers")?;
-        let state = state.string().ok_or("`requestState` must be a string")?;
+        let state = self.state.string().ok_or("`requestState` must be a string")?;
         let Some(responses) = self.responses else { return Ok((state, Vec::new())) };
         let object = responses.object().map_err(|error| format!("`inputResponses`: {error}"))?;
         let response = |(key, text): (&str, &str)| (key.to_owned(), responses.part(text));

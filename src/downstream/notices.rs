@@ -54,7 +54,7 @@ impl Notices {
                     self.listens.list_changed(*kind, changed_method(*kind)).await;
                 }
                 Notice::Updated(uri) => self.listens.updated(uri).await,
-                Notice::Other(method::TASK_NEWS, news) => {
+                Notice::Other(method, Some(news)) if method == method::TASK_NEWS => {
                     let id = news.member("taskId").and_then(|id| id.string()).unwrap_or_default();
                     let news = self.router.task_news(&self.caller, news.clone());
                     self.listens.task(&id, &news).await;
@@ -76,17 +76,17 @@ impl Notices {
 impl Session {
     async fn deliver(&self, notice: Notice, client: &Capabilities) {
         let (method, params) = match notice {
-            Notice::ListChanged(kind) => (changed_method(kind), None),
+            Notice::ListChanged(kind) => (changed_method(kind).to_owned(), None),
             Notice::Updated(uri) => {
-                (method::RESOURCE_UPDATED, Some(Raw::of(&Updated { uri: &uri })))
+                (method::RESOURCE_UPDATED.to_owned(), Some(Raw::of(&Updated { uri: &uri })))
             }
             Notice::Log(params) => {
                 if !Wanted::BySession(Arc::clone(&self.level)).admits(&params) {
                     return;
                 }
-                (method::MESSAGE, Some(params))
+                (method::MESSAGE.to_owned(), Some(params))
             }
-            Notice::Other(method, params) => (method, Some(params)),
+            Notice::Other(method, params) => (method, params),
             Notice::Ask(ask) => {
                 if let Some(ask) = question::fit(ask, client) {
                     self.questions.put(ask, &self.outbox).await;
@@ -94,7 +94,7 @@ impl Session {
                 return;
             }
         };
-        self.outbox.tell(Kind::of(method), method, params.as_ref()).await;
+        self.outbox.tell(Kind::of(&method), &method, params.as_ref()).await;
     }
 }
 

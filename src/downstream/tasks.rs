@@ -18,11 +18,6 @@ pub(super) fn initialized(result: Raw, revision: Revision) -> Raw {
     with_capability(result, "tasks", &tasks)
 }
 
-/// Adds to the result of `server/discover` that Conflux knows the extension.
-pub(super) fn discovered(result: Raw) -> Raw {
-    with_capability(result, "extensions", &json!({ task::EXTENSION: {} }))
-}
-
 /// Returns the error for a modern request about tasks whose client does not know the extension
 /// (SEP-2663, "Protocol Errors").
 pub(super) fn refusal(request: &Request, capabilities: &Raw) -> Option<Raw> {

@@ -18,7 +18,9 @@ use crate::exchange::task;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
+use crate::wire::era::Era;
 use crate::wire::era::Revision;
+use crate::wire::extension;
 
 /// What a client declared that it can answer, and the revision in whose words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,22 @@ impl Capabilities {
     /// Returns whether the client declared the capability at this path, such as `sampling`.
     pub fn declares(&self, path: &[&str]) -> bool {
         declared(self.raw.as_ref(), path)
+    }
+
+    /// Returns whether the client declared an extension to which this method belongs.
+    pub fn knows(&self, method: &str) -> bool {
+        let declared = self.raw.as_ref().and_then(|raw| raw.member("extensions"));
+        let fits = |(id, _): (&str, &str)| extension::passes(id) && extension::fits(id, method);
+        declared.is_some_and(|all| all.object().is_ok_and(|all| all.iter().any(fits)))
+    }
+
+    /// Returns whether results may be of a kind that the protocol itself does not have: the client
+    /// is modern, and declared an extension that Conflux does not know.
+    pub fn allows_other_results(&self) -> bool {
+        let declared = self.raw.as_ref().and_then(|raw| raw.member("extensions"));
+        let is_unknown = |(id, _): (&str, &str)| extension::passes(id) && !extension::is_merged(id);
+        self.revision.era() == Era::Modern
+            && declared.is_some_and(|all| all.object().is_ok_and(|all| all.iter().any(is_unknown)))
     }
 
     /// Returns whether the client can be asked for this.

@@ -48,8 +48,8 @@ pub enum Notice {
     Updated(Raw),
     /// Parameters of a log message.
     Log(Raw),
-    /// Parameters of any other notification of an upstream, and its method.
-    Other(&'static str, Raw),
+    /// The method of any other notification of an upstream, and its parameters.
+    Other(String, Option<Raw>),
     /// A question.
     Ask(Ask),
 }
@@ -91,8 +91,8 @@ impl Mailbox {
     }
 
     /// Notes a notification that is passed on as it is.
-    pub fn pass_on(&self, method: &'static str, params: Raw) {
-        self.fill(|content| content.push(Notice::Other(method, params)));
+    pub fn pass_on(&self, method: &str, params: Option<Raw>) {
+        self.fill(|content| content.push(Notice::Other(method.to_owned(), params)));
     }
 
     /// Notes a question, unless too many are unanswered.

@@ -45,6 +45,8 @@ pub enum Back {
     Progress(Raw),
     /// Parameters of a log message.
     Log(Raw),
+    /// A notification of an extension: its method and its parameters.
+    Other(String, Option<Raw>),
     /// A question that only the caller can answer.
     Ask(Ask),
 }
@@ -114,6 +116,11 @@ impl Exchange {
     /// Hands the caller a log message.
     pub async fn log(&self, params: Raw) {
         self.tell(Back::Log(params)).await;
+    }
+
+    /// Hands the caller a notification of an extension.
+    pub async fn other(&self, method: String, params: Option<Raw>) {
+        self.tell(Back::Other(method, params)).await;
     }
 
     /// Asks the caller and waits for its answers, at most [`ANSWER_LIMIT`].

@@ -32,6 +32,7 @@ impl Router {
             method::TOOLS_LIST => (Kind::Tools, "tools"),
             method::PROMPTS_LIST => (Kind::Prompts, "prompts"),
             method::RESOURCES_LIST => (Kind::Resources, "resources"),
+            method::SKILLS_LIST => (Kind::Skills, "skills"),
             _ => (Kind::Templates, "resourceTemplates"),
         };
         let snapshot = self.snapshot();

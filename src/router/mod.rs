@@ -13,6 +13,7 @@ pub mod snapshot;
 pub mod world;
 
 mod call;
+mod extension;
 mod fetch;
 mod instructions;
 mod list;
@@ -38,6 +39,7 @@ use indexmap::IndexMap;
 use tokio::sync::watch;
 use tokio::time;
 
+use crate::catalog::ResultKind;
 use crate::config;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Callers;
@@ -183,9 +185,16 @@ impl Router {
             method::TOOLS_LIST
             | method::PROMPTS_LIST
             | method::RESOURCES_LIST
-            | method::TEMPLATES_LIST => self.list(method, params, exchange).await,
+            | method::TEMPLATES_LIST
+            | method::SKILLS_LIST => self.list(method, params, exchange).await,
             method::PROMPTS_GET => self.prompt(params, exchange).await,
-            method::RESOURCES_READ => self.read(params, exchange).await,
+            method::RESOURCES_READ => {
+                self.read(method, ResultKind::Resource, params, exchange).await
+            }
+            method::SKILLS_GET => self.read(method, ResultKind::Skill, params, exchange).await,
+            method::DIRECTORY_READ => {
+                self.read(method, ResultKind::Directory, params, exchange).await
+            }
             method::COMPLETE => self.complete(params, exchange).await,
             method::RESOURCES_SUBSCRIBE => self.subscribe(params, exchange).await,
             method::RESOURCES_UNSUBSCRIBE => self.unsubscribe(params, exchange).await,
@@ -195,7 +204,7 @@ impl Router {
             | method::TASKS_LIST
             | method::TASKS_UPDATE
             | method::TASKS_CANCEL => Box::pin(self.task(method, params, exchange)).await,
-            _ => Err(Error::UnknownMethod(method.to_owned())),
+            _ => self.extension(method, params, exchange).await,
         }
     }
 

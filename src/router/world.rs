@@ -10,6 +10,7 @@ use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
 use crate::upstream;
+use crate::wire::Raw;
 
 /// One generation; it never changes.
 #[derive(Debug)]
@@ -35,4 +36,6 @@ pub struct Known {
     pub failure: Option<String>,
     /// What it tells a model about itself.
     pub instructions: Option<String>,
+    /// The extensions it declared last, an object by their ids.
+    pub extensions: Option<Raw>,
 }

@@ -249,6 +249,11 @@ impl Connection {
         self.send_now(notification(method, None));
     }
 
+    /// Passes a notification on without waiting; it is lost if the upstream does not read.
+    pub(super) fn pass_on(&self, method: &str, params: Option<&Raw>) {
+        self.send_now(notification(method, params.cloned()));
+    }
+
     /// Sends an answer to a request of the upstream; it is lost if the connection has ended.
     pub(super) async fn answer(&self, id: &Id, outcome: Result<&Raw, &Raw>) {
         self.send(response(id, outcome)).await;

@@ -100,7 +100,11 @@ async fn answer(call: &mut Call, sending: Sending<'_>, params: Option<&Raw>) -> 
             (Incoming::Closed, _) => return Ended::Closed,
             (Incoming::Progress(params), Some(exchange)) => exchange.progress(params).await,
             (Incoming::Log(params), Some(exchange)) => exchange.log(params).await,
-            (Incoming::Progress(_) | Incoming::Log(_), None) | (Incoming::Acknowledged, _) => {}
+            (Incoming::Other(method, params), Some(exchange)) => {
+                exchange.other(method, params).await;
+            }
+            (Incoming::Progress(_) | Incoming::Log(_) | Incoming::Other(..), None)
+            | (Incoming::Acknowledged, _) => {}
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::upstream::Surroundings;
 use crate::upstream::Wants;
 use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
+use crate::upstream::error::Kind;
 use crate::upstream::memory::Memory;
 use crate::upstream::mirrors::Mirrors;
 use crate::upstream::session::Session;
@@ -36,6 +37,7 @@ use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
+use crate::wire::extension;
 use crate::wire::freshness::Freshness;
 use crate::wire::method;
 use crate::wire::object;
@@ -116,6 +118,11 @@ impl Handle {
     /// Returns what it told a model about itself in an earlier run.
     pub async fn recalled_instructions(&self, state: &Path) -> Option<String> {
         Memory::new(state, &self.0.config).recall().await.instructions
+    }
+
+    /// Returns the extensions it declared in an earlier run.
+    pub async fn recalled_extensions(&self, state: &Path) -> Option<Raw> {
+        Memory::new(state, &self.0.config).recall().await.extensions
     }
 
     /// Carries out one request of a caller, starting the upstream if need be.
@@ -234,19 +241,29 @@ impl Handle {
     pub async fn list(&self) -> Result<Listed, Fault> {
         let session = self.session().await?;
         let wanted = [
-            (method::TOOLS_LIST, "tools", "tools"),
-            (method::PROMPTS_LIST, "prompts", "prompts"),
-            (method::RESOURCES_LIST, "resources", "resources"),
-            (method::TEMPLATES_LIST, "resourceTemplates", "resources"),
+            (method::TOOLS_LIST, "tools", &["tools"][..]),
+            (method::PROMPTS_LIST, "prompts", &["prompts"]),
+            (method::RESOURCES_LIST, "resources", &["resources"]),
+            (method::TEMPLATES_LIST, "resourceTemplates", &["resources"]),
+            (method::SKILLS_LIST, "skills", &["extensions", extension::SKILLS]),
         ];
         let mut listed = Listed::default();
-        let Listed { tools, prompts, resources, templates, freshness } = &mut listed;
-        let places = [tools, prompts, resources, templates];
+        let Listed { tools, prompts, resources, templates, skills, freshness } = &mut listed;
+        let places = [tools, prompts, resources, templates, skills];
         for (((method, key, capability), place), fresh) in
             wanted.into_iter().zip(places).zip(freshness)
         {
-            if session.agreed.can(&[capability]) {
-                let (items, hints) = one_list(&session, method, key).await?;
+            if session.agreed.can(capability) {
+                let (items, hints) = match one_list(&session, method, key).await {
+                    // What an extension gets wrong costs the extension.
+                    Err(Fault::Failed(error))
+                        if method == method::SKILLS_LIST && error.kind == Kind::BadAnswer =>
+                    {
+                        tracing::warn!(upstream = %self.id(), %error, "skills are left out");
+                        continue;
+                    }
+                    listed => listed?,
+                };
                 *place = items;
                 *fresh = Some(hints);
             }
@@ -289,6 +306,13 @@ impl Handle {
     /// Sets the lowest level of log messages, as raw JSON, now and whenever it starts again.
     pub fn set_level(&self, level: &Raw) {
         self.0.wants.send_modify(|wants| wants.level = Some(level.clone()));
+    }
+
+    /// Passes a notification of an extension on without waiting, if the upstream is running.
+    pub fn pass_on(&self, method: &str, params: Option<&Raw>) {
+        if let State::Ready(session) = self.0.state.borrow().clone() {
+            session.connection.pass_on(method, params);
+        }
     }
 
     /// Passes a notification on without waiting, if the upstream is running in a legacy session.

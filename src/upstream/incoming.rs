@@ -15,6 +15,8 @@ pub(super) enum Incoming {
     Progress(Raw),
     /// Parameters of a log message.
     Log(Raw),
+    /// Any other notification: its method and its parameters.
+    Other(String, Option<Raw>),
     /// The subscription it asked for stands.
     Acknowledged,
     /// The result, or the `error` object. Nothing follows.

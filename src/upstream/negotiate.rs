@@ -69,6 +69,12 @@ impl Agreed {
         }
         at.is_some_and(|value| !matches!(value.get(), "false" | "null"))
     }
+
+    /// Returns the extensions the upstream declared, an object by their ids, if there are any.
+    pub fn extensions(&self) -> Option<Raw> {
+        let declared = self.capabilities.member("extensions")?;
+        declared.object().is_ok().then(|| declared.detached())
+    }
 }
 
 /// Opens a connection in the era `known` from an earlier start, or in the one that is found.
@@ -212,8 +218,14 @@ impl Asking<'_> {
         unopened(fault)
     }
 
+    /// Asks again, once, where a server refuses the revision and names the same one in return: it
+    /// knew enough to say so (2026-07-28, "Protocol Version Negotiation").
     async fn discover(&self) -> Result<Raw, Fault> {
-        self.ask(method::DISCOVER, modern::with_meta(None, None)).await
+        let ask = || self.ask(method::DISCOVER, modern::with_meta(None, None));
+        match ask().await {
+            Err(Fault::Answered(error)) if names_latest(&error) => ask().await,
+            answer => answer,
+        }
     }
 
     async fn initialize(&self) -> Result<Raw, Fault> {
@@ -244,7 +256,8 @@ impl Asking<'_> {
 fn discovered(result: &Raw) -> Verdict {
     let versions: Option<Vec<String>> =
         result.member("supportedVersions").and_then(|versions| versions.read().ok());
-    let versions = versions.unwrap_or_default();
+    // Some legacy servers answer whatever they do not know with an empty result.
+    let Some(versions) = versions else { return Verdict::StartAgain(Era::Legacy) };
     if versions.iter().any(|version| version == Revision::LATEST.as_str()) {
         return Verdict::Agreed(agreed(result, Revision::LATEST));
     }
@@ -284,19 +297,26 @@ fn is_modern(error: &Raw) -> bool {
 
 /// Whether a server that refused `server/discover` speaks no legacy revision either.
 fn speaks_modern(error: &Raw) -> bool {
+    let legacy = |version: &String| {
+        Revision::parse(version).is_some_and(|revision| revision.era() == Era::Legacy)
+    };
+    is_modern(error) && !supported(error).iter().any(legacy)
+}
+
+/// Whether a refusal names the newest revision as one that the server speaks.
+fn names_latest(error: &Raw) -> bool {
+    supported(error).iter().any(|version| version == Revision::LATEST.as_str())
+}
+
+/// Returns the revisions that a server says it speaks when it refuses one.
+fn supported(error: &Raw) -> Vec<String> {
     #[derive(Deserialize)]
     struct Data {
         supported: Vec<String>,
     }
-    if !is_modern(error) {
-        return false;
-    }
-    let Ok(view) = error.read::<ErrorView<'_>>() else { return false };
+    let Ok(view) = error.read::<ErrorView<'_>>() else { return Vec::new() };
     let data = view.data.and_then(|data| serde_json::from_str::<Data>(data.get()).ok());
-    let legacy = |version: &String| {
-        Revision::parse(version).is_some_and(|revision| revision.era() == Era::Legacy)
-    };
-    !data.is_some_and(|data| data.supported.iter().any(legacy))
+    data.map_or_else(Vec::new, |data| data.supported)
 }
 
 fn failed(question: &str, fault: Fault) -> Verdict {

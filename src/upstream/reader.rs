@@ -154,10 +154,27 @@ impl Reader {
             (method::TASK_NEWS, Some(params)) => task::take_news(connection, &params),
             (method::ELICITATION_COMPLETE, Some(params)) => {
                 if let Some(caller) = connection.visits().over(&params) {
-                    caller.mailbox().pass_on(method::ELICITATION_COMPLETE, params);
+                    caller.mailbox().pass_on(method::ELICITATION_COMPLETE, Some(params));
                 }
             }
-            (method, _) => tracing::debug!(upstream = %connection.upstream(), method, "ignored"),
+            (method, params) => self.take_other(method, params, origin).await,
+        }
+    }
+
+    /// Takes a notification of an extension to the clients that declared it.
+    ///
+    /// That of a request under way goes with it; otherwise every session that knows it is told.
+    async fn take_other(&self, method: &str, params: Option<Raw>, origin: Option<u64>) {
+        let connection = &self.connection;
+        if let Ok(Meant::Call { number, exchange, .. }) = connection.meant(origin)
+            && exchange.capabilities().knows(method)
+        {
+            return connection.tell(number, Incoming::Other(method.to_owned(), params)).await;
+        }
+        for caller in connection.callers().present() {
+            if caller.capabilities().knows(method) {
+                caller.mailbox().pass_on(method, params.clone());
+            }
         }
     }
 

@@ -136,7 +136,7 @@ impl Upkeep {
                     | Incoming::TooLarge
                     | Incoming::Failed(_)
                     | Incoming::Closed => return Ended::Lost,
-                    Incoming::Progress(_) | Incoming::Log(_) => {}
+                    Incoming::Progress(_) | Incoming::Log(_) | Incoming::Other(..) => {}
                 },
                 changed = self.wants.changed() => {
                     if changed.is_err() {

@@ -26,6 +26,12 @@ pub const RESOURCES_READ: &str = "resources/read";
 pub const RESOURCES_SUBSCRIBE: &str = "resources/subscribe";
 /// Takes that back (legacy).
 pub const RESOURCES_UNSUBSCRIBE: &str = "resources/unsubscribe";
+/// Lists skills (an extension).
+pub const SKILLS_LIST: &str = "skills/list";
+/// Tells of one skill (an extension).
+pub const SKILLS_GET: &str = "skills/get";
+/// Lists what is in a directory (an extension).
+pub const DIRECTORY_READ: &str = "resources/directory/read";
 /// Proposes values for an argument.
 pub const COMPLETE: &str = "completion/complete";
 /// Sets the lowest level of log messages for a session (legacy).

@@ -7,6 +7,8 @@
 pub mod code;
 /// Eras and revisions of the protocol.
 pub mod era;
+/// Extensions of the protocol.
+pub mod extension;
 /// One JSON-RPC message: its envelope read, the rest raw.
 pub mod frame;
 /// How long a result may be kept, and for whom.

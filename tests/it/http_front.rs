@@ -166,7 +166,7 @@ async fn a_modern_error_has_the_status_that_goes_with_it() {
         assert_eq!((refused.status, refused.code()), (400, -32602), "{refused:?}");
         assert_eq!(refused.json()["id"], 7);
     }
-    for method in ["no/such", "ping", "logging/setLevel", "resources/subscribe"] {
+    for method in ["no/such", "ping", "initialize", "logging/setLevel", "resources/subscribe"] {
         let refused = server.modern(method, json!({})).reply().await;
         assert_eq!((refused.status, refused.code()), (404, -32601), "{method}: {refused:?}");
     }

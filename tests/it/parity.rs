@@ -120,16 +120,28 @@ async fn check(server: Server) {
     assert!(direct.lists["tools"].len() + direct.answers.len() > 3, "{direct:?}");
 
     let gateway = conflux(home.path(), &[(server.key(), program)]);
+    check_through(server, &directory, &direct, &gateway).await;
+}
+
+/// Compares what the server said itself with what clients of both eras see through `gateway`.
+pub(crate) async fn check_through(
+    server: Server,
+    directory: &Path,
+    direct: &Inventory,
+    gateway: &Program,
+) {
     for modern in [false, true] {
-        server.prepare(&directory);
-        let mut through = take(server, &gateway, &directory, modern, Some(server.key())).await;
+        server.prepare(directory);
+        let mut through = take(server, gateway, directory, modern, Some(server.key())).await;
         let mut direct = direct.clone();
         check_unowned(&mut direct, &mut through);
         check_waited_for(&mut direct, &mut through);
         if modern {
             check_visits(&mut direct, &mut through);
         }
-        let found = compare(&direct, &through, server.key());
+        let mut found = compare(&direct, &through, server.key());
+        // Over HTTP it names the session, which over stdio it has none of.
+        found.retain(|difference| !difference.contains("for session undefined"));
         assert_eq!(found, Vec::<String>::new(), "modern client: {modern}");
     }
 }
@@ -185,7 +197,8 @@ fn check_visits(direct: &mut Inventory, through: &mut Inventory) {
     }
 }
 
-async fn take(
+/// Takes the inventory of a server or of a gateway before it.
+pub(crate) async fn take(
     server: Server,
     program: &Program,
     directory: &Path,

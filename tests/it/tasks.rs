@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
+use crate::support::http;
 use crate::support::programs::toy;
 use crate::support::servers::Server;
 use crate::support::wire_client::Client;
@@ -246,6 +247,31 @@ async fn news_of_a_task_of_the_extension_reach_who_listens() {
     assert_eq!(told["_meta"]["io.modelcontextprotocol/subscriptionId"], listen);
     assert!(client.seen(news).iter().all(|one| one.params()["taskId"] == id), "of its task only");
     assert!(client.leave().await.success());
+}
+
+#[tokio::test]
+async fn a_task_of_the_extension_passes_over_http() {
+    let server = http::Server::start(&modern()).await;
+    let knows = json!({"extensions": {EXTENSION: {}}});
+    let call = json!({"name": "toy__must_work", "arguments": {}});
+    let made = server.modern_with("tools/call", call, knows.clone()).reply().await.result();
+    let id = made["taskId"].as_str().unwrap().to_owned();
+    let about = || json!({"taskId": id});
+    // Each request is another caller to Conflux; the task is found all the same.
+    loop {
+        let post = server.modern_with("tasks/get", about(), knows.clone());
+        let task = post.header("Mcp-Name", &id).reply().await.result();
+        assert_eq!(task["taskId"], id);
+        if task["status"] == "completed" {
+            assert_eq!(task["result"]["structuredContent"], json!({"answer": null}));
+            break;
+        }
+    }
+    let stranger = server.modern("tasks/get", about()).header("Mcp-Name", &id).reply().await;
+    assert_eq!((stranger.status, stranger.code()), (400, -32021));
+    let nameless = server.modern_with("tasks/get", about(), knows).reply().await;
+    assert_eq!(nameless.code(), -32020);
+    server.stop().await;
 }
 
 // Different kinds: the call is waited for.

@@ -195,7 +195,7 @@ pub(super) fn late(
     let public = public(connection, &caller, Dialect::Core, &id);
     let params = shape::relate_again(params, Some(&public));
     let params = params.object().ok()?.edit().set("progressToken", token.get()).apply();
-    caller.mailbox().pass_on(method::PROGRESS, params);
+    caller.mailbox().pass_on(method::PROGRESS, Some(params));
     None
 }
 
@@ -253,7 +253,7 @@ pub(super) fn take_status(connection: &Connection, params: &Raw) {
     let audience = connection.live().told(&status);
     if let Some(caller) = audience.and_then(|audience| audience.caller()) {
         let public = public(connection, &caller, Dialect::Core, &status.id);
-        caller.mailbox().pass_on(method::TASK_STATUS, shape::renamed(params, &public));
+        caller.mailbox().pass_on(method::TASK_STATUS, Some(shape::renamed(params, &public)));
     }
 }
 
@@ -265,7 +265,7 @@ pub(super) fn take_news(connection: &Connection, params: &Raw) {
         let public = public(connection, &caller, Dialect::Extension, &status.id);
         if caller.mailbox().watches_task(&public) {
             let news = extension::shown(connection, params, &public);
-            caller.mailbox().pass_on(method::TASK_NEWS, news);
+            caller.mailbox().pass_on(method::TASK_NEWS, Some(news));
         }
     }
 }

@@ -17,4 +17,5 @@ pub(crate) mod remote;
 pub(crate) mod rmcp_client;
 pub(crate) mod sdk;
 pub(crate) mod servers;
+pub(crate) mod tls;
 pub(crate) mod wire_client;
