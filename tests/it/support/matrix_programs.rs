@@ -207,7 +207,6 @@ pub(crate) fn clients(transport: Transport) -> Vec<Peer> {
             (TypeScript1, November2025),
             (TypeScript2, July2026),
             (Python2, July2026),
-            (Rust, November2025),
             (Rust, July2026),
         ],
         Transport::Sse => vec![
@@ -223,7 +222,6 @@ pub(crate) fn clients(transport: Transport) -> Vec<Peer> {
             (TypeScript1, November2025),
             (TypeScript2, July2026),
             (Python2, July2026),
-            (Rust, November2025),
             (Rust, July2026),
         ],
     };
@@ -247,8 +245,7 @@ pub(crate) fn servers(transport: Transport) -> Vec<Peer> {
         chosen.extend(modern.map(|package| (package, Revision::July2026)));
     }
     if transport != Transport::Sse {
-        let both = [Revision::November2025, Revision::July2026];
-        chosen.extend(both.map(|revision| (Package::Rust, revision)));
+        chosen.push((Package::Rust, Revision::July2026));
     }
     peers(transport, chosen)
 }
