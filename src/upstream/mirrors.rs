@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use crate::ids::UpstreamId;
 use crate::wire::Raw;
 use crate::wire::mirror;
 use crate::wire::mirror::Mirror;
@@ -16,14 +17,24 @@ use crate::wire::mirror::Mirror;
 pub(super) struct Mirrors(Arc<Mutex<HashMap<String, Arc<[Mirror]>>>>);
 
 impl Mirrors {
-    /// Takes over what these definitions say, and forgets everything said before.
-    pub(super) fn learn(&self, tools: &[Raw]) {
-        let read = |tool: &Raw| {
-            let mirrors = mirror::mirrors(&tool.member("inputSchema")?).ok()?;
-            let name = tool.member("name")?.string()?;
-            (!mirrors.is_empty()).then(|| (name, mirrors.into()))
-        };
-        let learned = tools.iter().filter_map(read).collect();
+    /// Takes over what these definitions say, and forgets everything said before. Tools whose
+    /// annotations cannot be followed are taken out: over HTTP, a client must not offer them
+    /// (2026-07-28, Streamable HTTP, "Custom Headers from Tool Parameters").
+    pub(super) fn learn(&self, upstream: &UpstreamId, tools: &mut Vec<Raw>) {
+        let mut learned = HashMap::new();
+        tools.retain(|tool| {
+            let name = tool.member("name").and_then(|name| name.string()).unwrap_or_default();
+            let Some(schema) = tool.member("inputSchema") else { return true };
+            match mirror::mirrors(&schema) {
+                Ok(mirrors) if mirrors.is_empty() => {}
+                Ok(mirrors) => drop(learned.insert(name, mirrors.into())),
+                Err(defect) => {
+                    tracing::warn!(%upstream, tool = name, %defect, "a tool is left out");
+                    return false;
+                }
+            }
+            true
+        });
         *self.lock() = learned;
     }
 

@@ -113,8 +113,9 @@ impl Session {
             let Some(next) = next else {
                 if let Some(mirrors) = self.connection.mirrors()
                     && method == method::TOOLS_LIST
+                    && self.era() == Era::Modern
                 {
-                    mirrors.learn(&items);
+                    mirrors.learn(self.connection.upstream(), &mut items);
                 }
                 return Ok(items);
             };
