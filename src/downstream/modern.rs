@@ -89,7 +89,7 @@ impl Connection {
         }
         if rounds::may_ask(&request.method) {
             let member = |key| request.params.as_ref().and_then(|params| params.member(key));
-            // Answers without a state resume nothing: what they are worth is for the upstream to say.
+            // Answers without a state resume nothing: their worth is for the upstream to say.
             if let Some(state) = member("requestState") {
                 let came_back = CameBack { state, responses: member("inputResponses") };
                 return self.resume(request, terms, caller, came_back, reply).await;

@@ -25,6 +25,9 @@ use crate::support::wire_client::LIMIT;
 /// How long a whole set of scenarios may take; most of it waits for the suite's own timers.
 const SET_LIMIT: Duration = Duration::from_mins(2);
 
+/// So that a list that is read wrongly is noticed.
+const CLIENT_SCENARIOS_AT_LEAST: usize = 40;
+
 /// Scenarios that belong together, against one generation of the suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Set {
@@ -79,6 +82,32 @@ impl Set {
         }
         findings
     }
+}
+
+/// Runs one scenario for clients; the suite starts the client with the URL of its server.
+pub(crate) async fn check_client(scenario: &str, revision: &str) -> Findings {
+    let client = example("conformance_client").path;
+    let program = suite("0.2").args(&["client", "--command", &client, "--scenario", scenario]);
+    run(program.args(&["--spec-version", revision])).await
+}
+
+/// The scenarios for clients, each with the revisions of Conflux's two eras that have it.
+pub(crate) async fn client_scenarios() -> Vec<(String, String)> {
+    let output = suite("0.2").args(&["list"]).command().output().await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, clients) = text.split_once("Client scenarios").unwrap();
+    let (clients, _) = clients.split_once("Authorization server scenarios").unwrap();
+    let lines = clients.lines().filter_map(|line| line.trim().strip_prefix("- "));
+    let mut found = Vec::new();
+    for (scenario, revisions) in lines.map(|line| line.split_once(' ').unwrap()) {
+        for revision in ["2025-11-25", "2026-07-28", "extension"] {
+            if revisions.contains(revision) {
+                found.push((revision.to_owned(), scenario.to_owned()));
+            }
+        }
+    }
+    assert!(found.len() > CLIENT_SCENARIOS_AT_LEAST, "{text}");
+    found
 }
 
 fn suite(version: &str) -> Program {
