@@ -39,7 +39,7 @@ impl App {
         let config = Arc::new(config);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let around = upstream::Surroundings {
-            callers: Callers::default(),
+            callers: Callers::new(upstream::task_ids(&config.state).await),
             environment: Arc::new(config.child_environment.clone()),
             secrets: config.secrets.clone(),
             message_limit: config.limits.message,

@@ -11,6 +11,7 @@ use crate::calls::structured;
 use crate::era::Era;
 use crate::serve::Outcome;
 use crate::serve::Toy;
+use crate::tasks;
 use crate::wire::Params;
 use crate::wire::Refusal;
 use crate::wire::quote;
@@ -97,4 +98,65 @@ pub(crate) fn visit(call: &Call<'_>) -> Outcome {
             structured(&json!({"calls": number}).to_string())
         }
     }
+}
+
+/// The extensions it declares, as a member of its capabilities.
+pub(crate) fn extensions(toy: &Toy, era: Era) -> String {
+    let mut all = serde_json::Map::new();
+    if toy.flags.tasks && era == Era::Modern {
+        all.insert(tasks::EXTENSION.to_owned(), json!({}));
+    }
+    if toy.flags.skills {
+        all.insert("io.modelcontextprotocol/skills".to_owned(), json!({"directoryRead": true}));
+    }
+    for id in &toy.flags.extension {
+        all.insert(id.clone(), json!({"of": "toy"}));
+    }
+    if all.is_empty() { String::new() } else { format!(r#","extensions":{}"#, Value::Object(all)) }
+}
+
+/// Answers what belongs to an extension; nothing if this does not.
+pub(crate) fn extended(toy: &Toy, method: &str, params: &Params) -> Option<Outcome> {
+    let name = |id: &String| id.rsplit('/').next().unwrap_or_default().to_owned();
+    if let Some(name) = toy.flags.extension.iter().map(name).find(|name| begins(method, name)) {
+        let told = format!("notifications/{name}/asked");
+        toy.out.notify(&told, &params.text);
+        return Some(Outcome::Result(format!(r#"{{"method":{},"n":1.0}}"#, quote(method))));
+    }
+    if !toy.flags.skills {
+        return None;
+    }
+    let uri = params.parts.uri.clone().unwrap_or_default();
+    let skill = uri.strip_suffix("/SKILL.md").and_then(|root| root.strip_prefix("skill://"));
+    match method {
+        "skills/list" => {
+            let skills = [self::skill("pdf"), self::skill(&toy.flags.scheme)];
+            Some(Outcome::Cacheable(json!({"skills": skills}).to_string()))
+        }
+        "skills/get" => Some(match skill {
+            Some(name) => Outcome::Cacheable(json!({"skill": self::skill(name)}).to_string()),
+            None => Outcome::Refused(Refusal::new(-32602, "no such skill")),
+        }),
+        "resources/directory/read" => {
+            let file = json!({"uri": format!("{uri}help.md"), "name": "help.md"});
+            Some(Outcome::Cacheable(json!({"resources": [file]}).to_string()))
+        }
+        "resources/read" if uri.starts_with("skill://") => {
+            let text = format!("{} of {}", uri, toy.flags.scheme);
+            let contents = json!([{"uri": uri, "text": text}]);
+            Some(Outcome::Cacheable(json!({"contents": contents}).to_string()))
+        }
+        _ => None,
+    }
+}
+
+fn begins(method: &str, name: &str) -> bool {
+    method.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn skill(name: &str) -> Value {
+    let uri = format!("skill://{name}/SKILL.md");
+    let help = json!({"uri": format!("skill://{name}/help.md"), "size": 1});
+    let files = json!([{"uri": uri, "size": 1}, help]);
+    json!({"uri": uri, "frontmatter": {"name": name, "description": "d"}, "resources": files})
 }

@@ -58,6 +58,21 @@ pub(crate) struct Flags {
     /// The scheme of the resources it offers.
     #[arg(long, default_value = "toy")]
     pub(crate) scheme: String,
+    /// How long lists and resources may be kept, in milliseconds, by anybody; a modern server's hint.
+    #[arg(long)]
+    pub(crate) ttl: Option<u64>,
+    /// Says nothing when a list changes.
+    #[arg(long)]
+    pub(crate) no_list_changed: bool,
+    /// Offers tools whose calls become tasks, and says so in either era.
+    #[arg(long)]
+    pub(crate) tasks: bool,
+    /// Offers two skills: `pdf`, and one named like the scheme of its resources.
+    #[arg(long)]
+    pub(crate) skills: bool,
+    /// Declares this extension, and answers methods that begin with its name.
+    #[arg(long)]
+    pub(crate) extension: Vec<String>,
     /// Offers also a prompt `ask` and resources `ask/KIND` that ask, and a tool `visit` that wants an
     /// address visited first.
     #[arg(long)]

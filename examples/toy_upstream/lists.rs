@@ -70,7 +70,7 @@ pub(crate) fn answer(toy: &Toy, era: Era, method: &str, params: &Params) -> Outc
 }
 
 /// Cuts one page; a cursor is the index of the first item.
-fn page(toy: &Toy, key: &str, items: &[String], cursor: Option<&str>) -> Outcome {
+pub(crate) fn page(toy: &Toy, key: &str, items: &[String], cursor: Option<&str>) -> Outcome {
     let start = match cursor {
         None => 0,
         Some(_) if toy.flags.endless_cursor => 0,

@@ -15,6 +15,7 @@ mod sse;
 mod stream;
 mod streamable;
 mod subscriptions;
+mod tasks;
 mod tools;
 mod wire;
 

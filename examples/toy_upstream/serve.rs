@@ -22,6 +22,7 @@ use crate::flags::Flags;
 use crate::http::Web;
 use crate::lists;
 use crate::subscriptions;
+use crate::tasks;
 use crate::wire::Incoming;
 use crate::wire::Out;
 use crate::wire::Refusal;
@@ -62,6 +63,7 @@ pub(crate) struct State {
     /// Questions to the client that wait for its answer.
     pub(crate) asked: HashMap<String, oneshot::Sender<Answer>>,
     pub(crate) last_question: u64,
+    pub(crate) tasks: tasks::Tasks,
 }
 
 /// The client's answer to a question: a result or an error, as it came.
@@ -76,6 +78,8 @@ pub(crate) enum Outcome {
     /// The text of a result that leaves exactly so.
     Verbatim(String),
     Refused(Refusal),
+    /// The text of an error object that leaves exactly so.
+    RefusedVerbatim(String),
     /// No answer: the client took the request back.
     Silent,
 }
@@ -160,7 +164,7 @@ fn notified(toy: &Toy, message: &Incoming) {
     }
 }
 
-async fn answer(toy: &Toy, id: &str, message: Incoming, token: &CancellationToken) {
+async fn answer(toy: &Arc<Toy>, id: &str, message: Incoming, token: &CancellationToken) {
     let method = message.method.clone().unwrap_or_default();
     if method == "server/discover" && toy.flags.exit_on_discover {
         die(1);
@@ -179,22 +183,32 @@ async fn answer(toy: &Toy, id: &str, message: Incoming, token: &CancellationToke
     };
     toy.state().running.remove(id);
     match outcome {
-        Outcome::Result(text) => toy.out.result(id, &dress(era, &text, false)),
-        Outcome::Cacheable(text) => toy.out.result(id, &dress(era, &text, true)),
+        Outcome::Result(text) => toy.out.result(id, &dress(era, &text, "")),
+        Outcome::Cacheable(text) => toy.out.result(id, &dress(era, &text, &kept(toy.flags.ttl))),
         Outcome::Verbatim(text) => toy.out.result(id, &text),
         Outcome::Refused(refusal) => toy.out.error(id, &refusal),
+        Outcome::RefusedVerbatim(error) => toy.out.error_text(id, &error),
         Outcome::Silent => {}
     }
 }
 
 async fn dispatch(
-    toy: &Toy,
+    toy: &Arc<Toy>,
     id: &str,
     era: Era,
     method: &str,
     message: &Incoming,
     token: &CancellationToken,
 ) -> Outcome {
+    if toy.flags.tasks {
+        let outcome = match method {
+            "tools/call" => tasks::call(toy, era, &message.params).await,
+            _ => tasks::answer(toy, era, method, &message.params, token).await,
+        };
+        if let Some(outcome) = outcome {
+            return outcome;
+        }
+    }
     match method {
         "initialize" => initialize(toy, message),
         "server/discover" => Outcome::Cacheable(discovered(toy)),
@@ -212,7 +226,8 @@ async fn dispatch(
         }
         _ => match extras::answer(toy, era, method, &message.params, token).await {
             Some(outcome) => outcome,
-            None => lists::answer(toy, era, method, &message.params),
+            None => extras::extended(toy, method, &message.params)
+                .unwrap_or_else(|| lists::answer(toy, era, method, &message.params)),
         },
     }
 }
@@ -234,13 +249,21 @@ fn discovered(toy: &Toy) -> String {
 
 /// The members that tell what the server can do.
 fn offer(toy: &Toy, era: Era) -> String {
-    let tools = r#""tools":{"listChanged":true}"#;
+    let tells = !toy.flags.no_list_changed;
+    let tools = format!(r#""tools":{{"listChanged":{tells}}}"#);
     let resources = r#""resources":{"subscribe":true,"listChanged":true}"#;
     let prompts = r#""prompts":{"listChanged":true},"logging":{}"#;
     // 2024-11-05 does not know the capability.
     let completes = era == Era::Modern || toy.flags.revision != "2024-11-05";
     let completions = if completes { r#","completions":{}"# } else { "" };
-    let capabilities = format!("{{{tools},{resources},{prompts}{completions}}}");
+    let tasks = match era {
+        Era::Legacy if toy.flags.tasks => {
+            r#","tasks":{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}"#
+        }
+        Era::Legacy | Era::Modern => "",
+    };
+    let extensions = extras::extensions(toy, era);
+    let capabilities = format!("{{{tools},{resources},{prompts}{completions}{tasks}{extensions}}}");
     let instructions = toy.flags.instructions.as_deref();
     let told = instructions.map(|text| format!(r#","instructions":{}"#, quote(text)));
     format!(r#""capabilities":{capabilities}{}"#, told.unwrap_or_default())
@@ -250,12 +273,17 @@ fn identity() -> &'static str {
     r#"{"name":"toy","title":"Toy Upstream","version":"1.0.0"}"#
 }
 
+/// How long a modern result may be kept.
+fn kept(ttl: Option<u64>) -> String {
+    let scope = if ttl.is_some() { "public" } else { "private" };
+    format!(r#""ttlMs":{},"cacheScope":"{scope}","#, ttl.unwrap_or(0))
+}
+
 /// Adds what every modern result must carry.
-fn dress(era: Era, text: &str, cacheable: bool) -> String {
+fn dress(era: Era, text: &str, kept: &str) -> String {
     if era == Era::Legacy {
         return text.to_owned();
     }
-    let kept = if cacheable { r#""ttlMs":0,"cacheScope":"private","# } else { "" };
     let meta = format!(r#""_meta":{{"io.modelcontextprotocol/serverInfo":{}}}"#, identity());
     let comma = if text == "{}" { "" } else { "," };
     let rest = text.strip_prefix('{').unwrap_or(text);

@@ -53,11 +53,12 @@ impl Subscriptions {
         }
     }
 
-    /// Tells the listen requests whose filter accepts it; returns how many there are.
-    fn tell(&self, toy: &Toy, method: &str, uri: &str, wants: impl Fn(&Value) -> bool) -> usize {
+    /// Tells the listen requests whose filter accepts it; returns how many there are. `first` are
+    /// the members of the JSON besides `_meta`, each with a comma behind it.
+    fn tell(&self, toy: &Toy, method: &str, first: &str, wants: impl Fn(&Value) -> bool) -> usize {
         let mut told = 0;
         for (id, listen) in self.listens.iter().filter(|(_, listen)| wants(&listen.filter)) {
-            let params = format!(r#"{{{uri}"_meta":{{"{SUBSCRIPTION}":{id}}}}}"#);
+            let params = format!(r#"{{{first}"_meta":{{"{SUBSCRIPTION}":{id}}}}}"#);
             listen.notify(toy, method, &params);
             told += 1;
         }
@@ -110,6 +111,9 @@ pub(crate) fn end_listens(toy: &Toy) -> usize {
 
 /// Tells everybody who wants to know that a list changed.
 pub(crate) fn list_changed(toy: &Toy, legacy: bool, kind: &str) {
+    if toy.flags.no_list_changed {
+        return;
+    }
     let method = format!("notifications/{kind}/list_changed");
     if legacy {
         toy.out.notify_aside(&method, "{}");
@@ -134,4 +138,13 @@ pub(crate) fn touched(toy: &Toy, uri: &str) -> usize {
     }
     let member = format!(r#""uri":{quoted},"#);
     state.subscriptions.tell(toy, METHOD, &member, wants) + usize::from(legacy)
+}
+
+/// Tells everybody who wants to know how a task is; `task` are the members of its JSON.
+pub(crate) fn task_changed(toy: &Toy, id: &str, task: &str) {
+    let wants = |filter: &Value| {
+        let tasks = filter.get("taskIds").and_then(Value::as_array);
+        tasks.is_some_and(|tasks| tasks.contains(&json!(id)))
+    };
+    toy.state().subscriptions.tell(toy, "notifications/tasks", &format!("{task},"), wants);
 }

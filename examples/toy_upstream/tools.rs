@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::flags::Mirror;
 use crate::serve::Toy;
+use crate::tasks;
 
 /// Name, what it does, names of its arguments.
 const TOOLS: &[(&str, &str, &[&str])] = &[
@@ -63,6 +64,9 @@ pub(crate) fn definitions(toy: &Toy) -> Vec<String> {
         Some(given) => given.clone(),
         None => TOOLS.iter().map(own).collect(),
     };
+    if toy.flags.tasks {
+        all.extend(tasks::definitions());
+    }
     let extra = (1..=toy.flags.tools).map(|number| format!("extra_{number}"));
     let added = (1..=toy.state().added).map(|number| format!("added_{number}"));
     if toy.flags.asking {

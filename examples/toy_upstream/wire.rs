@@ -48,6 +48,8 @@ pub(crate) struct Parts {
     pub(crate) argument: Option<serde_json::Value>,
     pub(crate) request_id: Option<Box<RawValue>>,
     pub(crate) request_state: Option<String>,
+    pub(crate) task: Option<serde_json::Value>,
+    pub(crate) task_id: Option<String>,
     pub(crate) uri: Option<String>,
 }
 
@@ -125,6 +127,11 @@ impl Out {
         let data = error.data.as_ref().map(|data| format!(r#","data":{data}"#));
         let data = data.unwrap_or_default();
         let error = format!(r#"{{"code":{},"message":{message}{data}}}"#, error.code);
+        self.line(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#));
+    }
+
+    /// Answers with the text of an error object.
+    pub(crate) fn error_text(&self, id: &str, error: &str) {
         self.line(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#));
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::catalog::Kind;
 use crate::ids::UpstreamId;
+use crate::wire::mirror;
 
 /// A definition that breaks the specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,10 @@ pub enum Problem {
     /// The schema does not say that it is one for an object.
     #[error("`inputSchema` lacks `type: object`")]
     UntypedSchema,
+    /// Arguments are to be repeated in headers, and it cannot be told how (2026-07-28, Streamable
+    /// HTTP, "Custom Headers from Tool Parameters").
+    #[error("{0}")]
+    Mirror(mirror::Defect),
     /// An address has no name; the address does as one.
     #[error("`name` must be a string")]
     NoName,
@@ -53,18 +58,22 @@ impl Problem {
     /// Returns whether its meaning is too unclear to list the definition.
     pub fn is_withheld(&self) -> bool {
         match self {
-            Self::NotAnObject | Self::DuplicateKey(_) | Self::NoKey(_) | Self::ForeignSchema => {
-                true
-            }
+            Self::NotAnObject
+            | Self::DuplicateKey(_)
+            | Self::NoKey(_)
+            | Self::ForeignSchema
+            | Self::Mirror(_) => true,
             Self::NoSchema | Self::EmptySchema(_) | Self::UntypedSchema | Self::NoName => false,
         }
     }
 
     fn outcome(&self) -> &'static str {
         match self {
-            Self::NotAnObject | Self::DuplicateKey(_) | Self::NoKey(_) | Self::ForeignSchema => {
-                "it is not listed"
-            }
+            Self::NotAnObject
+            | Self::DuplicateKey(_)
+            | Self::NoKey(_)
+            | Self::ForeignSchema
+            | Self::Mirror(_) => "it is not listed",
             Self::NoSchema | Self::EmptySchema(_) => "`{\"type\":\"object\"}` is listed instead",
             Self::UntypedSchema => "it is listed with that type",
             Self::NoName => "it is listed with its address as name",

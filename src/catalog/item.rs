@@ -9,6 +9,7 @@ use crate::catalog::Source;
 use crate::catalog::conflict;
 use crate::catalog::defect::Problem;
 use crate::wire::Raw;
+use crate::wire::mirror;
 use crate::wire::object;
 use crate::wire::object::Object;
 
@@ -45,7 +46,11 @@ pub(in crate::catalog) fn read_all<'a>(
     let mut seen = HashSet::new();
     let mut items = Vec::new();
     for (index, raw) in source.listing.items(kind).iter().enumerate() {
-        let (item, problem) = match read(kind, raw) {
+        let read = read(kind, raw).and_then(|read| match unmirrored(source, kind, raw) {
+            Some(problem) => Err(problem),
+            None => Ok(read),
+        });
+        let (item, problem) = match read {
             Ok((item, problem)) => (Some(item), problem),
             Err(problem) => (None, Some(problem)),
         };
@@ -74,10 +79,18 @@ fn read(kind: Kind, raw: &Raw) -> Result<(Item<'_>, Option<Problem>), Problem> {
     let local = local.ok_or(Problem::NoKey(kind.key()))?;
     let (problem, repair) = match kind {
         Kind::Tools => schema(&object)?.unzip(),
-        Kind::Prompts => (None, None),
+        Kind::Prompts | Kind::Skills => (None, None),
         Kind::Resources | Kind::Templates => address_name(&object, &local).unzip(),
     };
     Ok((Item { local, raw, object, repair }, problem))
+}
+
+/// Why a tool cannot be called over HTTP: it is not clear which arguments go into headers.
+fn unmirrored(source: &Source, kind: Kind, raw: &Raw) -> Option<Problem> {
+    if !source.over_http || kind != Kind::Tools {
+        return None;
+    }
+    mirror::mirrors(&raw.member("inputSchema")?).err().map(Problem::Mirror)
 }
 
 /// What is wrong with the schema of a tool, and what stands in for it.

@@ -1,5 +1,6 @@
 //! Makes a catalog from what the upstreams listed: one pass per question, nothing hidden.
 
+use std::collections::HashMap;
 use std::collections::HashSet;
 
 use crate::catalog::Catalog;
@@ -27,6 +28,7 @@ struct Shelf<'a> {
     prompts: Vec<Item<'a>>,
     resources: Vec<Item<'a>>,
     templates: Vec<Item<'a>>,
+    skills: Vec<Item<'a>>,
 }
 
 /// Merges what the upstreams listed, which are given in the order of the file.
@@ -48,12 +50,20 @@ pub fn merge(sources: &[Source], rules: &Rules<'_>) -> Catalog {
 
     let mut addresses = Addresses::new(sources.iter().map(|source| &source.upstream));
     let resources = on_shelves(&shelves, |shelf| &shelf.resources);
+    let skills = on_shelves(&shelves, |shelf| &shelf.skills);
+    // What is listed, upstream by upstream, goes before what is only mentioned.
+    let listed: Vec<Address<'_>> = shelves.iter().flat_map(addresses_on).collect();
     let mentions = mentions(&tools);
-    let mut claims = claims(&resources);
-    let mut seen: HashSet<Claim<'_>> = claims.iter().copied().collect();
-    let mentioned = mentions.iter().map(|(source, uri)| claim(source, uri));
-    claims.extend(mentioned.filter(|claim| seen.insert(*claim)));
-    let resource_uris = addresses.claim_resources(&claims, &mut conflicts);
+    let mut seen = HashSet::new();
+    let all = listed.iter().chain(&mentions).map(|(source, uri)| claim(source, uri));
+    let claims: Vec<Claim<'_>> = all.filter(|claim| seen.insert(*claim)).collect();
+    let publics = addresses.claim_resources(&claims, &mut conflicts);
+    let publics: HashMap<Claim<'_>, String> = claims.iter().copied().zip(publics).collect();
+    let public = |(source, item): &Placed<'_, '_>| {
+        let public = publics.get(&claim(source, &item.local)).cloned();
+        public.unwrap_or_else(|| item.local.clone())
+    };
+    let resource_uris = resources.iter().map(public).collect();
     let templates = on_shelves(&shelves, |shelf| &shelf.templates);
     let template_texts = addresses.claim_templates(&self::claims(&templates), &mut conflicts);
 
@@ -64,6 +74,7 @@ pub fn merge(sources: &[Source], rules: &Rules<'_>) -> Catalog {
         prompts: Section::new(prompts, &[]),
         resources: addressed(Kind::Resources, &resources, resource_uris),
         templates: addressed(Kind::Templates, &templates, template_texts),
+        skills: self::skills(&skills, &addresses),
         addresses,
         conflicts,
         defects,
@@ -72,11 +83,14 @@ pub fn merge(sources: &[Source], rules: &Rules<'_>) -> Catalog {
 
 impl<'a> Shelf<'a> {
     fn read(source: &'a Source, findings: &mut Findings) -> Self {
-        let [tools, prompts, resources, templates] =
+        let [tools, prompts, resources, templates, skills] =
             Kind::ALL.map(|kind| item::read_all(source, kind, findings));
-        Self { source, tools, prompts, resources, templates }
+        Self { source, tools, prompts, resources, templates, skills }
     }
 }
+
+/// An address, and whose it is.
+type Address<'a> = (&'a Source, String);
 
 type Placed<'a, 's> = (&'a Source, &'s Item<'a>);
 
@@ -97,13 +111,35 @@ fn claim<'s>(source: &'s Source, local: &'s str) -> Claim<'s> {
 }
 
 /// The user interfaces that tools mention: upstreams need not list them, but own them all the same.
-fn mentions<'a>(tools: &[Named<'a, '_>]) -> Vec<(&'a Source, String)> {
+fn mentions<'a>(tools: &[Named<'a, '_>]) -> Vec<Address<'a>> {
     let mut mentions = Vec::new();
     for named in tools {
         let uris = rewrite::mentions(&named.item.object);
         mentions.extend(uris.into_iter().map(|uri| (named.source, uri)));
     }
     mentions
+}
+
+/// Every address that one upstream lists: its resources, and the files of its skills, which need
+/// not be listed as resources.
+fn addresses_on<'a>(shelf: &Shelf<'a>) -> Vec<Address<'a>> {
+    let resources = shelf.resources.iter().map(|item| item.local.clone());
+    let files = shelf.skills.iter().flat_map(|item| rewrite::files(item.raw));
+    resources.chain(files).map(|uri| (shelf.source, uri)).collect()
+}
+
+fn skills(placed: &[Placed<'_, '_>], addresses: &Addresses) -> Section {
+    let entries = placed.iter().map(|(source, item)| {
+        let upstream = &source.upstream;
+        let alias = |uri: &str| addresses.alias(upstream, uri);
+        Entry {
+            upstream: upstream.clone(),
+            local: item.local.clone(),
+            public: alias(&item.local).unwrap_or_else(|| item.local.clone()),
+            definition: rewrite::skill(item.raw, &alias).detached(),
+        }
+    });
+    Section::new(entries.collect(), &[])
 }
 
 fn tool(named: &Named<'_, '_>, addresses: &Addresses) -> Entry {

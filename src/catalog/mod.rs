@@ -42,6 +42,8 @@ pub struct Source {
     pub upstream: UpstreamId,
     /// What its names start with; empty if they stay as they are.
     pub prefix: String,
+    /// Whether it is reached over HTTP, where arguments may have to be repeated in headers.
+    pub over_http: bool,
     /// What it listed last.
     pub listing: Arc<Listing>,
 }
@@ -57,6 +59,8 @@ pub struct Listing {
     pub resources: Vec<Raw>,
     /// The items of `resources/templates/list`.
     pub templates: Vec<Raw>,
+    /// The items of `skills/list`.
+    pub skills: Vec<Raw>,
 }
 
 /// What the configuration says about the catalog as a whole.
@@ -78,7 +82,7 @@ impl fmt::Debug for Rules<'_> {
     }
 }
 
-/// The four kinds of things an upstream lists.
+/// The kinds of things an upstream lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// Tools, by name.
@@ -89,6 +93,8 @@ pub enum Kind {
     Resources,
     /// Resource templates, by URI template.
     Templates,
+    /// Skills, by the URI of their main file.
+    Skills,
 }
 
 /// One thing in the catalog.
@@ -130,6 +136,7 @@ pub struct Catalog {
     prompts: Section,
     resources: Section,
     templates: Section,
+    skills: Section,
     addresses: Addresses,
     conflicts: Vec<Conflict>,
     defects: Vec<Defect>,
@@ -209,6 +216,7 @@ impl Catalog {
             Kind::Prompts => &self.prompts,
             Kind::Resources => &self.resources,
             Kind::Templates => &self.templates,
+            Kind::Skills => &self.skills,
         }
     }
 }
@@ -221,19 +229,21 @@ impl Listing {
             Kind::Prompts => &self.prompts,
             Kind::Resources => &self.resources,
             Kind::Templates => &self.templates,
+            Kind::Skills => &self.skills,
         }
     }
 }
 
 impl Kind {
     /// Every kind, in the order it is merged and shown.
-    pub const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
+    pub const ALL: [Self; 5] =
+        [Self::Tools, Self::Prompts, Self::Resources, Self::Templates, Self::Skills];
 
     /// Returns the member of a definition that tells one item from another.
     pub fn key(self) -> &'static str {
         match self {
             Self::Tools | Self::Prompts => "name",
-            Self::Resources => "uri",
+            Self::Resources | Self::Skills => "uri",
             Self::Templates => "uriTemplate",
         }
     }
@@ -247,6 +257,7 @@ impl fmt::Display for Kind {
             Self::Prompts => "prompt",
             Self::Resources => "resource",
             Self::Templates => "resource template",
+            Self::Skills => "skill",
         })
     }
 }

@@ -3,6 +3,8 @@
 //! Only places that the specification defines count: structured content, text and unknown kinds of
 //! content may hold addresses too, but nobody can know.
 
+use std::cell::RefCell;
+
 use serde_json::value::RawValue;
 
 use crate::wire::Raw;
@@ -22,6 +24,10 @@ pub enum ResultKind {
     Resource,
     /// The parameters of `sampling/createMessage`.
     SamplingParams,
+    /// The result of `skills/get`.
+    Skill,
+    /// The result of `resources/directory/read`.
+    Directory,
 }
 
 type Lookup<'l> = &'l dyn Fn(&str) -> Option<String>;
@@ -45,6 +51,16 @@ pub(in crate::catalog) fn result(raw: &Raw, kind: ResultKind, alias: Lookup<'_>)
                 changes.in_contents(message, DEEPEST);
             }
         }
+        ResultKind::Skill => {
+            for skill in members(text, "skill") {
+                changes.in_skill(skill);
+            }
+        }
+        ResultKind::Directory => {
+            for part in members(text, "resources").into_iter().flat_map(elements) {
+                changes.in_member(part, "uri");
+            }
+        }
         ResultKind::Resource => {
             for part in members(text, "contents").into_iter().flat_map(elements) {
                 changes.in_member(part, "uri");
@@ -59,6 +75,26 @@ pub(in crate::catalog) fn definition(raw: &Raw, alias: Lookup<'_>) -> Raw {
     let mut changes = Changes { alias, found: Vec::new() };
     changes.in_meta(raw.get());
     changes.apply(raw)
+}
+
+/// Replaces the addresses in a skill for which `alias` knows another.
+pub(in crate::catalog) fn skill(raw: &Raw, alias: Lookup<'_>) -> Raw {
+    let mut changes = Changes { alias, found: Vec::new() };
+    changes.in_skill(raw.get());
+    changes.apply(raw)
+}
+
+/// Returns the addresses of all files of a skill, its main file first.
+pub(in crate::catalog) fn files(skill: &Raw) -> Vec<String> {
+    let seen = RefCell::new(Vec::new());
+    self::skill(skill, &|uri| {
+        let mut seen = seen.borrow_mut();
+        if !seen.iter().any(|known| known == uri) {
+            seen.push(uri.to_owned());
+        }
+        None
+    });
+    seen.into_inner()
 }
 
 /// Returns the addresses of user interfaces that the definition of a tool mentions.
@@ -98,6 +134,14 @@ impl<'a> Changes<'a, '_> {
             }
             Some("tool_result") if depth > 0 => self.in_contents(block, depth - 1),
             _ => {}
+        }
+    }
+
+    fn in_skill(&mut self, skill: &'a str) {
+        self.in_member(skill, "uri");
+        // Of a skill that changes all the time, there is a word instead of a list.
+        for file in members(skill, "resources").into_iter().flat_map(elements) {
+            self.in_member(file, "uri");
         }
     }
 

@@ -50,7 +50,7 @@ pub(in crate::catalog) struct Addresses {
     patterns: Vec<Pattern>,
     aliases: HashMap<UpstreamId, Aliases>,
     /// By the directory of the main file, as callers know it.
-    skills: HashMap<String, (UpstreamId, Alias)>,
+    skills: HashMap<String, (UpstreamId, Option<Alias>)>,
     /// By the scheme of their aliases.
     upstreams: HashMap<String, UpstreamId>,
 }
@@ -86,14 +86,20 @@ impl Addresses {
         let settled = settle(Kind::Resources, claims, conflicts);
         for (claim, (public, alias)) in claims.iter().zip(&settled) {
             self.resources.insert(public.clone(), claim.owner());
-            let Some(alias) = alias else { continue };
+            let root = skill_root(claim.local);
+            let Some(alias) = alias else {
+                if let Some(root) = root {
+                    self.skills.insert(root.to_owned(), (claim.upstream.clone(), None));
+                }
+                continue;
+            };
             let aliases = self.aliases.entry(claim.upstream.clone()).or_default();
             aliases.resources.insert(claim.local.to_owned(), public.clone());
-            if let Some(root) = skill_root(claim.local)
+            if let Some(root) = root
                 && let Some(public_root) = alias.apply(root)
             {
                 aliases.skills.insert(root.to_owned(), alias.clone());
-                self.skills.insert(public_root, (claim.upstream.clone(), alias.clone()));
+                self.skills.insert(public_root, (claim.upstream.clone(), Some(alias.clone())));
             }
         }
         settled.into_iter().map(|(public, _)| public).collect()
@@ -166,7 +172,11 @@ impl Addresses {
             return None;
         }
         let (upstream, alias) = directories(uri).find_map(|root| self.skills.get(root))?;
-        Some(Owner { upstream: upstream.clone(), local: alias.undo(uri)? })
+        let local = match alias {
+            Some(alias) => alias.undo(uri)?,
+            None => uri.to_owned(),
+        };
+        Some(Owner { upstream: upstream.clone(), local })
     }
 
     fn by_template(&self, uri: &str) -> Option<Owner> {

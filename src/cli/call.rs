@@ -72,7 +72,7 @@ pub(in crate::cli) async fn run(
 async fn called(app: &App, name: &str, arguments: &Raw) -> Result<Raw, router::Error> {
     let caller = session::caller(app);
     let capabilities = Arc::clone(caller.capabilities());
-    let wishes = Wishes { progress: true, log_level: Some(Raw::of("info")) };
+    let wishes = Wishes { progress: true, log_level: Some(Raw::of("info")), ..Wishes::default() };
     let (exchange, mut back) = Exchange::new(caller, capabilities, wishes);
     let params = object::build([("name", Raw::of(name).get()), ("arguments", arguments.get())]);
     let request = app.router().request(method::TOOLS_CALL, Some(&params), &exchange);
@@ -95,6 +95,7 @@ fn show(app: &App, news: Back) {
     let line = match news {
         Back::Progress(params) => progress(&params),
         Back::Log(params) => log(&params),
+        Back::Other(method, _) => format!("notification: {method}"),
         // The caller declared nothing that could be asked; this is the last resort.
         Back::Ask(ask) => return ask.answer(Err(Refusal::Nobody)),
     };
@@ -132,6 +133,7 @@ async fn failure(app: &App, name: &str, error: router::Error) -> Failure {
         router::Error::InvalidParams(_) => Failure::new(exit::USAGE, notice.cause(error)),
         router::Error::UnknownPrompt(_)
         | router::Error::UnknownResource(_)
+        | router::Error::UnknownTask
         | router::Error::Cancelled => Failure::new(exit::FAILURE, notice.cause(error)),
     }
 }

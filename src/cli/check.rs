@@ -117,7 +117,7 @@ impl Row {
             state: status.word,
             revision: status.agreed.map_or("-", |agreed| agreed.revision.as_str()),
             listed: !snapshot.unlisted.contains(handle.id()),
-            counts: Kind::ALL.map(count),
+            counts: [Kind::Tools, Kind::Prompts, Kind::Resources, Kind::Templates].map(count),
             took,
         }
     }

@@ -168,6 +168,14 @@ pub enum Transport {
 }
 
 impl Remote {
+    /// Returns whether headers that are named like secrets leave this machine unencrypted.
+    pub fn exposes_secrets(&self) -> bool {
+        let is_secret = |name: &String| command::is_secret_name(name);
+        self.url.scheme() == "http"
+            && !remote::is_loopback(&self.url)
+            && self.headers.keys().any(is_secret)
+    }
+
     /// Returns the address as it may be shown: without its query, which may hold a secret.
     pub fn shown(&self) -> String {
         let mut shown = self.url.clone();
@@ -266,5 +274,7 @@ pub fn reference() -> String {
     reference::render()
 }
 
+#[cfg(any(test, fuzzing))]
+pub mod probe;
 #[cfg(test)]
 mod tests;

@@ -20,17 +20,23 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::Catalog;
+use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::config;
+use crate::control::plan::Lasts;
 use crate::control::plan::Listings;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::Lasting;
 use crate::router::Router;
 use crate::router::World;
 use crate::router::world::Known;
 use crate::upstream;
 use crate::upstream::Change;
 use crate::upstream::Handle;
+use crate::wire::Raw;
+use crate::wire::era::Era;
+use crate::wire::freshness::Freshness;
 
 /// How many events may wait; whoever has another one waits too.
 const EVENT_CAPACITY: usize = 256;
@@ -62,6 +68,8 @@ pub struct Control {
     stop: CancellationToken,
     listings: Listings,
     remembered: IndexMap<UpstreamId, String>,
+    /// The extensions each upstream declared last, in this run or an earlier one.
+    extensions: IndexMap<UpstreamId, Raw>,
     generation: Generation,
     /// When changes are told to callers, if there are any.
     announce_at: Option<Instant>,
@@ -78,13 +86,18 @@ impl Control {
         around: &upstream::Surroundings,
     ) -> Self {
         let mut remembered = IndexMap::new();
+        let mut extensions = IndexMap::new();
         for (id, handle) in &handles {
             if let Some(text) = handle.recalled_instructions(&around.state).await {
                 remembered.insert(id.clone(), text);
             }
+            if let Some(declared) = handle.recalled_extensions(&around.state).await {
+                extensions.insert(id.clone(), declared);
+            }
         }
         let listings = Listings::new(handles.keys().cloned());
-        let first = world(&config, &handles, &listings, &remembered, Generation::default());
+        let first =
+            world(&config, &handles, &listings, &remembered, &extensions, Generation::default());
         let budget = config.limits.start_budget;
         let router = Arc::new(Router::new(first, &config.profiles, around.callers.clone(), budget));
         router.settle(listings.are_settled());
@@ -97,6 +110,7 @@ impl Control {
             stop: around.stop.clone(),
             listings,
             remembered,
+            extensions,
             generation: Generation::default(),
             announce_at: None,
         }
@@ -144,15 +158,16 @@ impl Control {
                 }
             });
         }
-        let (mut demand, events) = (self.demand.clone(), events.clone());
+        let (mut demand, sender) = (self.demand.clone(), events.clone());
+        self.spawn(async move {
+            while demand.changed().await.is_ok() && sender.send(Event::Demand).await.is_ok() {}
+        });
+        let (mut demand, sender) = (self.demand.clone(), events.clone());
         let budget = self.config.limits.start_budget;
         self.spawn(async move {
-            let mut is_first = true;
-            while demand.changed().await.is_ok() && events.send(Event::Demand).await.is_ok() {
-                if std::mem::take(&mut is_first) {
-                    time::sleep(budget).await;
-                    drop(events.send(Event::BudgetSpent).await);
-                }
+            if demand.changed().await.is_ok() {
+                time::sleep(budget).await;
+                drop(sender.send(Event::BudgetSpent).await);
             }
         });
     }
@@ -162,6 +177,11 @@ impl Control {
             Event::Demand => {
                 for id in self.listings.never_listed() {
                     self.list(&id, events);
+                }
+                for id in self.listings.outdated(Instant::now()) {
+                    if self.handles.get(&id).is_some_and(|it| it.status().agreed.is_some()) {
+                        self.list(&id, events);
+                    }
                 }
             }
             // Whoever is asked now had it started, and gets the lists of this very session.
@@ -176,7 +196,9 @@ impl Control {
             }
             Event::Changed(_, Change::Gone) => {}
             Event::Listed(id, Ok(listed)) => {
-                let is_stale = self.listings.listed(&id, listing(listed));
+                self.note_extensions(&id);
+                let lasting = self.lasting(&id, &listed);
+                let is_stale = self.listings.listed(&id, listing(listed), lasting);
                 self.publish();
                 if is_stale {
                     self.list(&id, events);
@@ -198,6 +220,40 @@ impl Control {
         }
     }
 
+    /// Keeps what an upstream that is ready declares; what one declared that is not stays.
+    fn note_extensions(&mut self, id: &UpstreamId) {
+        let Some(handle) = self.handles.get(id) else { return };
+        let Some(agreed) = handle.status().agreed else { return };
+        match agreed.extensions() {
+            Some(declared) => drop(self.extensions.insert(id.clone(), declared)),
+            None => drop(self.extensions.shift_remove(id)),
+        }
+    }
+
+    /// Returns how long each list of an upstream may be kept from now on.
+    fn lasting(&self, id: &UpstreamId, listed: &upstream::Listed) -> IndexMap<Kind, Lasts> {
+        let agreed = self.handles.get(id).and_then(|handle| handle.status().agreed);
+        let is_told = |kind: Kind| {
+            let capability = match kind {
+                Kind::Tools => "tools",
+                Kind::Prompts => "prompts",
+                Kind::Resources | Kind::Templates | Kind::Skills => "resources",
+            };
+            // A legacy upstream says nothing on how long a list may be kept.
+            let has_hints = |agreed: &upstream::Agreed| agreed.revision.era() == Era::Modern;
+            agreed
+                .as_ref()
+                .is_none_or(|agreed| agreed.can(&[capability, "listChanged"]) || !has_hints(agreed))
+        };
+        let now = Instant::now();
+        let hints = Kind::ALL.into_iter().zip(listed.freshness);
+        let lasts = |(kind, hints): (Kind, Option<Freshness>)| {
+            let lasting = Lasting::new(now, hints?);
+            Some((kind, Lasts { lasting, is_told: is_told(kind) }))
+        };
+        hints.filter_map(lasts).collect()
+    }
+
     /// Asks an upstream for its lists, unless it is being asked; then it is asked again after.
     fn list(&mut self, id: &UpstreamId, events: &mpsc::Sender<Event>) {
         let Some(handle) = self.handles.get(id).cloned() else { return };
@@ -213,9 +269,10 @@ impl Control {
 
     fn publish(&mut self) {
         self.generation = self.generation.next();
-        let Self { config, handles, listings, remembered, generation, .. } = &*self;
+        let Self { config, handles, listings, remembered, extensions, generation, .. } = &*self;
         let before = self.router.snapshot();
-        self.router.publish(world(config, handles, listings, remembered, *generation));
+        let next = world(config, handles, listings, remembered, extensions, *generation);
+        self.router.publish(next);
         report(&before.catalog, &self.router.snapshot().catalog);
         self.announce_at.get_or_insert_with(|| Instant::now() + DEBOUNCE);
     }
@@ -256,8 +313,8 @@ async fn until(time: Option<Instant>) {
 }
 
 fn listing(listed: upstream::Listed) -> Listing {
-    let upstream::Listed { tools, prompts, resources, templates } = listed;
-    Listing { tools, prompts, resources, templates }
+    let upstream::Listed { tools, prompts, resources, templates, skills, freshness: _ } = listed;
+    Listing { tools, prompts, resources, templates, skills }
 }
 
 /// Puts together what is known now.
@@ -266,6 +323,7 @@ fn world(
     handles: &IndexMap<UpstreamId, Handle>,
     listings: &Listings,
     remembered: &IndexMap<UpstreamId, String>,
+    extensions: &IndexMap<UpstreamId, Raw>,
     generation: Generation,
 ) -> World {
     let mut failures = listings.failures();
@@ -274,8 +332,10 @@ fn world(
         let known = Known {
             handle: handle.clone(),
             listing: listings.get(id),
+            lasting: listings.lasting(id),
             failure: failures.shift_remove(id),
             instructions: instructions.or_else(|| remembered.get(id).cloned()),
+            extensions: extensions.get(id).cloned(),
         };
         (id.clone(), known)
     };

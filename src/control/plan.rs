@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use tokio::time::Instant;
 
+use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::ids::UpstreamId;
+use crate::router::Lasting;
 
 /// The last known listing of every upstream, and what is being done about it.
 #[derive(Debug)]
@@ -17,11 +20,22 @@ pub(super) struct Listings {
 #[derive(Debug, Default)]
 struct One {
     listing: Option<Arc<Listing>>,
+    /// How long each list it was asked for may be kept.
+    lasts: IndexMap<Kind, Lasts>,
     asked: Asked,
     /// Whether it listed or failed at least once.
     is_settled: bool,
     /// Why it could not be asked the last time.
     failure: Option<String>,
+}
+
+/// How long one list of an upstream may be kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lasts {
+    /// As the upstream said.
+    pub(super) lasting: Lasting,
+    /// Whether the upstream tells when the list changes, so that it need not be asked again.
+    pub(super) is_told: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,9 +73,15 @@ impl Listings {
     }
 
     /// Notes what an upstream listed; true if it has to be asked again.
-    pub(super) fn listed(&mut self, id: &UpstreamId, listing: Listing) -> bool {
+    pub(super) fn listed(
+        &mut self,
+        id: &UpstreamId,
+        listing: Listing,
+        lasts: IndexMap<Kind, Lasts>,
+    ) -> bool {
         let Some(one) = self.all.get_mut(id) else { return false };
         one.listing = Some(Arc::new(listing));
+        one.lasts = lasts;
         one.is_settled = true;
         one.failure = None;
         std::mem::take(&mut one.asked) == Asked::Stale
@@ -80,6 +100,19 @@ impl Listings {
     pub(super) fn never_listed(&self) -> Vec<UpstreamId> {
         let unlisted = self.all.iter().filter(|(_, one)| one.listing.is_none());
         unlisted.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Returns those of which a list is too old, and that do not tell when it changes.
+    pub(super) fn outdated(&self, now: Instant) -> Vec<UpstreamId> {
+        let is_old = |lasts: &Lasts| !lasts.is_told && lasts.lasting.is_over(now);
+        let old = self.all.iter().filter(|(_, one)| one.lasts.values().any(is_old));
+        old.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Returns how long each list of an upstream may be kept.
+    pub(super) fn lasting(&self, id: &UpstreamId) -> IndexMap<Kind, Lasting> {
+        let lists = self.all.get(id).into_iter().flat_map(|one| &one.lasts);
+        lists.map(|(kind, lasts)| (*kind, lasts.lasting)).collect()
     }
 
     /// Returns why upstreams could not be asked the last time.

@@ -117,6 +117,11 @@ impl Stream {
         }
     }
 
+    /// Hands on a notification of an extension.
+    pub(super) async fn other(&self, method: &str, params: Option<&Raw>) {
+        self.reply.outbox().tell(Kind::Word, method, params).await;
+    }
+
     /// Answers the request, unless its client no longer wants that.
     pub(super) async fn answer(self, outcome: &Outcome) {
         let Self { flight, reply, .. } = self;
@@ -183,6 +188,7 @@ async fn tell(stream: &Stream, exchange: &Exchange, questions: &Arc<Questions>, 
     match back {
         Back::Progress(params) => stream.progress(&params).await,
         Back::Log(params) => stream.log(&params).await,
+        Back::Other(method, params) => stream.other(&method, params.as_ref()).await,
         Back::Ask(ask) => {
             if let Some(ask) = question::fit(ask, exchange.capabilities()) {
                 questions.put(ask, stream.reply.outbox()).await;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::exchange::ask::Kind;
 use crate::exchange::caller::Capabilities;
+use crate::exchange::task;
 use crate::router;
 use crate::upstream;
 use crate::upstream::error::Executed;
@@ -34,6 +35,7 @@ pub(super) fn outcome(error: &router::Error, client: &Capabilities, method: &str
     match error {
         router::Error::UnknownMethod(_) => plain(code::METHOD_NOT_FOUND),
         router::Error::InvalidParams(_)
+        | router::Error::UnknownTask
         | router::Error::UnknownTool(_)
         | router::Error::UnknownPrompt(_) => plain(code::INVALID_PARAMS),
         router::Error::UnknownResource(uri) => {
@@ -90,6 +92,14 @@ pub(super) fn unsupported_version(requested: &str) -> Raw {
     let data = Data { supported: supported_versions(), requested };
     let text = format!("Unsupported protocol version `{requested}`");
     frame::error(code::UNSUPPORTED_VERSION, &text, Some(&Raw::of(&data)))
+}
+
+/// The error for a modern request about tasks whose client does not know them.
+pub(super) fn missing_tasks() -> Raw {
+    let required = serde_json::json!({ "extensions": { task::EXTENSION: {} } });
+    let data = Raw::of(&serde_json::json!({ "requiredCapabilities": required }));
+    let text = format!("The client must declare the extension `{}`", task::EXTENSION);
+    frame::error(code::MISSING_CLIENT_CAPABILITY, &text, Some(&data))
 }
 
 /// The error for a modern request whose headers do not go with its body.

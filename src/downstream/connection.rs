@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::select;
 use tokio::sync::Semaphore;
+use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,6 +41,9 @@ use crate::wire::line::Line;
 use crate::wire::meta::RequestMeta;
 use crate::wire::method;
 use crate::wire::skim::Kind;
+
+/// How long calls may take to end once they are cancelled; each has less to wind down.
+const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 
 /// One client.
 #[derive(Debug)]
@@ -209,7 +215,7 @@ impl Connection {
             method::ROOTS_CHANGED if self.session().is_some() => {
                 self.shared.service.router.roots_changed();
             }
-            other => tracing::debug!(method = other, "a notification that means nothing here"),
+            other => self.shared.service.router.notified(other, params),
         }
     }
 
@@ -233,8 +239,9 @@ impl Connection {
         let declared = member("capabilities").map(|raw| raw.detached());
         let capabilities = Capabilities::parse(declared, revision);
         let caller = self.attach(capabilities, Reach::Anytime);
-        let instructions = self.shared.service.router.instructions();
-        let result = greeting::initialized(revision, instructions);
+        let router = &self.shared.service.router;
+        let extensions = router.extensions();
+        let result = greeting::initialized(revision, router.instructions(), extensions);
         reply.at_once(&request.id, &Ok(result)).await;
         (self.shared.service.opened)(&caller);
     }
@@ -276,10 +283,38 @@ impl Connection {
             level: Arc::clone(&shared.level),
         });
         let caller = Arc::clone(&client.caller);
-        let notices = Notices { caller, session, listens: Arc::clone(&shared.listens) };
+        let router = Arc::clone(&shared.service.router);
+        let notices = Notices { caller, session, listens: Arc::clone(&shared.listens), router };
         let stop = shared.stopping.child_token();
         client.notices = Some(stop.clone());
         shared.tasks.spawn(stop.run_until_cancelled_owned(notices.deliver()));
+    }
+
+    /// Lets what is in flight finish until `patience` is over, and cancels the rest; bounded.
+    pub(super) async fn end(&self, patience: impl Future<Output = ()>) {
+        let shared = &self.shared;
+        // Nobody reads answers or comes back any more.
+        shared.questions.close();
+        shared.stopping.cancel();
+        self.leave();
+        shared.tasks.close();
+        select! {
+            () = shared.tasks.wait() => return,
+            () = patience => {}
+        }
+        shared.flights.cancel_all();
+        self.leave();
+        if time::timeout(CANCEL_LIMIT, shared.tasks.wait()).await.is_err() {
+            tracing::warn!(left = shared.tasks.len(), "some calls did not end in time");
+        }
+    }
+
+    /// Gives up what is kept for the client outside of this connection.
+    fn leave(&self) {
+        let Some(caller) = self.caller() else { return };
+        let service = &self.shared.service;
+        service.parking.evict(caller.id());
+        service.levels.forget(caller.id());
     }
 
     async fn too_long(&self, id: Option<Id>, kind: Option<Kind>) {

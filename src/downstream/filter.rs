@@ -21,9 +21,12 @@ pub(super) struct Filter {
     /// The resources whose updates are wanted.
     #[serde(rename = "resourceSubscriptions", skip_serializing_if = "Vec::is_empty")]
     pub(super) resources: Vec<Resource>,
+    /// The tasks whose news are wanted, by the ids the client knows.
+    #[serde(rename = "taskIds", skip_serializing_if = "Vec::is_empty")]
+    pub(super) tasks: Vec<Resource>,
 }
 
-/// A resource: its address, and the JSON string as the client wrote it.
+/// A resource (or a task): its address, and the JSON string as the client wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(super) struct Resource {
@@ -47,19 +50,29 @@ impl Filter {
         };
         let resources = match object.get("resourceSubscriptions") {
             None | Some("null") => Vec::new(),
-            Some(text) => resources(&wanted.part(text))?,
+            Some(text) => named("resourceSubscriptions", &wanted.part(text))?,
+        };
+        let tasks = match object.get("taskIds") {
+            None | Some("null") => Vec::new(),
+            Some(text) => named("taskIds", &wanted.part(text))?,
         };
         Ok(Self {
             tools_list_changed: flag("toolsListChanged")?,
             prompts_list_changed: flag("promptsListChanged")?,
             resources_list_changed: flag("resourcesListChanged")?,
             resources,
+            tasks,
         })
     }
 
-    /// Returns the same filter with only these resources.
-    pub(super) fn with(&self, resources: Vec<Resource>) -> Self {
-        Self { resources, ..*self }
+    /// Returns the same filter with only these resources and tasks.
+    pub(super) fn with(&self, resources: Vec<Resource>, tasks: Vec<Resource>) -> Self {
+        Self { resources, tasks, ..*self }
+    }
+
+    /// Returns whether news of this task are wanted.
+    pub(super) fn names_task(&self, id: &str) -> bool {
+        self.tasks.iter().any(|task| task.address == id)
     }
 
     /// Returns whether changes of this list are wanted.
@@ -82,8 +95,8 @@ impl Filter {
     }
 }
 
-fn resources(array: &Raw) -> Result<Vec<Resource>, String> {
-    let wrong = || "`notifications.resourceSubscriptions` must be an array of strings".to_owned();
+fn named(key: &str, array: &Raw) -> Result<Vec<Resource>, String> {
+    let wrong = || format!("`notifications.{key}` must be an array of strings");
     let mut resources: Vec<Resource> = Vec::new();
     for element in array.elements().ok_or_else(wrong)? {
         let address = element.string().ok_or_else(wrong)?;

@@ -12,12 +12,14 @@ use crate::wire::method;
 /// `_meta` stays: legacy clients carry unknown keys of it along.
 pub(super) fn legacy(result: Raw, revision: Revision, method: &str) -> Raw {
     let result = content::fit(result, revision, method);
-    // Only a modern upstream writes `resultType`; most results are spared the reading.
-    if !result.get().contains("\"resultType\"") {
+    // Only a modern upstream writes `resultType`; most results are spared the reading. A list of
+    // Conflux's own begins with how long it may be kept, if it may be kept at all.
+    let is_own_list = is_cacheable(method) && result.get().starts_with("{\"ttlMs\":");
+    if !is_own_list && !result.get().contains("\"resultType\"") {
         return result;
     }
     let Ok(object) = result.object() else { return result };
-    if object.get("resultType").is_none() {
+    if !is_own_list && object.get("resultType").is_none() {
         return result;
     }
     let result = object.edit().remove("resultType").remove("ttlMs").remove("cacheScope").apply();
@@ -70,5 +72,8 @@ fn is_cacheable(method: &str) -> bool {
             | method::RESOURCES_LIST
             | method::TEMPLATES_LIST
             | method::RESOURCES_READ
+            | method::SKILLS_LIST
+            | method::SKILLS_GET
+            | method::DIRECTORY_READ
     )
 }

@@ -78,6 +78,11 @@ impl Flights {
         Some(Flight { flights: Arc::clone(self), id: id.clone(), serial })
     }
 
+    /// Returns whether nothing is under way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     /// Ends the request `id` because its client no longer wants an answer.
     pub(super) fn cancel(&self, id: &Id) {
         // Taken out first: who is no longer under way sends no answer.

@@ -14,10 +14,14 @@ use rmcp::model::ProtocolVersion;
 use rmcp::model::ResourcesCapability;
 use rmcp::model::ServerCapabilities;
 use rmcp::model::ToolsCapability;
+use serde_json::Map;
+use serde_json::Value;
 
+use crate::downstream::tasks;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
+use crate::wire::extension;
 
 static SERVER_INFO: LazyLock<Raw> = LazyLock::new(|| Raw::of(&implementation()));
 
@@ -37,8 +41,12 @@ pub(super) fn negotiated(requested: &str) -> Revision {
 }
 
 /// Returns the result of `initialize`.
-pub(super) fn initialized(revision: Revision, instructions: Option<String>) -> Raw {
-    let mut capabilities = capabilities();
+pub(super) fn initialized(
+    revision: Revision,
+    instructions: Option<String>,
+    extensions: Map<String, Value>,
+) -> Raw {
+    let mut capabilities = capabilities(extensions);
     if revision < Revision::V2025_03_26 {
         capabilities.completions = None;
     }
@@ -46,19 +54,20 @@ pub(super) fn initialized(revision: Revision, instructions: Option<String>) -> R
         .with_protocol_version(version(revision.as_str()))
         .with_server_info(implementation());
     result.instructions = instructions;
-    Raw::of(&result)
+    tasks::initialized(Raw::of(&result), revision)
 }
 
 /// Returns the result of `server/discover`.
-pub(super) fn discovered(instructions: Option<String>) -> Raw {
+pub(super) fn discovered(instructions: Option<String>, mut extensions: Map<String, Value>) -> Raw {
+    extensions.insert(extension::TASKS.to_owned(), Value::Object(Map::new()));
     let versions = Revision::ALL.iter().rev().map(|revision| version(revision.as_str()));
-    let mut result =
-        DiscoverResult::new(versions.collect(), capabilities()).with_server_info(implementation());
+    let mut result = DiscoverResult::new(versions.collect(), capabilities(extensions))
+        .with_server_info(implementation());
     result.instructions = instructions;
     Raw::of(&result)
 }
 
-fn capabilities() -> ServerCapabilities {
+fn capabilities(extensions: Map<String, Value>) -> ServerCapabilities {
     let mut prompts = PromptsCapability::default();
     prompts.list_changed = Some(true);
     let mut resources = ResourcesCapability::default();
@@ -72,6 +81,12 @@ fn capabilities() -> ServerCapabilities {
     capabilities.prompts = Some(prompts);
     capabilities.resources = Some(resources);
     capabilities.tools = Some(tools);
+    let settings = |(id, settings)| match settings {
+        Value::Object(settings) => (id, settings),
+        // What is declared is declared; settings that are none say nothing more.
+        _ => (id, JsonObject::new()),
+    };
+    capabilities.extensions = Some(extensions.into_iter().map(settings).collect());
     capabilities
 }
 

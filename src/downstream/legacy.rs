@@ -17,16 +17,17 @@ use crate::wire::era::Revision;
 use crate::wire::frame::Request;
 use crate::wire::meta::RequestMeta;
 use crate::wire::method;
+use crate::wire::object;
 
 impl Connection {
     /// Takes a request without modern `_meta`.
-    pub(super) async fn legacy(&self, request: Request, meta: RequestMeta, reply: Reply) {
+    pub(super) async fn legacy(&self, mut request: Request, meta: RequestMeta, reply: Reply) {
         let refusal = match request.method.as_str() {
             method::PING if self.session().is_some() || self.caller().is_none() => {
                 return reply.at_once(&request.id, &Ok(connection::empty())).await;
             }
             _ if self.session().is_none() => Some(self.no_session(&request.method)),
-            method::SET_LEVEL => self.set_level(&request).err(),
+            method::SET_LEVEL => self.set_level(&mut request).err(),
             _ => None,
         };
         if let Some(error) = refusal {
@@ -45,8 +46,11 @@ impl Connection {
             return reply.at_once(&request.id, &Err(error)).await;
         };
         let capabilities = Arc::clone(caller.capabilities());
-        let wishes =
-            Wishes { progress: meta.progress_token.is_some(), log_level: shared.level.raw() };
+        let wishes = Wishes {
+            progress: meta.progress_token.is_some(),
+            log_level: shared.level.raw(),
+            tasks: capabilities.tasks(),
+        };
         let (exchange, way_back) = Exchange::new(caller, capabilities, wishes);
         let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else {
             return reply.at_once(&request.id, &Err(codes::id_in_use())).await;
@@ -67,13 +71,17 @@ impl Connection {
         });
     }
 
-    /// Keeps the level for this client; the router then adjusts the upstreams.
-    fn set_level(&self, request: &Request) -> Result<(), Raw> {
+    /// Keeps the level for this client; upstreams are then told the lowest of all clients.
+    fn set_level(&self, request: &mut Request) -> Result<(), Raw> {
         let level = request.params.as_ref().and_then(|params| params.member("level"));
         let level = level.ok_or_else(|| codes::invalid_params("`level` is missing"))?;
         let known = Level::parse(&level)
             .ok_or_else(|| codes::invalid_params(&format!("unknown level {}", level.get())))?;
         self.shared.level.set(known, &level);
+        if let Some(caller) = self.caller() {
+            let lowest = self.shared.service.levels.set(caller.id(), known, &level);
+            request.params = Some(object::build([("level", lowest.get())]));
+        }
         Ok(())
     }
 

@@ -1,9 +1,11 @@
 //! Levels of log messages, and who wants to be told from which level on.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use crate::ids::CallerId;
 use crate::wire::Raw;
 
 /// How serious a log message is, least first (RFC 5424, as MCP takes it over).
@@ -55,6 +57,25 @@ impl SessionLevel {
     fn level(&self) -> Option<Level> {
         let set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         set.as_ref().map(|(level, _)| *level)
+    }
+}
+
+/// The levels that the sessions of all clients have set: an upstream has one for all of them.
+#[derive(Debug, Default)]
+pub(super) struct Levels(Mutex<HashMap<CallerId, (Level, Raw)>>);
+
+impl Levels {
+    /// Sets the level of one session; returns the lowest of all, as it was written.
+    pub(super) fn set(&self, caller: CallerId, level: Level, raw: &Raw) -> Raw {
+        let mut levels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        levels.insert(caller, (level, raw.detached()));
+        let lowest = levels.values().min_by_key(|(level, _)| *level);
+        lowest.map_or_else(|| raw.detached(), |(_, raw)| raw.clone())
+    }
+
+    /// Forgets the level of a session that is over.
+    pub(super) fn forget(&self, caller: CallerId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&caller);
     }
 }
 

@@ -112,6 +112,13 @@ impl Listens {
         }
     }
 
+    /// Tells every subscription that wants to know how a task is.
+    pub(super) async fn task(&self, id: &str, params: &Raw) {
+        for listen in self.matching(|filter| filter.names_task(id)) {
+            listen.send(method::TASK_NEWS, Some(params), None).await;
+        }
+    }
+
     /// Opens a subscription and serves it until it ends.
     pub(super) async fn serve(self: Arc<Self>, router: Arc<Router>, opening: Opening) {
         let Opening { flight, share, reply, caller, filter, cancel, says_end } = opening;
@@ -126,7 +133,8 @@ impl Listens {
         });
         self.lock().push(Arc::clone(&listen));
         let watched = self.watch(&router, &caller, &filter.resources, &cancel).await;
-        let accepted = filter.with(watched);
+        let tasks = watch_tasks(&router, &caller, &filter.tasks, &cancel).await;
+        let accepted = filter.with(watched, tasks);
         listen.acknowledge(accepted.clone()).await;
         cancel.cancelled().await;
         self.lock().retain(|other| !Arc::ptr_eq(other, &listen));
@@ -138,6 +146,9 @@ impl Listens {
             let result = fit::signed(Raw::of(&Ended { result_type: "complete" }));
             let result = listen.marked(Some(&result));
             reply.answer(&id, &Ok(result)).await;
+        }
+        for task in &accepted.tasks {
+            router.unwatch_task(&caller, &task.address);
         }
         self.unwatch(&router, &caller, accepted.resources).await;
         drop(share);
@@ -295,6 +306,35 @@ async fn ask(router: &Router, method: &str, resource: &Resource, caller: &Arc<Ca
         tracing::debug!(%error, method, "an upstream refused a subscription");
     }
     outcome.is_ok()
+}
+
+/// Asks for news of each task; returns those of which the client will be told.
+async fn watch_tasks(
+    router: &Arc<Router>,
+    caller: &Arc<Caller>,
+    tasks: &[Resource],
+    cancel: &CancellationToken,
+) -> Vec<Resource> {
+    let mut asked = JoinSet::new();
+    for (index, task) in tasks.iter().cloned().enumerate() {
+        let (router, caller) = (Arc::clone(router), Arc::clone(caller));
+        asked.spawn(async move {
+            let is_told = router.watch_task(&caller, &task.address).await;
+            is_told.then_some((index, task))
+        });
+    }
+    let mut accepted = Vec::with_capacity(tasks.len());
+    loop {
+        select! {
+            next = asked.join_next() => match next {
+                Some(next) => accepted.extend(next.ok().flatten()),
+                None => break,
+            },
+            () = cancel.cancelled() => break,
+        }
+    }
+    accepted.sort_by_key(|(index, _)| *index);
+    accepted.into_iter().map(|(_, task)| task).collect()
 }
 
 fn updated_params(uri: &Raw) -> Raw {

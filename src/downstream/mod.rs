@@ -32,10 +32,13 @@ mod park;
 mod question;
 mod rounds;
 mod seal;
+mod tasks;
 mod watches;
 
 #[cfg(test)]
 mod park_tests;
+#[cfg(any(test, fuzzing))]
+pub mod probe;
 #[cfg(test)]
 mod tests;
 
@@ -45,6 +48,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use crate::downstream::level::Levels;
 use crate::downstream::park::Parking;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
@@ -66,6 +70,7 @@ pub struct Service {
     limits: Limits,
     opened: Arc<Opened>,
     parking: Arc<Parking>,
+    levels: Arc<Levels>,
     next_caller: Arc<AtomicU64>,
 }
 
@@ -113,6 +118,7 @@ impl Service {
             limits,
             opened: Arc::new(opened),
             parking: Arc::new(parking),
+            levels: Arc::default(),
             next_caller: Arc::default(),
         })
     }

@@ -21,6 +21,7 @@ use crate::downstream::park;
 use crate::downstream::park::Resume;
 use crate::downstream::rounds;
 use crate::downstream::rounds::Rounds;
+use crate::downstream::tasks;
 use crate::exchange::Exchange;
 use crate::exchange::Wishes;
 use crate::exchange::caller::Caller;
@@ -51,7 +52,10 @@ impl Connection {
     pub(super) async fn modern(&self, request: Request, meta: &RequestMeta, reply: Reply) {
         let checked = terms(meta).and_then(|terms| {
             let is_removed = REMOVED.contains(&request.method.as_str());
-            if is_removed { Err(codes::no_such_method(&request.method)) } else { Ok(terms) }
+            if is_removed {
+                return Err(codes::no_such_method(&request.method));
+            }
+            tasks::refusal(&request, &terms.capabilities).map_or(Ok(terms), Err)
         });
         let terms = match checked {
             Ok(terms) => terms,
@@ -75,7 +79,8 @@ impl Connection {
         reply: Reply,
     ) -> Result<(), (Reply, Raw)> {
         if request.method == method::DISCOVER {
-            let result = greeting::discovered(self.shared.service.router.instructions());
+            let router = &self.shared.service.router;
+            let result = greeting::discovered(router.instructions(), router.extensions());
             reply.at_once(&request.id, &Ok(result)).await;
             return Ok(());
         }
@@ -120,8 +125,9 @@ impl Connection {
             return Err((reply, codes::too_many(shared.flights.limit())));
         };
         let Terms { capabilities, logs, log_level, progress_token } = terms;
-        let wishes = Wishes { progress: progress_token.is_some(), log_level };
         let capabilities = capabilities_of(caller, capabilities);
+        let (progress, tasks) = (progress_token.is_some(), capabilities.tasks());
+        let wishes = Wishes { progress, log_level, tasks };
         let (exchange, way_back) = Exchange::new(Arc::clone(caller), capabilities, wishes);
         let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else {
             return Err((reply, codes::id_in_use()));

@@ -16,6 +16,7 @@ use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::mailbox::ListKind;
 use crate::exchange::mailbox::Notice;
+use crate::router::Router;
 use crate::wire::Raw;
 use crate::wire::method;
 
@@ -28,6 +29,8 @@ pub(super) struct Notices {
     pub(super) session: Option<Session>,
     /// The modern subscriptions.
     pub(super) listens: Arc<Listens>,
+    /// Who knows whose tasks are told of.
+    pub(super) router: Arc<Router>,
 }
 
 /// The ways to a legacy client.
@@ -51,6 +54,12 @@ impl Notices {
                     self.listens.list_changed(*kind, changed_method(*kind)).await;
                 }
                 Notice::Updated(uri) => self.listens.updated(uri).await,
+                Notice::Other(method, Some(news)) if method == method::TASK_NEWS => {
+                    let id = news.member("taskId").and_then(|id| id.string()).unwrap_or_default();
+                    let news = self.router.task_news(&self.caller, news.clone());
+                    self.listens.task(&id, &news).await;
+                    continue;
+                }
                 Notice::Log(_) | Notice::Other(..) | Notice::Ask(_) => {}
             }
             match (&self.session, notice) {
@@ -67,17 +76,17 @@ impl Notices {
 impl Session {
     async fn deliver(&self, notice: Notice, client: &Capabilities) {
         let (method, params) = match notice {
-            Notice::ListChanged(kind) => (changed_method(kind), None),
+            Notice::ListChanged(kind) => (changed_method(kind).to_owned(), None),
             Notice::Updated(uri) => {
-                (method::RESOURCE_UPDATED, Some(Raw::of(&Updated { uri: &uri })))
+                (method::RESOURCE_UPDATED.to_owned(), Some(Raw::of(&Updated { uri: &uri })))
             }
             Notice::Log(params) => {
                 if !Wanted::BySession(Arc::clone(&self.level)).admits(&params) {
                     return;
                 }
-                (method::MESSAGE, Some(params))
+                (method::MESSAGE.to_owned(), Some(params))
             }
-            Notice::Other(method, params) => (method, Some(params)),
+            Notice::Other(method, params) => (method, params),
             Notice::Ask(ask) => {
                 if let Some(ask) = question::fit(ask, client) {
                     self.questions.put(ask, &self.outbox).await;
@@ -85,7 +94,7 @@ impl Session {
                 return;
             }
         };
-        self.outbox.tell(Kind::of(method), method, params.as_ref()).await;
+        self.outbox.tell(Kind::of(&method), &method, params.as_ref()).await;
     }
 }
 

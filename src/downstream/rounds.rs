@@ -161,7 +161,10 @@ impl Rounds {
                 stream.progress(&params).await;
             }
             (Back::Log(params), Place::Attached { stream, .. }) => stream.log(&params).await,
-            (Back::Progress(_) | Back::Log(_), Place::Parked { .. }) => {}
+            (Back::Other(method, params), Place::Attached { stream, .. }) => {
+                stream.other(&method, params.as_ref()).await;
+            }
+            (Back::Progress(_) | Back::Log(_) | Back::Other(..), Place::Parked { .. }) => {}
         }
     }
 

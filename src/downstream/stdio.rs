@@ -25,8 +25,6 @@ use crate::wire::line::Lines;
 ///
 /// Clients wait about as long before they send SIGTERM, and upstreams need time to end, too.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
-/// How long calls may take to end once they are cancelled; each has less to wind down.
-const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 /// How long the last answers may take to be written.
 const FLUSH_LIMIT: Duration = Duration::from_millis(500);
 
@@ -58,7 +56,13 @@ where
     let lines = Lines::new(reader, service.limits.message);
     let connection = Connection::new(service, outbox.clone(), tasks);
     let end = read(&connection, lines, &outbox, &shutdown).await;
-    connection.end(&outbox).await;
+    let patience = async {
+        select! {
+            () = outbox.closed() => {}
+            () = time::sleep(DRAIN_LIMIT) => {}
+        }
+    };
+    connection.end(patience).await;
     outbox.close();
     flush(writing).await;
     end.map_err(Error::Read)
@@ -83,34 +87,6 @@ async fn read<R: AsyncRead + Unpin>(
             () = connection.receive(line) => {}
             // The client's queue is full, and stays so.
             () = shutdown.cancelled() => return Ok(End::Stopped),
-        }
-    }
-}
-
-impl Connection {
-    /// Lets what is in flight finish, and cancels the rest; bounded.
-    async fn end(&self, outbox: &Outbox) {
-        let shared = &self.shared;
-        // Nobody reads answers or comes back any more.
-        shared.questions.close();
-        shared.stopping.cancel();
-        self.evict();
-        shared.tasks.close();
-        select! {
-            () = shared.tasks.wait() => return,
-            () = outbox.closed() => {}
-            () = time::sleep(DRAIN_LIMIT) => {}
-        }
-        shared.flights.cancel_all();
-        self.evict();
-        if time::timeout(CANCEL_LIMIT, shared.tasks.wait()).await.is_err() {
-            tracing::warn!(left = shared.tasks.len(), "some calls did not end in time");
-        }
-    }
-
-    fn evict(&self) {
-        if let Some(caller) = self.caller() {
-            self.shared.service.parking.evict(caller.id());
         }
     }
 }

@@ -208,6 +208,11 @@ async fn next_line(output: &mut BufReader<DuplexStream>) -> String {
 async fn converse(name: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/wire");
     let text = fs::read_to_string(root.join(format!("{name}.txt"))).unwrap();
+    let extensions = concat!(
+        r#"{"io.modelcontextprotocol/skills":{"directoryRead":true},"#,
+        r#""io.modelcontextprotocol/ui":{}}"#
+    );
+    let text = text.replace("${extensions}", extensions);
     let text =
         text.replace("${version}", env!("CARGO_PKG_VERSION")).replace("${5000}", &"x".repeat(5000));
     let mut client = Client::start();
@@ -245,6 +250,8 @@ conversations! {
     listen
     malformed
     modern
+    tasks
+    tasks_before
     too_long
 }
 

@@ -10,6 +10,7 @@ use tokio::time;
 use crate::exchange::ANSWER_LIMIT;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
+use crate::wire::meta;
 use crate::wire::method;
 
 /// What an upstream may ask of a client.
@@ -103,6 +104,34 @@ impl InputRequest {
     pub fn params(&self) -> Option<&Raw> {
         self.params.as_ref()
     }
+
+    /// Returns the same question with its parameters edited.
+    #[must_use]
+    pub fn with(self, edit: impl FnOnce(Raw) -> Raw) -> Self {
+        Self { params: self.params.map(edit), ..self }
+    }
+
+    /// Returns the parameters with the name of the upstream that asks.
+    pub fn labelled(&self, from: &UpstreamId) -> Option<Raw> {
+        let named = match self.kind {
+            Kind::ElicitForm | Kind::ElicitUrl => {
+                self.params.as_ref().and_then(|params| with_name(from, params))
+            }
+            Kind::Sampling | Kind::SamplingWithTools | Kind::Roots => None,
+        };
+        let params = named.as_ref().or(self.params.as_ref());
+        meta::edit(params, &[(meta::CONFLUX_UPSTREAM, Raw::of(from.as_str()).get())], &[])
+    }
+}
+
+/// Returns the parameters of an elicitation with the name of the upstream in front of the message.
+///
+/// The client sees only Conflux; the person in front of it must see who wants to know.
+pub fn with_name(from: &UpstreamId, params: &Raw) -> Option<Raw> {
+    let message = params.member("message")?.string()?;
+    let object = params.object().ok()?;
+    let message = Raw::of(&format!("[{from}] {message}"));
+    Some(object.edit().set("message", message.get()).apply())
 }
 
 /// The answer to each question, by its key: the result, or the client's error object.

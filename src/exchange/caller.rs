@@ -14,10 +14,13 @@ use crate::exchange::ask::Ask;
 use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Refusal;
 use crate::exchange::mailbox::Mailbox;
+use crate::exchange::task;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
+use crate::wire::era::Era;
 use crate::wire::era::Revision;
+use crate::wire::extension;
 
 /// What a client declared that it can answer, and the revision in whose words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +73,22 @@ impl Capabilities {
         declared(self.raw.as_ref(), path)
     }
 
+    /// Returns whether the client declared an extension to which this method belongs.
+    pub fn knows(&self, method: &str) -> bool {
+        let declared = self.raw.as_ref().and_then(|raw| raw.member("extensions"));
+        let fits = |(id, _): (&str, &str)| extension::passes(id) && extension::fits(id, method);
+        declared.is_some_and(|all| all.object().is_ok_and(|all| all.iter().any(fits)))
+    }
+
+    /// Returns whether results may be of a kind that the protocol itself does not have: the client
+    /// is modern, and declared an extension that Conflux does not know.
+    pub fn allows_other_results(&self) -> bool {
+        let declared = self.raw.as_ref().and_then(|raw| raw.member("extensions"));
+        let is_unknown = |(id, _): (&str, &str)| extension::passes(id) && !extension::is_merged(id);
+        self.revision.era() == Era::Modern
+            && declared.is_some_and(|all| all.object().is_ok_and(|all| all.iter().any(is_unknown)))
+    }
+
     /// Returns whether the client can be asked for this.
     pub fn can(&self, kind: ask::Kind) -> bool {
         self.answerable.contains(&kind)
@@ -85,6 +104,17 @@ impl Capabilities {
             }))),
             Revision::LATEST,
         )
+    }
+
+    /// Returns which kind of tasks the client can be given.
+    pub fn tasks(&self) -> task::Dialect {
+        match self.revision {
+            Revision::V2025_11_25 => task::Dialect::Core,
+            Revision::V2026_07_28 if self.declares(&["extensions", task::EXTENSION]) => {
+                task::Dialect::Extension
+            }
+            _ => task::Dialect::None,
+        }
     }
 
     /// Returns the declaration as it came, if there was one.
@@ -227,13 +257,24 @@ impl Caller {
     }
 }
 
-/// The callers that are there now.
+/// The callers that are there now, and how tasks are named to them.
 #[derive(Clone, Debug, Default)]
 pub struct Callers {
     present: Arc<Mutex<Vec<Weak<Caller>>>>,
+    task_ids: Arc<task::Ids>,
 }
 
 impl Callers {
+    /// Starts with nobody; tasks get `task_ids`.
+    pub fn new(task_ids: task::Ids) -> Self {
+        Self { task_ids: Arc::new(task_ids), ..Self::default() }
+    }
+
+    /// Returns what makes and reads the ids under which callers know tasks.
+    pub fn task_ids(&self) -> &task::Ids {
+        &self.task_ids
+    }
+
     /// Counts a caller as present for as long as someone holds it.
     pub fn attach(&self, caller: &Arc<Caller>) {
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,6 +3,7 @@
 //! Changed lists and updated resources are remembered once however often they happen. Of log
 //! messages the oldest give way. Whoever puts something in does not wait.
 
+use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -24,6 +25,8 @@ const ASK_CAPACITY: usize = 16;
 const UPDATE_CAPACITY: usize = 1024;
 /// How many resources a caller may be subscribed to.
 const SUBSCRIPTION_CAPACITY: usize = 4096;
+/// How many tasks a caller may want to hear of.
+const TASK_CAPACITY: usize = 1024;
 
 /// A list that can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,8 +48,8 @@ pub enum Notice {
     Updated(Raw),
     /// Parameters of a log message.
     Log(Raw),
-    /// Parameters of any other notification of an upstream, and its method.
-    Other(&'static str, Raw),
+    /// The method of any other notification of an upstream, and its parameters.
+    Other(String, Option<Raw>),
     /// A question.
     Ask(Ask),
 }
@@ -68,6 +71,8 @@ struct Content {
     /// Which resources the caller wants to hear of: upstream and its own address → the address
     /// the caller knows, a JSON string.
     subscriptions: IndexMap<(UpstreamId, String), Raw>,
+    /// Which tasks the caller wants to hear of, by the ids it knows.
+    tasks: HashSet<String>,
 }
 
 impl Mailbox {
@@ -86,8 +91,8 @@ impl Mailbox {
     }
 
     /// Notes a notification that is passed on as it is.
-    pub fn pass_on(&self, method: &'static str, params: Raw) {
-        self.fill(|content| content.push(Notice::Other(method, params)));
+    pub fn pass_on(&self, method: &str, params: Option<Raw>) {
+        self.fill(|content| content.push(Notice::Other(method.to_owned(), params)));
     }
 
     /// Notes a question, unless too many are unanswered.
@@ -140,6 +145,26 @@ impl Mailbox {
     /// Returns whether the caller wants to hear of the resource.
     pub fn is_subscribed(&self, upstream: &UpstreamId, local: &str) -> bool {
         self.lock().subscriptions.contains_key(&(upstream.clone(), local.to_owned()))
+    }
+
+    /// Wants to hear of the task that the caller knows as `id`; false if there are too many.
+    pub fn watch_task(&self, id: &str) -> bool {
+        let mut content = self.lock();
+        let has_room = content.tasks.len() < TASK_CAPACITY;
+        if has_room {
+            content.tasks.insert(id.to_owned());
+        }
+        has_room
+    }
+
+    /// No longer wants to hear of it.
+    pub fn unwatch_task(&self, id: &str) {
+        self.lock().tasks.remove(id);
+    }
+
+    /// Returns whether the caller wants to hear of the task.
+    pub fn watches_task(&self, id: &str) -> bool {
+        self.lock().tasks.contains(id)
     }
 
     /// Waits for the next notice. Cancel safe.

@@ -10,6 +10,8 @@ pub mod ask;
 pub mod caller;
 /// What a caller is told outside of any call.
 pub mod mailbox;
+/// Tasks: which kind a caller knows, and ids that lead back to whose task it is.
+pub mod task;
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +45,8 @@ pub enum Back {
     Progress(Raw),
     /// Parameters of a log message.
     Log(Raw),
+    /// A notification of an extension: its method and its parameters.
+    Other(String, Option<Raw>),
     /// A question that only the caller can answer.
     Ask(Ask),
 }
@@ -64,6 +68,8 @@ pub struct Wishes {
     pub progress: bool,
     /// The lowest level of log messages it wants for this request, as raw JSON.
     pub log_level: Option<Raw>,
+    /// Which kind of tasks it knows, so that it can be given one instead of a result.
+    pub tasks: task::Dialect,
 }
 
 impl Exchange {
@@ -95,6 +101,13 @@ impl Exchange {
         &self.wishes
     }
 
+    /// Returns the same exchange as if its caller knew tasks of this kind.
+    #[must_use]
+    pub fn knowing(&self, tasks: task::Dialect) -> Self {
+        let wishes = Wishes { tasks, ..self.wishes.clone() };
+        Self { wishes, ..self.clone() }
+    }
+
     /// Tells the caller how far its request is.
     pub async fn progress(&self, params: Raw) {
         self.tell(Back::Progress(params)).await;
@@ -103,6 +116,11 @@ impl Exchange {
     /// Hands the caller a log message.
     pub async fn log(&self, params: Raw) {
         self.tell(Back::Log(params)).await;
+    }
+
+    /// Hands the caller a notification of an extension.
+    pub async fn other(&self, method: String, params: Option<Raw>) {
+        self.tell(Back::Other(method, params)).await;
     }
 
     /// Asks the caller and waits for its answers, at most [`ANSWER_LIMIT`].

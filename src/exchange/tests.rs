@@ -17,6 +17,8 @@ use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
 use crate::exchange::mailbox::ListKind;
 use crate::exchange::mailbox::Notice;
+use crate::exchange::task;
+use crate::exchange::task::Dialect;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
@@ -188,4 +190,47 @@ async fn what_lies_below_a_subscription_is_told_within_bounds() {
     assert_eq!(told[0], "file:///a/0");
     assert_eq!(told.last().unwrap(), "file:///a");
     assert!(told.len() < 2000, "{}", told.len());
+}
+
+fn someone() -> Caller {
+    Caller::new(CallerId(1), Arc::default(), Reach::Anytime)
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_id_of_a_task_leads_back_and_is_the_same_each_time(
+        upstream in "[a-z][a-z0-9_-]{0,20}",
+        local in "\\PC{0,80}",
+    ) {
+        let (ids, upstream) = (task::Ids::default(), UpstreamId::new(&upstream));
+        let public = ids.close(&someone(), Dialect::Core, &upstream, &local);
+        let is_safe = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+        proptest::prop_assert!(public.chars().all(is_safe), "{public}");
+        let again = ids.close(&someone(), Dialect::Core, &upstream, &local);
+        proptest::prop_assert_eq!(&public, &again);
+        let owner = ids.open(&someone(), Dialect::Core, &public);
+        proptest::prop_assert_eq!(owner, Some((upstream, local)));
+    }
+}
+
+#[test]
+fn an_id_that_was_not_given_leads_nowhere() {
+    let key = [7; task::KEY_SIZE];
+    let (ids, files) = (task::Ids::new(&key), UpstreamId::new("files"));
+    let public = ids.close(&someone(), Dialect::Core, &files, "1");
+    let opens = |ids: &task::Ids, dialect, id: &str| ids.open(&someone(), dialect, id).is_some();
+    assert!(opens(&task::Ids::new(&key), Dialect::Core, &public), "another run has the same key");
+    assert!(!opens(&task::Ids::default(), Dialect::Core, &public), "another key");
+    assert!(!opens(&ids, Dialect::Extension, &public), "another kind of tasks");
+    for made_up in ["", "1", "files", "=", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        assert!(!opens(&ids, Dialect::Core, made_up), "{made_up}");
+    }
+    for (index, letter) in public.char_indices() {
+        let other = if letter == 'A' { "B" } else { "A" };
+        let mut altered = public.clone();
+        altered.replace_range(index..=index, other);
+        assert!(!opens(&ids, Dialect::Core, &altered), "letter {index} of {public}");
+    }
+    assert_ne!(public, ids.close(&someone(), Dialect::Core, &files, "2"));
+    assert_ne!(public, ids.close(&someone(), Dialect::Core, &UpstreamId::new("file"), "1"));
 }

@@ -8,10 +8,11 @@ use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
+use crate::router::fetch::with;
 use crate::router::own;
 use crate::router::snapshot::Snapshot;
+use crate::upstream;
 use crate::wire::Raw;
-use crate::wire::method;
 use crate::wire::mirror;
 use crate::wire::mirror::Mirror;
 
@@ -43,7 +44,9 @@ impl Router {
         let Some(entry) = snapshot.catalog.tool(&name) else {
             return Err(Error::UnknownTool(name));
         };
-        let result = self.to_owner(&snapshot, entry, method::TOOLS_CALL, params, exchange).await?;
+        let handle = snapshot.handle(&entry.upstream)?;
+        let params = with(params, "name", &entry.local)?;
+        let result = handle.call(&params, exchange, need(entry)).await?;
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
     }
 
@@ -95,6 +98,19 @@ impl Router {
     ) -> Raw {
         self.shared.mentions.note(exchange.caller().memory(), upstream, kind, result);
         snapshot.catalog.rewrite_result(upstream, kind, result)
+    }
+}
+
+/// Reads from the definition of a tool whether it can be called without a task.
+fn need(entry: &Entry) -> upstream::Need {
+    if !entry.definition.get().contains("\"taskSupport\"") {
+        return upstream::Need::None;
+    }
+    let execution = entry.definition.member("execution");
+    let support = execution.and_then(|execution| execution.member("taskSupport"));
+    match support.as_ref().map(Raw::get) {
+        Some("\"required\"") => upstream::Need::Task,
+        _ => upstream::Need::None,
     }
 }
 

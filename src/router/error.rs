@@ -21,6 +21,9 @@ pub enum Error {
     /// No upstream owns this address.
     #[error("unknown resource `{0}`")]
     UnknownResource(String),
+    /// No task has this id, or it is not the caller's.
+    #[error("unknown task: it has expired, or its id is not one that this client was given")]
+    UnknownTask,
     /// The upstream answered with an error of its own, which is passed on: the `error` object.
     #[error("the upstream answered with an error")]
     Answered(Raw),

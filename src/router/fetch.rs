@@ -30,8 +30,11 @@ impl Router {
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Prompt, &result))
     }
 
+    /// Asks the owner of an address for something about it.
     pub(super) async fn read(
         &self,
+        method: &str,
+        kind: ResultKind,
         params: Option<&Raw>,
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
@@ -39,8 +42,8 @@ impl Router {
         let (snapshot, owner) = self.owner(exchange, &uri).await?;
         let handle = snapshot.handle(&owner.upstream)?;
         let params = with(params, "uri", &owner.local)?;
-        let result = handle.request(method::RESOURCES_READ, Some(&params), exchange).await?;
-        Ok(self.returned(&snapshot, exchange, &owner.upstream, ResultKind::Resource, &result))
+        let result = handle.request(method, Some(&params), exchange).await?;
+        Ok(self.returned(&snapshot, exchange, &owner.upstream, kind, &result))
     }
 
     pub(super) async fn complete(
@@ -104,7 +107,12 @@ impl Router {
         }
     }
 
-    fn known_owner(&self, snapshot: &Snapshot, exchange: &Exchange, uri: &str) -> Option<Owner> {
+    pub(super) fn known_owner(
+        &self,
+        snapshot: &Snapshot,
+        exchange: &Exchange,
+        uri: &str,
+    ) -> Option<Owner> {
         snapshot.catalog.template_owner(uri).or_else(|| {
             let upstream = self.shared.mentions.who(exchange.caller().memory(), uri)?;
             let is_there = snapshot.upstreams.contains_key(&upstream);

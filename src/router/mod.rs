@@ -5,18 +5,22 @@
 
 /// Why a request has no result.
 pub mod error;
+/// How long a list stays fresh.
+pub mod lasting;
 /// What one request sees of the world.
 pub mod snapshot;
 /// What there is to be seen.
 pub mod world;
 
 mod call;
+mod extension;
 mod fetch;
 mod instructions;
 mod list;
 mod mentions;
 mod own;
 mod subscribe;
+mod task;
 mod told;
 mod view;
 
@@ -35,6 +39,7 @@ use indexmap::IndexMap;
 use tokio::sync::watch;
 use tokio::time;
 
+use crate::catalog::ResultKind;
 use crate::config;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Callers;
@@ -49,6 +54,7 @@ use crate::wire::Raw;
 use crate::wire::method;
 
 pub use self::error::Error;
+pub use self::lasting::Lasting;
 pub use self::own::definitions;
 pub use self::snapshot::Snapshot;
 pub use self::view::View;
@@ -179,14 +185,26 @@ impl Router {
             method::TOOLS_LIST
             | method::PROMPTS_LIST
             | method::RESOURCES_LIST
-            | method::TEMPLATES_LIST => self.list(method, params, exchange).await,
+            | method::TEMPLATES_LIST
+            | method::SKILLS_LIST => self.list(method, params, exchange).await,
             method::PROMPTS_GET => self.prompt(params, exchange).await,
-            method::RESOURCES_READ => self.read(params, exchange).await,
+            method::RESOURCES_READ => {
+                self.read(method, ResultKind::Resource, params, exchange).await
+            }
+            method::SKILLS_GET => self.read(method, ResultKind::Skill, params, exchange).await,
+            method::DIRECTORY_READ => {
+                self.read(method, ResultKind::Directory, params, exchange).await
+            }
             method::COMPLETE => self.complete(params, exchange).await,
             method::RESOURCES_SUBSCRIBE => self.subscribe(params, exchange).await,
             method::RESOURCES_UNSUBSCRIBE => self.unsubscribe(params, exchange).await,
             method::SET_LEVEL => self.set_level(params),
-            _ => Err(Error::UnknownMethod(method.to_owned())),
+            method::TASKS_GET
+            | method::TASKS_RESULT
+            | method::TASKS_LIST
+            | method::TASKS_UPDATE
+            | method::TASKS_CANCEL => Box::pin(self.task(method, params, exchange)).await,
+            _ => self.extension(method, params, exchange).await,
         }
     }
 

@@ -4,16 +4,21 @@ use indexmap::IndexMap;
 
 use crate::catalog;
 use crate::catalog::Catalog;
+use crate::catalog::Kind;
 use crate::catalog::Rules;
 use crate::catalog::Source;
 use crate::catalog::name;
+use crate::config;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::Lasting;
 use crate::router::instructions;
+use crate::router::lasting;
 use crate::router::view::Lens;
 use crate::router::world::Known;
 use crate::router::world::World;
 use crate::upstream;
+use crate::wire::Raw;
 
 /// One generation; it never changes.
 #[derive(Debug)]
@@ -28,6 +33,10 @@ pub struct Snapshot {
     pub unlisted: Vec<UpstreamId>,
     /// Why upstreams could not be listed the last time.
     pub failures: IndexMap<UpstreamId, String>,
+    /// How long each list stays fresh; not at all if it is not here.
+    pub lasting: IndexMap<Kind, Lasting>,
+    /// The extensions each upstream declared last, an object by their ids.
+    pub extensions: IndexMap<UpstreamId, Raw>,
     /// What upstreams tell a model about themselves, merged.
     pub instructions: Option<String>,
     lens: Lens,
@@ -38,8 +47,11 @@ impl Snapshot {
     pub(super) fn of(world: &World, lens: &Lens) -> Self {
         let seen = || world.upstreams.iter().filter(|(id, _)| lens.shows(id));
         let source = |(id, known): (&UpstreamId, &Known)| {
-            let prefix = lens.prefix(known.handle.config()).to_owned();
-            Some(Source { upstream: id.clone(), prefix, listing: known.listing.clone()? })
+            let config = known.handle.config();
+            let prefix = lens.prefix(config).to_owned();
+            let over_http = matches!(config.target, config::Target::Remote(_));
+            let listing = known.listing.clone()?;
+            Some(Source { upstream: id.clone(), prefix, over_http, listing })
         };
         let sources: Vec<_> = seen().filter_map(source).collect();
         let permits = |id: &UpstreamId, local: &str| {
@@ -54,6 +66,8 @@ impl Snapshot {
         };
         let failed =
             |(id, known): (&UpstreamId, &Known)| Some((id.clone(), known.failure.clone()?));
+        let declared =
+            |(id, known): (&UpstreamId, &Known)| Some((id.clone(), known.extensions.clone()?));
         let unlisted = seen().filter(|(_, known)| known.listing.is_none());
         Self {
             generation: world.generation,
@@ -61,6 +75,10 @@ impl Snapshot {
             upstreams: seen().map(|(id, known)| (id.clone(), known.handle.clone())).collect(),
             unlisted: unlisted.map(|(id, _)| id.clone()).collect(),
             failures: seen().filter_map(failed).collect(),
+            lasting: lasting::merged(
+                seen().map(|(_, known)| known.listing.is_some().then_some(&known.lasting)),
+            ),
+            extensions: seen().filter_map(declared).collect(),
             instructions: instructions::merge(seen().map(|(id, known)| {
                 let prefix = lens.prefix(known.handle.config());
                 (prefix, id, known.instructions.as_deref())

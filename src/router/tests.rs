@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use tokio::time::Instant;
 
 use crate::catalog;
+use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::catalog::Rules;
 use crate::catalog::Source;
@@ -13,12 +15,15 @@ use crate::exchange::caller::Callers;
 use crate::exchange::mailbox::ListKind;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::Lasting;
 use crate::router::Router;
 use crate::router::View;
 use crate::router::World;
 use crate::router::instructions;
+use crate::router::lasting;
 use crate::router::told::Told;
 use crate::wire::Raw;
+use crate::wire::freshness::Freshness;
 
 fn id(name: &str) -> UpstreamId {
     UpstreamId::new(name)
@@ -34,7 +39,12 @@ fn listing(tools: &[&str]) -> Listing {
 fn told(listing: Listing) -> Told {
     let (permits, shows) = (&|_: &_, _: &_| true, &|_: &_| true);
     let rules = Rules { max_length: 50, permits, shows, own: Vec::new() };
-    let source = Source { upstream: id("a"), prefix: "a".to_owned(), listing: listing.into() };
+    let source = Source {
+        upstream: id("a"),
+        prefix: "a".to_owned(),
+        over_http: false,
+        listing: listing.into(),
+    };
     Told::of(&catalog::merge(&[source], &rules))
 }
 
@@ -98,4 +108,28 @@ fn requests_see_what_was_published_last() {
     router.publish(empty(next));
     assert_eq!(router.snapshot().generation, next);
     assert_eq!(before.generation, Generation::default(), "who has one keeps it");
+}
+
+#[test]
+fn a_merged_list_lasts_as_long_as_all_of_its_parts() {
+    let now = Instant::now();
+    let lasts = |seconds, is_public| {
+        let freshness = Freshness { ttl: Duration::from_secs(seconds), is_public };
+        IndexMap::from([(Kind::Tools, Lasting::new(now, freshness))])
+    };
+    let left = |parts: &[Option<&IndexMap<Kind, Lasting>>], after| {
+        let merged = lasting::merged(parts.iter().copied());
+        merged.get(&Kind::Tools).map(|it| it.at(now + Duration::from_secs(after)))
+    };
+    let freshness =
+        |seconds, is_public| Some(Freshness { ttl: Duration::from_secs(seconds), is_public });
+    let (short, long, private) = (lasts(100, true), lasts(300, true), lasts(300, false));
+    let nothing = IndexMap::new();
+    assert_eq!(left(&[Some(&short), Some(&long), None], 0), None, "one is missing");
+    let all = [Some(&short), Some(&long), Some(&nothing)];
+    assert_eq!(left(&all, 0), freshness(100, true), "one has no such list");
+    assert_eq!(left(&all, 40), freshness(60, true));
+    assert_eq!(left(&all, 200), freshness(0, true));
+    assert_eq!(left(&[Some(&short), Some(&private)], 0), freshness(100, false));
+    assert!(!lasting::merged(all.into_iter()).contains_key(&Kind::Prompts));
 }

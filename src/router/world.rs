@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::Lasting;
 use crate::upstream;
+use crate::wire::Raw;
 
 /// One generation; it never changes.
 #[derive(Debug)]
@@ -27,8 +30,12 @@ pub struct Known {
     pub handle: upstream::Handle,
     /// What it listed last, in this run.
     pub listing: Option<Arc<Listing>>,
+    /// How long each list it was asked for may be kept.
+    pub lasting: IndexMap<Kind, Lasting>,
     /// Why it could not be listed the last time.
     pub failure: Option<String>,
     /// What it tells a model about itself.
     pub instructions: Option<String>,
+    /// The extensions it declared last, an object by their ids.
+    pub extensions: Option<Raw>,
 }

@@ -358,6 +358,12 @@ impl Actor {
     }
 
     async fn site(&self, remote: &config::Remote) -> Result<Site, Error> {
+        if remote.exposes_secrets() {
+            tracing::warn!(
+                upstream = %self.config.id,
+                "its headers travel in the clear; use `https:` if the network is not your own"
+            );
+        }
         let made = Site::new(&self.config.id, remote, &self.around.secrets).await;
         made.map_err(|detail| self.error(Kind::CannotStart, &detail, Vec::new()))
     }

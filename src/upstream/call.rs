@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use tokio::time;
 
 use crate::upstream::connection::Connection;
-use crate::upstream::connection::Incoming;
 use crate::upstream::connection::notification;
+use crate::upstream::incoming::Incoming;
 use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::frame::Message;

@@ -23,13 +23,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::exchange::Exchange;
 use crate::exchange::ask::Refusal;
-use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::ids::UpstreamId;
 use crate::upstream::Error;
 use crate::upstream::Lists;
 use crate::upstream::call::Call;
+use crate::upstream::incoming::Incoming;
+use crate::upstream::incoming::Meant;
 use crate::upstream::mirrors::Mirrors;
+use crate::upstream::task;
 use crate::upstream::visits::Visits;
 use crate::wire::Id;
 use crate::wire::Raw;
@@ -47,25 +49,6 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// How long what an upstream wrote last may take to be read after it ended.
 pub(super) const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
 
-/// What comes back for a request.
-#[derive(Debug)]
-pub(super) enum Incoming {
-    /// Parameters of a progress notification.
-    Progress(Raw),
-    /// Parameters of a log message.
-    Log(Raw),
-    /// The subscription it asked for stands.
-    Acknowledged,
-    /// The result, or the `error` object. Nothing follows.
-    Answer(Result<Raw, Raw>),
-    /// An answer over the message limit. Nothing follows.
-    TooLarge,
-    /// What came in place of an answer. Nothing follows.
-    Failed(Error),
-    /// The connection ended, or the upstream ended this subscription. Nothing follows.
-    Closed,
-}
-
 /// A connection; cloning shares it.
 #[derive(Clone, Debug)]
 pub(super) struct Connection(Arc<Shared>);
@@ -80,6 +63,7 @@ struct Shared {
     mirrors: Option<Mirrors>,
     callers: Callers,
     lists: watch::Sender<Lists>,
+    live: task::Registry,
     tasks: TaskTracker,
     left: CancellationToken,
     closed: CancellationToken,
@@ -104,6 +88,7 @@ struct Pending {
     exchange: Option<Exchange>,
     asking: Arc<AtomicUsize>,
     is_slow: bool,
+    role: Option<task::Role>,
     /// Cancelled when the request is no longer under way.
     gone: CancellationToken,
     _gone: DropGuard,
@@ -137,6 +122,7 @@ impl Connection {
             mirrors: around.mirrors.clone(),
             callers: around.callers.clone(),
             lists: around.lists.clone(),
+            live: task::Registry::default(),
             tasks: around.tasks.clone(),
             left: CancellationToken::new(),
             closed: CancellationToken::new(),
@@ -152,6 +138,11 @@ impl Connection {
     /// Returns whom it may tell and ask outside of calls.
     pub(super) fn callers(&self) -> &Callers {
         &self.0.callers
+    }
+
+    /// Returns the tasks that calls on it became.
+    pub(super) fn live(&self) -> &task::Registry {
+        &self.0.live
     }
 
     /// Returns which addresses its clients were asked to visit.
@@ -239,6 +230,7 @@ impl Connection {
             exchange: exchange.cloned(),
             asking: Arc::clone(&asking),
             is_slow: false,
+            role: None,
             _gone: gone.clone().drop_guard(),
             gone,
         };
@@ -255,6 +247,11 @@ impl Connection {
     /// Sends a notification without waiting; it is lost if the upstream does not read.
     pub(super) fn notify_now(&self, method: &str) {
         self.send_now(notification(method, None));
+    }
+
+    /// Passes a notification on without waiting; it is lost if the upstream does not read.
+    pub(super) fn pass_on(&self, method: &str, params: Option<&Raw>) {
+        self.send_now(notification(method, params.cloned()));
     }
 
     /// Sends an answer to a request of the upstream; it is lost if the connection has ended.
@@ -285,13 +282,42 @@ impl Connection {
         self.remove(number).is_some()
     }
 
+    /// Says what the request `number`, which is not sent yet, has to do with a task.
+    pub(super) fn assign(&self, number: u64, role: task::Role) {
+        let mut table = self.lock();
+        let Some(pending) = table.calls.get_mut(&number) else { return };
+        if let Some(id) = role.served() {
+            for incoming in self.live().take_held(id) {
+                // There is more room than is ever held.
+                drop(pending.events.try_send(incoming));
+            }
+        }
+        pending.role = Some(role);
+    }
+
+    /// Returns the request that waits for the result of the task `id`.
+    pub(super) fn serving(&self, id: &str) -> Option<Meant> {
+        let table = self.lock();
+        let all = table
+            .calls
+            .iter()
+            .filter(|(_, pending)| pending.role.as_ref().and_then(task::Role::served) == Some(id));
+        let (number, pending) = all.max_by_key(|(number, _)| **number)?;
+        let exchange = pending.exchange.clone()?;
+        Some(Meant::Call { number: *number, exchange, asking: Arc::clone(&pending.asking) })
+    }
+
     /// Gives the request `number` its answer.
     pub(super) fn finish(&self, number: u64, answer: Incoming) {
         let pending = self.remove(number);
-        let Some(pending) = pending else {
+        let Some(mut pending) = pending else {
             tracing::debug!(upstream = %self.upstream(), number, "answer to nothing");
             return;
         };
+        if let (Some(role), Incoming::Answer(Ok(result))) = (pending.role.take(), &answer) {
+            // Here, so that what the task says right behind the answer finds its way.
+            task::became(self, number, role, result);
+        }
         drop(pending.answer.send(answer));
     }
 
@@ -321,8 +347,17 @@ impl Connection {
     /// A caller without room for it is waited for once, at most [`PATIENCE`]; from then on it
     /// misses what it has no room for, because everybody else would wait with it.
     pub(super) async fn tell(&self, number: u64, incoming: Incoming) {
-        let pending = self.lock().calls.get(&number).map(|it| (it.events.clone(), it.is_slow));
-        let Some((events, is_slow)) = pending else { return };
+        let pending = |number| {
+            self.lock().calls.get(&number).map(|it| (number, it.events.clone(), it.is_slow))
+        };
+        let (incoming, found) = match pending(number) {
+            Some(found) => (incoming, Some(found)),
+            None => match task::late(self, number, incoming) {
+                Some((number, incoming)) => (incoming, pending(number)),
+                None => return,
+            },
+        };
+        let Some((number, events, is_slow)) = found else { return };
         let Err(mpsc::error::TrySendError::Full(incoming)) = events.try_send(incoming) else {
             return;
         };
@@ -370,8 +405,12 @@ impl Connection {
         self.0.callers.only().map(Meant::Caller)
     }
 
-    /// Returns since when no caller's request is under way; nothing while one is.
+    /// Returns since when no caller's request is under way; nothing while one is, or while a task
+    /// has not ended.
     pub(super) fn idle_since(&self) -> Option<Instant> {
+        if self.live().is_any_live() {
+            return None;
+        }
         let table = self.lock();
         let is_busy = table.calls.values().any(|pending| pending.exchange.is_some());
         if is_busy { None } else { table.used }
@@ -436,20 +475,4 @@ pub(super) fn notification(method: &str, params: Option<Raw>) -> Message {
 fn response(id: &Id, outcome: Result<&Raw, &Raw>) -> Message {
     let outcome = outcome.cloned().map_err(Clone::clone);
     Message::Response(Response { id: Some(id.clone()), outcome })
-}
-
-/// Whom a message that names nobody is meant for.
-#[derive(Debug)]
-pub(super) enum Meant {
-    /// The caller of this request.
-    Call {
-        /// The request.
-        number: u64,
-        /// Its exchange.
-        exchange: Exchange,
-        /// How many questions it waits for.
-        asking: Arc<AtomicUsize>,
-    },
-    /// The only caller there is, outside of any request.
-    Caller(Arc<Caller>),
 }

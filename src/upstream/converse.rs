@@ -10,9 +10,9 @@ use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::call::Call;
 use crate::upstream::connection::Connection;
-use crate::upstream::connection::Incoming;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::incoming::Incoming;
 use crate::wire::Raw;
 
 /// One request as an edge wants it sent.
@@ -100,7 +100,11 @@ async fn answer(call: &mut Call, sending: Sending<'_>, params: Option<&Raw>) -> 
             (Incoming::Closed, _) => return Ended::Closed,
             (Incoming::Progress(params), Some(exchange)) => exchange.progress(params).await,
             (Incoming::Log(params), Some(exchange)) => exchange.log(params).await,
-            (Incoming::Progress(_) | Incoming::Log(_), None) | (Incoming::Acknowledged, _) => {}
+            (Incoming::Other(method, params), Some(exchange)) => {
+                exchange.other(method, params).await;
+            }
+            (Incoming::Progress(_) | Incoming::Log(_) | Incoming::Other(..), None)
+            | (Incoming::Acknowledged, _) => {}
         }
     }
 }

@@ -51,6 +51,8 @@ pub enum Kind {
     BadAnswer,
     /// It asked for input that the client could not give.
     InputRefused,
+    /// It ended the task that the call became, or knows it no longer.
+    TaskEnded,
     /// Too many requests wait for it.
     Busy,
     /// It is disabled, or Conflux is stopping.
@@ -106,6 +108,7 @@ impl Kind {
             Self::TooLarge => "too_large",
             Self::BadAnswer => "bad_answer",
             Self::InputRefused => "input_refused",
+            Self::TaskEnded => "task_ended",
             Self::Busy => "busy",
             Self::Stopped => "stopped",
         }
@@ -132,7 +135,9 @@ impl Kind {
                  stdout, or the endpoint at `url`"
             }
             Self::TimedOut => "try again, or raise `timeout.call`",
-            Self::ConnectionLost => "find out whether it was carried out before trying again",
+            Self::ConnectionLost | Self::TaskEnded => {
+                "find out whether it was carried out before trying again"
+            }
             Self::TooLarge => "ask for less, or raise `limits.message`",
             Self::BadAnswer => "report this to the author of the server",
             Self::InputRefused => "use a client that supports what the server asks for",
@@ -156,6 +161,7 @@ impl fmt::Display for Kind {
             Self::TooLarge => "exceeded the message limit",
             Self::BadAnswer => "gave an answer that cannot be used",
             Self::InputRefused => "asked for input that could not be given",
+            Self::TaskEnded => "ended the task without a result",
             Self::Busy => "has too many requests waiting",
             Self::Stopped => "is not running",
         })

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
+use tokio::time;
 use tokio::time::Instant;
 
 use crate::config;
@@ -19,20 +20,25 @@ use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::Listed;
 use crate::upstream::Lists;
+use crate::upstream::Need;
 use crate::upstream::Status;
 use crate::upstream::Surroundings;
 use crate::upstream::Wants;
 use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
+use crate::upstream::error::Kind;
 use crate::upstream::memory::Memory;
 use crate::upstream::mirrors::Mirrors;
 use crate::upstream::session::Session;
 use crate::upstream::state::Next;
 use crate::upstream::state::State;
+use crate::upstream::task;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
+use crate::wire::extension;
+use crate::wire::freshness::Freshness;
 use crate::wire::method;
 use crate::wire::object;
 
@@ -40,6 +46,8 @@ use crate::wire::object;
 const COMMAND_CAPACITY: usize = 1;
 /// How long one page of a list may take.
 const LIST_LIMIT: Duration = Duration::from_secs(30);
+/// How long a wish to be told of a task waits for an upstream that has to be started.
+const WATCH_LIMIT: Duration = Duration::from_secs(10);
 
 /// One upstream; cloning shares it.
 #[derive(Clone, Debug)]
@@ -112,6 +120,11 @@ impl Handle {
         Memory::new(state, &self.0.config).recall().await.instructions
     }
 
+    /// Returns the extensions it declared in an earlier run.
+    pub async fn recalled_extensions(&self, state: &Path) -> Option<Raw> {
+        Memory::new(state, &self.0.config).recall().await.extensions
+    }
+
     /// Carries out one request of a caller, starting the upstream if need be.
     pub async fn request(
         &self,
@@ -126,6 +139,62 @@ impl Handle {
             }
             outcome => outcome,
         }
+    }
+
+    /// Carries out `tools/call`, starting the upstream if need be.
+    ///
+    /// The result is a task if the caller can be given one and the upstream made one of the call.
+    pub async fn call(&self, params: &Raw, exchange: &Exchange, need: Need) -> Result<Raw, Fault> {
+        let limit = self.0.config.timeout.call;
+        match task::call(&self.opened(exchange).await?, params, exchange, limit, need).await {
+            // The session ended before the request was sent, so it can be sent on the next one.
+            Err(Fault::Failed(error)) if error.was_never_sent() => {
+                task::call(&self.opened(exchange).await?, params, exchange, limit, need).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Carries out a request about the task `id`, which this upstream gave the caller.
+    ///
+    /// `params` name it as the upstream does. Nothing if the upstream has no such tasks any more.
+    pub async fn task(
+        &self,
+        method: &str,
+        params: &Raw,
+        id: &str,
+        exchange: &Exchange,
+    ) -> Result<Option<Raw>, Fault> {
+        let session = self.opened(exchange).await?;
+        let limit = self.0.config.timeout.call;
+        task::request(&session, method, params, id, exchange, limit).await
+    }
+
+    /// Lists the tasks that the caller was given by this upstream, if that is running.
+    pub async fn tasks(&self, exchange: &Exchange) -> Result<Vec<Raw>, Fault> {
+        let state = self.0.state.borrow().clone();
+        let State::Ready(session) = state else { return Ok(Vec::new()) };
+        task::list(&session, exchange, LIST_LIMIT).await
+    }
+
+    /// Asks to be told of the task `id`; returns whether the upstream agreed.
+    pub async fn watch_task(&self, id: &str) -> bool {
+        let Ok(Ok(session)) = time::timeout(WATCH_LIMIT, self.session()).await else {
+            return false;
+        };
+        let mut wish = TaskWish { handle: self, id, is_granted: false };
+        self.0.wants.send_modify(|wants| wants.tasks.push(id.to_owned()));
+        wish.is_granted = task::is_told_of(&session, id).await;
+        wish.is_granted
+    }
+
+    /// No longer asks to be told of a task.
+    pub fn unwatch_task(&self, id: &str) {
+        self.0.wants.send_modify(|wants| {
+            if let Some(index) = wants.tasks.iter().position(|watched| watched == id) {
+                wants.tasks.swap_remove(index);
+            }
+        });
     }
 
     /// Has the upstream complete an argument; nothing if it completes none.
@@ -148,11 +217,16 @@ impl Handle {
         params: Option<&Raw>,
         exchange: &Exchange,
     ) -> Result<Raw, Fault> {
-        let session = tokio::select! {
-            session = self.session() => session?,
-            () = exchange.cancelled().cancelled() => return Err(Fault::Cancelled),
-        };
+        let session = self.opened(exchange).await?;
         session.request(method, params, exchange, self.0.config.timeout.call).await
+    }
+
+    /// Returns the open session, for as long as the caller waits for it.
+    async fn opened(&self, exchange: &Exchange) -> Result<Arc<Session>, Fault> {
+        tokio::select! {
+            session = self.session() => Ok(session?),
+            () = exchange.cancelled().cancelled() => Err(Fault::Cancelled),
+        }
     }
 
     /// Starts the upstream if need be, and returns what it said about itself.
@@ -167,19 +241,35 @@ impl Handle {
     pub async fn list(&self) -> Result<Listed, Fault> {
         let session = self.session().await?;
         let wanted = [
-            (method::TOOLS_LIST, "tools", "tools"),
-            (method::PROMPTS_LIST, "prompts", "prompts"),
-            (method::RESOURCES_LIST, "resources", "resources"),
-            (method::TEMPLATES_LIST, "resourceTemplates", "resources"),
+            (method::TOOLS_LIST, "tools", &["tools"][..]),
+            (method::PROMPTS_LIST, "prompts", &["prompts"]),
+            (method::RESOURCES_LIST, "resources", &["resources"]),
+            (method::TEMPLATES_LIST, "resourceTemplates", &["resources"]),
+            (method::SKILLS_LIST, "skills", &["extensions", extension::SKILLS]),
         ];
-        let mut lists = Vec::with_capacity(wanted.len());
-        for (method, key, capability) in wanted {
-            let has_it = session.agreed.can(&[capability]);
-            lists.push(if has_it { one_list(&session, method, key).await? } else { Vec::new() });
+        let mut listed = Listed::default();
+        let Listed { tools, prompts, resources, templates, skills, freshness } = &mut listed;
+        let places = [tools, prompts, resources, templates, skills];
+        for (((method, key, capability), place), fresh) in
+            wanted.into_iter().zip(places).zip(freshness)
+        {
+            if session.agreed.can(capability) {
+                let (items, hints) = match one_list(&session, method, key).await {
+                    // What an extension gets wrong costs the extension.
+                    Err(Fault::Failed(error))
+                        if method == method::SKILLS_LIST && error.kind == Kind::BadAnswer =>
+                    {
+                        tracing::warn!(upstream = %self.id(), %error, "skills are left out");
+                        continue;
+                    }
+                    listed => listed?,
+                };
+                *place = items;
+                *fresh = Some(hints);
+            }
         }
-        let mut lists = lists.into_iter();
-        let mut next = || lists.next().unwrap_or_default();
-        Ok(Listed { tools: next(), prompts: next(), resources: next(), templates: next() })
+        listed.tools = task::listed(&session, std::mem::take(&mut listed.tools));
+        Ok(listed)
     }
 
     /// Asks to be told when the resource `uri` changes, for as long as somebody wants to know.
@@ -218,6 +308,13 @@ impl Handle {
         self.0.wants.send_modify(|wants| wants.level = Some(level.clone()));
     }
 
+    /// Passes a notification of an extension on without waiting, if the upstream is running.
+    pub fn pass_on(&self, method: &str, params: Option<&Raw>) {
+        if let State::Ready(session) = self.0.state.borrow().clone() {
+            session.connection.pass_on(method, params);
+        }
+    }
+
     /// Passes a notification on without waiting, if the upstream is running in a legacy session.
     pub fn notify(&self, method: &str) {
         let state = self.0.state.borrow().clone();
@@ -253,13 +350,32 @@ impl Handle {
     }
 }
 
+/// A wish to be told of a task, taken back unless it is granted.
+struct TaskWish<'a> {
+    handle: &'a Handle,
+    id: &'a str,
+    is_granted: bool,
+}
+
+impl Drop for TaskWish<'_> {
+    fn drop(&mut self) {
+        if !self.is_granted {
+            self.handle.unwatch_task(self.id);
+        }
+    }
+}
+
 /// One list of an upstream; a server without it has nothing in it.
-async fn one_list(session: &Session, method: &str, key: &str) -> Result<Vec<Raw>, Fault> {
+async fn one_list(
+    session: &Session,
+    method: &str,
+    key: &str,
+) -> Result<(Vec<Raw>, Freshness), Fault> {
     match session.list(method, key, LIST_LIMIT).await {
         Err(Fault::Answered(error)) => {
             let upstream = session.connection.upstream();
             tracing::warn!(%upstream, method, error = error.get(), "a list was refused");
-            Ok(Vec::new())
+            Ok((Vec::new(), Freshness::default()))
         }
         other => other,
     }

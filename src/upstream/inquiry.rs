@@ -14,7 +14,8 @@ use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Capabilities;
 use crate::upstream::answer;
 use crate::upstream::connection::Connection;
-use crate::upstream::connection::Meant;
+use crate::upstream::incoming::Meant;
+use crate::upstream::task;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Revision;
@@ -41,6 +42,7 @@ pub(super) fn begin(
     unanswered: usize,
     origin: Option<u64>,
 ) -> Option<CancellationToken> {
+    let named = task::named_by(request.params.as_ref());
     let Some(input) = InputRequest::parse(&request.method, request.params) else {
         let problem = format!("a client does not answer `{}`", request.method);
         let error = frame::error(code::METHOD_NOT_FOUND, &problem, None);
@@ -48,7 +50,11 @@ pub(super) fn begin(
         return None;
     };
     let kind = input.kind();
-    let meant = if unanswered < LIMIT { connection.meant(origin) } else { Err(Refusal::TooMany) };
+    let meant = if unanswered < LIMIT {
+        task::meant(connection, named.as_deref(), origin)
+    } else {
+        Err(Refusal::TooMany)
+    };
     let meant = match meant {
         Ok(meant) => meant,
         Err(refusal) => {
@@ -56,11 +62,13 @@ pub(super) fn begin(
             return None;
         }
     };
+    let input = input.with(|params| task::addressed(connection, &meant, params));
     let taken_back = connection.closed().child_token();
     let (ours, theirs) = (connection.clone(), taken_back.clone());
     connection.tasks().spawn(async move {
         tokio::select! {
             outcome = ask(&ours, meant, input) => {
+                let outcome = outcome.map(|answer| task::answered(answer, named.as_deref()));
                 ours.answer(&request.id, outcome.as_ref()).await;
             }
             () = theirs.cancelled() => {}

@@ -10,6 +10,7 @@ use crate::upstream::converse::Sending;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::task;
 use crate::upstream::visits;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
@@ -36,8 +37,31 @@ pub(super) async fn request(
     exchange: &Exchange,
     limit: Duration,
 ) -> Result<Raw, Fault> {
+    carry_out(connection, method, params, exchange, limit, None).await
+}
+
+/// Carries out one request of a caller that has something to do with a task.
+pub(super) async fn request_as(
+    connection: &Connection,
+    method: &str,
+    params: Option<&Raw>,
+    exchange: &Exchange,
+    limit: Duration,
+    role: task::Role,
+) -> Result<Raw, Fault> {
+    carry_out(connection, method, params, exchange, limit, Some(role)).await
+}
+
+async fn carry_out(
+    connection: &Connection,
+    method: &str,
+    params: Option<&Raw>,
+    exchange: &Exchange,
+    limit: Duration,
+    role: Option<task::Role>,
+) -> Result<Raw, Fault> {
     for _ in 0..ROUNDS {
-        let outcome = once(connection, method, params, exchange, limit).await;
+        let outcome = once(connection, method, params, exchange, limit, role.clone()).await;
         let Err(Fault::Answered(error)) = outcome else { return outcome };
         let Some(questions) = visits::questions(&error, method, exchange.capabilities()) else {
             connection.visits().note_all(&error, exchange.caller());
@@ -66,9 +90,13 @@ async fn once(
     params: Option<&Raw>,
     exchange: &Exchange,
     limit: Duration,
+    role: Option<task::Role>,
 ) -> Result<Raw, Fault> {
     let sending = Sending { method, exchange: Some(exchange), limit };
     converse(connection, sending, |number| {
+        if let Some(role) = role {
+            connection.assign(number, role);
+        }
         let token = number.to_string();
         let wanted = [(meta::PROGRESS_TOKEN, token.as_str())];
         let set = if exchange.wishes().progress { &wanted[..] } else { &[] };

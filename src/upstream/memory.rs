@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use sha2::Digest as _;
 use sha2::Sha256;
 use tokio::fs;
@@ -20,6 +21,7 @@ use crate::config;
 use crate::config::Target;
 use crate::config::Transport;
 use crate::upstream::negotiate::Agreed;
+use crate::wire::Raw;
 use crate::wire::era::Era;
 
 /// How long the disk may take.
@@ -40,6 +42,8 @@ pub(super) struct Remembered {
     pub(super) transport: Option<Transport>,
     /// What it told a model about itself.
     pub(super) instructions: Option<String>,
+    /// The extensions it declared.
+    pub(super) extensions: Option<Raw>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -49,6 +53,8 @@ struct Written {
     transport: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     instructions: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    extensions: Option<Box<RawValue>>,
 }
 
 impl Memory {
@@ -100,19 +106,25 @@ impl Memory {
             Some("sse") => Some(Transport::Sse),
             _ => None,
         };
-        Remembered { era, transport, instructions: written.instructions }
+        let extensions = written.extensions.map(|all| Raw::of(&all));
+        Remembered { era, transport, instructions: written.instructions, extensions }
     }
 
     /// Writes the file, unless it says the same already.
     pub(super) async fn remember(&self, agreed: &Agreed, transport: Option<Transport>) {
-        let (era, instructions) = (Some(agreed.revision.era()), agreed.instructions.clone());
-        self.keep(Remembered { era, transport, instructions }).await;
+        let now = Remembered {
+            era: Some(agreed.revision.era()),
+            transport,
+            instructions: agreed.instructions.clone(),
+            extensions: agreed.extensions(),
+        };
+        self.keep(now).await;
     }
 
     /// Forgets how it is spoken to; what the upstream says about itself stays true.
     pub(super) async fn forget(&self) {
-        let Remembered { instructions, .. } = self.recall().await;
-        self.keep(Remembered { era: None, transport: None, instructions }).await;
+        let recalled = self.recall().await;
+        self.keep(Remembered { era: None, transport: None, ..recalled }).await;
     }
 
     async fn keep(&self, now: Remembered) {
@@ -128,7 +140,12 @@ impl Memory {
             Transport::Http => "http".to_owned(),
             Transport::Sse => "sse".to_owned(),
         });
-        let written = Written { era: era.to_owned(), transport, instructions: now.instructions };
+        let written = Written {
+            era: era.to_owned(),
+            transport,
+            instructions: now.instructions,
+            extensions: now.extensions.and_then(|all| all.read().ok()),
+        };
         if !matches!(time::timeout(LIMIT, self.write(&written)).await, Ok(Ok(()))) {
             tracing::debug!(path = %self.path.display(), "cannot be written");
         }

@@ -7,6 +7,10 @@
 pub mod error;
 
 #[cfg(test)]
+mod pages_tests;
+#[cfg(any(test, fuzzing))]
+pub mod probe;
+#[cfg(test)]
 mod tests;
 
 mod actor;
@@ -16,16 +20,20 @@ mod call;
 mod connection;
 mod converse;
 mod handle;
+mod incoming;
 mod inquiry;
+mod key;
 mod legacy;
 mod memory;
 mod mirrors;
 mod modern;
 mod negotiate;
+mod pages;
 mod reader;
 mod running;
 mod session;
 mod state;
+mod task;
 mod transport;
 mod upkeep;
 mod visits;
@@ -43,11 +51,16 @@ use crate::config;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
 use crate::wire::Raw;
+use crate::wire::extension;
+use crate::wire::freshness::Freshness;
 use crate::wire::object;
+use crate::wire::object::Object;
 
 pub use self::error::Error;
 pub use self::handle::Handle;
+pub use self::key::task_ids;
 pub use self::negotiate::Agreed;
+pub use self::task::Need;
 pub use self::watch::Change;
 pub use self::watch::Watch;
 
@@ -96,6 +109,8 @@ struct Wants {
     level: Option<Raw>,
     /// The resources whose changes somebody wants to hear of.
     resources: Vec<String>,
+    /// The tasks somebody wants to hear of, as often as somebody does.
+    tasks: Vec<String>,
 }
 
 /// What every upstream is given.
@@ -128,6 +143,10 @@ pub struct Listed {
     pub resources: Vec<Raw>,
     /// Its resource templates.
     pub templates: Vec<Raw>,
+    /// Its skills.
+    pub skills: Vec<Raw>,
+    /// How long each of them may be kept, in this order; nothing for one it was not asked for.
+    pub freshness: [Option<Freshness>; 5],
 }
 
 /// What an upstream is doing, for reports.
@@ -146,7 +165,11 @@ fn offer(capabilities: &Capabilities) -> Raw {
     let Some(declared) = capabilities.raw() else { return object::build([]) };
     let Ok(declared) = declared.object() else { return object::build([]) };
     let carried = ["roots", "sampling", "elicitation"];
-    object::build(declared.iter().filter(|(key, _)| carried.contains(key)))
+    let extensions = declared.get("extensions").and_then(|text| Object::parse(text).ok());
+    let extensions =
+        extensions.map(|all| object::build(all.iter().filter(|(id, _)| extension::passes(id))));
+    let extensions = extensions.as_ref().map(|all| ("extensions", all.get()));
+    object::build(declared.iter().filter(|(key, _)| carried.contains(key)).chain(extensions))
 }
 
 /// How Conflux introduces itself to upstreams.

@@ -19,7 +19,9 @@ use crate::upstream::converse::Sending;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::task;
 use crate::wire::Raw;
+use crate::wire::era::Era;
 use crate::wire::era::Revision;
 use crate::wire::meta;
 use crate::wire::object;
@@ -30,6 +32,9 @@ const ROUNDS: u32 = 32;
 const LATER: Duration = Duration::from_millis(100);
 /// The longest such wait.
 const LATER_LIMIT: Duration = Duration::from_secs(5);
+
+/// The members that only a repeated request has.
+const PER_RETRY: [&str; 2] = ["inputResponses", "requestState"];
 
 /// Carries out one request of a caller, input included.
 pub(super) async fn request(
@@ -44,13 +49,16 @@ pub(super) async fn request(
     for round in 0..ROUNDS {
         let result = converse(connection, sending, |number| {
             let params = match &answered {
-                None => params.cloned(),
+                None => params.map(|params| first(params, exchange)),
                 Some(answered) => params.map(|params| answered.put_into(params)),
             };
             with_meta(params.as_ref(), Some((exchange, number)))
         })
         .await?;
-        let Some(wanted) = wanted(connection, &result)? else { return Ok(result) };
+        if task::has_passed(method, exchange, &result) {
+            return Ok(result);
+        }
+        let Some(wanted) = wanted(connection, exchange, &result)? else { return Ok(result) };
         let answers = if wanted.requests.is_empty() {
             let wait = LATER.saturating_mul(1 << round.min(10)).min(LATER_LIMIT);
             tokio::select! {
@@ -66,14 +74,40 @@ pub(super) async fn request(
     Err(bad_answer(connection, &detail))
 }
 
+/// Returns the parameters without what only a retry has: it would be somebody else's.
+///
+/// A modern client that comes back is met at its own edge, so this is a legacy client's.
+fn first(params: &Raw, exchange: &Exchange) -> Raw {
+    let is_legacy = exchange.capabilities().revision().era() == Era::Legacy;
+    let has_any = |text: &str| PER_RETRY.iter().any(|key| text.contains(key));
+    if !is_legacy || !has_any(params.get()) {
+        return params.clone();
+    }
+    let Ok(object) = params.object() else { return params.clone() };
+    let [answers, state] = PER_RETRY;
+    object.edit().remove(answers).remove(state).apply()
+}
+
 /// Puts into a request what every modern request carries.
 pub(super) fn with_meta(params: Option<&Raw>, on_behalf: Option<(&Exchange, u64)>) -> Option<Raw> {
+    let Some((exchange, number)) = on_behalf else {
+        return with_capabilities(params, &object::build([]));
+    };
+    carrying(params, &task::offer(exchange), Some((exchange, number)))
+}
+
+/// Puts into a request of Conflux's own what every modern request carries.
+pub(super) fn with_capabilities(params: Option<&Raw>, capabilities: &Raw) -> Option<Raw> {
+    carrying(params, capabilities, None)
+}
+
+fn carrying(
+    params: Option<&Raw>,
+    capabilities: &Raw,
+    on_behalf: Option<(&Exchange, u64)>,
+) -> Option<Raw> {
     let version = Raw::of(Revision::LATEST.as_str());
     let info = Raw::of(&super::client_info());
-    let capabilities = match on_behalf {
-        Some((exchange, _)) => super::offer(exchange.capabilities()),
-        None => Raw::of(&serde_json::json!({})),
-    };
     let mut set = vec![
         (meta::PROTOCOL_VERSION, version.get()),
         (meta::CLIENT_INFO, info.get()),
@@ -88,7 +122,10 @@ pub(super) fn with_meta(params: Option<&Raw>, on_behalf: Option<(&Exchange, u64)
             set.push((meta::PROGRESS_TOKEN, &token));
         }
     }
-    meta::edit(params, &set, &[])
+    // A level in a legacy client's `_meta` is none of this protocol.
+    let unset = set.iter().all(|(key, _)| *key != meta::LOG_LEVEL);
+    let remove = if unset { &[meta::LOG_LEVEL][..] } else { &[] };
+    meta::edit(params, &set, remove)
 }
 
 /// What a result that is not complete wants.
@@ -98,7 +135,11 @@ struct Wanted {
 }
 
 /// Reads whether a result is complete; nothing if it is.
-fn wanted(connection: &Connection, result: &Raw) -> Result<Option<Wanted>, Fault> {
+fn wanted(
+    connection: &Connection,
+    exchange: &Exchange,
+    result: &Raw,
+) -> Result<Option<Wanted>, Fault> {
     let kind = result.member("resultType");
     match kind.as_ref().map(Raw::get) {
         None | Some("\"complete\"") => Ok(None),
@@ -106,13 +147,19 @@ fn wanted(connection: &Connection, result: &Raw) -> Result<Option<Wanted>, Fault
             requests: questions(connection, result)?,
             state: result.member("requestState"),
         })),
+        // A kind of an extension that only the client and the upstream know.
+        Some(_) if exchange.capabilities().allows_other_results() => Ok(None),
         Some(other) => {
             Err(bad_answer(connection, &format!("`resultType` is {other}, which nobody asked for")))
         }
     }
 }
 
-fn questions(connection: &Connection, result: &Raw) -> Result<Vec<(String, InputRequest)>, Fault> {
+/// Reads the questions of a result, or of a task, that needs input.
+pub(super) fn questions(
+    connection: &Connection,
+    result: &Raw,
+) -> Result<Vec<(String, InputRequest)>, Fault> {
     #[derive(Deserialize)]
     struct Question<'a> {
         method: String,
@@ -132,7 +179,8 @@ fn questions(connection: &Connection, result: &Raw) -> Result<Vec<(String, Input
     questions.ok_or_else(|| bad_answer(connection, "an input request is none a client can answer"))
 }
 
-async fn ask(
+/// Asks the caller, and returns its answers by their keys.
+pub(super) async fn ask(
     connection: &Connection,
     exchange: &Exchange,
     requests: Vec<(String, InputRequest)>,

@@ -69,6 +69,12 @@ impl Agreed {
         }
         at.is_some_and(|value| !matches!(value.get(), "false" | "null"))
     }
+
+    /// Returns the extensions the upstream declared, an object by their ids, if there are any.
+    pub fn extensions(&self) -> Option<Raw> {
+        let declared = self.capabilities.member("extensions")?;
+        declared.object().is_ok().then(|| declared.detached())
+    }
 }
 
 /// Opens a connection in the era `known` from an earlier start, or in the one that is found.

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::upstream::connection::Connection;
-use crate::upstream::connection::Incoming;
-use crate::upstream::connection::Meant;
+use crate::upstream::incoming::Incoming;
+use crate::upstream::incoming::Meant;
 use crate::upstream::inquiry;
+use crate::upstream::task;
 use crate::upstream::transport::tail::Tail;
 use crate::wire::Id;
 use crate::wire::Raw;
@@ -143,17 +144,37 @@ impl Reader {
             (method::PROMPTS_CHANGED, _) => connection.list_changed(|lists| lists.prompts += 1),
             (method::RESOURCES_CHANGED, _) => connection.list_changed(|lists| lists.resources += 1),
             (method::ACKNOWLEDGED, Some(params)) => {
+                task::take_acknowledgement(connection, &params);
                 let id = params.member("_meta").and_then(|it| it.member(meta::SUBSCRIPTION_ID));
                 if let Some(number) = id.and_then(Id::parse).and_then(|id| id.as_number()) {
                     connection.tell(number, Incoming::Acknowledged).await;
                 }
             }
+            (method::TASK_STATUS, Some(params)) => task::take_status(connection, &params),
+            (method::TASK_NEWS, Some(params)) => task::take_news(connection, &params),
             (method::ELICITATION_COMPLETE, Some(params)) => {
                 if let Some(caller) = connection.visits().over(&params) {
-                    caller.mailbox().pass_on(method::ELICITATION_COMPLETE, params);
+                    caller.mailbox().pass_on(method::ELICITATION_COMPLETE, Some(params));
                 }
             }
-            (method, _) => tracing::debug!(upstream = %connection.upstream(), method, "ignored"),
+            (method, params) => self.take_other(method, params, origin).await,
+        }
+    }
+
+    /// Takes a notification of an extension to the clients that declared it.
+    ///
+    /// That of a request under way goes with it; otherwise every session that knows it is told.
+    async fn take_other(&self, method: &str, params: Option<Raw>, origin: Option<u64>) {
+        let connection = &self.connection;
+        if let Ok(Meant::Call { number, exchange, .. }) = connection.meant(origin)
+            && exchange.capabilities().knows(method)
+        {
+            return connection.tell(number, Incoming::Other(method.to_owned(), params)).await;
+        }
+        for caller in connection.callers().present() {
+            if caller.capabilities().knows(method) {
+                caller.mailbox().pass_on(method, params.clone());
+            }
         }
     }
 
@@ -168,13 +189,15 @@ impl Reader {
         let upstream = Raw::of(self.connection.upstream().as_str());
         let set = [(meta::CONFLUX_UPSTREAM, upstream.get())];
         let params = meta::edit(Some(&params), &set, &[]).unwrap_or(params);
-        match self.connection.meant(origin) {
-            Ok(Meant::Call { number, .. }) => {
+        // A message that may concern another caller's request is shown to nobody.
+        let named = task::named_by(Some(&params));
+        let Ok(meant) = task::meant(&self.connection, named.as_deref(), origin) else { return };
+        let params = task::addressed(&self.connection, &meant, params);
+        match meant {
+            Meant::Call { number, .. } => {
                 self.connection.tell(number, Incoming::Log(params)).await;
             }
-            Ok(Meant::Caller(caller)) => caller.mailbox().log(params),
-            // A message that may concern another caller's request is shown to nobody.
-            Err(_) => {}
+            Meant::Caller(caller) => caller.mailbox().log(params),
         }
     }
 

@@ -13,16 +13,13 @@ use crate::upstream::error::Kind;
 use crate::upstream::legacy;
 use crate::upstream::modern;
 use crate::upstream::negotiate::Agreed;
+use crate::upstream::pages::Pages;
+use crate::upstream::pages::Problem;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Era;
+use crate::wire::freshness::Freshness;
 use crate::wire::method;
-use crate::wire::object;
-
-/// The most pages one list may have; more is taken for a cursor that leads nowhere.
-const PAGES: usize = 1000;
-/// The most items one list may have.
-const ITEMS: usize = 100_000;
 
 /// One upstream, ready to be asked.
 #[derive(Debug)]
@@ -88,7 +85,8 @@ impl Session {
         converse(&self.connection, sending, |_| params).await
     }
 
-    /// Lists everything `method` has to offer under `key`, all pages.
+    /// Lists everything `method` has to offer under `key`, all pages, and says how long that may be
+    /// kept.
     ///
     /// A cursor that comes twice, or a list without end, fails.
     pub(super) async fn list(
@@ -96,47 +94,36 @@ impl Session {
         method: &str,
         key: &str,
         limit: Duration,
-    ) -> Result<Vec<Raw>, Fault> {
-        let mut items = Vec::new();
-        let mut cursors: Vec<Raw> = Vec::new();
-        for _ in 0..PAGES {
-            let params = cursors.last().map(page);
+    ) -> Result<(Vec<Raw>, Freshness), Fault> {
+        let mut pages = Pages::new(key);
+        let mut freshness: Option<Freshness> = None;
+        let mut params = None;
+        loop {
             let result = self.ask(method, params.as_ref(), limit).await?;
-            let Some(page) = result.member(key).and_then(|page| page.elements()) else {
-                return Err(self.bad_list(method, &format!("has no array `{key}`")));
-            };
-            items.extend(page.iter().map(Raw::detached));
-            if items.len() > ITEMS {
-                return Err(self.bad_list(method, &format!("has more than {ITEMS} items")));
+            let hints = Freshness::of(&result);
+            freshness = Some(freshness.map_or(hints, |before| before.and(hints)));
+            match pages.take(&result) {
+                Ok(None) => break,
+                Ok(next) => params = next,
+                Err(problem) => return Err(self.bad_list(method, &problem)),
             }
-            let next = result.member("nextCursor").filter(|cursor| cursor.get() != "null");
-            let Some(next) = next else {
-                if let Some(mirrors) = self.connection.mirrors()
-                    && method == method::TOOLS_LIST
-                    && self.era() == Era::Modern
-                {
-                    mirrors.learn(self.connection.upstream(), &mut items);
-                }
-                return Ok(items);
-            };
-            if cursors.contains(&next) {
-                return Err(self.bad_list(method, "gives the same cursor again"));
-            }
-            cursors.push(next.detached());
         }
-        Err(self.bad_list(method, &format!("has more than {PAGES} pages")))
+        let mut items = pages.into_items();
+        if let Some(mirrors) = self.connection.mirrors()
+            && method == method::TOOLS_LIST
+            && self.era() == Era::Modern
+        {
+            mirrors.learn(self.connection.upstream(), &mut items);
+        }
+        Ok((items, freshness.unwrap_or_default()))
     }
 
-    fn bad_list(&self, method: &str, what: &str) -> Fault {
-        let detail = format!("`{method}` {what}");
+    fn bad_list(&self, method: &str, problem: &Problem) -> Fault {
+        let detail = format!("`{method}` {problem}");
         Error::new(self.connection.upstream(), Kind::BadAnswer, &detail, Executed::No).into()
     }
 }
 
 fn is_header_mismatch(error: &Raw) -> bool {
     error.member("code").is_some_and(|code| code.get() == code::HEADER_MISMATCH.to_string())
-}
-
-fn page(cursor: &Raw) -> Raw {
-    object::build([("cursor", cursor.get())])
 }

@@ -26,11 +26,14 @@ use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
 use crate::exchange::mailbox::Notice;
+use crate::exchange::task::Dialect;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
+use crate::upstream::Agreed;
 use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::Lists;
+use crate::upstream::Need;
 use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::OUTGOING_CAPACITY;
@@ -42,6 +45,8 @@ use crate::upstream::negotiate::Verdict;
 use crate::upstream::negotiate::negotiate;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
+use crate::upstream::session::Session;
+use crate::upstream::task;
 use crate::upstream::transport::pipes;
 use crate::upstream::transport::tail::Tail;
 use crate::wire::Raw;
@@ -118,7 +123,7 @@ fn caller(number: u64, capabilities: &Value) -> Arc<Caller> {
 }
 
 fn exchange(caller: &Arc<Caller>) -> (Exchange, mpsc::Receiver<Back>) {
-    let wishes = Wishes { progress: true, log_level: None };
+    let wishes = Wishes { progress: true, ..Wishes::default() };
     Exchange::new(Arc::clone(caller), Arc::clone(caller.capabilities()), wishes)
 }
 
@@ -482,7 +487,8 @@ async fn a_visit_is_said_to_be_over_to_the_one_client_that_was_asked() {
     for (caller, id) in [(&first, "one"), (&second, "two")] {
         let Notice::Other(method, params) = caller.mailbox().next().await else { panic!() };
         assert_eq!(method, method::ELICITATION_COMPLETE);
-        assert_eq!(params.member("elicitationId").unwrap().string().unwrap(), id);
+        let told = params.unwrap().member("elicitationId").unwrap();
+        assert_eq!(told.string().unwrap(), id);
     }
     world.server.write(&json!({ "jsonrpc": "2.0", "id": 9, "method": method::PING })).await;
     world.server.read().await;
@@ -673,4 +679,78 @@ async fn a_server_cannot_cancel_a_call() {
     world.server.write(&cancelled).await;
     world.server.write(&json!({ "jsonrpc": "2.0", "id": id, "result": 1 })).await;
     assert_eq!(call.await.unwrap().unwrap().get(), "1");
+}
+
+/// Makes a task for a caller that asked for one; returns the id the caller is given.
+async fn task_of(
+    world: &mut World,
+    session: &Arc<Session>,
+    caller: &Arc<Caller>,
+    id: &str,
+) -> String {
+    let (exchange, _back) = exchange(caller);
+    let (session, exchange) = (Arc::clone(session), exchange.knowing(Dialect::Core));
+    let called = world.tasks.spawn(async move {
+        let params =
+            Raw::of(&json!({ "name": "t", "task": {}, "_meta": { "progressToken": "p" } }));
+        task::call(&session, &params, &exchange, LIMIT, Need::None).await
+    });
+    let task = json!({ "taskId": id, "status": "working" });
+    world.server.answer(("result", json!({ "task": task }))).await;
+    let result = called.await.unwrap().unwrap();
+    result.member("task").unwrap().member("taskId").unwrap().string().unwrap()
+}
+
+#[tokio::test]
+async fn what_a_server_says_of_a_task_reaches_its_owner_and_nobody_else() {
+    let mut world = world();
+    let all = json!({ "tasks": { "list": {}, "requests": { "tools": { "call": {} } } } });
+    let agreed =
+        Agreed { revision: Revision::V2025_11_25, capabilities: Raw::of(&all), instructions: None };
+    let session = Arc::new(Session { connection: world.connection.clone(), agreed });
+    let can = json!({ "roots": {} });
+    let (one, two) = (caller(1, &can), caller(2, &can));
+    world.callers.attach(&one);
+    world.callers.attach(&two);
+    let first = task_of(&mut world, &session, &one, "1").await;
+    let second = task_of(&mut world, &session, &two, "2").await;
+    assert!(world.connection.idle_since().is_none(), "tasks are under way");
+
+    // Without its task, nothing would tell whose question this is.
+    let meta = json!({ "io.modelcontextprotocol/related-task": { "taskId": "2" } });
+    let ask = json!({ "jsonrpc": "2.0", "id": "q", "method": method::ROOTS,
+        "params": { "_meta": meta } });
+    world.server.write(&ask).await;
+    let Notice::Ask(question) = two.mailbox().next().await else { panic!("not asked") };
+    let (key, asked) = question.requests[0].clone();
+    assert!(asked.params().unwrap().get().contains(&second), "under the id it knows");
+    question.answer(Ok(vec![(
+        key,
+        Ok(Raw::of(&json!({ "roots": [], "_meta":
+        { "io.modelcontextprotocol/related-task": { "taskId": second } } }))),
+    )]));
+    assert_eq!(world.server.read().await["result"], json!({ "roots": [], "_meta": meta }));
+
+    for id in ["2", "1"] {
+        let params = json!({ "taskId": id, "status": "completed" });
+        let status = json!({ "jsonrpc": "2.0", "method": method::TASK_STATUS, "params": params });
+        world.server.write(&status).await;
+    }
+    for (caller, id) in [(&one, &first), (&two, &second)] {
+        let Notice::Other(said, params) = caller.mailbox().next().await else { panic!("not told") };
+        assert_eq!(
+            (said, params.as_ref().unwrap().member("taskId").unwrap().string().as_ref()),
+            (method::TASK_STATUS.to_owned(), Some(id))
+        );
+    }
+    assert!(world.connection.idle_since().is_some(), "both have ended");
+
+    let (asking, _back) = exchange(&one);
+    let listed = world.tasks.spawn(async move { task::list(&session, &asking, LIMIT).await });
+    let tasks: Vec<Value> =
+        ["1", "2", "3"].map(|id| json!({ "taskId": id, "status": "completed" })).into();
+    world.server.answer(("result", json!({ "tasks": tasks }))).await;
+    let listed = listed.await.unwrap().unwrap();
+    let listed: Vec<Value> = listed.iter().map(|task| task.read().unwrap()).collect();
+    assert_eq!(listed, [json!({ "taskId": first, "status": "completed" })], "its own alone");
 }

@@ -13,9 +13,10 @@ use tokio::time;
 use crate::upstream::Wants;
 use crate::upstream::backoff::Backoff;
 use crate::upstream::call::Call;
-use crate::upstream::connection::Incoming;
+use crate::upstream::incoming::Incoming;
 use crate::upstream::modern;
 use crate::upstream::session::Session;
+use crate::upstream::task;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::method;
@@ -135,7 +136,7 @@ impl Upkeep {
                     | Incoming::TooLarge
                     | Incoming::Failed(_)
                     | Incoming::Closed => return Ended::Lost,
-                    Incoming::Progress(_) | Incoming::Log(_) => {}
+                    Incoming::Progress(_) | Incoming::Log(_) | Incoming::Other(..) => {}
                 },
                 changed = self.wants.changed() => {
                     if changed.is_err() {
@@ -166,11 +167,16 @@ async fn listen(session: &Session, wants: &Wants) -> Option<Call> {
     if !wants.resources.is_empty() {
         filter.insert("resourceSubscriptions".to_owned(), wants.resources.clone().into());
     }
+    let mut capabilities = object::build([]);
+    if let Some((needed, tasks)) = task::watched(session, &wants.tasks) {
+        filter.insert("taskIds".to_owned(), tasks.into());
+        capabilities = needed;
+    }
     if filter.is_empty() {
         return None;
     }
     let params = object::build([("notifications", Raw::of(&filter).get())]);
-    let params = modern::with_meta(Some(&params), None);
+    let params = modern::with_capabilities(Some(&params), &capabilities);
     let mut call = session.connection.call(None)?;
     let sent = time::timeout(LIMIT, call.send(method::LISTEN, params.as_ref())).await;
     matches!(sent, Ok(true)).then_some(call)

@@ -17,6 +17,8 @@ pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 /// Under which token progress is wanted.
 pub const PROGRESS_TOKEN: &str = "progressToken";
+/// Which task a message belongs to (2025-11-25).
+pub const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 /// What Conflux has to say about an error.
 pub const CONFLUX_ERROR: &str = "dev.conflux/error";
 /// Which upstream a message comes from.

@@ -26,6 +26,12 @@ pub const RESOURCES_READ: &str = "resources/read";
 pub const RESOURCES_SUBSCRIBE: &str = "resources/subscribe";
 /// Takes that back (legacy).
 pub const RESOURCES_UNSUBSCRIBE: &str = "resources/unsubscribe";
+/// Lists skills (an extension).
+pub const SKILLS_LIST: &str = "skills/list";
+/// Tells of one skill (an extension).
+pub const SKILLS_GET: &str = "skills/get";
+/// Lists what is in a directory (an extension).
+pub const DIRECTORY_READ: &str = "resources/directory/read";
 /// Proposes values for an argument.
 pub const COMPLETE: &str = "completion/complete";
 /// Sets the lowest level of log messages for a session (legacy).
@@ -38,6 +44,16 @@ pub const SAMPLE: &str = "sampling/createMessage";
 pub const ELICIT: &str = "elicitation/create";
 /// Asks for the client's directories.
 pub const ROOTS: &str = "roots/list";
+/// Asks how a task is.
+pub const TASKS_GET: &str = "tasks/get";
+/// Waits for what a task comes to (2025-11-25).
+pub const TASKS_RESULT: &str = "tasks/result";
+/// Lists tasks (2025-11-25).
+pub const TASKS_LIST: &str = "tasks/list";
+/// Gives a task the input it waits for (tasks extension).
+pub const TASKS_UPDATE: &str = "tasks/update";
+/// Asks for a task to be ended.
+pub const TASKS_CANCEL: &str = "tasks/cancel";
 
 /// A request is no longer wanted.
 pub const CANCELLED: &str = "notifications/cancelled";
@@ -59,3 +75,7 @@ pub const ROOTS_CHANGED: &str = "notifications/roots/list_changed";
 pub const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 /// An elicitation by URL was completed (2025-11-25).
 pub const ELICITATION_COMPLETE: &str = "notifications/elicitation/complete";
+/// How a task is (2025-11-25).
+pub const TASK_STATUS: &str = "notifications/tasks/status";
+/// How a task is, and what it came to (tasks extension).
+pub const TASK_NEWS: &str = "notifications/tasks";

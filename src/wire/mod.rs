@@ -7,8 +7,12 @@
 pub mod code;
 /// Eras and revisions of the protocol.
 pub mod era;
+/// Extensions of the protocol.
+pub mod extension;
 /// One JSON-RPC message: its envelope read, the rest raw.
 pub mod frame;
+/// How long a result may be kept, and for whom.
+pub mod freshness;
 /// Headers of modern requests over HTTP, and how they carry any text.
 pub mod header;
 /// Newline framing with a limit.

@@ -16,8 +16,8 @@ pub struct Skim {
     depth: usize,
     in_string: bool,
     escaped: bool,
-    /// The key of the member being read, once its colon has passed.
-    key: Option<Vec<u8>>,
+    /// The key of the member being read, once its colon has passed; empty if it is none of ours.
+    key: Option<String>,
     token: Vec<u8>,
     id: Option<Id>,
     kind: Option<Kind>,
@@ -100,9 +100,10 @@ impl Skim {
 
     fn key_ends(&mut self) {
         let key = std::mem::take(&mut self.token);
-        match key.as_slice() {
-            b"\"method\"" => self.kind = Some(Kind::Call),
-            b"\"result\"" | b"\"error\"" => self.kind = Some(Kind::Answer),
+        let key: String = serde_json::from_slice(&key).unwrap_or_default();
+        match key.as_str() {
+            "method" => self.kind = Some(Kind::Call),
+            "result" | "error" => self.kind = Some(Kind::Answer),
             _ => {}
         }
         self.key = Some(key);
@@ -111,7 +112,7 @@ impl Skim {
     fn member_ends(&mut self) {
         let value = std::mem::take(&mut self.token);
         let key = self.key.take();
-        if key.as_deref() == Some(b"\"id\"".as_slice()) && value.len() <= LONGEST_TOKEN {
+        if key.as_deref() == Some("id") && value.len() <= LONGEST_TOKEN {
             self.id = Raw::from_bytes(value.into()).ok().and_then(Id::parse);
         }
     }

@@ -64,11 +64,11 @@ impl Event {
             out.extend_from_slice(value);
             out.push(b'\n');
         };
-        let fits = |text: &&String| !text.contains(['\n', '\r', '\0']);
+        let fits = |text: &&String| !text.contains(['\n', '\r']);
         if let Some(kind) = self.kind.as_ref().filter(fits) {
             field("event", kind.as_bytes());
         }
-        if let Some(id) = self.id.as_ref().filter(fits) {
+        if let Some(id) = self.id.as_ref().filter(|id| fits(id) && !id.contains('\0')) {
             field("id", id.as_bytes());
         }
         if let Some(retry) = self.retry {

@@ -4,9 +4,14 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::support::gateway::Gateway;
+use crate::support::inventory::LISTS;
+use crate::support::inventory::list;
+use crate::support::programs::Program;
 use crate::support::programs::toy;
+use crate::support::servers::Server;
 use crate::support::wire_client::Client;
 use crate::support::wire_client::MODERN;
+use crate::support::wire_client::Message;
 
 const LEGACY: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
 const ERAS: [&str; 2] = ["legacy", "modern"];
@@ -295,6 +300,342 @@ async fn content_fits_the_revision_of_the_client() {
             let is_dropped = era == "modern" && revision != MODERN;
             assert_eq!(told.contains("structuredContent"), !is_dropped, "{revision}: {told}");
             assert_eq!(told.contains(r#""text":"[1.0]""#), is_dropped, "{revision}: {told}");
+        }
+    }
+}
+
+/// How long a modern client may keep a result, and for whom.
+fn freshness(result: &Value) -> (u64, String) {
+    let scope = result["cacheScope"].as_str().unwrap();
+    (result["ttlMs"].as_u64().unwrap(), scope.to_owned())
+}
+
+#[tokio::test]
+async fn lists_are_fresh_as_long_as_the_shortest_of_their_parts() {
+    let modern = |ttl: &'static str| toy(&["--era", "modern", "--ttl", ttl]).entry();
+    let day = 86_400_000;
+    let long = ("a", modern("864000000"));
+    let short = ("b", modern("86400000"));
+    let hurried = ("c", modern("0"));
+    let legacy = ("d", toy(&[]).entry());
+    for (upstreams, least, most, scope) in [
+        (vec![long.clone()], day, 10 * day, "public"),
+        (vec![long.clone(), short.clone()], 1, day, "public"),
+        (vec![long.clone(), hurried], 0, 0, "public"),
+        (vec![long, short, legacy], 0, 0, "private"),
+    ] {
+        let gateway = Gateway::new(&upstreams);
+        let mut client = gateway.modern(json!({}));
+        let mut older = gateway.legacy("2025-11-25", json!({})).await;
+        for (method, member) in LISTS {
+            let list = client.request(method, json!({})).await.result();
+            let (ttl, who) = freshness(&list);
+            assert!(least <= ttl && ttl <= most, "{method}: {ttl}");
+            assert_eq!(who, scope, "{method}");
+            let list = older.request(method, json!({})).await.result();
+            let members: Vec<&String> = list.as_object().unwrap().keys().collect();
+            assert_eq!(members, [member], "a session has no such thing");
+        }
+        let read = json!({"uri": "toy://item/9"});
+        let read = client.request("resources/read", read).await.result();
+        let own = freshness(&read);
+        assert_eq!(own, (10 * day, "public".to_owned()), "what the upstream says is passed on");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_went_stale_in_silence_is_asked_for_again() {
+    let gateway = before(&["--era", "modern", "--ttl", "0", "--no-list-changed"]);
+    for revision in ["2025-11-25", MODERN] {
+        let mut client = client(&gateway, revision).await;
+        let before = list(&mut client, "tools/list", "tools").await.len();
+        client.call("toy__change_tools", json!({"times": 1})).await.result();
+        while list(&mut client, "tools/list", "tools").await.len() != before + 1 {}
+    }
+}
+
+const UI: &str = "io.modelcontextprotocol/ui";
+const SKILLS: &str = "io.modelcontextprotocol/skills";
+
+/// The extensions a client is offered.
+async fn offered(client: &mut Client, revision: &str) -> Value {
+    if revision == MODERN {
+        let found = client.request("server/discover", json!({})).await.result();
+        return found["capabilities"]["extensions"].clone();
+    }
+    let opened = client.initialize(revision, json!({})).await.result();
+    opened["capabilities"]["extensions"].clone()
+}
+
+fn with_tasks(extensions: &Value) -> Value {
+    let mut all = extensions.clone();
+    all["io.modelcontextprotocol/tasks"] = json!({});
+    all
+}
+
+#[tokio::test]
+async fn extensions_are_offered_by_rule_from_the_first_answer_on() {
+    let with = |id: &str| toy(&["--skills", "--extension", id, "--extension", "v/both"]).entry();
+    let gateway = Gateway::new(&[("a", with("v/one")), ("b", with("v/two"))]);
+    let settings = json!({"of": "toy"});
+    let own = json!({UI: {}, SKILLS: {"directoryRead": true}});
+    let mut all = own.clone();
+    all["v/one"] = settings.clone();
+    all["v/two"] = settings;
+    for revision in ["2025-11-25", MODERN] {
+        let gateway = Gateway::new(&[("a", with("v/one")), ("b", with("v/two"))]);
+        let mut client = gateway.start();
+        if revision == MODERN {
+            client.modern(json!({}));
+        }
+        let expected = if revision == MODERN { with_tasks(&own) } else { own.clone() };
+        assert_eq!(offered(&mut client, revision).await, expected, "nothing else is known yet");
+    }
+    let mut first = gateway.modern(json!({}));
+    list(&mut first, "tools/list", "tools").await;
+    assert_eq!(offered(&mut first, MODERN).await, with_tasks(&all));
+    for revision in LEGACY {
+        // What was declared in an earlier run is remembered.
+        let mut client = gateway.start();
+        assert_eq!(offered(&mut client, revision).await, all, "{revision}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_declares_reaches_upstreams_except_what_is_between_neighbours() {
+    let passes = json!({UI: {"mimeTypes": ["text/html;profile=mcp-app"]}, "v/any": {"n": 1}});
+    let mut declared = passes.clone();
+    for between in ["tasks", "oauth-client-credentials", "enterprise-managed-authorization"] {
+        declared[format!("io.modelcontextprotocol/{between}")] = json!({});
+    }
+    let abilities = json!({"extensions": declared});
+    for era in ERAS {
+        let gateway = before(&["--era", era]);
+        for revision in ["2025-11-25", MODERN] {
+            let mut client = client_with(&gateway, revision, abilities.clone()).await;
+            let received = client.call("toy__received", json!({})).await.structured();
+            let key = "io.modelcontextprotocol/clientCapabilities";
+            let seen = match era {
+                "legacy" => &received["initialize"]["capabilities"],
+                _ => &received["params"]["_meta"][key],
+            };
+            // Tasks of the extension go from one modern neighbour to the next.
+            let has_tasks = era == "modern" && revision == MODERN;
+            let expected = if has_tasks { with_tasks(&passes) } else { passes.clone() };
+            assert_eq!(seen["extensions"], expected, "{era} {revision}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn skills_of_two_upstreams_are_one_list_whose_files_can_be_read() {
+    let with = |scheme: &str| toy(&["--skills", "--scheme", scheme]).entry();
+    let gateway = Gateway::new(&[("a", with("one")), ("b", with("two"))]);
+    for revision in ["2025-11-25", MODERN] {
+        let mut client = client_with(&gateway, revision, json!({"extensions": {SKILLS: {}}})).await;
+        let listed = client.request("skills/list", json!({})).await.result();
+        let uris: Vec<&str> = listed["skills"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["uri"].as_str().unwrap())
+            .collect();
+        let expected = [
+            "skill://pdf/SKILL.md",
+            "skill://one/SKILL.md",
+            "skill://b/pdf/SKILL.md",
+            "skill://two/SKILL.md",
+        ];
+        assert_eq!(uris, expected, "{revision}");
+        let files = &listed["skills"][2]["resources"];
+        assert_eq!(files[1]["uri"], "skill://b/pdf/help.md");
+        if revision == MODERN {
+            assert_eq!(freshness(&listed), (0, "private".to_owned()));
+        }
+        for (uri, owner) in [
+            ("skill://pdf/help.md", "skill://pdf/help.md of one"),
+            ("skill://pdf/unlisted.md", "skill://pdf/unlisted.md of one"),
+            ("skill://b/pdf/help.md", "skill://pdf/help.md of two"),
+            ("skill://b/pdf/unlisted.md", "skill://pdf/unlisted.md of two"),
+            ("skill://two/SKILL.md", "skill://two/SKILL.md of two"),
+        ] {
+            let read = client.request("resources/read", json!({"uri": uri})).await.result();
+            assert_eq!(read["contents"][0]["text"], owner, "{revision}");
+            assert_eq!(read["contents"][0]["uri"], uri, "{revision}");
+        }
+        let uri = "skill://b/pdf/SKILL.md";
+        let got = client.request("skills/get", json!({"uri": uri})).await.result();
+        assert_eq!(got["skill"], listed["skills"][2], "{revision}");
+        let directory = json!({"uri": "skill://b/pdf/"});
+        let read = client.request("resources/directory/read", directory).await.result();
+        assert_eq!(read["resources"][0]["uri"], "skill://b/pdf/help.md", "{revision}");
+        let nowhere = json!({"uri": "skill://nowhere/SKILL.md"});
+        let code = if revision == MODERN { -32602 } else { -32002 };
+        assert_eq!(client.request("skills/get", nowhere).await.code(), code, "{revision}");
+    }
+}
+
+#[tokio::test]
+async fn methods_of_an_extension_go_to_the_one_upstream_they_concern() {
+    let with = |id: &str| toy(&["--extension", id, "--extension", "v/both"]).entry();
+    let gateway =
+        Gateway::new(&[("a", with("v/one")), ("b", with("v/two")), ("c", toy(&[]).entry())]);
+    let knows = json!({"extensions": {"v/one": {}, "v/both": {}}});
+    for revision in ["2025-11-25", MODERN] {
+        let mut client = client_with(&gateway, revision, knows.clone()).await;
+        for (method, is_told) in [("one/ask", true), ("two/ask", false)] {
+            client.take_seen();
+            let asked = client.request(method, json!({"x": 1})).await.result();
+            assert_eq!(asked["method"], method, "{revision}");
+            let told = client.take_seen();
+            let told: Vec<_> = told.iter().filter_map(Message::method).collect();
+            let expected = if is_told { vec!["notifications/one/asked"] } else { Vec::new() };
+            assert_eq!(told, expected, "{revision}: only what the client declared");
+        }
+        // Two declare it; a name or an address can still tell which of them is meant.
+        assert_eq!(client.request("both/ask", json!({})).await.code(), -32601, "{revision}");
+        for params in [json!({"name": "b__echo"}), json!({"name": "a__echo"})] {
+            let asked = client.request("both/ask", params).await.result();
+            assert_eq!(asked["method"], "both/ask", "{revision}");
+        }
+        let asked = client.request("both/ask", json!({"name": "c__echo"})).await;
+        assert_eq!(asked.code(), -32601, "the owner knows no such method");
+        for method in ["none/ask", "tools/none", "one", "initialized"] {
+            assert_eq!(client.request(method, json!({})).await.code(), -32601, "{method}");
+        }
+        client.notify("notifications/one/changed", json!({"y": 2})).await;
+        client.notify("notifications/both/changed", json!({"y": 2})).await;
+        let received = client.call("a__received", json!({})).await.structured();
+        let told = json!({"method": "notifications/one/changed", "params": {"y": 2}});
+        let notified = received["notified"].as_array().unwrap();
+        assert!(notified.contains(&told), "{notified:?}");
+        assert!(!received.to_string().contains("both/changed"), "{received}");
+    }
+}
+
+#[tokio::test]
+async fn trace_context_passes_and_keys_of_the_other_era_do_not() {
+    let trace = json!({"traceparent": "00-1", "tracestate": "a=b", "baggage": "c", "v/own": 1});
+    let mut meta = trace.clone();
+    for key in ["protocolVersion", "clientInfo", "clientCapabilities", "logLevel"] {
+        if key == "logLevel" {
+            meta[format!("io.modelcontextprotocol/{key}")] = json!("debug");
+        }
+    }
+    for era in ERAS {
+        let gateway = before(&["--era", era]);
+        for revision in ["2025-11-25", MODERN] {
+            let mut client = client(&gateway, revision).await;
+            let mut call = json!({"name": "toy__received", "arguments": {}, "_meta": meta});
+            if revision != MODERN {
+                call["requestState"] = json!("odd");
+                call["inputResponses"] = json!({});
+            }
+            let received = client.request("tools/call", call).await.structured()["params"].take();
+            for (key, value) in trace.as_object().unwrap() {
+                assert_eq!(received["_meta"][key], *value, "{era} {revision}");
+            }
+            let keys = received["_meta"].as_object().unwrap().keys();
+            let modern = keys.filter(|key| key.starts_with("io.modelcontextprotocol/")).count();
+            let expected = match (era, revision) {
+                ("legacy", _) => 0,
+                (_, MODERN) => 4,
+                // A level that a session's client wrote there is none of its protocol.
+                _ => 3,
+            };
+            assert_eq!(modern, expected, "{era} {revision}: {received}");
+            let is_kept = era == "legacy" && revision != MODERN;
+            assert_eq!(received.get("requestState").is_some(), is_kept, "{era} {revision}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn completions_with_context_work_with_every_upstream() {
+    for flags in
+        [&["--revision", "2024-11-05"][..], &["--revision", "2025-03-26"], &["--era", "modern"]]
+    {
+        let gateway = before(flags);
+        for revision in ["2025-11-25", MODERN] {
+            let mut client = client(&gateway, revision).await;
+            let params = json!({
+                "ref": {"type": "ref/prompt", "name": "toy__greet", "title": "T"},
+                "argument": {"name": "name", "value": "A"},
+                "context": {"arguments": {"other": "x"}},
+            });
+            let completed = client.request("completion/complete", params).await.result();
+            assert_eq!(completed["completion"]["values"], json!(["Ada", "Alan"]), "{flags:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn public_names_are_what_every_client_takes() {
+    let files = tempfile::TempDir::new().unwrap();
+    let tools = files.path().join("tools");
+    let names = ["with.dot", "with space", "ünïcode", "a/b", &"x".repeat(128)]
+        .map(|name| json!({"name": name, "inputSchema": {"type": "object"}}).to_string());
+    std::fs::write(&tools, format!("[{}]", names.join(","))).unwrap();
+    for era in ERAS {
+        let gateway = before(&["--era", era, "--tools-file", tools.to_str().unwrap()]);
+        let mut client = client(&gateway, "2024-11-05").await;
+        let listed = list(&mut client, "tools/list", "tools").await;
+        assert_eq!(listed.len(), names.len() + 1);
+        for tool in listed {
+            let name = tool.string("name").unwrap();
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            assert!(name.len() <= 50 && name.chars().all(is_plain), "{name}");
+            client.call(&name, json!({})).await.result();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_is_asked_for_its_lists_once_per_start() {
+    for era in ERAS {
+        let files = tempfile::TempDir::new().unwrap();
+        let log = files.path().join("sent");
+        let toy = toy(&["--era", era]);
+        let script = format!("tee -a {} | {} --era {era}", log.display(), toy.path);
+        let shell = Program::new("sh").args(&["-c", &script]);
+        let gateway = Gateway::new(&[("toy", shell.entry())]);
+        for revision in ["2025-11-25", MODERN] {
+            std::fs::write(&log, "").unwrap();
+            let mut client = client(&gateway, revision).await;
+            for (method, member) in LISTS {
+                list(&mut client, method, member).await;
+                list(&mut client, method, member).await;
+            }
+            client.call("toy__echo", json!({})).await.result();
+            assert!(client.leave().await.success());
+            let sent = std::fs::read_to_string(&log).unwrap();
+            for (method, _) in LISTS {
+                let asked = format!(r#""method":"{method}""#);
+                assert_eq!(sent.matches(&asked).count(), 1, "{era} {revision} {method}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn changed_roots_reach_a_real_server_which_asks_again() {
+    let home = tempfile::TempDir::new().unwrap();
+    let program = Server::Everything.program(home.path());
+    let gateway = Gateway::new(&[("everything", program.entry())]);
+    let abilities = json!({"roots": {"listChanged": true}});
+    let mut client = gateway.legacy("2025-11-25", abilities).await;
+    let roots = |name: &str| json!({"roots": [{"uri": format!("file:///{name}"), "name": name}]});
+    client.answer("roots/list", roots("first"));
+    list(&mut client, "tools/list", "tools").await;
+    // It asks when its session opens, in its own time.
+    client.wait_for("roots/list", 1).await;
+    client.answer("roots/list", roots("second"));
+    client.notify("notifications/roots/list_changed", json!({})).await;
+    client.wait_for("roots/list", 2).await;
+    loop {
+        let shown = client.call("everything__get-roots-list", json!({})).await.text();
+        if shown.contains("file:///second") {
+            break;
         }
     }
 }

@@ -54,6 +54,8 @@ struct Upstream {
     resources: Vec<String>,
     #[serde(default)]
     templates: Vec<String>,
+    #[serde(default)]
+    skills: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +73,8 @@ enum SentKind {
     Prompt,
     Resource,
     Sampling,
+    Skill,
+    Directory,
 }
 
 impl SentKind {
@@ -80,6 +84,8 @@ impl SentKind {
             Self::Prompt => ResultKind::Prompt,
             Self::Resource => ResultKind::Resource,
             Self::Sampling => ResultKind::SamplingParams,
+            Self::Skill => ResultKind::Skill,
+            Self::Directory => ResultKind::Directory,
         }
     }
 }
@@ -214,8 +220,10 @@ fn source(key: &str, upstream: &Upstream) -> Source {
         prompts: raws(&upstream.prompts),
         resources: raws(&upstream.resources),
         templates: raws(&upstream.templates),
+        skills: raws(&upstream.skills),
     };
     Source {
+        over_http: false,
         upstream: UpstreamId::new(key),
         prefix: upstream.prefix.clone().unwrap_or_else(|| key.to_owned()),
         listing: Arc::new(listing),

@@ -7,7 +7,9 @@ use serde_json::json;
 
 use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
+use crate::support::programs::toy;
 use crate::support::remote::Remote;
+use crate::support::tls;
 use crate::support::wire_client::Client;
 use crate::support::wire_client::LIMIT;
 use crate::support::wire_client::Message;
@@ -378,6 +380,64 @@ async fn a_header_that_is_wanted_since_is_learned_of() {
     let mut client = gateway.legacy("2025-11-25", json!({})).await;
     let reply = client.call("far__mirrored", json!({"region": "eu"})).await;
     assert_eq!(reply.structured(), json!({"region": "eu"}), "{}", reply.line);
+    assert!(client.leave().await.success());
+    remote.stop().await;
+}
+
+#[tokio::test]
+async fn a_tool_whose_headers_cannot_be_told_is_withheld_and_named() {
+    let tool = |name: &str, schema: Value| json!({"name": name, "inputSchema": schema});
+    let mirrored = |kind: &str, header: &str| {
+        let place = json!({"type": kind, "x-mcp-header": header});
+        json!({"type": "object", "properties": {"place": place}})
+    };
+    let tools = json!([
+        tool("fine", mirrored("string", "Place")),
+        tool("spaced", mirrored("string", "a place")),
+        tool("whole", mirrored("number", "Place")),
+    ]);
+    let mut gateway = Gateway::new(&[]);
+    let file = gateway.write("tools.json", &tools.to_string());
+    let file = file.to_str().unwrap();
+    let remote = Remote::http(&["--era", "modern", "--tools-file", file]).await;
+    gateway.add("far", remote.entry("/mcp"));
+    gateway.add("near", toy(&["--era", "modern", "--tools-file", file]).entry());
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let listed = client.request("tools/list", json!({})).await;
+    for (name, is_listed) in [("fine", true), ("spaced", false), ("whole", false)] {
+        assert_eq!(listed.line.contains(&format!("far__{name}\"")), is_listed, "{}", listed.line);
+        // Without headers there is nothing that could be wrong with them.
+        assert!(listed.line.contains(&format!("near__{name}\"")), "{}", listed.line);
+    }
+    let status = client.call("conflux__status", json!({})).await.structured();
+    let defects = status["defects"].to_string();
+    assert!(defects.contains("`spaced` of upstream `far`"), "{defects}");
+    assert!(defects.contains("`whole` of upstream `far`"), "{defects}");
+    assert!(client.leave().await.success());
+    remote.stop().await;
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_and_an_authority_is_trusted() {
+    let remote = Remote::http(&["--era", "dual"]).await;
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let mut gateway = Gateway::new(&[]);
+    let ca = gateway.write("ca.pem", &key.cert.pem());
+    let encrypted = tls::front(&key, remote.address()).await;
+    // The toy takes whatever host it is asked for, as a proxy does.
+    let beyond = json!({"url": "http://nowhere.example/mcp", "proxy": remote.url});
+    gateway.add("beyond", beyond);
+    let url = format!("https://localhost:{}/mcp", encrypted.port);
+    gateway.add("trusted", json!({"url": url, "tls": {"ca": ca}}));
+    gateway.add("strange", json!({"url": url}));
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    for name in ["beyond", "trusted"] {
+        let reply = client.call(&format!("{name}__echo"), json!({"a": 1})).await;
+        assert_eq!(reply.structured(), json!({"a": 1}), "{}", reply.line);
+    }
+    let reply = client.call("strange__echo", json!({})).await;
+    assert_eq!(failure(&reply)["kind"], "unreachable", "{}", reply.line);
+    assert!(reply.text().contains("tls: { ca: FILE }"), "{}", reply.text());
     assert!(client.leave().await.success());
     remote.stop().await;
 }

@@ -120,15 +120,28 @@ async fn check(server: Server) {
     assert!(direct.lists["tools"].len() + direct.answers.len() > 3, "{direct:?}");
 
     let gateway = conflux(home.path(), &[(server.key(), program)]);
+    check_through(server, &directory, &direct, &gateway).await;
+}
+
+/// Compares what the server said itself with what clients of both eras see through `gateway`.
+pub(crate) async fn check_through(
+    server: Server,
+    directory: &Path,
+    direct: &Inventory,
+    gateway: &Program,
+) {
     for modern in [false, true] {
-        server.prepare(&directory);
-        let mut through = take(server, &gateway, &directory, modern, Some(server.key())).await;
+        server.prepare(directory);
+        let mut through = take(server, gateway, directory, modern, Some(server.key())).await;
         let mut direct = direct.clone();
         check_unowned(&mut direct, &mut through);
+        check_waited_for(&mut direct, &mut through);
         if modern {
             check_visits(&mut direct, &mut through);
         }
-        let found = compare(&direct, &through, server.key());
+        let mut found = compare(&direct, &through, server.key());
+        // Over HTTP it names the session, which over stdio it has none of.
+        found.retain(|difference| !difference.contains("for session undefined"));
         assert_eq!(found, Vec::<String>::new(), "modern client: {modern}");
     }
 }
@@ -144,6 +157,20 @@ fn check_unowned(direct: &mut Inventory, through: &mut Inventory) {
     }
     for inventory in [direct, through] {
         inventory.answers.retain(|answer| !unowned(answer));
+    }
+}
+
+/// Removes the answers to a call that the server refuses without a task: through Conflux it works.
+fn check_waited_for(direct: &mut Inventory, through: &mut Inventory) {
+    let refused = |answer: &Answer| answer.reply.to_string().contains("requires task augmentation");
+    let steps: Vec<_> = direct.answers.iter().filter(|answer| refused(answer)).collect();
+    let steps: Vec<String> = steps.into_iter().map(|answer| answer.step.clone()).collect();
+    for answer in through.answers.iter().filter(|answer| steps.contains(&answer.step)) {
+        let reply = answer.reply.to_string();
+        assert!(reply.contains("# Research Report"), "{answer:?}");
+    }
+    for inventory in [direct, through] {
+        inventory.answers.retain(|answer| !steps.contains(&answer.step));
     }
 }
 
@@ -170,7 +197,8 @@ fn check_visits(direct: &mut Inventory, through: &mut Inventory) {
     }
 }
 
-async fn take(
+/// Takes the inventory of a server or of a gateway before it.
+pub(crate) async fn take(
     server: Server,
     program: &Program,
     directory: &Path,

@@ -30,7 +30,8 @@ fn source(key: &str, prefix: &str, tools: &[String], resources: &[&str]) -> Sour
         ..Listing::default()
     };
     let upstream = UpstreamId::new(key);
-    Source { upstream, prefix: prefix.to_owned(), listing: Arc::new(listing) }
+    let listing = Arc::new(listing);
+    Source { upstream, prefix: prefix.to_owned(), over_http: false, listing }
 }
 
 fn merge(sources: &[Source], max_length: usize) -> Catalog {

@@ -33,6 +33,11 @@ pub(super) fn takes_both(headers: &HeaderMap) -> Result<(), Refusal> {
     takes(headers, &[JSON, EVENTS])
 }
 
+/// Refuses a client that does not take a stream of events.
+pub(super) fn takes_events(headers: &HeaderMap) -> Result<(), Refusal> {
+    takes(headers, &[EVENTS])
+}
+
 fn takes(headers: &HeaderMap, wanted: &[&str]) -> Result<(), Refusal> {
     let listed: Vec<&str> = headers
         .get_all(header::ACCEPT)

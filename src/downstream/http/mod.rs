@@ -7,14 +7,23 @@ mod accept;
 mod body;
 mod guard;
 mod headers;
+mod legacy;
 mod modern;
+mod replay;
 mod routes;
+mod session;
+mod sessions;
+mod sse;
 mod stall;
 mod status;
 mod stream;
 mod tls;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
+use std::future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,23 +34,28 @@ use tokio::net::TcpListener;
 use tokio::select;
 use tokio::sync::Semaphore;
 use tokio::time;
+use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config;
 use crate::downstream::Service;
+use crate::downstream::connection::Connection;
 use crate::downstream::connection::Passing;
 use crate::downstream::http::accept::Acceptor;
 use crate::downstream::http::guard::Guard;
+use crate::downstream::http::session::Session;
+use crate::downstream::http::sessions::Sessions;
+use crate::downstream::http::sse::Channels;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
 
 /// How long what is under way may go on once Conflux stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
-/// How long it may take to end after that.
-const CANCEL_LIMIT: Duration = Duration::from_secs(1);
+/// How long it may take to end after that; each session has less.
+const CANCEL_LIMIT: Duration = Duration::from_secs(2);
 /// How long the last answers may take to be written.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
@@ -73,6 +87,10 @@ struct Shared {
     /// What modern requests have in common.
     passing: Passing,
     passers: OnceLock<Arc<Caller>>,
+    sessions: Sessions,
+    session_limit: usize,
+    session_idle: Duration,
+    channels: Channels,
     /// The requests of no session.
     tasks: TaskTracker,
     /// Ends everything that would go on for ever.
@@ -107,6 +125,7 @@ impl Front {
             connections: TaskTracker::new(),
             closing: CancellationToken::new(),
         };
+        shared.expire_sessions();
         select! {
             () = acceptor.run(&listener) => {}
             () = shutdown.cancelled() => {}
@@ -136,6 +155,10 @@ impl Shared {
                 ending: CancellationToken::new(),
             },
             passers: OnceLock::new(),
+            sessions: Sessions::new(settings.limits.sessions),
+            session_limit: settings.limits.sessions,
+            session_idle: settings.limits.session_idle,
+            channels: Channels::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             service,
@@ -155,10 +178,45 @@ impl Shared {
         });
     }
 
+    /// Ends a session that is out of the table. Whatever it has begun is cancelled.
+    fn end(&self, session: Arc<Session>) {
+        self.tasks.spawn(async move { session.end(future::ready(())).await });
+    }
+
+    /// Ends the conversation with a client of 2024-11-05 that is out of the table: what is under
+    /// way may take as long as `patience`.
+    fn leave(&self, connection: Arc<Connection>, patience: Duration) {
+        self.tasks.spawn(async move {
+            connection.end(time::sleep(patience)).await;
+            connection.shared.outbox.close();
+        });
+    }
+
+    /// Ends sessions that nobody uses, as long as Conflux runs.
+    fn expire_sessions(self: &Arc<Self>) {
+        let (shared, stopping) = (Arc::clone(self), self.stopping.clone());
+        let mut looks = time::interval(self.session_idle / 8);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.tasks.spawn(stopping.run_until_cancelled_owned(async move {
+            loop {
+                looks.tick().await;
+                for session in shared.sessions.remove_idle(shared.session_idle) {
+                    shared.end(session);
+                }
+            }
+        }));
+    }
+
     /// Lets what is under way finish, and cancels the rest; bounded.
     async fn drain(&self) {
         self.stopping.cancel();
         self.service.parking.evict_all();
+        for session in self.sessions.remove_all() {
+            self.tasks.spawn(async move { session.end(time::sleep(DRAIN_LIMIT)).await });
+        }
+        for connection in self.channels.remove_all() {
+            self.leave(connection, DRAIN_LIMIT);
+        }
         self.tasks.close();
         if time::timeout(DRAIN_LIMIT, self.tasks.wait()).await.is_ok() {
             return;

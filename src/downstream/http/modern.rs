@@ -17,6 +17,8 @@ use crate::downstream::http::stream::HangUp;
 use crate::downstream::outbox::Outbox;
 use crate::router::Router;
 use crate::wire::Raw;
+use crate::wire::era::Era;
+use crate::wire::era::Revision;
 use crate::wire::frame::Request;
 use crate::wire::meta::RequestMeta;
 use crate::wire::method;
@@ -24,7 +26,12 @@ use crate::wire::method;
 /// Returns whether a request is a modern one, by its own words or by its headers.
 pub(super) fn is_modern(headers: &HeaderMap, request: &Request, meta: &RequestMeta) -> bool {
     match request.method.as_str() {
-        method::INITIALIZE => false,
+        // It opens a session, unless it says that it is of an era that has none.
+        method::INITIALIZE => {
+            let named = meta.protocol_version.as_ref().and_then(Raw::string);
+            let revision = named.and_then(|named| Revision::parse(&named));
+            revision.is_some_and(|revision| revision.era() == Era::Modern)
+        }
         method::DISCOVER => true,
         _ => meta.protocol_version.is_some() || headers::claim_modern(headers),
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router as Paths;
 use axum::body::Body;
+use axum::extract::Path;
 use axum::extract::Request;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -18,13 +19,21 @@ use crate::downstream::codes;
 use crate::downstream::http::Shared;
 use crate::downstream::http::body;
 use crate::downstream::http::headers;
+use crate::downstream::http::legacy;
 use crate::downstream::http::modern;
-use crate::downstream::http::status;
+use crate::downstream::http::sse;
 use crate::downstream::http::status::Refusal;
 use crate::router::Router;
+use crate::router::View;
 use crate::wire::frame;
+use crate::wire::frame::Defect;
 use crate::wire::frame::Message;
 use crate::wire::meta::RequestMeta;
+
+/// How many names a message lists.
+const NAMED_LIMIT: usize = 20;
+/// How much of what a client sent is said back to it, in characters.
+const SHOWN_LIMIT: usize = 200;
 
 /// What tells where a request belongs and who answers it.
 type Front = State<Arc<Shared>>;
@@ -33,6 +42,10 @@ type Front = State<Arc<Shared>>;
 pub(super) fn all(front: Arc<Shared>) -> Paths {
     Paths::new()
         .route("/mcp", any(everything))
+        .route("/servers/{name}/mcp", any(server))
+        .route("/profiles/{name}/mcp", any(profile))
+        .route("/sse", any(channel))
+        .route(sse::MESSAGES, any(channel_message))
         .fallback(nowhere)
         .layer(middleware::from_fn_with_state(Arc::clone(&front), guard))
         .with_state(front)
@@ -49,8 +62,78 @@ async fn everything(State(front): Front, request: Request) -> Result<Response, R
     mcp(&front, router, request).await
 }
 
+/// One upstream alone.
+async fn server(
+    State(front): Front,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    part(&front, &View::Server(name), request).await
+}
+
+/// One profile.
+async fn profile(
+    State(front): Front,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    part(&front, &View::Profile(name), request).await
+}
+
+async fn part(front: &Arc<Shared>, view: &View, request: Request) -> Result<Response, Refusal> {
+    match front.service.router.view(view) {
+        Some(router) => mcp(front, router, request).await,
+        None => Err(no_such_part(view, &front.service.router.views())),
+    }
+}
+
+/// Says which parts there are in the place of one that there is not.
+fn no_such_part(wanted: &View, views: &[View]) -> Refusal {
+    let (what, wanted) = match wanted {
+        View::Server(name) => ("server", name),
+        View::Profile(name) => ("profile", name),
+    };
+    let names = views.iter().filter_map(|view| match (what, view) {
+        ("server", View::Server(name)) | ("profile", View::Profile(name)) => Some(name.as_str()),
+        _ => None,
+    });
+    let mut names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let left_out = names.len().saturating_sub(NAMED_LIMIT);
+    names.truncate(NAMED_LIMIT);
+    let there_are = match (names.is_empty(), left_out) {
+        (true, _) => "there is none".to_owned(),
+        (false, 0) => format!("there are {}", names.join(", ")),
+        (false, _) => format!("there are {} and {left_out} more", names.join(", ")),
+    };
+    let problem = format!("there is no {what} `{}`; {there_are}", shown(wanted));
+    Refusal::new(StatusCode::NOT_FOUND, &problem)
+}
+
+/// Shortens what a client sent, for a message to it.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_LIMIT).collect()
+}
+
+/// Where a client of 2024-11-05 opens its stream.
+async fn channel(State(front): Front, request: Request) -> Result<Response, Refusal> {
+    if request.method() != Method::GET {
+        let problem = "open a stream with GET; messages go to the address that it gives";
+        return Err(Refusal::not_allowed("GET", problem));
+    }
+    sse::open(&front, request.headers())
+}
+
+/// Where it posts its messages.
+async fn channel_message(State(front): Front, request: Request) -> Result<Response, Refusal> {
+    if request.method() != Method::POST {
+        return Err(Refusal::not_allowed("POST", "messages are posted here"));
+    }
+    let (head, body) = request.into_parts();
+    sse::post(&front, &head.uri, &head.headers, body).await
+}
+
 async fn nowhere(request: Request) -> Refusal {
-    let path = request.uri().path().chars().take(200).collect::<String>();
+    let path = shown(request.uri().path());
     let problem = format!("there is nothing at `{path}`; everything is at `/mcp`");
     Refusal::new(StatusCode::NOT_FOUND, &problem)
 }
@@ -64,7 +147,9 @@ async fn mcp(
     let (head, body) = request.into_parts();
     match head.method {
         Method::POST => post(front, router, &head.headers, body).await,
-        _ => Err(Refusal::not_allowed("POST", "only POST leads anywhere here")),
+        Method::GET => legacy::listen(front, &router, &head.headers),
+        Method::DELETE => legacy::end(front, &router, &head.headers),
+        _ => Err(Refusal::not_allowed("GET, POST, DELETE", "this method leads nowhere")),
     }
 }
 
@@ -77,19 +162,22 @@ async fn post(
     headers::is_json(headers)?;
     headers::takes_both(headers)?;
     let bytes = body::read(body, front.service.limits.message, front.request_time).await?;
-    let message = frame::read(bytes).map_err(|defect| {
-        let (id, error) = codes::defect(&defect);
-        Refusal::of(StatusCode::BAD_REQUEST, id, error)
-    })?;
+    let message = match frame::read(bytes) {
+        Ok(message) => message,
+        Err(Defect::Batch(array)) => return legacy::batch(front, &router, headers, array).await,
+        Err(defect) => {
+            let (id, error) = codes::defect(&defect);
+            return Err(Refusal::of(StatusCode::BAD_REQUEST, id, error));
+        }
+    };
     match message {
         Message::Request(request) => {
             let meta = RequestMeta::read(request.params.as_ref());
             if modern::is_modern(headers, &request, &meta) {
                 return modern::request(front, router, headers, request, &meta).await;
             }
-            Err(Refusal::new(StatusCode::BAD_REQUEST, "no session"))
+            legacy::message(front, &router, headers, Message::Request(request)).await
         }
-        Message::Notification(_) => Ok(status::bare(StatusCode::ACCEPTED)),
-        Message::Response(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "no session")),
+        message => legacy::message(front, &router, headers, message).await,
     }
 }

@@ -35,6 +35,15 @@ pub(super) fn modern(verdict: Verdict) -> StatusCode {
     }
 }
 
+/// Returns the status of an answer within a session, where the message alone says what happened;
+/// except that what is no message at all is a bad request.
+pub(super) fn legacy(verdict: Verdict) -> StatusCode {
+    match verdict {
+        Verdict::Refused(code::PARSE_ERROR) => StatusCode::BAD_REQUEST,
+        Verdict::Done | Verdict::Failed(_) | Verdict::Refused(_) => StatusCode::OK,
+    }
+}
+
 /// Why a request gets no further: a status, and the same as an error in the body.
 #[derive(Debug)]
 pub(super) struct Refusal {

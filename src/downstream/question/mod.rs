@@ -8,6 +8,7 @@ use crate::exchange::ask::Ask;
 use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Kind;
 use crate::exchange::ask::Refusal;
+use crate::exchange::ask::with_name;
 use crate::exchange::caller::Capabilities;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
@@ -58,16 +59,6 @@ fn fit_one(
     let origin = Raw::of(from.as_str());
     let params = meta::edit(params, &[(meta::CONFLUX_UPSTREAM, origin.get())], unheard);
     Ok(request.with_params(params))
-}
-
-/// Returns the parameters with the name of the upstream in front of their message.
-///
-/// The client sees only Conflux; the person in front of it must see who wants to know.
-fn with_name(from: &UpstreamId, params: &Raw) -> Option<Raw> {
-    let message = params.member("message")?.string()?;
-    let object = params.object().ok()?;
-    let message = Raw::of(&format!("[{from}] {message}"));
-    Some(object.edit().set("message", message.get()).apply())
 }
 
 /// Says a form in the words of an older revision; nothing if it can stay as it is.

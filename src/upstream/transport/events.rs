@@ -39,7 +39,7 @@ pub(super) enum Next {
     Other(String, bytes::Bytes),
     /// The stream ended, or broke.
     End(Option<reqwest::Error>),
-    /// One event has no end.
+    /// One event in the answer to a request has no end.
     Endless,
 }
 
@@ -88,14 +88,17 @@ impl Events {
                     }
                 }
                 Some(Incoming::TooLong { id, kind }) => {
+                    self.unfinished = 0;
                     reader.take_too_long(id.as_ref(), kind, origin);
                     return Next::Taken;
                 }
                 None => match self.response.chunk().await {
                     Ok(Some(chunk)) => {
                         self.unfinished += chunk.len();
-                        // Twice, because an event is more than its data.
-                        if self.unfinished > self.limit.saturating_mul(2).saturating_add(1 << 16) {
+                        // Twice, because an event is more than its data. On a stream that is
+                        // everybody's, what is too long is dropped as it comes instead.
+                        let most = self.limit.saturating_mul(2).saturating_add(1 << 16);
+                        if origin.is_some() && self.unfinished > most {
                             return Next::Endless;
                         }
                         self.decoder.feed(&chunk);

@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::upstream::Error;
 use crate::upstream::connection::Connection;
-use crate::upstream::connection::Incoming;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::incoming::Incoming;
 use crate::upstream::reader::Reader;
 use crate::upstream::transport::events::Events;
 use crate::upstream::transport::events::Next;

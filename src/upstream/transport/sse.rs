@@ -12,9 +12,9 @@ use url::Url;
 
 use crate::upstream::Error;
 use crate::upstream::connection::Connection;
-use crate::upstream::connection::Incoming;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::incoming::Incoming;
 use crate::upstream::reader::Reader;
 use crate::upstream::transport::events::Events;
 use crate::upstream::transport::events::Next;

@@ -50,6 +50,18 @@ impl Gateway {
         self.home.path()
     }
 
+    /// Says something about clients over HTTP.
+    pub(crate) fn http(mut self, key: &str, value: Value) -> Self {
+        self.config["http"][key] = value;
+        self
+    }
+
+    /// Adds a profile.
+    pub(crate) fn profile(mut self, name: &str, profile: Value) -> Self {
+        self.config["profiles"][name] = profile;
+        self
+    }
+
     /// Starts the program; it finds what earlier starts remembered.
     #[track_caller]
     pub(crate) fn start(&self) -> Client {

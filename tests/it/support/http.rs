@@ -88,6 +88,11 @@ impl Server {
         Self { child, origin, stderr, _reader: reader, client }
     }
 
+    /// Where it listens, without the scheme.
+    pub(crate) fn address(&self) -> &str {
+        self.origin.split_once("://").unwrap().1
+    }
+
     /// What it said since it listens.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
@@ -150,6 +155,98 @@ impl Server {
     /// Waits until the program has ended.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         timeout(LIMIT, self.child.wait()).await.unwrap().unwrap()
+    }
+}
+
+/// A session of a client before 2026-07-28.
+pub(crate) struct Session<'a> {
+    server: &'a Server,
+    path: String,
+    pub(crate) id: String,
+    revision: String,
+}
+
+impl Server {
+    /// Opens a session and says that it is open.
+    pub(crate) async fn session(&self, revision: &str, capabilities: Value) -> Session<'_> {
+        self.session_at("/mcp", revision, capabilities).await
+    }
+
+    /// The same somewhere else.
+    pub(crate) async fn session_at(
+        &self,
+        path: &str,
+        revision: &str,
+        capabilities: Value,
+    ) -> Session<'_> {
+        let opened = self.post(initialize(revision, capabilities)).to(path).reply().await;
+        assert_eq!((opened.status, opened.header("content-type")), (200, Some("application/json")));
+        assert_eq!(opened.result()["protocolVersion"], revision, "{opened:?}");
+        let id = opened.header("mcp-session-id").expect("a session has an id").to_owned();
+        let (path, revision) = (path.to_owned(), revision.to_owned());
+        let session = Session { server: self, path, id, revision };
+        let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        let accepted = session.post(initialized).reply().await;
+        assert_eq!((accepted.status, accepted.body.as_str()), (202, ""));
+        session
+    }
+}
+
+/// The request that opens a session.
+pub(crate) fn initialize(revision: &str, capabilities: Value) -> Value {
+    let client = json!({"name": "tests", "version": "1"});
+    let params =
+        json!({"protocolVersion": revision, "capabilities": capabilities, "clientInfo": client});
+    json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params})
+}
+
+impl<'a> Session<'a> {
+    /// A message in this session.
+    pub(crate) fn post(&self, body: impl ToString) -> Post<'a> {
+        self.named(self.server.post(body))
+    }
+
+    /// A request in this session.
+    pub(crate) fn request(&self, id: u64, method: &str, params: Value) -> Post<'a> {
+        self.post(json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
+    }
+
+    /// A call of a tool; progress is wanted under its id.
+    pub(crate) fn call(&self, id: u64, name: &str, arguments: Value) -> Post<'a> {
+        let meta = json!({"progressToken": id});
+        let params = json!({"name": name, "arguments": arguments, "_meta": meta});
+        self.request(id, "tools/call", params)
+    }
+
+    /// Answers a question.
+    pub(crate) async fn answer(&self, question: &Value, result: Value) {
+        let answer = json!({"jsonrpc": "2.0", "id": question["id"], "result": result});
+        let accepted = self.post(answer).reply().await;
+        assert_eq!(accepted.status, 202, "{accepted:?}");
+    }
+
+    /// The stream of what belongs to no request, or one that is resumed.
+    pub(crate) fn get(&self, after: Option<&str>) -> Post<'a> {
+        let get = self.named(self.server.request(Method::GET, &self.path));
+        let get = get.header("Accept", "text/event-stream");
+        match after {
+            Some(id) => get.header("Last-Event-ID", id),
+            None => get,
+        }
+    }
+
+    /// The end.
+    pub(crate) fn delete(&self) -> Post<'a> {
+        self.named(self.server.request(Method::DELETE, &self.path))
+    }
+
+    fn named(&self, post: Post<'a>) -> Post<'a> {
+        let post = post.to(&self.path).header("Mcp-Session-Id", &self.id);
+        // The two oldest revisions do not have it.
+        if self.revision.as_str() < "2025-06-18" {
+            return post;
+        }
+        post.header("MCP-Protocol-Version", &self.revision)
     }
 }
 

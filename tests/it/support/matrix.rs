@@ -49,7 +49,7 @@ pub(crate) enum Verdict {
     Works,
     /// The client cannot be asked; the call must end with an error that says so.
     Refused,
-    /// The client knows no tasks; its call must end with the result of the task.
+    /// The client knows no such tasks; its call must end with the result of the task.
     Waited,
     /// The server has no such thing, so there is nothing to try.
     Absent,
@@ -199,14 +199,15 @@ impl Feature {
     }
 
     /// Decides what must happen between a client and a server of two revisions. That one is modern
-    /// and the other is not makes no difference: this is what Conflux is for.
+    /// and the other is not makes a difference for tasks alone: the two eras have two kinds.
     pub(crate) fn verdict(self, client: Revision, server: Revision) -> Verdict {
+        let is_across = client.is_modern() != server.is_modern();
         if server < self.since() {
             Verdict::Absent
+        } else if self == Self::Task && (client < self.since() || is_across) {
+            Verdict::Waited
         } else if client >= self.since() {
             Verdict::Works
-        } else if self == Self::Task {
-            Verdict::Waited
         } else {
             Verdict::Refused
         }

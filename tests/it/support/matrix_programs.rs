@@ -2,7 +2,9 @@
 //! transport. They are made with other people's SDKs; `tests/real` has their sources.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,11 +17,16 @@ use tokio::time::timeout;
 use crate::support::matrix::Feature;
 use crate::support::matrix::Revision;
 use crate::support::matrix::Transport;
+use crate::support::matrix_rmcp;
 use crate::support::programs::Program;
+use crate::support::programs::example;
 use crate::support::real;
 use crate::support::sdk::Mode;
 use crate::support::sdk::Sdk;
 use crate::support::wire_client::LIMIT;
+
+/// How long a client may take for all servers, on a busy machine.
+const WALK: Duration = Duration::from_secs(150);
 
 /// Somebody else's implementation of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +35,7 @@ pub(crate) enum Package {
     Python2,
     TypeScript1,
     TypeScript2,
+    Rust,
 }
 
 /// A client or a server of one revision over one transport.
@@ -51,8 +59,8 @@ struct Address {
 }
 
 impl Package {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Python1, Self::Python2, Self::TypeScript1, Self::TypeScript2];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Python1, Self::Python2, Self::TypeScript1, Self::TypeScript2, Self::Rust];
 
     /// Short, for keys and for the page.
     pub(crate) fn name(self) -> &'static str {
@@ -61,6 +69,7 @@ impl Package {
             Self::Python2 => "python2",
             Self::TypeScript1 => "ts1",
             Self::TypeScript2 => "ts2",
+            Self::Rust => "rmcp",
         }
     }
 
@@ -87,6 +96,12 @@ impl Package {
             Self::Python2 => python("requirements.txt"),
             Self::TypeScript1 => npm(&["sdk"]),
             Self::TypeScript2 => npm(&["client", "server"]),
+            Self::Rust => {
+                let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
+                let lock = std::fs::read_to_string(lock).unwrap();
+                let (_, rest) = lock.split_once("name = \"rmcp\"\nversion = \"").unwrap();
+                format!("crate `rmcp` {}", rest.split('"').next().unwrap())
+            }
         }
     }
 
@@ -95,7 +110,7 @@ impl Package {
     pub(crate) fn knows(self, feature: Feature, revision: Revision) -> bool {
         let has_tasks = match self {
             Self::Python1 | Self::TypeScript1 => !revision.is_modern(),
-            Self::Python2 => revision.is_modern(),
+            Self::Python2 | Self::Rust => revision.is_modern(),
             Self::TypeScript2 => false,
         };
         feature != Feature::Task || has_tasks
@@ -111,13 +126,18 @@ impl Peer {
 
     /// Whether a server has something of its own for this feature.
     pub(crate) fn offers(self, feature: Feature) -> bool {
-        // The server of TypeScript 2.x has no tasks: what takes long is waited for there.
-        feature != Feature::Task || self.package != Package::TypeScript2
+        // What takes long is waited for where an SDK has no tasks.
+        let has_tasks = match self.package {
+            Package::TypeScript2 => false,
+            Package::Rust => self.revision.is_modern(),
+            Package::Python1 | Package::Python2 | Package::TypeScript1 => true,
+        };
+        feature != Feature::Task || has_tasks
     }
 
     /// How to start it as a server that calls itself `key`.
     pub(crate) fn server(self, key: &str) -> Program {
-        let python = |interpreter: &std::path::Path, name: &str| {
+        let python = |interpreter: &Path, name: &str| {
             // `-B`: no compiled files among the sources. `-W`: what is deprecated works.
             let program = Program::new(interpreter).args(&["-B", "-W", "ignore"]);
             program.arg(real::source().join("servers").join(name))
@@ -127,6 +147,7 @@ impl Peer {
             Package::Python2 => python(real::python(), "server_python2.py"),
             Package::TypeScript1 => real::script("servers/server_sdk1.mjs"),
             Package::TypeScript2 => real::script("servers/server_sdk2.mjs"),
+            Package::Rust => example("matrix_server"),
         };
         let flags = ["--transport", self.transport.flag(), "--revision", self.revision.name()];
         program.args(&flags).args(&["--key", key])
@@ -145,15 +166,17 @@ impl Peer {
         Listening { peer: self, url: address.url, _child: child }
     }
 
-    /// The SDK's client in the mode of the revision.
-    pub(crate) fn client(self) -> Sdk {
+    /// Uses a server as wished, with the SDK's client in the mode of the revision.
+    pub(crate) async fn walk(self, wish: &Value, server: &Program) -> Value {
         let mode = if self.revision.is_modern() { Mode::Modern } else { Mode::Legacy };
-        match self.package {
+        let sdk = match self.package {
             Package::Python1 => Sdk::Python1,
             Package::Python2 => Sdk::Python2(mode),
             Package::TypeScript1 => Sdk::TypeScript1,
             Package::TypeScript2 => Sdk::TypeScript2(mode),
-        }
+            Package::Rust => return matrix_rmcp::walk(wish, server).await,
+        };
+        sdk.report_within(WALK, wish, server).await
     }
 }
 
@@ -168,6 +191,7 @@ impl Listening {
 pub(crate) fn clients(transport: Transport) -> Vec<Peer> {
     use Package::Python1;
     use Package::Python2;
+    use Package::Rust;
     use Package::TypeScript1;
     use Package::TypeScript2;
     use Revision::July2026;
@@ -183,6 +207,7 @@ pub(crate) fn clients(transport: Transport) -> Vec<Peer> {
             (TypeScript1, November2025),
             (TypeScript2, July2026),
             (Python2, July2026),
+            (Rust, July2026),
         ],
         Transport::Sse => vec![
             (TypeScript1, November2024),
@@ -197,6 +222,7 @@ pub(crate) fn clients(transport: Transport) -> Vec<Peer> {
             (TypeScript1, November2025),
             (TypeScript2, July2026),
             (Python2, July2026),
+            (Rust, July2026),
         ],
     };
     peers(transport, chosen)
@@ -217,6 +243,9 @@ pub(crate) fn servers(transport: Transport) -> Vec<Peer> {
     if transport != Transport::Sse {
         let modern = [Package::TypeScript2, Package::Python2];
         chosen.extend(modern.map(|package| (package, Revision::July2026)));
+    }
+    if transport != Transport::Sse {
+        chosen.push((Package::Rust, Revision::July2026));
     }
     peers(transport, chosen)
 }

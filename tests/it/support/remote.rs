@@ -6,19 +6,24 @@ use serde_json::Value;
 use serde_json::json;
 use tokio::io::AsyncBufReadExt as _;
 use tokio::io::BufReader;
+use tokio::io::Lines;
 use tokio::process::Child;
 use tokio::process::ChildStdin;
+use tokio::process::ChildStdout;
 use tokio::time::timeout;
 
+use crate::support::programs::Program;
 use crate::support::programs::toy;
 use crate::support::wire_client::LIMIT;
 
-/// The toy over HTTP; it ends when this is dropped.
+/// A server over HTTP; it ends when this is dropped.
 pub(crate) struct Remote {
-    /// The address, up to the path.
+    /// The address; of the toy, up to the path.
     pub(crate) url: String,
     child: Child,
     stdin: Option<ChildStdin>,
+    /// Kept open: a server that cannot say something more might end.
+    _stdout: Lines<BufReader<ChildStdout>>,
 }
 
 impl Remote {
@@ -34,14 +39,25 @@ impl Remote {
 
     /// Starts the toy as it was started before, at an address that is free again.
     pub(crate) async fn start(kind: &str, address: &str, flags: &[&str]) -> Self {
-        let mut command = toy(&[&[kind, address], flags].concat()).command();
+        let started = Self::of(&toy(&[&[kind, address], flags].concat())).await;
+        let said: Value = serde_json::from_str(&started.url).unwrap();
+        Self { url: said["url"].as_str().unwrap().to_owned(), ..started }
+    }
+
+    /// Starts a program that says its address on a line of stdout, perhaps after other things.
+    pub(crate) async fn of(program: &Program) -> Self {
+        let mut command = program.command();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = timeout(LIMIT, lines.next_line()).await.unwrap().unwrap();
-        let said: Value = serde_json::from_str(&line.expect("the toy says its address")).unwrap();
-        let stdin = child.stdin.take();
-        Self { url: said["url"].as_str().unwrap().to_owned(), child, stdin }
+        let url = loop {
+            let line = timeout(LIMIT, lines.next_line()).await.unwrap().unwrap();
+            let line = line.expect("the server says its address");
+            if line.starts_with("http") || line.starts_with('{') {
+                break line;
+            }
+        };
+        Self { url, stdin: child.stdin.take(), child, _stdout: lines }
     }
 
     /// The entry of an `upstreams.yaml` for what is at `path`.

@@ -6,7 +6,7 @@ With {"transport": "http"} in the wish, the command is a URL.
 
 import asyncio
 import contextlib
-from typing import Literal
+from typing import ClassVar, Literal
 
 import anyio
 import features
@@ -38,6 +38,8 @@ class GetTaskParams(types.RequestParams):
 
 
 class GetTask(types.Request[GetTaskParams, Literal["tasks/get"]]):
+    name_param: ClassVar[str] = "taskId"
+
     method: Literal["tasks/get"] = "tasks/get"
     params: GetTaskParams
 

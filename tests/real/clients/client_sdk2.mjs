@@ -31,7 +31,7 @@ const modes = { legacy: 'legacy', auto: 'auto', modern: { pin: '2026-07-28' } };
 const client = new Client(identity, {
   capabilities: revision ? askable(revision) : capabilities,
   ...(revision && { supportedProtocolVersions: [revision] }),
-  versionNegotiation: { mode: modes[mode], probe: { timeoutMs: 2000 } },
+  versionNegotiation: { mode: modes[mode], probe: { timeoutMs: 20_000 } },
 });
 for (const method of Object.keys(answers)) {
   if (method !== 'elicitation/create' || !revision || askable(revision).elicitation) {

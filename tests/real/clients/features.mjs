@@ -74,14 +74,16 @@ class Walk {
   }
 
   async progress() {
-    const seen = [];
-    assert.equal(text(await this.call('progress', {}, { onprogress: (p) => seen.push(p) })), 'done');
-    // The SDKs forget the last one when it comes in one piece with the result.
-    assert.ok(seen.length >= 2, `progress came ${seen.length} times`);
-    seen.forEach((progress, at) => {
-      assert.equal(progress.progress, at + 1);
-      assert.equal(progress.total, 3);
-    });
+    // The SDKs forget what comes in one piece with the result, and on a busy machine that can be
+    // all of it.
+    for (let attempt = 1; ; attempt += 1) {
+      const seen = [];
+      const onprogress = (progress) => seen.push([progress.progress, progress.total]);
+      assert.equal(text(await this.call('progress', {}, { onprogress })), 'done');
+      assert.deepEqual(seen, [[1, 3], [2, 3], [3, 3]].slice(0, seen.length));
+      if (seen.length >= 2) return;
+      assert.ok(attempt < 10, `progress came ${seen.length} times`);
+    }
   }
 
   async cancel() {

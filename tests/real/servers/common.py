@@ -51,8 +51,10 @@ def listen(app, path):
     """Serves an ASGI application on a free port until stdin closes; prints where."""
     import uvicorn
 
-    listener = socket.socket()
+    # By name, or asyncio does not see that it is TCP and lets small events wait for each other.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    listener.listen()
     config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
     print(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}{path}"}), flush=True)
     threading.Thread(target=leave_with_stdin, daemon=True).start()

@@ -12,9 +12,10 @@ import mcp.server.session
 from mcp import McpError, types
 from mcp.server.lowlevel import NotificationOptions, Server
 
-# The SDK has no setting for the revisions it agrees to.
+# The SDK has no setting for the revisions it agrees to. Headers may name others: where there is
+# none, the SDK takes it for 2025-03-26.
 types.LATEST_PROTOCOL_VERSION = common.FLAGS.revision
-mcp.server.session.SUPPORTED_PROTOCOL_VERSIONS[:] = [common.FLAGS.revision]
+mcp.server.session.SUPPORTED_PROTOCOL_VERSIONS = [common.FLAGS.revision]
 
 SHARED = common.Shared()
 SESSIONS = weakref.WeakSet()

@@ -1,0 +1,168 @@
+//! Messages of 2025-03-26 to 2025-11-25: each belongs to a session.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::http::HeaderValue;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use crate::downstream::batch;
+use crate::downstream::call::Reply;
+use crate::downstream::codes;
+use crate::downstream::http::Shared;
+use crate::downstream::http::headers;
+use crate::downstream::http::replay::Position;
+use crate::downstream::http::session::Session;
+use crate::downstream::http::sessions;
+use crate::downstream::http::status;
+use crate::downstream::http::status::Refusal;
+use crate::downstream::http::stream;
+use crate::downstream::outbox::Item;
+use crate::downstream::outbox::Kind;
+use crate::downstream::outbox::Outbox;
+use crate::downstream::outbox::Verdict;
+use crate::exchange::caller::Reach;
+use crate::router::Router;
+use crate::wire::Raw;
+use crate::wire::era::Revision;
+use crate::wire::frame::Defect;
+use crate::wire::frame::Message;
+use crate::wire::frame::Request;
+use crate::wire::header as names;
+use crate::wire::method;
+
+/// The header with which a client comes back for a stream (HTML, section 9.2).
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// Takes one message.
+pub(super) async fn message(
+    front: &Shared,
+    router: &Arc<Router>,
+    headers: &HeaderMap,
+    message: Message,
+) -> Result<Response, Refusal> {
+    let is_named = sessions::is_named(headers);
+    let message = match message {
+        Message::Request(request) if request.method == method::INITIALIZE && !is_named => {
+            return open(front, router, request).await;
+        }
+        Message::Request(request) if !is_named => return Err(homeless(&request)),
+        // Clients of 2026-07-28 have notifications too, but none that means anything here.
+        Message::Notification(_) if !is_named && headers::claim_modern(headers) => {
+            return Ok(status::bare(StatusCode::ACCEPTED));
+        }
+        message => message,
+    };
+    let session = front.sessions.find(headers, router)?;
+    let hold = session.hold();
+    let (outbox, outgoing) = Outbox::channel();
+    let is_request = matches!(message, Message::Request(_));
+    session.connection.message(message, &outbox).await;
+    drop(outbox);
+    if !is_request {
+        return Ok(status::bare(StatusCode::ACCEPTED));
+    }
+    Ok(session.respond(outgoing, hold).await.unwrap_or_else(stream::silence))
+}
+
+/// Takes many messages at once, in a session that may send them.
+pub(super) async fn batch(
+    front: &Shared,
+    router: &Arc<Router>,
+    headers: &HeaderMap,
+    array: Raw,
+) -> Result<Response, Refusal> {
+    let refused = |array: Raw| {
+        let defect = Defect::Batch(array);
+        let (id, error) = codes::defect(&defect);
+        Refusal::of(StatusCode::BAD_REQUEST, id, error)
+    };
+    if !sessions::is_named(headers) {
+        return Err(refused(array));
+    }
+    let session = front.sessions.find(headers, router)?;
+    if session.connection.session() != Some(Revision::V2025_03_26) {
+        return Err(refused(array));
+    }
+    let hold = session.hold();
+    let (outbox, outgoing) = Outbox::channel();
+    batch::run(&session.connection, &array, &outbox).await;
+    drop(outbox);
+    let answered = session.respond(outgoing, hold).await;
+    Ok(answered.unwrap_or_else(|| status::bare(StatusCode::ACCEPTED)))
+}
+
+/// Opens the stream of what belongs to no request, or resumes one.
+pub(super) fn listen(
+    front: &Shared,
+    router: &Arc<Router>,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    if !sessions::is_named(headers) {
+        return Err(only_post());
+    }
+    headers::takes_events(headers)?;
+    let session = front.sessions.find(headers, router)?;
+    let hold = session.hold();
+    let Some(from) = headers.get(LAST_EVENT_ID) else { return Ok(session.stand(hold)) };
+    let resumed = from.to_str().ok().and_then(Position::parse);
+    let resumed = resumed.and_then(|position| session.resume(position, hold));
+    resumed.ok_or_else(|| {
+        let problem = format!("`Last-Event-ID` is {from:?}, which no stream here goes on after");
+        Refusal::new(StatusCode::BAD_REQUEST, &problem)
+    })
+}
+
+/// Ends a session.
+pub(super) fn end(
+    front: &Shared,
+    router: &Arc<Router>,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    if !sessions::is_named(headers) {
+        return Err(only_post());
+    }
+    let session = front.sessions.remove(headers, router)?;
+    front.end(session);
+    Ok(status::bare(StatusCode::NO_CONTENT))
+}
+
+async fn open(front: &Shared, router: &Arc<Router>, request: Request) -> Result<Response, Refusal> {
+    let session = Session::new(front.service.looking_at(Arc::clone(router)));
+    let (outbox, mut outgoing) = Outbox::channel();
+    session.connection.request(request, Reply::to(&outbox)).await;
+    drop(outbox);
+    let Some(Item { frame, kind }) = outgoing.next().await else { return Ok(stream::silence()) };
+    if kind != Kind::Answer(Verdict::Done) {
+        front.end(session);
+        return Ok(status::message(StatusCode::BAD_REQUEST, frame));
+    }
+    if let Some(caller) = session.connection.caller() {
+        // Until it opens the stream on which it can be asked.
+        caller.set_reach(Reach::InCallsOnly);
+    }
+    let added = front.sessions.add(&session);
+    let (id, evicted) = added.inspect_err(|_| front.end(Arc::clone(&session)))?;
+    if let Some(evicted) = evicted {
+        front.end(evicted);
+    }
+    let mut response = status::message(StatusCode::OK, frame);
+    let id = HeaderValue::from_str(&id).expect("base64 is plain ASCII");
+    response.headers_mut().insert(names::SESSION_ID, id);
+    Ok(response)
+}
+
+fn homeless(request: &Request) -> Refusal {
+    let problem = format!(
+        "`{}` needs a session or a revision: send the `Mcp-Session-Id` that came with the answer \
+         to `initialize`, or name revision {} in headers and `_meta`",
+        request.method,
+        Revision::LATEST
+    );
+    Refusal::of(StatusCode::BAD_REQUEST, Some(&request.id), codes::invalid(&problem))
+}
+
+fn only_post() -> Refusal {
+    Refusal::not_allowed("POST", "without a session there is only POST here")
+}

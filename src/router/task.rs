@@ -1,0 +1,149 @@
+//! Requests about tasks: an id leads back to the upstream whose task it is.
+//!
+//! Nothing is remembered of tasks here. Which methods exist depends on the kind of tasks the
+//! caller knows; an id is good only with the kind it was given in.
+
+use tokio::task::JoinSet;
+
+use crate::catalog::ResultKind;
+use crate::exchange::Exchange;
+use crate::exchange::caller::Caller;
+use crate::exchange::task::Dialect;
+use crate::ids::UpstreamId;
+use crate::router::Error;
+use crate::router::Router;
+use crate::router::call::named;
+use crate::router::fetch::with;
+use crate::router::snapshot::Snapshot;
+use crate::wire::Raw;
+use crate::wire::method;
+use crate::wire::object;
+
+impl Router {
+    pub(super) async fn task(
+        &self,
+        method: &str,
+        params: Option<&Raw>,
+        exchange: &Exchange,
+    ) -> Result<Raw, Error> {
+        let dialect = exchange.wishes().tasks;
+        let exists = match method {
+            method::TASKS_GET | method::TASKS_CANCEL => dialect != Dialect::None,
+            method::TASKS_UPDATE => dialect == Dialect::Extension,
+            _ => dialect == Dialect::Core,
+        };
+        if !exists {
+            return Err(Error::UnknownMethod(method.to_owned()));
+        }
+        if method == method::TASKS_LIST {
+            return self.tasks(params, exchange).await;
+        }
+        let (params, public) = named(params, "taskId")?;
+        let snapshot = self.snapshot();
+        let owner = self.shared.callers.task_ids().open(exchange.caller(), dialect, &public);
+        let (upstream, id) = owner.ok_or(Error::UnknownTask)?;
+        let handle = snapshot.upstreams.get(&upstream).ok_or(Error::UnknownTask)?;
+        let params = with(params, "taskId", &id)?;
+        let result = handle.task(method, &params, &id, exchange).await?;
+        let result = result.ok_or(Error::UnknownTask)?;
+        Ok(match (method, dialect) {
+            (method::TASKS_RESULT, _) => {
+                self.returned(&snapshot, exchange, &upstream, ResultKind::Tool, &result)
+            }
+            (method::TASKS_GET, Dialect::Extension) => {
+                self.outcome_returned(&snapshot, exchange.caller(), &upstream, result)
+            }
+            _ => result,
+        })
+    }
+
+    /// Returns what an upstream tells of a task under the id it has for this caller, with the
+    /// addresses in its result as callers know them.
+    pub fn task_news(&self, caller: &Caller, news: Raw) -> Raw {
+        let id = news.member("taskId").and_then(|id| id.string()).unwrap_or_default();
+        let owner = self.shared.callers.task_ids().open(caller, Dialect::Extension, &id);
+        match owner {
+            Some((upstream, _)) => self.outcome_returned(&self.snapshot(), caller, &upstream, news),
+            None => news,
+        }
+    }
+
+    /// Asks to be told of a task that this caller was given; returns whether it will be.
+    pub async fn watch_task(&self, caller: &Caller, public: &str) -> bool {
+        let Some((upstream, id)) = self.own_task(caller, public) else { return false };
+        let snapshot = self.snapshot();
+        let Some(handle) = snapshot.upstreams.get(&upstream) else { return false };
+        // First, so that what is told right behind the agreement is not missed.
+        if !caller.mailbox().watch_task(public) {
+            return false;
+        }
+        let is_told = handle.watch_task(&id).await;
+        if !is_told {
+            caller.mailbox().unwatch_task(public);
+        }
+        is_told
+    }
+
+    /// No longer asks to be told of it.
+    pub fn unwatch_task(&self, caller: &Caller, public: &str) {
+        caller.mailbox().unwatch_task(public);
+        if let Some((upstream, id)) = self.own_task(caller, public)
+            && let Some(handle) = self.snapshot().upstreams.get(&upstream)
+        {
+            handle.unwatch_task(&id);
+        }
+    }
+
+    fn own_task(&self, caller: &Caller, public: &str) -> Option<(UpstreamId, String)> {
+        self.shared.callers.task_ids().open(caller, Dialect::Extension, public)
+    }
+
+    /// Lists the caller's tasks of all upstreams that list tasks, on one page.
+    async fn tasks(&self, params: Option<&Raw>, exchange: &Exchange) -> Result<Raw, Error> {
+        let cursor = params.and_then(|params| params.member("cursor"));
+        if let Some(cursor) = cursor.filter(|cursor| cursor.get() != "null") {
+            let problem = format!("`{}` is no cursor of this list", cursor.get());
+            return Err(Error::InvalidParams(problem));
+        }
+        let mut asked = JoinSet::new();
+        for (place, handle) in self.snapshot().upstreams.values().cloned().enumerate() {
+            let exchange = exchange.clone();
+            asked.spawn(async move { (place, handle.id().clone(), handle.tasks(&exchange).await) });
+        }
+        let mut found = Vec::new();
+        loop {
+            let next = tokio::select! {
+                next = asked.join_next() => next,
+                () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
+            };
+            match next {
+                None => break,
+                Some(Ok((place, _, Ok(tasks)))) => found.push((place, tasks)),
+                Some(Ok((_, upstream, Err(fault)))) => {
+                    tracing::debug!(%upstream, %fault, "its tasks cannot be listed");
+                }
+                Some(Err(error)) => tracing::debug!(%error, "tasks cannot be listed"),
+            }
+        }
+        found.sort_by_key(|(place, _)| *place);
+        let all: Vec<Raw> = found.into_iter().flat_map(|(_, tasks)| tasks).collect();
+        Ok(object::build([("tasks", Raw::array(&all).get())]))
+    }
+
+    /// Gives the result inside a task the addresses callers know.
+    fn outcome_returned(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        upstream: &UpstreamId,
+        task: Raw,
+    ) -> Raw {
+        let Some(before) = task.member("result") else { return task };
+        self.shared.mentions.note(caller.memory(), upstream, ResultKind::Tool, &before);
+        let after = snapshot.catalog.rewrite_result(upstream, ResultKind::Tool, &before);
+        match task.object() {
+            Ok(object) if after != before => object.edit().set("result", after.get()).apply(),
+            _ => task,
+        }
+    }
+}

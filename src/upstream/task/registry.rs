@@ -1,0 +1,181 @@
+//! The tasks that one connection has made, and for whom.
+//!
+//! Whoever has an id finds its task without this. It is for what a server says by itself: whom a
+//! task's progress, its questions and its news are meant for, and whether the server is in use.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::Weak;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use tokio::sync::Notify;
+use tokio::sync::watch;
+use tokio::time;
+use tokio::time::Instant;
+
+use crate::exchange::Exchange;
+use crate::exchange::caller::Caller;
+use crate::ids::CallerId;
+use crate::upstream::incoming::Incoming;
+use crate::upstream::task::LONGEST;
+use crate::upstream::task::shape::Status;
+use crate::wire::Raw;
+
+/// How many tasks of one connection are known; the oldest give way.
+const CAPACITY: usize = 1024;
+/// How much of what a task says may wait until somebody asks for its result.
+const HELD_CAPACITY: usize = 64;
+
+/// The tasks of one connection.
+#[derive(Debug, Default)]
+pub(in crate::upstream) struct Registry {
+    tasks: Mutex<IndexMap<String, Task>>,
+    /// The tasks whose news the server agreed to send.
+    acknowledged: watch::Sender<HashSet<String>>,
+}
+
+#[derive(Debug)]
+struct Task {
+    /// The number of the call that became the task, which is the token of its progress.
+    number: u64,
+    audience: Audience,
+    /// When it is forgotten at the latest.
+    until: Instant,
+    is_over: bool,
+    /// What came before somebody asked for the result.
+    held: Vec<Incoming>,
+}
+
+/// Whom a task is for.
+#[derive(Clone, Debug)]
+pub(in crate::upstream) enum Audience {
+    /// A caller that was given the task.
+    Caller {
+        /// Who; it may be gone.
+        caller: Weak<Caller>,
+        /// Its own token for progress, if it wants to hear of it.
+        token: Option<Raw>,
+    },
+    /// A request that waits for the result.
+    Request {
+        /// The request.
+        exchange: Exchange,
+        /// Told when the task changes.
+        news: Arc<Notify>,
+    },
+}
+
+impl Audience {
+    /// Returns who was given the task, if that is still there.
+    pub(in crate::upstream) fn caller(&self) -> Option<Arc<Caller>> {
+        match self {
+            Self::Caller { caller, .. } => caller.upgrade(),
+            Self::Request { .. } => None,
+        }
+    }
+}
+
+impl Registry {
+    /// Notes that call `number` became a task.
+    pub(in crate::upstream) fn begin(&self, number: u64, audience: Audience, status: &Status) {
+        let task = Task {
+            number,
+            audience,
+            until: until(status.ttl),
+            is_over: status.phase.is_last(),
+            held: Vec::new(),
+        };
+        let mut tasks = self.lock();
+        let now = Instant::now();
+        tasks.retain(|_, task| task.until > now);
+        if tasks.len() >= CAPACITY {
+            tasks.shift_remove_index(0);
+        }
+        tasks.insert(status.id.clone(), task);
+    }
+
+    /// Notes what the server says about a task; returns whom that is for.
+    pub(in crate::upstream) fn told(&self, status: &Status) -> Option<Audience> {
+        let mut tasks = self.lock();
+        let task = tasks.get_mut(&status.id)?;
+        task.is_over |= status.phase.is_last();
+        if let Audience::Request { news, .. } = &task.audience {
+            news.notify_one();
+        }
+        Some(task.audience.clone())
+    }
+
+    /// Notes that a task has ended.
+    pub(in crate::upstream) fn over(&self, id: &str) {
+        if let Some(task) = self.lock().get_mut(id) {
+            task.is_over = true;
+        }
+    }
+
+    /// Forgets a task in which nobody has an interest any more.
+    pub(in crate::upstream) fn forget(&self, id: &str) {
+        self.lock().shift_remove(id);
+    }
+
+    /// Returns whether any task has not ended.
+    pub(in crate::upstream) fn is_any_live(&self) -> bool {
+        let now = Instant::now();
+        self.lock().values().any(|task| !task.is_over && task.until > now)
+    }
+
+    /// Returns the number of the call that became the task, and whom it is for.
+    pub(in crate::upstream) fn audience(&self, id: &str) -> Option<(u64, Audience)> {
+        self.lock().get(id).map(|task| (task.number, task.audience.clone()))
+    }
+
+    /// Returns the task that call `number` became, and whom it is for.
+    pub(in crate::upstream) fn of_call(&self, number: u64) -> Option<(String, Audience)> {
+        let tasks = self.lock();
+        let (id, task) = tasks.iter().find(|(_, task)| task.number == number && !task.is_over)?;
+        Some((id.clone(), task.audience.clone()))
+    }
+
+    /// Returns whether this caller was given the task.
+    pub(in crate::upstream) fn belongs(&self, id: &str, caller: CallerId) -> bool {
+        let audience = self.audience(id);
+        audience.and_then(|(_, it)| it.caller()).is_some_and(|owner| owner.id() == caller)
+    }
+
+    /// Keeps what came for a task until somebody asks for its result.
+    pub(in crate::upstream) fn hold(&self, id: &str, incoming: Incoming) {
+        if let Some(task) = self.lock().get_mut(id)
+            && task.held.len() < HELD_CAPACITY
+        {
+            task.held.push(incoming);
+        }
+    }
+
+    /// Takes what was kept.
+    pub(in crate::upstream) fn take_held(&self, id: &str) -> Vec<Incoming> {
+        self.lock().get_mut(id).map(|task| std::mem::take(&mut task.held)).unwrap_or_default()
+    }
+
+    /// Notes of which tasks the server agreed to tell.
+    pub(in crate::upstream) fn acknowledged(&self, tasks: HashSet<String>) {
+        self.acknowledged.send_replace(tasks);
+    }
+
+    /// Waits until the server agreed to tell of a task, at most for `limit`.
+    pub(in crate::upstream) async fn is_told_of(&self, id: &str, limit: Duration) -> bool {
+        let mut seen = self.acknowledged.subscribe();
+        let agreed = seen.wait_for(|tasks| tasks.contains(id));
+        matches!(time::timeout(limit, agreed).await, Ok(Ok(_)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, IndexMap<String, Task>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn until(ttl: Option<Duration>) -> Instant {
+    Instant::now() + ttl.unwrap_or(LONGEST).min(LONGEST)
+}
