@@ -108,11 +108,12 @@ impl Session {
                 Err(problem) => return Err(self.bad_list(method, &problem)),
             }
         }
-        let items = pages.into_items();
+        let mut items = pages.into_items();
         if let Some(mirrors) = self.connection.mirrors()
             && method == method::TOOLS_LIST
+            && self.era() == Era::Modern
         {
-            mirrors.learn(&items);
+            mirrors.learn(self.connection.upstream(), &mut items);
         }
         Ok((items, freshness.unwrap_or_default()))
     }
