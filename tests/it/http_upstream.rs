@@ -100,6 +100,10 @@ async fn progress_and_logs_come_before_the_result_in_order() {
     for way in streaming() {
         let (remote, gateway) = remote(way).await;
         for mut client in clients(&gateway).await {
+            // A legacy client says for its session which messages it wants.
+            if !client.is_modern() {
+                client.request("logging/setLevel", json!({"level": "info"})).await.result();
+            }
             let meta = json!({"progressToken": "t", "io.modelcontextprotocol/logLevel": "info"});
             let params = json!({
                 "name": "far__progress",
