@@ -108,12 +108,11 @@ impl Session {
                 Err(problem) => return Err(self.bad_list(method, &problem)),
             }
         }
-        let mut items = pages.into_items();
+        let items = pages.into_items();
         if let Some(mirrors) = self.connection.mirrors()
             && method == method::TOOLS_LIST
-            && self.era() == Era::Modern
         {
-            mirrors.learn(self.connection.upstream(), &mut items);
+            mirrors.learn(&items);
         }
         Ok((items, freshness.unwrap_or_default()))
     }
