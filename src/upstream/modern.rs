@@ -24,6 +24,7 @@ use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
 use crate::wire::meta;
+use crate::wire::method;
 use crate::wire::object;
 
 /// How often one request may ask for input before it is taken for a loop.
@@ -49,7 +50,7 @@ pub(super) async fn request(
     for round in 0..ROUNDS {
         let result = converse(connection, sending, |number| {
             let params = match &answered {
-                None => params.map(|params| first(params, exchange)),
+                None => params.map(|params| first(method, params, exchange)),
                 Some(answered) => params.map(|params| answered.put_into(params)),
             };
             with_meta(params.as_ref(), Some((exchange, number)))
@@ -77,10 +78,11 @@ pub(super) async fn request(
 /// Returns the parameters without what only a retry has: it would be somebody else's.
 ///
 /// A modern client that comes back is met at its own edge, so this is a legacy client's.
-fn first(params: &Raw, exchange: &Exchange) -> Raw {
+fn first(method: &str, params: &Raw, exchange: &Exchange) -> Raw {
     let is_legacy = exchange.capabilities().revision().era() == Era::Legacy;
     let has_any = |text: &str| PER_RETRY.iter().any(|key| text.contains(key));
-    if !is_legacy || !has_any(params.get()) {
+    // Answers to a task's questions come in no retry.
+    if !is_legacy || method == method::TASKS_UPDATE || !has_any(params.get()) {
         return params.clone();
     }
     let Ok(object) = params.object() else { return params.clone() };
