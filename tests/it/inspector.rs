@@ -9,6 +9,8 @@ use tokio::time::timeout;
 
 use crate::support::conformance;
 use crate::support::gateway;
+use crate::support::gateway::Gateway;
+use crate::support::http;
 use crate::support::programs::Program;
 use crate::support::real;
 use crate::support::wire_client::LIMIT;
@@ -22,6 +24,23 @@ async fn lists_and_calls_over_stdio() {
     let config = format!("CONFLUX_CONFIG={config}");
     let state = format!("CONFLUX_STATE={}", home.path().join("state").display());
     check(home, &["-e", &config, "-e", &state, "--", &conflux.path, verb]).await;
+}
+
+#[tokio::test]
+async fn lists_and_calls_over_http() {
+    over_http("/mcp", "http").await;
+}
+
+#[tokio::test]
+async fn lists_and_calls_over_sse() {
+    over_http("/sse", "sse").await;
+}
+
+async fn over_http(path: &str, transport: &str) {
+    let gateway = Gateway::new(&[("suite", conformance::server(&[]).entry())]);
+    let server = http::Server::start(&gateway).await;
+    let url = format!("{}{path}", server.origin);
+    check(TempDir::new().unwrap(), &[&url, "--transport", transport]).await;
 }
 
 /// Lists the tools and calls one.
@@ -39,7 +58,9 @@ async fn check(home: TempDir, target: &[&str]) {
 
 async fn inspect(home: &TempDir, wish: &[&str], target: &[&str]) -> Value {
     let launcher = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js";
-    let program: Program = real::suite(launcher).args(&["--cli"]).args(wish).args(target);
+    // What begins the target of a command line ends it, too; an address comes first.
+    let (first, last) = if target[0].starts_with("http") { (target, wish) } else { (wish, target) };
+    let program: Program = real::suite(launcher).args(&["--cli"]).args(first).args(last);
     let program = program.env("HOME", home.path()).directory(home.path());
     let mut command = program.command();
     command.stdin(Stdio::null()).kill_on_drop(true);

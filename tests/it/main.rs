@@ -14,6 +14,7 @@ mod cli;
 mod clients;
 mod config;
 mod conformance;
+mod conformance_through;
 mod corpus;
 mod failure;
 mod fuzz_corpus;

@@ -101,22 +101,32 @@ async fn check(transport: Transport) {
             listening.push(server.listen(&server.key()).await);
         }
     }
-    let cells = match transport {
-        Transport::Stdio => over_stdio(listening).await,
-        Transport::Sse => over_network(transport, "/sse", &listening).await,
-        Transport::Http => over_network(transport, "/mcp", &listening).await,
-    };
+    let listening: Arc<[Listening]> = listening.into();
+    let mut cells = walked(transport, &listening).await;
+    if cells.iter().any(|cell| cell.failure.is_some()) {
+        // Some of these programs lose a message now and then, and more often on a busy machine.
+        // What does not work twice does not work.
+        cells = walked(transport, &listening).await;
+    }
     matrix_page::assert_section(transport.flag(), &matrix_page::tables(transport, &cells));
     assert_whole(transport, &cells);
     assert_works(&cells);
 }
 
+async fn walked(transport: Transport, listening: &Arc<[Listening]>) -> Vec<Cell> {
+    match transport {
+        Transport::Stdio => over_stdio(listening).await,
+        Transport::Sse => over_network(transport, "/sse", listening).await,
+        Transport::Http => over_network(transport, "/mcp", listening).await,
+    }
+}
+
 /// Every client has a Conflux of its own.
-async fn over_stdio(listening: Vec<Listening>) -> Vec<Cell> {
-    let (listening, places) = (Arc::new(listening), Arc::new(Semaphore::new(SIDE_BY_SIDE)));
+async fn over_stdio(listening: &Arc<[Listening]>) -> Vec<Cell> {
+    let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
     let mut walks = JoinSet::new();
     for client in clients(Transport::Stdio) {
-        let (listening, places) = (Arc::clone(&listening), Arc::clone(&places));
+        let (listening, places) = (Arc::clone(listening), Arc::clone(&places));
         walks.spawn(async move {
             let _place = places.acquire().await;
             let gateway = gateway(&listening);
