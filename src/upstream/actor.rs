@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::config::Target;
@@ -129,12 +130,13 @@ impl Actor {
         agreed: Agreed,
         wishes: &mut mpsc::Receiver<()>,
     ) -> End {
-        let session = Arc::new(Session { connection: running.connection.clone(), agreed });
-        let upkeep = Upkeep::begin(Arc::clone(&session), self.wants.clone()).await;
-        self.around.tasks.spawn(upkeep.run());
+        let session = Arc::new(Session::new(running.connection.clone(), agreed));
         if session.era() == Era::Legacy {
-            running.opened();
+            running.opened().await;
         }
+        let upkeep = Upkeep::begin(Arc::clone(&session), self.wants.clone()).await;
+        let over = CancellationToken::new();
+        let upkeep = self.around.tasks.spawn(upkeep.run(over.clone()));
         tracing::info!(
             upstream = %self.config.id,
             revision = %session.agreed.revision,
@@ -156,6 +158,9 @@ impl Actor {
                 wish = wishes.recv() => if wish.is_none() { break false },
             }
         };
+        // A server may wait for the end of a subscription before it ends.
+        over.cancel();
+        drop(upkeep.await);
         if is_idle {
             // Whoever needs it meanwhile waits until it can be started again.
             self.state.send_replace(State::Starting);

@@ -33,6 +33,7 @@ use crate::upstream::session::Session;
 use crate::upstream::state::Next;
 use crate::upstream::state::State;
 use crate::upstream::task;
+use crate::upstream::told::Topic;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Era;
@@ -286,6 +287,10 @@ impl Handle {
                 wants.resources.push(uri.to_owned());
             }
         });
+        if session.era() == Era::Modern {
+            // An upstream that does not agree may tell of it all the same.
+            session.told.of(Topic::Resource(uri)).await;
+        }
         Ok(())
     }
 

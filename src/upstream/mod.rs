@@ -34,6 +34,7 @@ mod running;
 mod session;
 mod state;
 mod task;
+mod told;
 mod transport;
 mod upkeep;
 mod visits;

@@ -30,6 +30,7 @@ use crate::upstream::connection::Connection;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::session::Session;
+use crate::upstream::told::Topic;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::method;
@@ -45,8 +46,6 @@ pub(super) use self::registry::Registry;
 pub(super) const LONGEST: Duration = Duration::from_hours(24);
 /// How long a server may take to answer that a task is to be ended.
 const CANCEL_LIMIT: Duration = Duration::from_secs(5);
-/// How long a server may take to agree to tell of a task.
-const WATCH_LIMIT: Duration = Duration::from_secs(2);
 
 /// Whether a tool can be called without a task (2025-11-25, "Tool-Level Negotiation").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,16 +269,9 @@ pub(super) fn take_news(connection: &Connection, params: &Raw) {
     }
 }
 
-/// Notes of which tasks a server agreed to tell.
-pub(super) fn take_acknowledgement(connection: &Connection, params: &Raw) {
-    let accepted = params.member("notifications").and_then(|it| it.member("taskIds"));
-    let accepted = accepted.and_then(|ids| ids.read().ok()).unwrap_or_default();
-    connection.live().acknowledged(accepted);
-}
-
 /// Waits until the upstream agreed to tell of a task; returns whether it did.
 pub(super) async fn is_told_of(session: &Session, id: &str) -> bool {
-    extension::is_known(session) && session.connection.live().is_told_of(id, WATCH_LIMIT).await
+    extension::is_known(session) && session.told.of(Topic::Task(id)).await
 }
 
 /// Returns what a subscription to tasks declares, and which tasks it names; nothing if the
