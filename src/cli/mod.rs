@@ -64,8 +64,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             let mut options = arguments.common.options();
             options.overrides.extend(wanted.overrides());
             let config = config::load::load_within(&options, &around)?;
-            match config.http.listen.filter(|_| !wanted.stdio) {
-                Some(address) => wait(serve::http(config, address)),
+            match &wanted.listen {
+                Some(_) => wait(serve::http(config)),
                 None => wait(serve::stdio(config)),
             }
         }

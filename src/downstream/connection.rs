@@ -212,8 +212,12 @@ impl Connection {
                     self.shared.questions.progressed(params);
                 }
             }
-            method::ROOTS_CHANGED if self.session().is_some() => {
-                self.shared.service.router.roots_changed();
+            method::ROOTS_CHANGED => {
+                // Where clients share upstreams, no roots but those of a call are asked for.
+                let caller = self.caller().filter(|_| self.session().is_some());
+                if caller.is_some_and(|caller| !caller.shares_upstreams()) {
+                    self.shared.service.router.roots_changed();
+                }
             }
             other => self.shared.service.router.notified(other, params),
         }

@@ -179,6 +179,11 @@ pub enum Refusal {
     /// More than one client could be meant, and nothing tells them apart.
     #[error("it is not certain which client is asked")]
     Ambiguous,
+    /// The answer of one client would count for all.
+    #[error(
+        "several clients share this server, so the {0} of one are not asked outside of its calls"
+    )]
+    Shared(Kind),
     /// No client is there to ask.
     #[error("no client is there to be asked")]
     Nobody,

@@ -212,6 +212,11 @@ impl Caller {
         self.principal
     }
 
+    /// Returns whether other clients use the same upstreams, one after the other or at once.
+    pub fn shares_upstreams(&self) -> bool {
+        self.principal != Principal::Process
+    }
+
     /// Returns under which number is remembered what it has seen; its own, unless it comes anew
     /// with every request.
     pub fn memory(&self) -> CallerId {
@@ -245,6 +250,12 @@ impl Caller {
     ) -> Result<Answers, Refusal> {
         if *self.reach() == Reach::InCallsOnly {
             return Err(Refusal::Nobody);
+        }
+        // Many servers let roots decide what everybody may touch.
+        if self.shares_upstreams()
+            && requests.iter().any(|(_, request)| request.kind() == ask::Kind::Roots)
+        {
+            return Err(Refusal::Shared(ask::Kind::Roots));
         }
         self.capabilities.permit(requests.iter().map(|(_, request)| request))?;
         let (answer, answered) = oneshot::channel();
