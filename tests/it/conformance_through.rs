@@ -13,7 +13,7 @@ use crate::support::conformance::Set;
 use crate::support::gateway::Gateway;
 use crate::support::http;
 
-const SETS: [Set; 3] = [Set::First, Set::Legacy, Set::Modern];
+const SETS: [Set; 4] = [Set::First, Set::Legacy, Set::Modern, Set::Skills];
 
 /// How scenarios begin that leave questions unanswered, and so calls under way. Where nothing tells
 /// to which call a question belongs, the next one would be refused (decision 3).
