@@ -239,6 +239,24 @@ async fn how_far_an_answer_is_reaches_the_upstream() {
 }
 
 #[tokio::test]
+async fn what_a_server_says_to_conflux_alone_is_in_no_question() {
+    for era in ERAS {
+        let gateway = before(&["--era", era]);
+        let mut client = client(&gateway, MODERN).await;
+        for kind in ["roots", "elicit", "sampling"] {
+            let meta = json!({"progressToken": "of the toy", "com.example/x": [1.0]});
+            let arguments = json!({"kind": kind, "params": {"_meta": meta}});
+            let call = json!({"name": "toy__ask", "arguments": arguments});
+            let asked = client.request("tools/call", call).await.result();
+            let questions = asked["inputRequests"].as_object().unwrap();
+            let meta = &questions.values().next().unwrap()["params"]["_meta"];
+            let seen = json!({"com.example/x": [1.0], "dev.conflux/upstream": "toy"});
+            assert_eq!(*meta, seen, "{era} {kind}: {asked}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn questions_fit_the_revision_of_the_client() {
     let choice = json!({"type": "string", "oneOf": [{"const": "a", "title": "A"}]});
     let several = json!({"type": "array", "items": {"type": "string", "enum": ["a"]}});
