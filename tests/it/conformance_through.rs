@@ -13,8 +13,6 @@ use crate::support::conformance::Set;
 use crate::support::gateway::Gateway;
 use crate::support::http;
 
-const SETS: [Set; 4] = [Set::First, Set::Legacy, Set::Modern, Set::Skills];
-
 /// How scenarios begin that leave questions unanswered, and so calls under way. Where nothing tells
 /// to which call a question belongs, the next one would be refused (decision 3).
 const UNANSWERED: &str = "input-required-result-";
@@ -92,7 +90,7 @@ async fn passes_through_from_a_server_over_sse() {
 async fn passes(behind: &Behind, excused: &[&str]) {
     let mut findings = Findings::default();
     let front = behind.start().await;
-    for set in SETS {
+    for set in Set::ALL {
         findings.add(set.check(&front.url).await);
     }
     if behind.tells_no_call_of_a_question() {
@@ -114,6 +112,7 @@ enum Behind {
 struct Front {
     url: String,
     _conflux: http::Server,
+    _gateway: Gateway,
     _server: Option<Server>,
 }
 
@@ -132,7 +131,9 @@ impl Behind {
             }
         };
         entry["prefix"] = json!("");
-        let conflux = http::Server::start(&Gateway::new(&[("suite", entry)])).await;
-        Front { url: format!("{}/mcp", conflux.origin), _conflux: conflux, _server: server }
+        let gateway = Gateway::new(&[("suite", entry)]);
+        let conflux = http::Server::start(&gateway).await;
+        let url = format!("{}/mcp", conflux.origin);
+        Front { url, _conflux: conflux, _gateway: gateway, _server: server }
     }
 }

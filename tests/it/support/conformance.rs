@@ -26,8 +26,8 @@ use crate::support::wire_client::LIMIT;
 /// How long a whole set of scenarios may take; most of it waits for the suite's own timers.
 const SET_LIMIT: Duration = Duration::from_mins(2);
 
-/// So that a list that is read wrongly is noticed.
-const CLIENT_SCENARIOS_AT_LEAST: usize = 40;
+/// So that a list that is read wrongly is noticed; there are more for servers and for clients.
+const SCENARIOS_AT_LEAST: usize = 40;
 
 /// Scenarios that belong together, against one generation of the suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub(crate) enum Set {
 }
 
 impl Set {
+    pub(crate) const ALL: [Self; 4] = [Self::First, Self::Legacy, Self::Modern, Self::Skills];
+
     /// The name of the file that says what passes; see `Findings`.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -74,6 +76,11 @@ impl Set {
         }
     }
 
+    /// What a server has to pass, as it is written down.
+    pub(crate) fn written_down(self) -> String {
+        fs::read_to_string(snapshots().join(format!("{}.snap", self.name()))).unwrap()
+    }
+
     /// Runs the scenarios for servers against the one at `url`.
     pub(crate) async fn check(self, url: &str) -> Findings {
         let mut findings = Findings::default();
@@ -96,13 +103,20 @@ pub(crate) async fn check_client(scenario: &str, revision: &str) -> Findings {
     run(program.args(&["--spec-version", revision])).await
 }
 
-/// The scenarios for clients, each with the revisions of Conflux's two eras that have it.
-pub(crate) async fn client_scenarios() -> Vec<(String, String)> {
+/// Whom a scenario tests, as the list of the suite says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tested {
+    Server,
+    Client,
+}
+
+/// The scenarios that there are, each with the revisions of Conflux's two eras that have it.
+pub(crate) async fn scenarios(tested: Tested) -> Vec<(String, String)> {
     let output = suite("0.2").args(&["list"]).command().output().await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let (_, clients) = text.split_once("Client scenarios").unwrap();
-    let (clients, _) = clients.split_once("Authorization server scenarios").unwrap();
-    let lines = clients.lines().filter_map(|line| line.trim().strip_prefix("- "));
+    let heading = |line: &str| line.starts_with(&format!("{tested:?} scenarios"));
+    let lines = text.lines().skip_while(|line| !heading(line)).skip(1);
+    let lines = lines.map_while(|line| line.trim().strip_prefix("- "));
     let mut found = Vec::new();
     for (scenario, revisions) in lines.map(|line| line.split_once(' ').unwrap()) {
         for revision in ["2025-11-25", "2026-07-28", "extension"] {
@@ -111,7 +125,7 @@ pub(crate) async fn client_scenarios() -> Vec<(String, String)> {
             }
         }
     }
-    assert!(found.len() > CLIENT_SCENARIOS_AT_LEAST, "{text}");
+    assert!(found.len() > SCENARIOS_AT_LEAST, "{text}");
     found
 }
 
