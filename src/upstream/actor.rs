@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::config::Target;
@@ -15,7 +16,6 @@ use crate::config::Transport;
 use crate::upstream::Error;
 use crate::upstream::Lists;
 use crate::upstream::Surroundings;
-use crate::upstream::Wants;
 use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::error::Executed;
@@ -31,6 +31,7 @@ use crate::upstream::session::Session;
 use crate::upstream::state::State;
 use crate::upstream::transport::site::Site;
 use crate::upstream::upkeep::Upkeep;
+use crate::upstream::wants::Wants;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 
@@ -96,20 +97,21 @@ impl Actor {
                 continue;
             }
             self.state.send_replace(State::Starting);
-            let begun = Instant::now();
-            let end = match self.start().await {
-                Ok((running, agreed)) => self.serve(running, agreed, &mut wishes).await,
+            let (running, agreed) = match self.start().await {
+                Ok(started) => started,
                 Err(error) => {
                     self.fail(error);
                     continue;
                 }
             };
+            let begun = Instant::now();
+            let end = self.serve(running, agreed, &mut wishes).await;
             if begun.elapsed() >= STEADY {
                 losses = 0;
             }
             match end {
                 End::Over => {}
-                End::Lost(error) if losses == LOSSES => {
+                End::Lost(error) if losses + 1 == LOSSES => {
                     losses = 0;
                     self.fail(error);
                 }
@@ -129,12 +131,13 @@ impl Actor {
         agreed: Agreed,
         wishes: &mut mpsc::Receiver<()>,
     ) -> End {
-        let session = Arc::new(Session { connection: running.connection.clone(), agreed });
-        let upkeep = Upkeep::begin(Arc::clone(&session), self.wants.clone()).await;
-        self.around.tasks.spawn(upkeep.run());
+        let session = Arc::new(Session::new(running.connection.clone(), agreed));
         if session.era() == Era::Legacy {
-            running.opened();
+            running.opened().await;
         }
+        let upkeep = Upkeep::begin(Arc::clone(&session), self.wants.clone()).await;
+        let over = CancellationToken::new();
+        let upkeep = self.around.tasks.spawn(upkeep.run(over.clone()));
         tracing::info!(
             upstream = %self.config.id,
             revision = %session.agreed.revision,
@@ -159,6 +162,11 @@ impl Actor {
         if is_idle {
             // Whoever needs it meanwhile waits until it can be started again.
             self.state.send_replace(State::Starting);
+        }
+        // A server may wait for the end of a subscription before it ends.
+        over.cancel();
+        drop(upkeep.await);
+        if is_idle {
             running.end().await;
             self.state.send_replace(State::Idle);
             return End::Over;
@@ -196,7 +204,7 @@ impl Actor {
         let limit = self.config.timeout.idle;
         loop {
             let now = Instant::now();
-            let is_wanted = !self.wants.borrow().resources.is_empty();
+            let is_wanted = self.wants.borrow().topics().next().is_some();
             let since = connection.idle_since().filter(|_| !is_wanted).unwrap_or(now);
             if since + limit <= now {
                 return;

@@ -12,6 +12,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::watch;
@@ -68,6 +69,7 @@ struct Shared {
     left: CancellationToken,
     closed: CancellationToken,
     visits: Visits,
+    missed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -127,6 +129,7 @@ impl Connection {
             left: CancellationToken::new(),
             closed: CancellationToken::new(),
             visits: Visits::default(),
+            missed: Notify::new(),
         }))
     }
 
@@ -148,6 +151,11 @@ impl Connection {
     /// Returns which addresses its clients were asked to visit.
     pub(super) fn visits(&self) -> &Visits {
         &self.0.visits
+    }
+
+    /// Returns what tells that the upstream may have said something that nobody heard.
+    pub(super) fn missed(&self) -> &Notify {
+        &self.0.missed
     }
 
     /// Returns where its tasks are counted.
@@ -207,6 +215,13 @@ impl Connection {
             lists.prompts += 1;
             lists.resources += 1;
         });
+    }
+
+    /// Says that the resource `uri` changed.
+    pub(super) fn resource_updated(&self, uri: &Raw) {
+        for caller in self.callers().present() {
+            caller.mailbox().updated(self.upstream(), uri);
+        }
     }
 
     /// Makes room for a request; [`Call::send`] sends it.

@@ -104,7 +104,7 @@ async fn answer(call: &mut Call, sending: Sending<'_>, params: Option<&Raw>) -> 
                 exchange.other(method, params).await;
             }
             (Incoming::Progress(_) | Incoming::Log(_) | Incoming::Other(..), None)
-            | (Incoming::Acknowledged, _) => {}
+            | (Incoming::Acknowledged(_), _) => {}
         }
     }
 }

@@ -17,8 +17,8 @@ pub(super) enum Incoming {
     Log(Raw),
     /// Any other notification: its method and its parameters.
     Other(String, Option<Raw>),
-    /// The subscription it asked for stands.
-    Acknowledged,
+    /// The subscription it asked for stands, as far as these parameters grant it.
+    Acknowledged(Raw),
     /// The result, or the `error` object. Nothing follows.
     Answer(Result<Raw, Raw>),
     /// An answer over the message limit. Nothing follows.

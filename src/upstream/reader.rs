@@ -135,19 +135,17 @@ impl Reader {
             (method::MESSAGE, Some(params)) => self.take_log(params, origin).await,
             (method::CANCELLED, Some(params)) => self.take_cancellation(&params),
             (method::RESOURCE_UPDATED, Some(params)) => {
-                let Some(uri) = params.member("uri") else { return };
-                for caller in connection.callers().present() {
-                    caller.mailbox().updated(connection.upstream(), &uri);
+                if let Some(uri) = params.member("uri") {
+                    connection.resource_updated(&uri);
                 }
             }
             (method::TOOLS_CHANGED, _) => connection.list_changed(|lists| lists.tools += 1),
             (method::PROMPTS_CHANGED, _) => connection.list_changed(|lists| lists.prompts += 1),
             (method::RESOURCES_CHANGED, _) => connection.list_changed(|lists| lists.resources += 1),
             (method::ACKNOWLEDGED, Some(params)) => {
-                task::take_acknowledgement(connection, &params);
                 let id = params.member("_meta").and_then(|it| it.member(meta::SUBSCRIPTION_ID));
                 if let Some(number) = id.and_then(Id::parse).and_then(|id| id.as_number()) {
-                    connection.tell(number, Incoming::Acknowledged).await;
+                    connection.tell(number, Incoming::Acknowledged(params)).await;
                 }
             }
             (method::TASK_STATUS, Some(params)) => task::take_status(connection, &params),

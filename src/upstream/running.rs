@@ -104,9 +104,9 @@ impl Running {
     }
 
     /// Does what follows once a legacy session is open.
-    pub(super) fn opened(&self) {
+    pub(super) async fn opened(&self) {
         if let Link::Http(http) = &self.link {
-            http.listen();
+            http.listen().await;
         }
     }
 

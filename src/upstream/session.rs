@@ -15,6 +15,7 @@ use crate::upstream::modern;
 use crate::upstream::negotiate::Agreed;
 use crate::upstream::pages::Pages;
 use crate::upstream::pages::Problem;
+use crate::upstream::told::Told;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Era;
@@ -28,9 +29,16 @@ pub(super) struct Session {
     pub(super) connection: Connection,
     /// What it said about itself.
     pub(super) agreed: Agreed,
+    /// What it agreed to tell of.
+    pub(super) told: Told,
 }
 
 impl Session {
+    /// Makes a session of which nothing was asked yet.
+    pub(super) fn new(connection: Connection, agreed: Agreed) -> Self {
+        Self { connection, agreed, told: Told::default() }
+    }
+
     /// Returns which era it speaks.
     pub(super) fn era(&self) -> Era {
         self.agreed.revision.era()

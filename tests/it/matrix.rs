@@ -1,13 +1,9 @@
 //! The compatibility matrix: clients and servers made with other people's SDKs, every revision with
 //! every other over every transport, through one Conflux; `docs/protocol.md` shows what came of it.
 
-use std::sync::Arc;
-
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::support::gateway::Gateway;
 use crate::support::http;
@@ -23,9 +19,6 @@ use crate::support::matrix_programs::Peer;
 use crate::support::matrix_programs::clients;
 use crate::support::matrix_programs::servers;
 use crate::support::programs::Program;
-
-/// How many clients walk at the same time.
-const SIDE_BY_SIDE: usize = 2;
 
 /// What a client reports of one feature of one server.
 #[derive(Deserialize)]
@@ -96,40 +89,18 @@ async fn check_directly(transport: Transport) {
 /// Every client over one transport with every server, through Conflux.
 async fn check(transport: Transport) {
     let mut listening = Vec::new();
-    for over in tried_from(transport).filter(|over| *over != Transport::Stdio) {
+    for over in [Transport::Sse, Transport::Http] {
         for server in servers(over) {
             listening.push(server.listen(&server.key()).await);
         }
     }
-    let listening: Arc<[Listening]> = listening.into();
-    let mut cells = walked(transport, &listening).await;
-    if cells.iter().any(|cell| cell.failure.is_some()) {
-        // Some of these programs lose a message now and then, and more often on a busy machine.
-        // What does not work twice does not work.
-        let again = walked(transport, &listening).await;
-        for cell in cells.iter_mut().filter(|cell| cell.failure.is_some()) {
-            let same = again.iter().find(|other| {
-                (other.pair, other.feature) == (cell.pair, cell.feature)
-                    && other.programs == cell.programs
-            });
-            cell.failure = same.map_or(cell.failure.take(), |other| other.failure.clone());
-        }
-    }
+    let cells = walked(transport, &listening).await;
     matrix_page::assert_section(transport.flag(), &matrix_page::tables(transport, &cells));
     assert_whole(transport, &cells);
     assert_works(&cells);
 }
 
-/// The transports of servers that clients over `transport` are tried with.
-///
-/// An update right behind a subscription can be missed where both go over connections of their
-/// own; side by side, as clients over stdio are tried, that happens too often to tell anything.
-fn tried_from(transport: Transport) -> impl Iterator<Item = Transport> {
-    let is_told = move |over: &Transport| (transport, *over) != (Transport::Stdio, Transport::Http);
-    Transport::ALL.into_iter().filter(is_told)
-}
-
-async fn walked(transport: Transport, listening: &Arc<[Listening]>) -> Vec<Cell> {
+async fn walked(transport: Transport, listening: &[Listening]) -> Vec<Cell> {
     match transport {
         Transport::Stdio => over_stdio(listening).await,
         Transport::Sse => over_network(transport, "/sse", listening).await,
@@ -137,19 +108,15 @@ async fn walked(transport: Transport, listening: &Arc<[Listening]>) -> Vec<Cell>
     }
 }
 
-/// Every client has a Conflux of its own.
-async fn over_stdio(listening: &Arc<[Listening]>) -> Vec<Cell> {
-    let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
-    let mut walks = JoinSet::new();
+/// Every client has a Conflux of its own, one after the other: servers that listen are the same for
+/// all, and what one client changes there another would see.
+async fn over_stdio(listening: &[Listening]) -> Vec<Cell> {
+    let mut cells = Vec::new();
     for client in clients(Transport::Stdio) {
-        let (listening, places) = (Arc::clone(listening), Arc::clone(&places));
-        walks.spawn(async move {
-            let _place = places.acquire().await;
-            let gateway = gateway(&listening);
-            walk(client, &targets(client, &listening), &gateway.program()).await
-        });
+        let gateway = gateway(listening);
+        cells.extend(walk(client, &targets(client, listening), &gateway.program()).await);
     }
-    walks.join_all().await.into_iter().flatten().collect()
+    cells
 }
 
 /// All clients have one Conflux, one after the other: a server that asks in the middle of a call does
@@ -260,7 +227,7 @@ fn describe(cell: &Cell) -> Option<String> {
 fn assert_whole(transport: Transport, cells: &[Cell]) {
     let sorted = by_pair(cells);
     for client in transport.revisions() {
-        for over in tried_from(transport) {
+        for over in Transport::ALL {
             for server in over.revisions() {
                 let pair = Pair { client: (transport, client), server: (over, server) };
                 for feature in Feature::ALL {

@@ -23,6 +23,7 @@ use serde_json::json;
 use crate::exchange::Exchange;
 use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
+use crate::exchange::mailbox::Topic;
 use crate::exchange::task;
 use crate::exchange::task::Dialect;
 use crate::upstream::Fault;
@@ -45,8 +46,6 @@ pub(super) use self::registry::Registry;
 pub(super) const LONGEST: Duration = Duration::from_hours(24);
 /// How long a server may take to answer that a task is to be ended.
 const CANCEL_LIMIT: Duration = Duration::from_secs(5);
-/// How long a server may take to agree to tell of a task.
-const WATCH_LIMIT: Duration = Duration::from_secs(2);
 
 /// Whether a tool can be called without a task (2025-11-25, "Tool-Level Negotiation").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,37 +260,20 @@ pub(super) fn take_status(connection: &Connection, params: &Raw) {
 pub(super) fn take_news(connection: &Connection, params: &Raw) {
     let Some(status) = shape::Status::read(params) else { return };
     connection.live().told(&status);
+    let topic = Topic::Task(status.id.clone());
     for caller in connection.callers().present() {
-        let public = public(connection, &caller, Dialect::Extension, &status.id);
-        if caller.mailbox().watches_task(&public) {
+        if caller.mailbox().wants(connection.upstream(), &topic) {
+            let public = public(connection, &caller, Dialect::Extension, &status.id);
             let news = extension::shown(connection, params, &public);
             caller.mailbox().pass_on(method::TASK_NEWS, Some(news));
         }
     }
 }
 
-/// Notes of which tasks a server agreed to tell.
-pub(super) fn take_acknowledgement(connection: &Connection, params: &Raw) {
-    let accepted = params.member("notifications").and_then(|it| it.member("taskIds"));
-    let accepted = accepted.and_then(|ids| ids.read().ok()).unwrap_or_default();
-    connection.live().acknowledged(accepted);
-}
-
-/// Waits until the upstream agreed to tell of a task; returns whether it did.
-pub(super) async fn is_told_of(session: &Session, id: &str) -> bool {
-    extension::is_known(session) && session.connection.live().is_told_of(id, WATCH_LIMIT).await
-}
-
-/// Returns what a subscription to tasks declares, and which tasks it names; nothing if the
-/// upstream has no such tasks.
-pub(super) fn watched<'a>(session: &Session, tasks: &'a [String]) -> Option<(Raw, Vec<&'a str>)> {
-    if tasks.is_empty() || !extension::is_known(session) {
-        return None;
-    }
-    let mut named: Vec<&str> = tasks.iter().map(String::as_str).collect();
-    named.sort_unstable();
-    named.dedup();
-    Some((Raw::of(&json!({ "extensions": { task::EXTENSION: {} } })), named))
+/// Returns what a subscription to tasks declares; nothing if the upstream does not tell of any.
+pub(super) fn watched(session: &Session) -> Option<Raw> {
+    let is_told = session.era() == Era::Modern && extension::is_known(session);
+    is_told.then(|| Raw::of(&json!({ "extensions": { task::EXTENSION: {} } })))
 }
 
 /// The id under which a caller knows the task `local`.

@@ -3,7 +3,6 @@
 //! Whoever has an id finds its task without this. It is for what a server says by itself: whom a
 //! task's progress, its questions and its news are meant for, and whether the server is in use.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -13,8 +12,6 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use tokio::sync::Notify;
-use tokio::sync::watch;
-use tokio::time;
 use tokio::time::Instant;
 
 use crate::exchange::Exchange;
@@ -34,8 +31,6 @@ const HELD_CAPACITY: usize = 64;
 #[derive(Debug, Default)]
 pub(in crate::upstream) struct Registry {
     tasks: Mutex<IndexMap<String, Task>>,
-    /// The tasks whose news the server agreed to send.
-    acknowledged: watch::Sender<HashSet<String>>,
 }
 
 #[derive(Debug)]
@@ -157,18 +152,6 @@ impl Registry {
     /// Takes what was kept.
     pub(in crate::upstream) fn take_held(&self, id: &str) -> Vec<Incoming> {
         self.lock().get_mut(id).map(|task| std::mem::take(&mut task.held)).unwrap_or_default()
-    }
-
-    /// Notes of which tasks the server agreed to tell.
-    pub(in crate::upstream) fn acknowledged(&self, tasks: HashSet<String>) {
-        self.acknowledged.send_replace(tasks);
-    }
-
-    /// Waits until the server agreed to tell of a task, at most for `limit`.
-    pub(in crate::upstream) async fn is_told_of(&self, id: &str, limit: Duration) -> bool {
-        let mut seen = self.acknowledged.subscribe();
-        let agreed = seen.wait_for(|tasks| tasks.contains(id));
-        matches!(time::timeout(limit, agreed).await, Ok(Ok(_)))
     }
 
     fn lock(&self) -> MutexGuard<'_, IndexMap<String, Task>> {

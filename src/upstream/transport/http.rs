@@ -16,6 +16,7 @@ use reqwest::header::HeaderMap;
 use reqwest::header::HeaderValue;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +45,9 @@ const TELLING: usize = 32;
 const TELL_LIMIT: Duration = Duration::from_secs(10);
 /// How long a server may take to end a session.
 const DELETE_LIMIT: Duration = Duration::from_secs(2);
+/// How long a start waits for a server's own stream. Some servers send nothing of it, not even that
+/// there is one, before they have something to say.
+const LISTEN_LIMIT: Duration = Duration::from_millis(500);
 /// How often in a row a broken answer is taken up again before it counts as lost.
 const RESUMES: u32 = 5;
 /// How long to wait before that, unless the server says so.
@@ -84,9 +88,13 @@ impl Http {
     }
 
     /// Opens the stream on which a legacy server may say what belongs to no request.
-    pub(in crate::upstream) fn listen(&self) {
-        let connection = self.connection();
-        connection.tasks().spawn(listening::run(self.clone()));
+    ///
+    /// Some ask there in the middle of a call, and what they ask before there is a stream is lost:
+    /// so this waits until there is one or will be none, at most [`LISTEN_LIMIT`].
+    pub(in crate::upstream) async fn listen(&self) {
+        let (tried, answered) = oneshot::channel();
+        self.connection().tasks().spawn(listening::run(self.clone(), tried));
+        drop(time::timeout(LISTEN_LIMIT, answered).await);
     }
 
     /// Tells the server that the session is over; waits for that at most [`DELETE_LIMIT`].

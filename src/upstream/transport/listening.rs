@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time;
 use tokio::time::Instant;
 
@@ -15,29 +16,32 @@ use crate::upstream::transport::http::Opening;
 /// How long a stream must have lasted for the next one to be opened without a longer pause.
 const STEADY: Duration = Duration::from_secs(30);
 
-/// Keeps the stream open until the connection is closed or the server has none to offer.
-pub(super) async fn run(http: Http) {
+/// Keeps the stream open until the connection is closed or the server has none to offer. Lets go of
+/// `tried` when the server has answered for the first time.
+pub(super) async fn run(http: Http, tried: oneshot::Sender<()>) {
     let closed = http.connection().closed().clone();
     tokio::select! {
-        () = keep_open(&http) => {}
+        () = keep_open(&http, tried) => {}
         () = closed.cancelled() => {}
     }
 }
 
-async fn keep_open(http: &Http) {
+async fn keep_open(http: &Http, tried: oneshot::Sender<()>) {
+    let mut tried = Some(tried);
     let mut backoff = Backoff::default();
     let mut events: Option<Events> = None;
     loop {
         let last_id = events.as_ref().and_then(Events::last_id).map(str::to_owned);
         let begun = Instant::now();
-        match http.open(last_id.as_deref()).await {
+        let opened = http.open(last_id.as_deref()).await;
+        drop(tried.take());
+        match opened {
             Ok(response) => {
                 let stream = match &mut events {
                     Some(stream) => {
                         stream.resume(response);
                         if last_id.is_none() {
-                            // Whatever changed while nobody listened is found by listing again.
-                            http.connection().lists_changed();
+                            http.connection().missed().notify_one();
                         }
                         stream
                     }

@@ -1,9 +1,12 @@
 //! Messages on the pipes of a child, one a line.
 
+use std::time::Duration;
+
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
+use tokio::time;
 
 use crate::upstream::connection::Connection;
 use crate::upstream::reader::Reader;
@@ -13,6 +16,8 @@ use crate::wire::line::Lines;
 
 /// How many messages are written at once.
 const WRITE_BATCH: usize = 64;
+/// How long an upstream may take to read what was queued when the connection was closed.
+const FAREWELL_LIMIT: Duration = Duration::from_millis(200);
 
 /// Reads until the input ends or the connection is closed, then ends every request under way.
 pub(in crate::upstream) async fn read(reader: Reader, input: impl AsyncRead + Unpin, limit: usize) {
@@ -43,27 +48,35 @@ pub(in crate::upstream) async fn write(
     let closed = connection.closed().clone();
     loop {
         let count = tokio::select! {
+            biased;
             count = queue.recv_many(&mut batch, WRITE_BATCH) => count,
             () = closed.cancelled() => break,
         };
         if count == 0 {
             break;
         }
+        if closed.is_cancelled() {
+            // Nobody waits for an answer any more.
+            batch.retain(|message| !matches!(message, Message::Request(_)));
+        }
         out.clear();
         for message in batch.drain(..) {
-            let start = out.len();
-            out.extend_from_slice(&message.write());
-            // Inside strings JSON has no raw line breaks, so each one found is white space.
-            for byte in out.iter_mut().skip(start).filter(|byte| matches!(byte, b'\n' | b'\r')) {
-                *byte = b' ';
-            }
-            out.push(b'\n');
+            put_line(&mut out, &message);
         }
-        let written = tokio::select! {
-            written = output.write_all(&out) => written,
-            () = closed.cancelled() => break,
+        let writing = async {
+            output.write_all(&out).await?;
+            output.flush().await
         };
-        if written.is_err() || output.flush().await.is_err() {
+        // What was said last, such as that an answer is not wanted any more, may be waited for.
+        let ending = async {
+            closed.cancelled().await;
+            time::sleep(FAREWELL_LIMIT).await;
+        };
+        let written = tokio::select! {
+            written = writing => written,
+            () = ending => break,
+        };
+        if written.is_err() {
             break;
         }
         out.shrink_to(64 * 1024);
@@ -73,4 +86,15 @@ pub(in crate::upstream) async fn write(
     drop(output);
     connection.last_words().await;
     connection.close();
+}
+
+/// Adds a message as one line.
+fn put_line(out: &mut Vec<u8>, message: &Message) {
+    let start = out.len();
+    out.extend_from_slice(&message.write());
+    // Inside strings JSON has no raw line breaks, so each one found is white space.
+    for byte in out.iter_mut().skip(start).filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
+    out.push(b'\n');
 }

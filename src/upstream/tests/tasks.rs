@@ -1,0 +1,96 @@
+//! What a server says of a task reaches its owner and nobody else.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::exchange::caller::Caller;
+use crate::exchange::mailbox::Notice;
+use crate::exchange::task::Dialect;
+use crate::upstream::Agreed;
+use crate::upstream::Need;
+use crate::upstream::session::Session;
+use crate::upstream::task;
+use crate::upstream::tests::LIMIT;
+use crate::upstream::tests::World;
+use crate::upstream::tests::caller;
+use crate::upstream::tests::exchange;
+use crate::upstream::tests::world;
+use crate::wire::Raw;
+use crate::wire::era::Revision;
+use crate::wire::method;
+
+/// Makes a task for a caller that asked for one; returns the id the caller is given.
+async fn task_of(
+    world: &mut World,
+    session: &Arc<Session>,
+    caller: &Arc<Caller>,
+    id: &str,
+) -> String {
+    let (exchange, _back) = exchange(caller);
+    let (session, exchange) = (Arc::clone(session), exchange.knowing(Dialect::Core));
+    let called = world.tasks.spawn(async move {
+        let params =
+            Raw::of(&json!({ "name": "t", "task": {}, "_meta": { "progressToken": "p" } }));
+        task::call(&session, &params, &exchange, LIMIT, Need::None).await
+    });
+    let task = json!({ "taskId": id, "status": "working" });
+    world.server.answer(("result", json!({ "task": task }))).await;
+    let result = called.await.unwrap().unwrap();
+    result.member("task").unwrap().member("taskId").unwrap().string().unwrap()
+}
+
+#[tokio::test]
+async fn what_a_server_says_of_a_task_reaches_its_owner_and_nobody_else() {
+    let mut world = world();
+    let all = json!({ "tasks": { "list": {}, "requests": { "tools": { "call": {} } } } });
+    let agreed =
+        Agreed { revision: Revision::V2025_11_25, capabilities: Raw::of(&all), instructions: None };
+    let session = Arc::new(Session::new(world.connection.clone(), agreed));
+    let can = json!({ "roots": {} });
+    let (one, two) = (caller(1, &can), caller(2, &can));
+    world.callers.attach(&one);
+    world.callers.attach(&two);
+    let first = task_of(&mut world, &session, &one, "1").await;
+    let second = task_of(&mut world, &session, &two, "2").await;
+    assert!(world.connection.idle_since().is_none(), "tasks are under way");
+
+    // Without its task, nothing would tell whose question this is.
+    let meta = json!({ "io.modelcontextprotocol/related-task": { "taskId": "2" } });
+    let ask = json!({ "jsonrpc": "2.0", "id": "q", "method": method::ROOTS,
+        "params": { "_meta": meta } });
+    world.server.write(&ask).await;
+    let Notice::Ask(question) = two.mailbox().next().await else { panic!("not asked") };
+    let (key, asked) = question.requests[0].clone();
+    assert!(asked.params().unwrap().get().contains(&second), "under the id it knows");
+    question.answer(Ok(vec![(
+        key,
+        Ok(Raw::of(&json!({ "roots": [], "_meta":
+        { "io.modelcontextprotocol/related-task": { "taskId": second } } }))),
+    )]));
+    assert_eq!(world.server.read().await["result"], json!({ "roots": [], "_meta": meta }));
+
+    for id in ["2", "1"] {
+        let params = json!({ "taskId": id, "status": "completed" });
+        let status = json!({ "jsonrpc": "2.0", "method": method::TASK_STATUS, "params": params });
+        world.server.write(&status).await;
+    }
+    for (caller, id) in [(&one, &first), (&two, &second)] {
+        let Notice::Other(said, params) = caller.mailbox().next().await else { panic!("not told") };
+        assert_eq!(
+            (said, params.as_ref().unwrap().member("taskId").unwrap().string().as_ref()),
+            (method::TASK_STATUS.to_owned(), Some(id))
+        );
+    }
+    assert!(world.connection.idle_since().is_some(), "both have ended");
+
+    let (asking, _back) = exchange(&one);
+    let listed = world.tasks.spawn(async move { task::list(&session, &asking, LIMIT).await });
+    let tasks: Vec<Value> =
+        ["1", "2", "3"].map(|id| json!({ "taskId": id, "status": "completed" })).into();
+    world.server.answer(("result", json!({ "tasks": tasks }))).await;
+    let listed = listed.await.unwrap().unwrap();
+    let listed: Vec<Value> = listed.iter().map(|task| task.read().unwrap()).collect();
+    assert_eq!(listed, [json!({ "taskId": first, "status": "completed" })], "its own alone");
+}
