@@ -17,15 +17,6 @@ use crate::wire::era::Revision;
 use crate::wire::meta;
 use crate::wire::method;
 
-/// What a modern client puts into `_meta`; a server that speaks both eras would be misled by it.
-const MODERN_KEYS: [&str; 5] = [
-    meta::PROTOCOL_VERSION,
-    meta::CLIENT_CAPABILITIES,
-    meta::CLIENT_INFO,
-    meta::LOG_LEVEL,
-    meta::PROGRESS_TOKEN,
-];
-
 /// How often one request may want addresses visited first before that is taken for a loop.
 const ROUNDS: u32 = 32;
 
@@ -100,7 +91,8 @@ async fn once(
         let token = number.to_string();
         let wanted = [(meta::PROGRESS_TOKEN, token.as_str())];
         let set = if exchange.wishes().progress { &wanted[..] } else { &[] };
-        meta::edit(params, set, &MODERN_KEYS)
+        // A server that speaks both eras would take it for a modern request.
+        meta::edit(params, set, &meta::FOR_THE_RECEIVER)
     })
     .await
 }
