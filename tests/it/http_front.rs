@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::support::gateway::Gateway;
 use crate::support::http::Event;
+use crate::support::http::Post;
 use crate::support::http::Server;
 use crate::support::http::initialize;
 use crate::support::programs::toy;
@@ -179,7 +180,7 @@ async fn a_modern_error_has_the_status_that_goes_with_it() {
 #[tokio::test]
 async fn what_is_no_message_is_refused_with_its_status() {
     let server = Server::start(&gateway("dual").limit("message", json!("1KiB"))).await;
-    let check = async |what: &str, request: crate::support::http::Post<'_>, status: u16| {
+    let check = async |what: &str, request: Post<'_>, status: u16| {
         let refused = request.reply().await;
         assert_eq!(refused.status, status, "{what}: {refused:?}");
         refused
@@ -352,6 +353,74 @@ async fn strange_names_and_web_pages_are_refused() {
             assert!(message.contains(remedy), "{message}");
         }
     }
+}
+
+/// What a browser asks before it sends what a page of `origin` wants to.
+fn preflight<'a>(server: &'a Server, path: &str, origin: &str, method: &str) -> Post<'a> {
+    let ask = server.request(Method::OPTIONS, path).header("Origin", origin);
+    let ask = ask.header("Access-Control-Request-Method", method);
+    let headers = "authorization,content-type,mcp-method,mcp-name,mcp-param-region";
+    ask.header("Access-Control-Request-Headers", headers)
+}
+
+#[tokio::test]
+async fn trusted_web_pages_may_call_and_read_the_answers() {
+    let chat = "https://chat.example.com";
+    let known = gateway("dual")
+        .http("origins", json!([chat]))
+        .profile("small", json!({"upstreams": ["toy"]}));
+    let server = Server::start(&known).await;
+    let listed = |value: Option<&str>| -> Vec<String> {
+        value.unwrap_or_default().split(',').map(|one| one.trim().to_ascii_lowercase()).collect()
+    };
+    let paths =
+        ["/mcp", "/servers/toy/mcp", "/profiles/small/mcp", "/sse", "/messages", "/nowhere"];
+    for path in paths {
+        for origin in [chat, "http://localhost:6274"] {
+            let allowed = preflight(&server, path, origin, "POST").reply().await;
+            assert_eq!((allowed.status, allowed.body.as_str()), (200, ""), "{path}: {allowed:?}");
+            assert_eq!(allowed.header("access-control-allow-origin"), Some(origin), "{path}");
+            assert_eq!(allowed.header("access-control-allow-credentials"), None);
+            assert!(allowed.header("access-control-max-age").is_some());
+            let methods = listed(allowed.header("access-control-allow-methods"));
+            assert_eq!(methods, ["get", "post", "delete"]);
+            let headers = listed(allowed.header("access-control-allow-headers"));
+            for name in ["authorization", "content-type", "mcp-name", "mcp-param-region"] {
+                assert!(headers.contains(&name.to_owned()), "{allowed:?}");
+            }
+            assert!(listed(allowed.header("vary")).contains(&"origin".to_owned()), "{allowed:?}");
+        }
+        for origin in ["null", "https://evil.example.com", "http://chat.example.com", ""] {
+            let refused = preflight(&server, path, origin, "POST").reply().await;
+            assert_eq!(refused.status, 403, "{path} {origin}: {refused:?}");
+            assert_eq!(refused.header("access-control-allow-origin"), None, "{path} {origin}");
+        }
+    }
+    let opened = server.post(initialize("2025-11-25", json!({}))).header("Origin", chat);
+    let opened = opened.reply().await;
+    let exposed = listed(opened.header("access-control-expose-headers"));
+    for name in ["mcp-session-id", "mcp-protocol-version", "retry-after", "www-authenticate"] {
+        assert!(exposed.contains(&name.to_owned()), "{opened:?}");
+    }
+    let session = opened.header("mcp-session-id").unwrap();
+    let ends = server.request(Method::DELETE, "/mcp").header("Mcp-Session-Id", session);
+    let mut progress = server.call("toy__progress", json!({"steps": 1}));
+    progress = progress.header("Origin", chat);
+    let answers = [
+        (200, progress),
+        (404, server.post("{}").to("/nowhere").header("Origin", chat)),
+        (400, server.post("{}").header("Origin", chat)),
+        (204, ends.header("Origin", chat)),
+    ];
+    for (status, request) in answers {
+        let answer = request.reply().await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        // A page must be able to read why it was refused, too.
+        assert_eq!(answer.header("access-control-allow-origin"), Some(chat), "{answer:?}");
+    }
+    // Who is no browser is answered as before.
+    let plain = server.modern("tools/list", json!({})).reply().await;
+    assert_eq!((plain.status, plain.header("access-control-allow-origin")), (200, None));
 }
 
 // Sessions.

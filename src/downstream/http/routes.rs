@@ -18,6 +18,7 @@ use axum::routing::any;
 use crate::downstream::codes;
 use crate::downstream::http::Shared;
 use crate::downstream::http::body;
+use crate::downstream::http::cors;
 use crate::downstream::http::headers;
 use crate::downstream::http::legacy;
 use crate::downstream::http::modern;
@@ -47,6 +48,7 @@ pub(super) fn all(front: Arc<Shared>) -> Paths {
         .route("/sse", any(channel))
         .route(sse::MESSAGES, any(channel_message))
         .fallback(nowhere)
+        .layer(cors::layer(Arc::clone(&front)))
         .layer(middleware::from_fn_with_state(Arc::clone(&front), guard))
         .with_state(front)
 }
