@@ -14,6 +14,7 @@ use crate::support::gateway::Gateway;
 use crate::support::http::Event;
 use crate::support::http::Post;
 use crate::support::http::Server;
+use crate::support::http::Session;
 use crate::support::http::initialize;
 use crate::support::programs::toy;
 use crate::support::wire_client::LIMIT;
@@ -671,6 +672,65 @@ async fn each_session_hears_its_own_log_messages_from_its_own_level_on() {
         let heard = session.call(4, "toy__log", level("error")).reply().await;
         assert_eq!(heard.body.matches("notifications/message").count(), 1, "{heard:?}");
     }
+}
+
+/// How many log messages of this level an upstream sends when it is told to send one.
+async fn sent(session: &Session<'_>, tool: &str, level: &str) -> Value {
+    let said = session.call(9, tool, json!({"level": level})).reply().await;
+    let answer = match said.events().pop() {
+        Some(last) => last.json()["result"].clone(),
+        None => said.result(),
+    };
+    answer["structuredContent"]["sent"].clone()
+}
+
+#[tokio::test]
+async fn an_upstream_is_told_the_lowest_level_of_the_sessions_that_are_left() {
+    let upstreams = ["one", "two"].map(|name| (name, toy(&["--era", "legacy"]).entry()));
+    let gateway = Gateway::new(&upstreams).http("limits", json!({"session_idle": "1s"}));
+    let server = Server::start(&gateway).await;
+    let quiet = server.session("2025-11-25", json!({})).await;
+    let standing = quiet.get(None).events().await;
+    let level = |level: &str| json!({"level": level});
+    let set = async |session: &Session<'_>, wanted: &str| {
+        session.request(2, "logging/setLevel", level(wanted)).reply().await.result();
+    };
+    // Whoever leaves, and however, takes its level along.
+    for leaves in ["deleted", "expired", "disconnected"] {
+        set(&quiet, "error").await;
+        while sent(&quiet, "two__log", "info").await != 0 {}
+        if leaves == "disconnected" {
+            let get = server.request(Method::GET, "/sse").header("Accept", "text/event-stream");
+            let mut events = get.events().await;
+            let address = events.next().await.unwrap().data;
+            let (id, method, params) = (1, "logging/setLevel", level("debug"));
+            let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+            for message in [initialize("2024-11-05", json!({})), request] {
+                server.post(message).to(&address).reply().await;
+                assert!(events.message().await["result"].is_object());
+            }
+            while sent(&quiet, "two__log", "info").await != 1 {}
+        } else {
+            let chatty = server.session("2025-11-25", json!({})).await;
+            set(&chatty, "debug").await;
+            while sent(&quiet, "two__log", "info").await != 1 {}
+            if leaves == "deleted" {
+                chatty.delete().reply().await;
+            }
+        }
+        while sent(&quiet, "two__log", "info").await != 0 {}
+        assert_eq!(sent(&quiet, "two__log", "error").await, 1, "{leaves}");
+    }
+    // Who sees one upstream alone wants nothing of the other.
+    let narrow = server.session_at("/servers/one/mcp", "2025-11-25", json!({})).await;
+    set(&narrow, "debug").await;
+    while sent(&quiet, "one__log", "info").await != 1 {}
+    set(&quiet, "warning").await;
+    while sent(&quiet, "two__log", "warning").await != 1 {}
+    assert_eq!(sent(&quiet, "two__log", "info").await, 0);
+    narrow.delete().reply().await;
+    while sent(&quiet, "one__log", "info").await != 0 {}
+    drop(standing);
 }
 
 #[tokio::test]
