@@ -674,6 +674,51 @@ async fn each_session_hears_its_own_log_messages_from_its_own_level_on() {
     }
 }
 
+#[tokio::test]
+async fn what_happens_while_nobody_reads_is_told_once() {
+    for era in ["legacy", "modern"] {
+        let server = Server::start(&gateway(era)).await;
+        let session = server.session("2025-11-25", json!({})).await;
+        let never_read = server.session("2025-11-25", json!({})).await;
+        let uri = |number: u64| json!({"uri": format!("toy://static/{number}")});
+        for session in [&session, &never_read] {
+            session.request(1, "tools/list", json!({})).reply().await.result();
+            for number in [1, 2] {
+                let subscribe = session.request(2, "resources/subscribe", uri(number));
+                subscribe.reply().await.result();
+            }
+        }
+        // More than any queue on the way holds.
+        for _ in 0..100 {
+            session.call(3, "toy__touch", uri(1)).reply().await.result();
+            session.call(4, "toy__change_tools", json!({})).reply().await.result();
+        }
+        let mut standing = session.get(None).events().await;
+        session.call(5, "toy__touch", uri(2)).reply().await.result();
+        let mut updates = 0;
+        let mut changes = 0;
+        loop {
+            let told = standing.message().await;
+            match told["method"].as_str() {
+                Some("notifications/tools/list_changed") => changes += 1,
+                Some("notifications/resources/updated") if told["params"] == uri(1) => updates += 1,
+                _ => {
+                    assert_eq!(told["params"], uri(2), "{era}: {told}");
+                    break;
+                }
+            }
+        }
+        assert_eq!(updates, 1, "{era}");
+        // The upstream is asked for its list now and again; the last change is told for certain.
+        assert!(changes < 10, "{era}: {changes}");
+        let last = r#""toy__added_100""#;
+        while !session.request(6, "tools/list", json!({})).reply().await.body.contains(last) {
+            let told = standing.message().await;
+            assert_eq!(told["method"], "notifications/tools/list_changed", "{era}");
+        }
+    }
+}
+
 /// How many log messages of this level an upstream sends when it is told to send one.
 async fn sent(session: &Session<'_>, tool: &str, level: &str) -> Value {
     let said = session.call(9, tool, json!({"level": level})).reply().await;
