@@ -1,5 +1,6 @@
 //! Clients over HTTP, byte by byte: both eras, and everything that can be wrong.
 
+use std::pin::pin;
 use std::process::Stdio;
 
 use reqwest::Method;
@@ -12,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::support::gateway::Gateway;
 use crate::support::http::Event;
+use crate::support::http::Events;
 use crate::support::http::Post;
 use crate::support::http::Server;
 use crate::support::http::Session;
@@ -994,6 +996,91 @@ async fn what_is_too_large_or_too_much_is_refused_with_its_status() {
     assert!(answer.contains("retry-after: ") && answer.contains("connection: close"), "{answer}");
     drop(listening);
     while list().reply().await.status != 200 {}
+}
+
+/// Sends so many subscriptions at once, and returns those that are open and how many were refused.
+async fn listens(server: &Server, client: &reqwest::Client, count: usize) -> (Vec<Events>, usize) {
+    let listen = || server.modern("subscriptions/listen", json!({"notifications": {}}));
+    let all = futures_util::future::join_all((0..count).map(|_| listen().over(client).send()));
+    let (mut open, mut refused) = (Vec::new(), 0);
+    for response in all.await {
+        match response.status().as_u16() {
+            200 => open.push(Events::of(response)),
+            429 => refused += 1,
+            other => panic!("{other}"),
+        }
+    }
+    for events in &mut open {
+        let method = &events.message().await["method"];
+        assert_eq!(method, "notifications/subscriptions/acknowledged");
+    }
+    (open, refused)
+}
+
+#[tokio::test]
+async fn a_flood_of_requests_meets_its_limit_and_others_are_answered() {
+    let limits = json!({"requests": 8});
+    let server = Server::start(&gateway("dual").http("limits", limits)).await;
+    let session = server.session("2025-11-25", json!({})).await;
+    for is_new in [true, false] {
+        let flood = reqwest::Client::builder().no_proxy();
+        let flood = if is_new { flood.http2_prior_knowledge() } else { flood.http1_only() };
+        let flood = flood.build().unwrap();
+        let (open, refused) = listens(&server, &flood, 200).await;
+        assert_eq!((open.len(), refused), (8, 192), "HTTP/2: {is_new}");
+        session.call(1, "toy__echo", json!({})).reply().await.result();
+        // A connection of its own is not in the way of those that are full.
+        server.session("2025-06-18", json!({})).await.delete().reply().await;
+        drop(open);
+        while server.modern("tools/list", json!({})).reply().await.status != 200 {}
+    }
+}
+
+#[tokio::test]
+async fn a_flood_within_a_session_meets_its_limit_and_others_are_answered() {
+    let server = Server::start(&gateway("legacy").limit("in_flight", json!(4))).await;
+    let flood = server.session("2025-11-25", json!({})).await;
+    let other = server.session("2025-11-25", json!({})).await;
+    let slow = json!({"steps": 2, "gap": 600_000});
+    let calls = (1..=100).map(|id| flood.call(id, "toy__progress", slow.clone()).send());
+    let all = futures_util::future::join_all(calls).await;
+    let (mut streams, mut refused) = (Vec::new(), 0);
+    for response in all {
+        let is_stream = response.headers()["content-type"] == "text/event-stream";
+        if is_stream {
+            streams.push(Events::of(response));
+        } else {
+            let answer: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+            assert_eq!(answer["error"]["code"], -32603, "{answer}");
+            refused += 1;
+        }
+    }
+    assert_eq!((streams.len(), refused), (4, 96));
+    other.call(1, "toy__echo", json!({})).reply().await.result();
+    server.call("toy__echo", json!({})).reply().await.result();
+    flood.request(200, "ping", json!({})).reply().await.result();
+    flood.delete().reply().await;
+}
+
+#[tokio::test]
+async fn one_connection_carries_only_so_many_requests_at_once() {
+    // A few more than one connection may have, so that what is left can be counted.
+    let limits = json!({"requests": 260});
+    let server = Server::start(&gateway("dual").http("limits", limits)).await;
+    let client = || reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let (one, other) = (client(), client());
+    let (full, refused) = listens(&server, &one, 256).await;
+    assert_eq!((full.len(), refused), (256, 0));
+    // The next one waits in its client, and takes no place from anybody.
+    let mut waiting = pin!(listens(&server, &one, 1));
+    let (open, refused) = tokio::select! {
+        biased;
+        _ = &mut waiting => panic!("there was no place for it"),
+        others = listens(&server, &other, 10) => others,
+    };
+    assert_eq!((open.len(), refused), (4, 6));
+    drop((open, full));
+    assert_eq!(waiting.await.0.len(), 1);
 }
 
 #[tokio::test]
