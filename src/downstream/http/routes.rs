@@ -22,6 +22,7 @@ use crate::downstream::http::cors;
 use crate::downstream::http::headers;
 use crate::downstream::http::legacy;
 use crate::downstream::http::modern;
+use crate::downstream::http::sessions;
 use crate::downstream::http::sse;
 use crate::downstream::http::status::Refusal;
 use crate::router::Router;
@@ -149,6 +150,10 @@ async fn mcp(
     let (head, body) = request.into_parts();
     match head.method {
         Method::POST => post(front, router, &head.headers, body).await,
+        Method::GET | Method::DELETE if !sessions::is_named(&head.headers) => {
+            let problem = "without a session there is only POST here";
+            Err(Refusal::not_allowed("POST", problem))
+        }
         Method::GET => legacy::listen(front, &router, &head.headers),
         Method::DELETE => legacy::end(front, &router, &head.headers),
         _ => Err(Refusal::not_allowed("GET, POST, DELETE", "this method leads nowhere")),
