@@ -447,10 +447,14 @@ async fn tasks_of_servers_over_http_pass_and_are_waited_for() {
             let done = call(&mut client, stranger, json!({"ask": true, "steps": 3, "gap": 50}));
             let done = done.await.structured();
             assert_eq!(done, json!({"answer": {"result": named()}}), "{knows:?} {stranger:?}");
-            let mut params = json!({"name": "toy__must_work", "arguments": {"hold": true}});
+            assert!(client.leave().await.success());
+            let mut client = self::client(&gateway, stranger).await;
+            let mut params = json!({"name": "toy__must_work"});
+            params["arguments"] = json!({"hold": true, "steps": 1});
             params["_meta"] = json!({"progressToken": 6});
             let waiting = client.start("tools/call", params).await;
-            while !is_any_working(&mut client).await {}
+            // From then on it is known to be a task.
+            client.wait_for(PROGRESS, 1).await;
             client.cancel(waiting).await;
             while is_any_working(&mut client).await {}
             assert!(client.leave().await.success());
