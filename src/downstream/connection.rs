@@ -256,7 +256,7 @@ impl Connection {
         let client = Client { caller: Arc::clone(&caller), notices: None };
         let before = self.state().client.replace(client);
         if let Some(before) = before {
-            self.shared.service.parking.evict(before.caller.id());
+            self.forget(&before.caller);
             if let Some(notices) = before.notices {
                 notices.cancel();
             }
@@ -315,7 +315,12 @@ impl Connection {
 
     /// Gives up what is kept for the client outside of this connection.
     fn leave(&self) {
-        let Some(caller) = self.caller() else { return };
+        if let Some(caller) = self.caller() {
+            self.forget(&caller);
+        }
+    }
+
+    fn forget(&self, caller: &Caller) {
         let service = &self.shared.service;
         service.parking.evict(caller.id());
         service.levels.forget(caller.id());

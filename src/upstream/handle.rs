@@ -284,8 +284,13 @@ impl Handle {
     }
 
     /// Sets the lowest level of log messages, as raw JSON, now and whenever it starts again.
-    pub fn set_level(&self, level: &Raw) {
-        self.0.wants.send_modify(|wants| wants.level = Some(level.clone()));
+    /// Without one, it is told none when it starts again; no message takes one back.
+    pub fn set_level(&self, level: Option<Raw>) {
+        self.0.wants.send_if_modified(|wants| {
+            let is_new = wants.level != level;
+            wants.level = level;
+            is_new
+        });
     }
 
     /// Passes a notification of an extension on without waiting, if the upstream is running.

@@ -166,6 +166,9 @@ pub(super) fn became(connection: &Connection, number: u64, role: Role, result: &
         && let Some(status) = shape::Status::created(result, dialect)
     {
         connection.live().begin(number, audience, &status);
+        if let Some(said) = connection.live().take_early(&status.id) {
+            take_status(connection, &said);
+        }
     }
 }
 
@@ -249,7 +252,7 @@ pub(super) fn answered(answer: Raw, id: Option<&str>) -> Raw {
 /// Takes `notifications/tasks/status` to the caller that was given the task.
 pub(super) fn take_status(connection: &Connection, params: &Raw) {
     let Some(status) = shape::Status::read(params) else { return };
-    let audience = connection.live().told(&status);
+    let audience = connection.live().told_early(&status, params);
     if let Some(caller) = audience.and_then(|audience| audience.caller()) {
         let public = public(connection, &caller, Dialect::Core, &status.id);
         caller.mailbox().pass_on(method::TASK_STATUS, Some(shape::renamed(params, &public)));
