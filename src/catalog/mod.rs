@@ -35,7 +35,7 @@ pub use self::defect::Defect;
 pub use self::merge::merge;
 pub use self::rewrite::ResultKind;
 
-/// One upstream and what it listed last, whether or not it is up.
+/// One upstream and what it listed last, whether or not it is up; nothing if it never did.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Its key in the file.
@@ -67,6 +67,9 @@ pub struct Listing {
 pub struct Rules<'a> {
     /// How long a public name may be, in characters; at least [`name::SHORTEST_LIMIT`].
     pub max_length: usize,
+    /// The prefixes of upstreams that are not among the sources: what stands under them is theirs
+    /// all the same, so that a name is the same wherever it is seen.
+    pub reserved: Vec<(String, UpstreamId)>,
     /// Whether an upstream's tool, by its local name, is to be listed at all.
     pub permits: &'a dyn Fn(&UpstreamId, &str) -> bool,
     /// Whether a tool, by its public name, is to be listed at all. What is not keeps its name.

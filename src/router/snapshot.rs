@@ -50,16 +50,21 @@ impl Snapshot {
             let config = known.handle.config();
             let prefix = lens.prefix(config).to_owned();
             let over_http = matches!(config.target, config::Target::Remote(_));
-            let listing = known.listing.clone()?;
-            Some(Source { upstream: id.clone(), prefix, over_http, listing })
+            let listing = known.listing.clone().unwrap_or_default();
+            Source { upstream: id.clone(), prefix, over_http, listing }
         };
-        let sources: Vec<_> = seen().filter_map(source).collect();
+        let sources: Vec<_> = seen().map(source).collect();
+        let unseen = world.upstreams.iter().filter(|(id, _)| !lens.shows(id));
+        let reserved = |(id, known): (&UpstreamId, &Known)| {
+            (lens.prefix(known.handle.config()).to_owned(), id.clone())
+        };
         let permits = |id: &UpstreamId, local: &str| {
             let known = world.upstreams.get(id);
             known.is_some_and(|known| known.handle.config().tools.permits(local))
         };
         let rules = Rules {
             max_length: world.max_name_length,
+            reserved: unseen.map(reserved).collect(),
             permits: &permits,
             shows: &|public| lens.shows_tool(public),
             own: lens.own_tools(),
