@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::future;
+
 use crate::catalog::Entry;
 use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
@@ -50,21 +52,34 @@ impl Router {
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
     }
 
-    /// Returns the newest snapshot, or the first in which the upstream that a name could belong to
-    /// has listed something.
+    /// Returns the newest snapshot, or one in which those upstreams have listed something that the
+    /// name could belong to.
+    ///
+    /// The one whose prefix it has is asked first, and speaks for the name if it fails. Those
+    /// without a prefix are asked only then, all of them, and none of them speaks for the others.
     pub(super) async fn with_name(
         &self,
         name: &str,
         has: impl Fn(&Snapshot) -> bool,
         exchange: &Exchange,
     ) -> Result<Arc<Snapshot>, Error> {
-        let snapshot = self.snapshot();
-        if has(&snapshot) {
+        let mut snapshot = self.snapshot();
+        if has(&snapshot) || snapshot.unlisted.is_empty() {
             return Ok(snapshot);
         }
-        let Some(upstream) = snapshot.expected(name).cloned() else { return Ok(snapshot) };
+        let awaited = async {
+            if let Some(upstream) = snapshot.expected(name) {
+                snapshot = self.first_listing(upstream).await?;
+            }
+            if !has(&snapshot) {
+                let unprefixed = snapshot.unprefixed().map(|id| self.first_listing(id));
+                future::join_all(unprefixed).await;
+                snapshot = self.snapshot();
+            }
+            Ok(snapshot)
+        };
         tokio::select! {
-            snapshot = self.first_listing(&upstream, self.shared.start_budget) => Ok(snapshot?),
+            snapshot = awaited => snapshot,
             () = exchange.cancelled().cancelled() => Err(Error::Cancelled),
         }
     }

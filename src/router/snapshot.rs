@@ -97,13 +97,18 @@ impl Snapshot {
         self.upstreams.get(upstream).ok_or_else(|| upstream::Error::stopped(upstream))
     }
 
-    /// Returns the upstream, not listed yet, that a name nobody owns could belong to.
+    /// Returns the upstream, not listed yet, under whose prefix a name stands.
     pub fn expected(&self, public: &str) -> Option<&UpstreamId> {
-        let could_own = |id: &&UpstreamId| {
-            let Some(handle) = self.upstreams.get(*id) else { return false };
-            let prefix = self.lens.prefix(handle.config());
-            prefix.is_empty() || name::prefix(public) == Some(prefix)
-        };
-        self.unlisted.iter().find(could_own)
+        let prefix = name::prefix(public)?;
+        self.unlisted.iter().find(|id| self.prefix(id) == Some(prefix))
+    }
+
+    /// Returns the upstreams without a prefix that have not listed yet: any name could be theirs.
+    pub fn unprefixed(&self) -> impl Iterator<Item = &UpstreamId> {
+        self.unlisted.iter().filter(|id| self.prefix(id) == Some(""))
+    }
+
+    fn prefix(&self, upstream: &UpstreamId) -> Option<&str> {
+        Some(self.lens.prefix(self.upstreams.get(upstream)?.config()))
     }
 }
