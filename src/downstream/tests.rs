@@ -52,6 +52,7 @@ use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Principal;
 use crate::exchange::caller::Reach;
 use crate::exchange::mailbox::ListKind;
+use crate::exchange::mailbox::Topic;
 use crate::ids::CallerId;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
@@ -154,7 +155,8 @@ impl Client {
             }),
             "updated" => {
                 let (caller, uri) = (self.caller(), Raw::of(rest));
-                assert!(caller.mailbox().subscribe(&files(), rest, uri.clone()));
+                let topic = Topic::Resource(rest.to_owned());
+                caller.mailbox().claim(&files(), &topic, uri.clone()).unwrap().keep(());
                 caller.mailbox().updated(&files(), &uri);
             }
             "log" => self.caller().mailbox().log(raw(rest)),

@@ -3,8 +3,8 @@
 //! Changed lists and updated resources are remembered once however often they happen. Of log
 //! messages the oldest give way. Whoever puts something in does not wait.
 
-use std::collections::HashSet;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -23,10 +23,8 @@ const LOG_CAPACITY: usize = 256;
 const ASK_CAPACITY: usize = 16;
 /// How many updates may wait before those below one subscription are told as one.
 const UPDATE_CAPACITY: usize = 1024;
-/// How many resources a caller may be subscribed to.
-const SUBSCRIPTION_CAPACITY: usize = 4096;
-/// How many tasks a caller may want to hear of.
-const TASK_CAPACITY: usize = 1024;
+/// How many things a caller may want to hear of.
+const WANTED_CAPACITY: usize = 4096;
 
 /// A list that can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +36,21 @@ pub enum ListKind {
     /// Resources and their templates.
     Resources,
 }
+
+/// What a caller can want to hear of, as its upstream names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// Changes of the resource with this address, and of what lies below it.
+    Resource(String),
+    /// How the task with this id is.
+    Task(String),
+}
+
+/// What has an upstream tell of something for as long as it is there.
+pub trait Hold: fmt::Debug + Send + Sync {}
+
+#[cfg(test)]
+impl Hold for () {}
 
 /// One thing a caller is told.
 #[derive(Debug)]
@@ -68,11 +81,25 @@ struct Content {
     /// Log messages and other notifications, in their order.
     stream: VecDeque<Notice>,
     asks: VecDeque<Ask>,
-    /// Which resources the caller wants to hear of: upstream and its own address → the address
-    /// the caller knows, a JSON string.
-    subscriptions: IndexMap<(UpstreamId, String), Raw>,
-    /// Which tasks the caller wants to hear of, by the ids it knows.
-    tasks: HashSet<String>,
+    /// What the caller wants to hear of.
+    wanted: IndexMap<(UpstreamId, Topic), Wanted>,
+}
+
+/// One thing a caller wants to hear of.
+#[derive(Debug)]
+struct Wanted {
+    /// How the caller knows it, a JSON string.
+    known: Raw,
+    /// What has its upstream tell of it; nothing while that is asked.
+    hold: Option<Box<dyn Hold>>,
+}
+
+/// A wish to hear of something, taken back when it is dropped unless it is kept.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    mailbox: &'a Mailbox,
+    key: (UpstreamId, Topic),
+    known: Raw,
 }
 
 impl Mailbox {
@@ -124,47 +151,38 @@ impl Mailbox {
         self.fill(|content| content.note_update(upstream, &local, uri));
     }
 
-    /// Wants to hear of the resource `local` of `upstream`, which the caller knows as `public`.
+    /// Begins to want to hear of `topic`, which the caller knows as `known`, a JSON string.
     ///
-    /// Returns false if the caller has too many subscriptions.
-    pub fn subscribe(&self, upstream: &UpstreamId, local: &str, public: Raw) -> bool {
+    /// From now on nothing of it is missed. Nothing is returned if the caller wants to hear of too
+    /// much already.
+    pub fn claim(&self, upstream: &UpstreamId, topic: &Topic, known: Raw) -> Option<Claim<'_>> {
+        let key = (upstream.clone(), topic.clone());
         let mut content = self.lock();
-        if content.subscriptions.len() >= SUBSCRIPTION_CAPACITY {
-            return false;
+        if content.wanted.len() >= WANTED_CAPACITY {
+            return None;
         }
-        content.subscriptions.insert((upstream.clone(), local.to_owned()), public);
-        true
-    }
-
-    /// No longer wants to hear of it; returns whether it did before.
-    pub fn unsubscribe(&self, upstream: &UpstreamId, local: &str) -> bool {
-        let mut content = self.lock();
-        content.subscriptions.shift_remove(&(upstream.clone(), local.to_owned())).is_some()
-    }
-
-    /// Returns whether the caller wants to hear of the resource.
-    pub fn is_subscribed(&self, upstream: &UpstreamId, local: &str) -> bool {
-        self.lock().subscriptions.contains_key(&(upstream.clone(), local.to_owned()))
-    }
-
-    /// Wants to hear of the task that the caller knows as `id`; false if there are too many.
-    pub fn watch_task(&self, id: &str) -> bool {
-        let mut content = self.lock();
-        let has_room = content.tasks.len() < TASK_CAPACITY;
-        if has_room {
-            content.tasks.insert(id.to_owned());
-        }
-        has_room
+        let wanted = || Wanted { known: known.clone(), hold: None };
+        content.wanted.entry(key.clone()).or_insert_with(wanted);
+        Some(Claim { mailbox: self, key, known })
     }
 
     /// No longer wants to hear of it.
-    pub fn unwatch_task(&self, id: &str) {
-        self.lock().tasks.remove(id);
+    pub fn give_up(&self, upstream: &UpstreamId, topic: &Topic) {
+        let given_up = self.lock().wanted.shift_remove(&(upstream.clone(), topic.clone()));
+        // Not under the lock: its upstream is told.
+        drop(given_up);
     }
 
-    /// Returns whether the caller wants to hear of the task.
-    pub fn watches_task(&self, id: &str) -> bool {
-        self.lock().tasks.contains(id)
+    /// Returns whether the caller wants to hear of it.
+    pub fn wants(&self, upstream: &UpstreamId, topic: &Topic) -> bool {
+        self.lock().wanted.contains_key(&(upstream.clone(), topic.clone()))
+    }
+
+    /// Returns whether the caller is told of it for as long as it wants.
+    pub fn is_held(&self, upstream: &UpstreamId, topic: &Topic) -> bool {
+        let content = self.lock();
+        let wanted = content.wanted.get(&(upstream.clone(), topic.clone()));
+        wanted.is_some_and(|wanted| wanted.hold.is_some())
     }
 
     /// Waits for the next notice. Cancel safe.
@@ -210,17 +228,36 @@ impl Content {
     /// That is the one it subscribed to. What lies below it is told by its own address, until so
     /// many are waiting that the one above has to do for all.
     fn note_update(&mut self, upstream: &UpstreamId, local: &str, uri: &Raw) {
-        let exact = self.subscriptions.get(&(upstream.clone(), local.to_owned()));
-        let known = exact.cloned().or_else(|| {
-            let mut all = self.subscriptions.iter();
-            let is_above =
-                |(owner, above): &(UpstreamId, String)| owner == upstream && is_below(local, above);
-            let (_, above) = all.find(|(key, _)| is_above(key))?;
+        let exact = self.wanted.get(&(upstream.clone(), Topic::Resource(local.to_owned())));
+        let known = exact.map(|wanted| wanted.known.clone()).or_else(|| {
+            let is_above = |(owner, topic): &(UpstreamId, Topic)| {
+                matches!(topic, Topic::Resource(above) if is_below(local, above))
+                    && owner == upstream
+            };
+            let (_, above) = self.wanted.iter().find(|(key, _)| is_above(key))?;
             let is_full = self.updated.len() >= UPDATE_CAPACITY;
-            Some(if is_full { above.clone() } else { uri.detached() })
+            Some(if is_full { above.known.clone() } else { uri.detached() })
         });
         if let Some(known) = known {
             self.updated.insert(known);
+        }
+    }
+}
+
+impl Claim<'_> {
+    /// Lets the wish stand until it is given up or its caller goes, and `hold` with it.
+    pub fn keep(self, hold: impl Hold + 'static) {
+        let wanted = Wanted { known: self.known.clone(), hold: Some(Box::new(hold)) };
+        let before = self.mailbox.lock().wanted.insert(self.key.clone(), wanted);
+        drop(before);
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let mut content = self.mailbox.lock();
+        if content.wanted.get(&self.key).is_some_and(|wanted| wanted.hold.is_none()) {
+            content.wanted.shift_remove(&self.key);
         }
     }
 }

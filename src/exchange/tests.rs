@@ -17,6 +17,7 @@ use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
 use crate::exchange::mailbox::ListKind;
 use crate::exchange::mailbox::Notice;
+use crate::exchange::mailbox::Topic;
 use crate::exchange::task;
 use crate::exchange::task::Dialect;
 use crate::ids::CallerId;
@@ -130,7 +131,8 @@ fn a_caller_is_named_only_if_there_is_no_other() {
 async fn what_happens_often_is_told_once() {
     let caller = caller(1, &json!({}), Reach::Anytime);
     let mailbox = caller.mailbox();
-    assert!(mailbox.subscribe(&toy(), "toy://a", Raw::of("toy://a")));
+    let topic = Topic::Resource("toy://a".to_owned());
+    mailbox.claim(&toy(), &topic, Raw::of("toy://a")).unwrap().keep(());
     for _ in 0..1000 {
         mailbox.list_changed(ListKind::Tools);
         mailbox.updated(&toy(), &Raw::of("toy://a"));
@@ -175,7 +177,8 @@ fn unanswered_questions_are_limited() {
 async fn what_lies_below_a_subscription_is_told_within_bounds() {
     let caller = caller(1, &json!({}), Reach::Anytime);
     let mailbox = caller.mailbox();
-    assert!(mailbox.subscribe(&toy(), "file:///a", Raw::of("file:///a")));
+    let topic = Topic::Resource("file:///a".to_owned());
+    mailbox.claim(&toy(), &topic, Raw::of("file:///a")).unwrap().keep(());
     for other in ["file:///ab", "file:///", "file:///b/a"] {
         mailbox.updated(&toy(), &Raw::of(other));
     }

@@ -2,6 +2,7 @@
 
 use crate::catalog::Owner;
 use crate::exchange::Exchange;
+use crate::exchange::mailbox::Topic;
 use crate::router::Error;
 use crate::router::Router;
 use crate::router::call::named;
@@ -16,19 +17,16 @@ impl Router {
     ) -> Result<Raw, Error> {
         let (_, uri) = named(params, "uri")?;
         let (snapshot, Owner { upstream, local }) = self.owner(exchange, &uri).await?;
-        let mailbox = exchange.caller().mailbox();
-        if mailbox.is_subscribed(&upstream, &local) {
+        let (mailbox, topic) = (exchange.caller().mailbox(), Topic::Resource(local));
+        if mailbox.is_held(&upstream, &topic) {
             return Ok(object::build([]));
         }
         // First, so that an update right behind the answer is not missed.
-        if !mailbox.subscribe(&upstream, &local, Raw::of(uri.as_str())) {
+        let Some(claim) = mailbox.claim(&upstream, &topic, Raw::of(uri.as_str())) else {
             let problem = "this client has too many subscriptions; take some back first";
             return Err(Error::InvalidParams(problem.to_owned()));
-        }
-        if let Err(fault) = snapshot.handle(&upstream)?.subscribe(&local, exchange).await {
-            mailbox.unsubscribe(&upstream, &local);
-            return Err(fault.into());
-        }
+        };
+        claim.keep(snapshot.handle(&upstream)?.watch_topic(topic, exchange).await?);
         Ok(object::build([]))
     }
 
@@ -38,14 +36,8 @@ impl Router {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         let (_, uri) = named(params, "uri")?;
-        let (snapshot, Owner { upstream, local }) = self.owner(exchange, &uri).await?;
-        let was_subscribed = exchange.caller().mailbox().unsubscribe(&upstream, &local);
-        let present = self.shared.callers.present();
-        let is_wanted =
-            present.iter().any(|caller| caller.mailbox().is_subscribed(&upstream, &local));
-        if was_subscribed && !is_wanted {
-            snapshot.handle(&upstream)?.unsubscribe(&local, exchange).await?;
-        }
+        let (_, Owner { upstream, local }) = self.owner(exchange, &uri).await?;
+        exchange.caller().mailbox().give_up(&upstream, &Topic::Resource(local));
         Ok(object::build([]))
     }
 

@@ -3,11 +3,17 @@
 //! Nothing is remembered of tasks here. Which methods exist depends on the kind of tasks the
 //! caller knows; an id is good only with the kind it was given in.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::task::JoinSet;
+use tokio::time;
 
 use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
+use crate::exchange::Wishes;
 use crate::exchange::caller::Caller;
+use crate::exchange::mailbox::Topic;
 use crate::exchange::task::Dialect;
 use crate::ids::UpstreamId;
 use crate::router::Error;
@@ -18,6 +24,9 @@ use crate::router::snapshot::Snapshot;
 use crate::wire::Raw;
 use crate::wire::method;
 use crate::wire::object;
+
+/// How long a wish to be told of a task waits for an upstream that has to be started.
+const WATCH_LIMIT: Duration = Duration::from_secs(10);
 
 impl Router {
     pub(super) async fn task(
@@ -69,28 +78,28 @@ impl Router {
     }
 
     /// Asks to be told of a task that this caller was given; returns whether it will be.
-    pub async fn watch_task(&self, caller: &Caller, public: &str) -> bool {
+    pub async fn watch_task(&self, caller: &Arc<Caller>, public: &str) -> bool {
         let Some((upstream, id)) = self.own_task(caller, public) else { return false };
         let snapshot = self.snapshot();
         let Some(handle) = snapshot.upstreams.get(&upstream) else { return false };
+        let topic = Topic::Task(id);
         // First, so that what is told right behind the agreement is not missed.
-        if !caller.mailbox().watch_task(public) {
+        let Some(claim) = caller.mailbox().claim(&upstream, &topic, Raw::of(public)) else {
             return false;
-        }
-        let is_told = handle.watch_task(&id).await;
-        if !is_told {
-            caller.mailbox().unwatch_task(public);
-        }
-        is_told
+        };
+        let capabilities = Arc::clone(caller.capabilities());
+        let (exchange, _nobody) =
+            Exchange::new(Arc::clone(caller), capabilities, Wishes::default());
+        let watched = time::timeout(WATCH_LIMIT, handle.watch_topic(topic, &exchange)).await;
+        let Ok(Ok(watching)) = watched else { return false };
+        claim.keep(watching);
+        true
     }
 
     /// No longer asks to be told of it.
     pub fn unwatch_task(&self, caller: &Caller, public: &str) {
-        caller.mailbox().unwatch_task(public);
-        if let Some((upstream, id)) = self.own_task(caller, public)
-            && let Some(handle) = self.snapshot().upstreams.get(&upstream)
-        {
-            handle.unwatch_task(&id);
+        if let Some((upstream, id)) = self.own_task(caller, public) {
+            caller.mailbox().give_up(&upstream, &Topic::Task(id));
         }
     }
 

@@ -16,7 +16,6 @@ use crate::config::Transport;
 use crate::upstream::Error;
 use crate::upstream::Lists;
 use crate::upstream::Surroundings;
-use crate::upstream::Wants;
 use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::error::Executed;
@@ -32,6 +31,7 @@ use crate::upstream::session::Session;
 use crate::upstream::state::State;
 use crate::upstream::transport::site::Site;
 use crate::upstream::upkeep::Upkeep;
+use crate::upstream::wants::Wants;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 
@@ -97,20 +97,21 @@ impl Actor {
                 continue;
             }
             self.state.send_replace(State::Starting);
-            let begun = Instant::now();
-            let end = match self.start().await {
-                Ok((running, agreed)) => self.serve(running, agreed, &mut wishes).await,
+            let (running, agreed) = match self.start().await {
+                Ok(started) => started,
                 Err(error) => {
                     self.fail(error);
                     continue;
                 }
             };
+            let begun = Instant::now();
+            let end = self.serve(running, agreed, &mut wishes).await;
             if begun.elapsed() >= STEADY {
                 losses = 0;
             }
             match end {
                 End::Over => {}
-                End::Lost(error) if losses == LOSSES => {
+                End::Lost(error) if losses + 1 == LOSSES => {
                     losses = 0;
                     self.fail(error);
                 }
@@ -158,12 +159,14 @@ impl Actor {
                 wish = wishes.recv() => if wish.is_none() { break false },
             }
         };
+        if is_idle {
+            // Whoever needs it meanwhile waits until it can be started again.
+            self.state.send_replace(State::Starting);
+        }
         // A server may wait for the end of a subscription before it ends.
         over.cancel();
         drop(upkeep.await);
         if is_idle {
-            // Whoever needs it meanwhile waits until it can be started again.
-            self.state.send_replace(State::Starting);
             running.end().await;
             self.state.send_replace(State::Idle);
             return End::Over;
@@ -201,7 +204,7 @@ impl Actor {
         let limit = self.config.timeout.idle;
         loop {
             let now = Instant::now();
-            let is_wanted = !self.wants.borrow().resources.is_empty();
+            let is_wanted = self.wants.borrow().topics().next().is_some();
             let since = connection.idle_since().filter(|_| !is_wanted).unwrap_or(now);
             if since + limit <= now {
                 return;

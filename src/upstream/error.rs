@@ -51,6 +51,8 @@ pub enum Kind {
     BadAnswer,
     /// It asked for input that the client could not give.
     InputRefused,
+    /// It does not tell of what somebody wants to hear of.
+    NotTold,
     /// It ended the task that the call became, or knows it no longer.
     TaskEnded,
     /// Too many requests wait for it.
@@ -108,6 +110,7 @@ impl Kind {
             Self::TooLarge => "too_large",
             Self::BadAnswer => "bad_answer",
             Self::InputRefused => "input_refused",
+            Self::NotTold => "not_told",
             Self::TaskEnded => "task_ended",
             Self::Busy => "busy",
             Self::Stopped => "stopped",
@@ -141,6 +144,7 @@ impl Kind {
             Self::TooLarge => "ask for less, or raise `limits.message`",
             Self::BadAnswer => "report this to the author of the server",
             Self::InputRefused => "use a client that supports what the server asks for",
+            Self::NotTold => "ask for it again from time to time instead",
             Self::Busy => "try again when some of the calls under way have ended",
             Self::Stopped => "enable this upstream in `upstreams.yaml`",
         }
@@ -161,6 +165,7 @@ impl fmt::Display for Kind {
             Self::TooLarge => "exceeded the message limit",
             Self::BadAnswer => "gave an answer that cannot be used",
             Self::InputRefused => "asked for input that could not be given",
+            Self::NotTold => "does not tell when this changes",
             Self::TaskEnded => "ended the task without a result",
             Self::Busy => "has too many requests waiting",
             Self::Stopped => "is not running",

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
-use tokio::time;
 use tokio::time::Instant;
 
 use crate::config;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Capabilities;
+use crate::exchange::mailbox::Topic;
 use crate::ids::UpstreamId;
 use crate::upstream;
 use crate::upstream::Agreed;
@@ -23,9 +23,9 @@ use crate::upstream::Lists;
 use crate::upstream::Need;
 use crate::upstream::Status;
 use crate::upstream::Surroundings;
-use crate::upstream::Wants;
 use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
+use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::upstream::memory::Memory;
 use crate::upstream::mirrors::Mirrors;
@@ -33,7 +33,8 @@ use crate::upstream::session::Session;
 use crate::upstream::state::Next;
 use crate::upstream::state::State;
 use crate::upstream::task;
-use crate::upstream::told::Topic;
+use crate::upstream::wants::Wants;
+use crate::upstream::wants::Watching;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Era;
@@ -47,8 +48,6 @@ use crate::wire::object;
 const COMMAND_CAPACITY: usize = 1;
 /// How long one page of a list may take.
 const LIST_LIMIT: Duration = Duration::from_secs(30);
-/// How long a wish to be told of a task waits for an upstream that has to be started.
-const WATCH_LIMIT: Duration = Duration::from_secs(10);
 
 /// One upstream; cloning shares it.
 #[derive(Clone, Debug)]
@@ -133,13 +132,11 @@ impl Handle {
         params: Option<&Raw>,
         exchange: &Exchange,
     ) -> Result<Raw, Fault> {
-        match self.try_request(method, params, exchange).await {
-            // The session ended before the request was sent, so it can be sent on the next one.
-            Err(Fault::Failed(error)) if error.was_never_sent() => {
-                self.try_request(method, params, exchange).await
-            }
-            outcome => outcome,
-        }
+        let limit = self.0.config.timeout.call;
+        self.with_session(exchange, |session| async move {
+            session.request(method, params, exchange, limit).await
+        })
+        .await
     }
 
     /// Carries out `tools/call`, starting the upstream if need be.
@@ -147,13 +144,10 @@ impl Handle {
     /// The result is a task if the caller can be given one and the upstream made one of the call.
     pub async fn call(&self, params: &Raw, exchange: &Exchange, need: Need) -> Result<Raw, Fault> {
         let limit = self.0.config.timeout.call;
-        match task::call(&self.opened(exchange).await?, params, exchange, limit, need).await {
-            // The session ended before the request was sent, so it can be sent on the next one.
-            Err(Fault::Failed(error)) if error.was_never_sent() => {
-                task::call(&self.opened(exchange).await?, params, exchange, limit, need).await
-            }
-            outcome => outcome,
-        }
+        self.with_session(exchange, |session| async move {
+            task::call(&session, params, exchange, limit, need).await
+        })
+        .await
     }
 
     /// Carries out a request about the task `id`, which this upstream gave the caller.
@@ -166,9 +160,11 @@ impl Handle {
         id: &str,
         exchange: &Exchange,
     ) -> Result<Option<Raw>, Fault> {
-        let session = self.opened(exchange).await?;
         let limit = self.0.config.timeout.call;
-        task::request(&session, method, params, id, exchange, limit).await
+        self.with_session(exchange, |session| async move {
+            task::request(&session, method, params, id, exchange, limit).await
+        })
+        .await
     }
 
     /// Lists the tasks that the caller was given by this upstream, if that is running.
@@ -178,29 +174,9 @@ impl Handle {
         task::list(&session, exchange, LIST_LIMIT).await
     }
 
-    /// Asks to be told of the task `id`; returns whether the upstream agreed.
-    pub async fn watch_task(&self, id: &str) -> bool {
-        let Ok(Ok(session)) = time::timeout(WATCH_LIMIT, self.session()).await else {
-            return false;
-        };
-        let mut wish = TaskWish { handle: self, id, is_granted: false };
-        self.0.wants.send_modify(|wants| wants.tasks.push(id.to_owned()));
-        wish.is_granted = task::is_told_of(&session, id).await;
-        wish.is_granted
-    }
-
-    /// No longer asks to be told of a task.
-    pub fn unwatch_task(&self, id: &str) {
-        self.0.wants.send_modify(|wants| {
-            if let Some(index) = wants.tasks.iter().position(|watched| watched == id) {
-                wants.tasks.swap_remove(index);
-            }
-        });
-    }
-
     /// Has the upstream complete an argument; nothing if it completes none.
     pub async fn complete(&self, params: &Raw, exchange: &Exchange) -> Result<Option<Raw>, Fault> {
-        let agreed = self.ready().await?;
+        let agreed = &self.opened(exchange).await?.agreed;
         let declares = agreed.can(&["completions"]);
         // The oldest revision has completions, but no capability to declare them.
         if !declares && agreed.revision > Revision::V2024_11_05 {
@@ -212,14 +188,19 @@ impl Handle {
         }
     }
 
-    async fn try_request(
+    /// Does something on the open session, and on the next one if that had ended before anything
+    /// was sent on it.
+    async fn with_session<T, F: Future<Output = Result<T, Fault>>>(
         &self,
-        method: &str,
-        params: Option<&Raw>,
         exchange: &Exchange,
-    ) -> Result<Raw, Fault> {
-        let session = self.opened(exchange).await?;
-        session.request(method, params, exchange, self.0.config.timeout.call).await
+        work: impl Fn(Arc<Session>) -> F,
+    ) -> Result<T, Fault> {
+        match work(self.opened(exchange).await?).await {
+            Err(Fault::Failed(error)) if error.was_never_sent() => {
+                work(self.opened(exchange).await?).await
+            }
+            outcome => outcome,
+        }
     }
 
     /// Returns the open session, for as long as the caller waits for it.
@@ -273,39 +254,33 @@ impl Handle {
         Ok(listed)
     }
 
-    /// Asks to be told when the resource `uri` changes, for as long as somebody wants to know.
-    pub async fn subscribe(&self, uri: &str, exchange: &Exchange) -> Result<(), Fault> {
-        let session = self.session().await?;
-        if session.era() == Era::Legacy {
-            let params = upstream::address(uri);
-            let limit = self.0.config.timeout.call;
-            let method = method::RESOURCES_SUBSCRIBE;
-            session.request(method, Some(&params), exchange, limit).await?;
-        }
-        self.0.wants.send_modify(|wants| {
-            if !wants.resources.iter().any(|wanted| wanted == uri) {
-                wants.resources.push(uri.to_owned());
+    /// Asks to be told of `topic` for as long as what is returned is held.
+    ///
+    /// Fails if the upstream says that it does not tell of it.
+    pub async fn watch_topic(&self, topic: Topic, exchange: &Exchange) -> Result<Watching, Fault> {
+        // A session that begins has nothing to catch up with for this wish.
+        self.opened(exchange).await?;
+        let watching = Watching::begin(&self.0.wants, topic);
+        let (topic, limit) = (watching.topic(), self.0.config.timeout.call);
+        let ask = |session: Arc<Session>| async move {
+            match (session.era(), topic) {
+                (Era::Legacy, Topic::Resource(uri)) => {
+                    let (method, params) = (method::RESOURCES_SUBSCRIBE, upstream::address(uri));
+                    session.request(method, Some(&params), exchange, limit).await?;
+                    Ok(Some(true))
+                }
+                (_, Topic::Task(_)) if task::watched(&session).is_none() => Ok(Some(false)),
+                (_, topic) => Ok(session.told.of(topic).await),
             }
-        });
-        if session.era() == Era::Modern {
-            // An upstream that does not agree may tell of it all the same.
-            session.told.of(Topic::Resource(uri)).await;
+        };
+        let agreed = self.with_session(exchange, ask).await?;
+        match (agreed, topic) {
+            // An upstream that says nothing may tell of a resource all the same.
+            (Some(true), _) | (None, Topic::Resource(_)) => Ok(watching),
+            (Some(false) | None, _) => {
+                Err(Error::new(self.id(), Kind::NotTold, "", Executed::No).into())
+            }
         }
-        Ok(())
-    }
-
-    /// No longer asks to be told when the resource `uri` changes.
-    pub async fn unsubscribe(&self, uri: &str, exchange: &Exchange) -> Result<(), Fault> {
-        self.0.wants.send_modify(|wants| wants.resources.retain(|wanted| wanted != uri));
-        let state = self.0.state.borrow().clone();
-        let State::Ready(session) = state else { return Ok(()) };
-        if session.era() == Era::Legacy {
-            let params = upstream::address(uri);
-            let limit = self.0.config.timeout.call;
-            let method = method::RESOURCES_UNSUBSCRIBE;
-            session.request(method, Some(&params), exchange, limit).await?;
-        }
-        Ok(())
     }
 
     /// Sets the lowest level of log messages, as raw JSON, now and whenever it starts again.
@@ -351,21 +326,6 @@ impl Handle {
             if state.changed().await.is_err() {
                 return Err(Error::stopped(self.id()));
             }
-        }
-    }
-}
-
-/// A wish to be told of a task, taken back unless it is granted.
-struct TaskWish<'a> {
-    handle: &'a Handle,
-    id: &'a str,
-    is_granted: bool,
-}
-
-impl Drop for TaskWish<'_> {
-    fn drop(&mut self) {
-        if !self.is_granted {
-            self.handle.unwatch_task(self.id);
         }
     }
 }

@@ -38,6 +38,7 @@ mod told;
 mod transport;
 mod upkeep;
 mod visits;
+mod wants;
 mod watch;
 
 use std::fmt;
@@ -62,6 +63,7 @@ pub use self::handle::Handle;
 pub use self::key::task_ids;
 pub use self::negotiate::Agreed;
 pub use self::task::Need;
+pub use self::wants::Watching;
 pub use self::watch::Change;
 pub use self::watch::Watch;
 
@@ -101,17 +103,6 @@ pub struct Lists {
     pub prompts: u64,
     /// Its resources and templates.
     pub resources: u64,
-}
-
-/// What all callers together want from an upstream while it runs.
-#[derive(Clone, Debug, Default)]
-struct Wants {
-    /// The lowest level of log messages, as raw JSON.
-    level: Option<Raw>,
-    /// The resources whose changes somebody wants to hear of.
-    resources: Vec<String>,
-    /// The tasks somebody wants to hear of, as often as somebody does.
-    tasks: Vec<String>,
 }
 
 /// What every upstream is given.

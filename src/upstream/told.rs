@@ -7,31 +7,11 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time;
 
+use crate::exchange::mailbox::Topic;
 use crate::wire::Raw;
 
 /// How long an upstream may take to agree to tell of something.
 const LIMIT: Duration = Duration::from_secs(2);
-
-/// What a subscription names one by one.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Topics {
-    /// Addresses of resources.
-    #[serde(rename = "resourceSubscriptions")]
-    pub(super) resources: HashSet<String>,
-    /// Ids of tasks.
-    #[serde(rename = "taskIds")]
-    pub(super) tasks: HashSet<String>,
-}
-
-/// One of them.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Topic<'a> {
-    /// The resource of this address.
-    Resource(&'a str),
-    /// The task of this id.
-    Task(&'a str),
-}
 
 /// What was settled last on one session.
 #[derive(Debug, Default)]
@@ -39,40 +19,41 @@ pub(super) struct Told(watch::Sender<Settled>);
 
 #[derive(Debug, Default)]
 struct Settled {
-    asked: Topics,
-    granted: Topics,
-}
-
-impl Topics {
-    /// Reads the part of a subscription that an acknowledgement grants; nothing of what is no
-    /// acknowledgement.
-    pub(super) fn granted(acknowledgement: &Raw) -> Self {
-        let granted = acknowledgement.member("notifications").and_then(|it| it.read().ok());
-        granted.unwrap_or_default()
-    }
-
-    fn name(&self, topic: Topic<'_>) -> bool {
-        match topic {
-            Topic::Resource(uri) => self.resources.contains(uri),
-            Topic::Task(id) => self.tasks.contains(id),
-        }
-    }
+    asked: HashSet<Topic>,
+    granted: HashSet<Topic>,
 }
 
 impl Told {
     /// Notes that of what was `asked` for the upstream has `granted` this.
-    pub(super) fn settle(&self, asked: Topics, granted: Topics) {
+    pub(super) fn settle(&self, asked: HashSet<Topic>, granted: HashSet<Topic>) {
         self.0.send_replace(Settled { asked, granted });
     }
 
-    /// Waits until the upstream has been asked to tell of `topic`, at most [`LIMIT`]; returns
-    /// whether it agreed.
-    pub(super) async fn of(&self, topic: Topic<'_>) -> bool {
-        let mut settled = self.0.subscribe();
-        let asked = settled.wait_for(|settled| settled.asked.name(topic));
-        match time::timeout(LIMIT, asked).await {
-            Ok(Ok(settled)) => settled.granted.name(topic),
-            Ok(Err(_)) | Err(_) => false,
-        }
+    /// Returns what the upstream tells of.
+    pub(super) fn granted(&self) -> HashSet<Topic> {
+        self.0.borrow().granted.clone()
     }
+
+    /// Waits until the upstream has been asked to tell of `topic`, at most [`LIMIT`]; returns
+    /// whether it agreed, or nothing if it did not say.
+    pub(super) async fn of(&self, topic: &Topic) -> Option<bool> {
+        let mut settled = self.0.subscribe();
+        let asked = settled.wait_for(|settled| settled.asked.contains(topic));
+        let settled = time::timeout(LIMIT, asked).await.ok()?.ok()?;
+        Some(settled.granted.contains(topic))
+    }
+}
+
+/// Reads what an acknowledgement grants, besides lists.
+pub(super) fn granted(acknowledgement: &Raw) -> HashSet<Topic> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Granted {
+        resource_subscriptions: Vec<String>,
+        task_ids: Vec<String>,
+    }
+    let granted = acknowledgement.member("notifications").and_then(|it| it.read().ok());
+    let Granted { resource_subscriptions, task_ids } = granted.unwrap_or_default();
+    let resources = resource_subscriptions.into_iter().map(Topic::Resource);
+    resources.chain(task_ids.into_iter().map(Topic::Task)).collect()
 }

@@ -23,6 +23,7 @@ use serde_json::json;
 use crate::exchange::Exchange;
 use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
+use crate::exchange::mailbox::Topic;
 use crate::exchange::task;
 use crate::exchange::task::Dialect;
 use crate::upstream::Fault;
@@ -30,7 +31,6 @@ use crate::upstream::connection::Connection;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::session::Session;
-use crate::upstream::told::Topic;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::method;
@@ -260,30 +260,20 @@ pub(super) fn take_status(connection: &Connection, params: &Raw) {
 pub(super) fn take_news(connection: &Connection, params: &Raw) {
     let Some(status) = shape::Status::read(params) else { return };
     connection.live().told(&status);
+    let topic = Topic::Task(status.id.clone());
     for caller in connection.callers().present() {
-        let public = public(connection, &caller, Dialect::Extension, &status.id);
-        if caller.mailbox().watches_task(&public) {
+        if caller.mailbox().wants(connection.upstream(), &topic) {
+            let public = public(connection, &caller, Dialect::Extension, &status.id);
             let news = extension::shown(connection, params, &public);
             caller.mailbox().pass_on(method::TASK_NEWS, Some(news));
         }
     }
 }
 
-/// Waits until the upstream agreed to tell of a task; returns whether it did.
-pub(super) async fn is_told_of(session: &Session, id: &str) -> bool {
-    extension::is_known(session) && session.told.of(Topic::Task(id)).await
-}
-
-/// Returns what a subscription to tasks declares, and which tasks it names; nothing if the
-/// upstream has no such tasks.
-pub(super) fn watched<'a>(session: &Session, tasks: &'a [String]) -> Option<(Raw, Vec<&'a str>)> {
-    if tasks.is_empty() || !extension::is_known(session) {
-        return None;
-    }
-    let mut named: Vec<&str> = tasks.iter().map(String::as_str).collect();
-    named.sort_unstable();
-    named.dedup();
-    Some((Raw::of(&json!({ "extensions": { task::EXTENSION: {} } })), named))
+/// Returns what a subscription to tasks declares; nothing if the upstream does not tell of any.
+pub(super) fn watched(session: &Session) -> Option<Raw> {
+    let is_told = session.era() == Era::Modern && extension::is_known(session);
+    is_told.then(|| Raw::of(&json!({ "extensions": { task::EXTENSION: {} } })))
 }
 
 /// The id under which a caller knows the task `local`.

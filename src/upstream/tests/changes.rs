@@ -8,17 +8,18 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::exchange::mailbox::Notice;
+use crate::exchange::mailbox::Topic;
 use crate::ids::UpstreamId;
 use crate::upstream::Agreed;
 use crate::upstream::Lists;
-use crate::upstream::Wants;
 use crate::upstream::session::Session;
 use crate::upstream::tests::Server;
 use crate::upstream::tests::World;
 use crate::upstream::tests::caller;
 use crate::upstream::tests::world;
-use crate::upstream::told::Topic;
 use crate::upstream::upkeep::Upkeep;
+use crate::upstream::wants::Wants;
+use crate::upstream::wants::Watching;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::method;
@@ -29,7 +30,8 @@ async fn changed_lists_are_counted_and_updates_reach_subscribers() {
     let one = caller(1, &json!({}));
     world.callers.attach(&one);
     let toy = UpstreamId::new("toy");
-    assert!(one.mailbox().subscribe(&toy, "toy://a", Raw::of("conflux+toy:toy://a")));
+    let topic = Topic::Resource("toy://a".to_owned());
+    one.mailbox().claim(&toy, &topic, Raw::of("conflux+toy:toy://a")).unwrap().keep(());
     let updated = |uri: &str| {
         let params = json!({ "uri": uri });
         json!({ "jsonrpc": "2.0", "method": method::RESOURCE_UPDATED, "params": params })
@@ -67,6 +69,10 @@ fn is_cancellation_of(message: &Value, request: &Value) -> bool {
     message["method"] == method::CANCELLED && message["params"]["requestId"] == request["id"]
 }
 
+fn resource(uri: &str) -> Topic {
+    Topic::Resource(uri.to_owned())
+}
+
 #[tokio::test]
 async fn a_subscription_is_waited_for_and_the_one_before_it_stands_until_then() {
     let mut world = world();
@@ -76,23 +82,31 @@ async fn a_subscription_is_waited_for_and_the_one_before_it_stands_until_then() 
     // Nothing is asked for anew that is asked for already.
     wants.send_modify(|wants| wants.level = Some(Raw::of("debug")));
 
-    wants.send_modify(|wants| wants.resources.push("toy://a".to_owned()));
+    let watching = Watching::begin(&wants, resource("toy://a"));
     let second = world.server.read().await;
     let asked = json!({ "toolsListChanged": true, "resourceSubscriptions": ["toy://a"] });
     assert_eq!(second["params"]["notifications"], asked);
     let told = world.tasks.spawn({
         let session = Arc::clone(&session);
-        async move { session.told.of(Topic::Resource("toy://a")).await }
+        async move { session.told.of(&resource("toy://a")).await }
     });
     acknowledge(&mut world.server, &first, json!({ "toolsListChanged": true })).await;
     tokio::task::yield_now().await;
     assert!(!told.is_finished(), "the server has not agreed yet");
     acknowledge(&mut world.server, &second, asked).await;
-    assert!(told.await.unwrap());
+    assert_eq!(told.await.unwrap(), Some(true));
     assert!(is_cancellation_of(&world.server.read().await, &first));
 
+    // It is wanted until nobody does.
+    drop(Watching::begin(&wants, resource("toy://a")));
+    drop(watching);
+    let third = world.server.read().await;
+    assert_eq!(third["params"]["notifications"], first["params"]["notifications"]);
+    acknowledge(&mut world.server, &third, json!({})).await;
+    assert!(is_cancellation_of(&world.server.read().await, &second));
+
     over.cancel();
-    assert!(is_cancellation_of(&world.server.read().await, &second), "a server waits for that");
+    assert!(is_cancellation_of(&world.server.read().await, &third), "a server waits for that");
 }
 
 #[tokio::test]
@@ -101,26 +115,31 @@ async fn a_subscription_that_is_refused_takes_no_other_with_it() {
     let (session, wants, _over) = kept(&world);
     let first = world.server.read().await;
     acknowledge(&mut world.server, &first, json!({ "toolsListChanged": true })).await;
-    wants.send_modify(|wants| wants.resources.push("toy://none".to_owned()));
+    let _none = Watching::begin(&wants, resource("toy://none"));
     let error = json!({ "code": -32602, "message": "no such resource" });
     world.server.answer(("error", error)).await;
-    assert!(!session.told.of(Topic::Resource("toy://none")).await);
+    assert_eq!(session.told.of(&resource("toy://none")).await, Some(false));
 
-    wants.send_modify(|wants| wants.resources = vec!["toy://a".to_owned()]);
+    let _some = Watching::begin(&wants, resource("toy://a"));
     let third = world.server.read().await;
-    acknowledge(&mut world.server, &third, json!({})).await;
+    let asked = json!({ "toolsListChanged": true, "resourceSubscriptions": ["toy://a"] });
+    assert_eq!(third["params"]["notifications"], asked, "without what was refused");
+    acknowledge(&mut world.server, &third, asked).await;
     assert!(is_cancellation_of(&world.server.read().await, &first), "it stood until now");
+    assert_eq!(session.told.of(&resource("toy://a")).await, Some(true));
+    assert_eq!(session.told.of(&resource("toy://none")).await, Some(false));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_may_have_been_missed_is_looked_at_again() {
     let mut world = world();
-    let one = caller(1, &json!({}));
-    assert!(one.mailbox().subscribe(&UpstreamId::new("toy"), "toy://a", Raw::of("toy://a")));
-    world.callers.attach(&one);
     let (_session, wants, _over) = kept(&world);
+    let one = caller(1, &json!({}));
+    world.callers.attach(&one);
     let first = world.server.read().await;
-    wants.send_modify(|wants| wants.resources.push("toy://a".to_owned()));
+    let (toy, topic) = (UpstreamId::new("toy"), resource("toy://a"));
+    let claim = one.mailbox().claim(&toy, &topic, Raw::of("toy://a")).unwrap();
+    claim.keep(Watching::begin(&wants, topic.clone()));
     let second = world.server.read().await;
     acknowledge(&mut world.server, &second, json!({})).await;
     assert!(is_cancellation_of(&world.server.read().await, &first));
@@ -133,4 +152,8 @@ async fn what_may_have_been_missed_is_looked_at_again() {
     let Notice::Updated(uri) = one.mailbox().next().await else { panic!("not told") };
     assert_eq!(uri.get(), "\"toy://a\"");
     assert_ne!(*world.lists.borrow(), Lists::default());
+
+    // A client that goes takes its wishes with it.
+    drop(one);
+    assert_eq!(wants.borrow().topics().next(), None);
 }
