@@ -161,6 +161,11 @@ impl Catalog {
         self.prompts.find(public)
     }
 
+    /// Returns what upstreams offer of one kind under this public name or address.
+    pub fn named(&self, kind: Kind, public: &str) -> Option<&Entry> {
+        self.section(kind).find(public)
+    }
+
     /// Returns the prepared JSON array of everything of one kind, in its lasting order.
     ///
     /// It is equal to that of another catalog exactly if callers would see no difference.
@@ -234,6 +239,17 @@ impl Listing {
             Kind::Templates => &self.templates,
             Kind::Skills => &self.skills,
         }
+    }
+
+    /// Replaces the items of one kind.
+    pub fn set(&mut self, kind: Kind, items: Vec<Raw>) {
+        *match kind {
+            Kind::Tools => &mut self.tools,
+            Kind::Prompts => &mut self.prompts,
+            Kind::Resources => &mut self.resources,
+            Kind::Templates => &mut self.templates,
+            Kind::Skills => &mut self.skills,
+        } = items;
     }
 }
 

@@ -21,7 +21,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::catalog::Catalog;
 use crate::catalog::Kind;
-use crate::catalog::Listing;
 use crate::config;
 use crate::control::plan::Lasts;
 use crate::control::plan::Listings;
@@ -36,12 +35,13 @@ use crate::upstream::Change;
 use crate::upstream::Handle;
 use crate::wire::Raw;
 use crate::wire::era::Era;
-use crate::wire::freshness::Freshness;
 
 /// How many events may wait; whoever has another one waits too.
 const EVENT_CAPACITY: usize = 256;
 /// How long list changes are collected before they are acted upon.
 const DEBOUNCE: Duration = Duration::from_millis(100);
+/// How much is kept of why a list could not be had, in bytes.
+const FAILURE_LIMIT: usize = 500;
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ enum Event {
     /// Something changed with an upstream.
     Changed(UpstreamId, Change),
     /// An upstream was asked for its lists.
-    Listed(UpstreamId, Result<upstream::Listed, upstream::Fault>),
+    Listed(UpstreamId, Result<Box<upstream::Listed>, upstream::Error>),
     /// The time is over in which a list waits for upstreams.
     BudgetSpent,
 }
@@ -197,16 +197,16 @@ impl Control {
             Event::Changed(_, Change::Gone) => {}
             Event::Listed(id, Ok(listed)) => {
                 self.note_extensions(&id);
-                let lasting = self.lasting(&id, &listed);
-                let is_stale = self.listings.listed(&id, listing(listed), lasting);
+                let lists = self.lists(&id, *listed);
+                let is_stale = self.listings.listed(&id, lists, Instant::now());
                 self.publish();
                 if is_stale {
                     self.list(&id, events);
                 }
             }
-            Event::Listed(id, Err(fault)) => {
-                tracing::debug!(upstream = %id, %fault, "could not be listed");
-                self.listings.failed(&id, fault.to_string());
+            Event::Listed(id, Err(error)) => {
+                tracing::debug!(upstream = %id, %error, "could not be listed");
+                self.listings.failed(&id, error.to_string());
                 self.publish();
             }
             Event::BudgetSpent => self.listings.give_up_waiting(),
@@ -230,8 +230,8 @@ impl Control {
         }
     }
 
-    /// Returns how long each list of an upstream may be kept from now on.
-    fn lasting(&self, id: &UpstreamId, listed: &upstream::Listed) -> IndexMap<Kind, Lasts> {
+    /// Takes every list of an upstream, with how long it may be kept from now on.
+    fn lists(&self, id: &UpstreamId, listed: upstream::Listed) -> Vec<(Kind, plan::List)> {
         let agreed = self.handles.get(id).and_then(|handle| handle.status().agreed);
         let is_told = |kind: Kind| {
             let capability = match kind {
@@ -246,12 +246,20 @@ impl Control {
                 .is_none_or(|agreed| agreed.can(&[capability, "listChanged"]) || !has_hints(agreed))
         };
         let now = Instant::now();
-        let hints = Kind::ALL.into_iter().zip(listed.freshness);
-        let lasts = |(kind, hints): (Kind, Option<Freshness>)| {
-            let lasting = Lasting::new(now, hints?);
-            Some((kind, Lasts { lasting, is_told: is_told(kind) }))
+        let one = |(kind, list): (Kind, Result<upstream::List, upstream::Fault>)| {
+            let list = list.map_err(|fault| {
+                tracing::warn!(upstream = %id, %fault, "its {kind}s could not be listed");
+                bounded(&self.config.secrets.mask(&fault.to_string()))
+            });
+            let list = list.map(|upstream::List { items, freshness }| {
+                let lasting = freshness.map(|hints| Lasting::new(now, hints));
+                (items, lasting.map(|lasting| Lasts { lasting, is_told: is_told(kind) }))
+            });
+            (kind, list)
         };
-        hints.filter_map(lasts).collect()
+        let upstream::Listed { tools, prompts, resources, templates, skills } = listed;
+        let lists = [tools, prompts, resources, templates, skills];
+        Kind::ALL.into_iter().zip(lists).map(one).collect()
     }
 
     /// Asks an upstream for its lists, unless it is being asked; then it is asked again after.
@@ -262,7 +270,7 @@ impl Control {
         }
         let (id, events) = (id.clone(), events.clone());
         self.spawn(async move {
-            let listed = handle.list().await;
+            let listed = handle.list().await.map(Box::new);
             drop(events.send(Event::Listed(id, listed)).await);
         });
     }
@@ -312,9 +320,13 @@ async fn until(time: Option<Instant>) {
     }
 }
 
-fn listing(listed: upstream::Listed) -> Listing {
-    let upstream::Listed { tools, prompts, resources, templates, skills, freshness: _ } = listed;
-    Listing { tools, prompts, resources, templates, skills }
+/// Cuts why a list could not be had: an upstream may have written pages about it.
+fn bounded(failure: &str) -> String {
+    if failure.len() <= FAILURE_LIMIT {
+        return failure.to_owned();
+    }
+    let end = failure.floor_char_boundary(FAILURE_LIMIT);
+    format!("{} …", failure.get(..end).unwrap_or_default())
 }
 
 /// Puts together what is known now.
@@ -332,6 +344,7 @@ fn world(
         let known = Known {
             handle: handle.clone(),
             listing: listings.get(id),
+            unread: listings.unread(id),
             lasting: listings.lasting(id),
             failure: failures.shift_remove(id),
             instructions: instructions.or_else(|| remembered.get(id).cloned()),

@@ -9,6 +9,8 @@ use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
+use crate::wire::Raw;
+use crate::wire::freshness::Freshness;
 
 /// The last known listing of every upstream, and what is being done about it.
 #[derive(Debug)]
@@ -19,15 +21,20 @@ pub(super) struct Listings {
 
 #[derive(Debug, Default)]
 struct One {
-    listing: Option<Arc<Listing>>,
+    listing: Arc<Listing>,
+    /// The kinds of which its list was had at least once.
+    read: Vec<Kind>,
     /// How long each list it was asked for may be kept.
     lasts: IndexMap<Kind, Lasts>,
     asked: Asked,
     /// Whether it listed or failed at least once.
     is_settled: bool,
-    /// Why it could not be asked the last time.
+    /// Why it, or one of its lists, could not be listed the last time.
     failure: Option<String>,
 }
+
+/// One list of an upstream: its items and how long they may be kept, or why it could not be had.
+pub(super) type List = Result<(Vec<Raw>, Option<Lasts>), String>;
 
 /// How long one list of an upstream may be kept.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +62,14 @@ impl Listings {
     }
 
     /// Returns what an upstream listed last.
-    pub(super) fn get(&self, id: &UpstreamId) -> Option<Arc<Listing>> {
-        self.all.get(id)?.listing.clone()
+    pub(super) fn get(&self, id: &UpstreamId) -> Arc<Listing> {
+        self.all.get(id).map(|one| Arc::clone(&one.listing)).unwrap_or_default()
+    }
+
+    /// Returns the kinds of which an upstream's list was never had.
+    pub(super) fn unread(&self, id: &UpstreamId) -> Vec<Kind> {
+        let is_unread = |kind: &Kind| self.all.get(id).is_none_or(|one| !one.read.contains(kind));
+        Kind::ALL.into_iter().filter(is_unread).collect()
     }
 
     /// Returns whether an upstream is being asked.
@@ -72,18 +85,41 @@ impl Listings {
         is_free
     }
 
-    /// Notes what an upstream listed; true if it has to be asked again.
+    /// Notes what an upstream listed at `now`; true if it has to be asked again.
+    ///
+    /// Of a list that could not be had, what was listed before stays.
     pub(super) fn listed(
         &mut self,
         id: &UpstreamId,
-        listing: Listing,
-        lasts: IndexMap<Kind, Lasts>,
+        lists: Vec<(Kind, List)>,
+        now: Instant,
     ) -> bool {
         let Some(one) = self.all.get_mut(id) else { return false };
-        one.listing = Some(Arc::new(listing));
-        one.lasts = lasts;
+        let mut listing = Listing::clone(&one.listing);
+        let mut failures = Vec::new();
+        for (kind, list) in lists {
+            let (items, lasts) = match list {
+                Ok(list) => list,
+                Err(failure) => {
+                    failures.push(format!("{kind}s: {failure}"));
+                    // Nobody may keep for long what lacks a part.
+                    let lasting = Lasting::new(now, Freshness::default());
+                    one.lasts.insert(kind, Lasts { lasting, is_told: true });
+                    continue;
+                }
+            };
+            listing.set(kind, items);
+            match lasts {
+                Some(lasts) => drop(one.lasts.insert(kind, lasts)),
+                None => drop(one.lasts.shift_remove(&kind)),
+            }
+            if !one.read.contains(&kind) {
+                one.read.push(kind);
+            }
+        }
+        one.listing = Arc::new(listing);
         one.is_settled = true;
-        one.failure = None;
+        one.failure = (!failures.is_empty()).then(|| failures.join("; "));
         std::mem::take(&mut one.asked) == Asked::Stale
     }
 
@@ -96,9 +132,9 @@ impl Listings {
         }
     }
 
-    /// Returns those that never listed anything, in order.
+    /// Returns those of which a list was never had, in order.
     pub(super) fn never_listed(&self) -> Vec<UpstreamId> {
-        let unlisted = self.all.iter().filter(|(_, one)| one.listing.is_none());
+        let unlisted = self.all.iter().filter(|(_, one)| one.read.len() < Kind::ALL.len());
         unlisted.map(|(id, _)| id.clone()).collect()
     }
 

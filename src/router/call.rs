@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future;
 
 use crate::catalog::Entry;
+use crate::catalog::Kind;
 use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
@@ -41,8 +42,7 @@ impl Router {
         if self.snapshot().catalog.own_tool(&name).is_some() {
             return own::call(self, &name);
         }
-        let has = |snapshot: &Snapshot| snapshot.catalog.tool(&name).is_some();
-        let snapshot = self.with_name(&name, has, exchange).await?;
+        let snapshot = self.with_name(Kind::Tools, &name, exchange).await?;
         let Some(entry) = snapshot.catalog.tool(&name) else {
             return Err(Error::UnknownTool(name));
         };
@@ -59,20 +59,22 @@ impl Router {
     /// without a prefix are asked only then, all of them, and none of them speaks for the others.
     pub(super) async fn with_name(
         &self,
+        kind: Kind,
         name: &str,
-        has: impl Fn(&Snapshot) -> bool,
         exchange: &Exchange,
     ) -> Result<Arc<Snapshot>, Error> {
+        let has = |snapshot: &Snapshot| snapshot.catalog.named(kind, name).is_some();
         let mut snapshot = self.snapshot();
         if has(&snapshot) || snapshot.unlisted.is_empty() {
             return Ok(snapshot);
         }
         let awaited = async {
-            if let Some(upstream) = snapshot.expected(name) {
-                snapshot = self.first_listing(upstream).await?;
+            if let Some(upstream) = snapshot.expected(kind, name) {
+                snapshot = self.first_listing(upstream, kind).await?;
             }
             if !has(&snapshot) {
-                let unprefixed = snapshot.unprefixed().map(|id| self.first_listing(id));
+                let unprefixed = snapshot.unprefixed(kind);
+                let unprefixed = unprefixed.map(|id| self.first_listing(id, kind));
                 future::join_all(unprefixed).await;
                 snapshot = self.snapshot();
             }

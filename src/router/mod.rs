@@ -39,6 +39,7 @@ use indexmap::IndexMap;
 use tokio::sync::watch;
 use tokio::time;
 
+use crate::catalog::Kind;
 use crate::catalog::ResultKind;
 use crate::config;
 use crate::exchange::Exchange;
@@ -266,18 +267,22 @@ impl Router {
         drop(time::timeout(limit, settled.wait_for(|settled| *settled)).await);
     }
 
-    /// Waits until an upstream that never listed before has done so; once it is ready, as long as
+    /// Waits until an upstream's list of one kind was had for the first time; once it is ready, as long as
     /// the start budget.
     ///
     /// Returns the snapshot that has its list, or why there is none.
-    async fn first_listing(&self, upstream: &UpstreamId) -> Result<Arc<Snapshot>, upstream::Error> {
+    async fn first_listing(
+        &self,
+        upstream: &UpstreamId,
+        kind: Kind,
+    ) -> Result<Arc<Snapshot>, upstream::Error> {
         let mut published = self.shared.published.subscribe();
         let mut snapshot = self.snapshot();
         if let Some(handle) = snapshot.upstreams.get(upstream) {
             handle.ready().await?;
         }
         let deadline = time::Instant::now() + self.shared.start_budget;
-        while snapshot.unlisted.contains(upstream) {
+        while snapshot.lacks(upstream, kind) {
             if !matches!(time::timeout_at(deadline, published.changed()).await, Ok(Ok(()))) {
                 break;
             }
