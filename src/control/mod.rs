@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use tokio::sync::mpsc;
-use tokio::sync::watch;
 use tokio::time;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +25,7 @@ use crate::control::plan::Lasts;
 use crate::control::plan::Listings;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::Demand;
 use crate::router::Lasting;
 use crate::router::Router;
 use crate::router::World;
@@ -46,8 +46,8 @@ const FAILURE_LIMIT: usize = 500;
 /// Everything that can happen.
 #[derive(Debug)]
 enum Event {
-    /// Somebody wants to see a list.
-    Demand,
+    /// Somebody waits for lists.
+    Demand(Demand),
     /// Something changed with an upstream.
     Changed(UpstreamId, Change),
     /// An upstream was asked for its lists.
@@ -62,8 +62,6 @@ pub struct Control {
     config: Arc<config::Config>,
     handles: IndexMap<UpstreamId, Handle>,
     router: Arc<Router>,
-    /// From before the first request, so that none is missed.
-    demand: watch::Receiver<u64>,
     tasks: TaskTracker,
     stop: CancellationToken,
     listings: Listings,
@@ -71,6 +69,7 @@ pub struct Control {
     /// The extensions each upstream declared last, in this run or an earlier one.
     extensions: IndexMap<UpstreamId, Raw>,
     generation: Generation,
+    is_budget_begun: bool,
     /// When changes are told to callers, if there are any.
     announce_at: Option<Instant>,
 }
@@ -104,7 +103,6 @@ impl Control {
         Self {
             config,
             handles,
-            demand: router.demand(),
             router,
             tasks: around.tasks.clone(),
             stop: around.stop.clone(),
@@ -112,6 +110,7 @@ impl Control {
             remembered,
             extensions,
             generation: Generation::default(),
+            is_budget_begun: false,
             announce_at: None,
         }
     }
@@ -127,11 +126,14 @@ impl Control {
         self.watch(&events);
         let stop = self.stop.clone();
         loop {
-            let announce_at = self.announce_at;
+            let (announce_at, due) = (self.announce_at, self.listings.next_due());
             tokio::select! {
                 event = queue.recv() => match event {
                     Some(event) => self.handle(event, &events),
                     None => break,
+                },
+                () = until(due) => for id in self.listings.take_due(Instant::now()) {
+                    self.list_if_ready(&id, &events);
                 },
                 () = until(announce_at) => self.announce(),
                 () = stop.cancelled() => break,
@@ -158,42 +160,47 @@ impl Control {
                 }
             });
         }
-        let (mut demand, sender) = (self.demand.clone(), events.clone());
+        let (router, events) = (Arc::clone(&self.router), events.clone());
         self.spawn(async move {
-            while demand.changed().await.is_ok() && sender.send(Event::Demand).await.is_ok() {}
+            while events.send(Event::Demand(router.demanded().await)).await.is_ok() {}
         });
-        let (mut demand, sender) = (self.demand.clone(), events.clone());
-        let budget = self.config.limits.start_budget;
-        self.spawn(async move {
-            if demand.changed().await.is_ok() {
+    }
+
+    /// Lets lists wait for upstreams from now on, for as long as the start budget.
+    fn begin_budget(&mut self, events: &mpsc::Sender<Event>) {
+        let (budget, events) = (self.config.limits.start_budget, events.clone());
+        if !std::mem::replace(&mut self.is_budget_begun, true) {
+            self.spawn(async move {
                 time::sleep(budget).await;
-                drop(sender.send(Event::BudgetSpent).await);
-            }
-        });
+                drop(events.send(Event::BudgetSpent).await);
+            });
+        }
     }
 
     fn handle(&mut self, event: Event, events: &mpsc::Sender<Event>) {
         match event {
-            Event::Demand => {
-                for id in self.listings.never_listed() {
-                    self.list(&id, events);
-                }
-                for id in self.listings.outdated(Instant::now()) {
-                    if self.handles.get(&id).is_some_and(|it| it.status().agreed.is_some()) {
+            Event::Demand(Demand { everything, upstreams }) => {
+                // A call is not put off: it waits for this very list.
+                for id in upstreams {
+                    if !self.listings.is_asked(&id) {
                         self.list(&id, events);
+                    }
+                }
+                if everything {
+                    self.begin_budget(events);
+                    let now = Instant::now();
+                    for id in self.listings.lacking(now) {
+                        self.list(&id, events);
+                    }
+                    for id in self.listings.outdated(now) {
+                        self.list_if_ready(&id, events);
                     }
                 }
             }
             // Whoever is asked now had it started, and gets the lists of this very session.
             Event::Changed(id, Change::Ready) if self.listings.is_asked(&id) => {}
-            Event::Changed(id, Change::Ready | Change::Lists) => {
-                if self.handles.get(&id).is_some_and(|handle| handle.status().agreed.is_some()) {
-                    self.list(&id, events);
-                }
-            }
-            Event::Changed(id, Change::Failed(error)) => {
-                self.listings.failed(&id, error.to_string());
-            }
+            Event::Changed(id, Change::Ready | Change::Lists) => self.list_if_ready(&id, events),
+            Event::Changed(id, Change::Failed(error)) => self.failed(&id, &error),
             Event::Changed(_, Change::Gone) => {}
             Event::Listed(id, Ok(listed)) => {
                 self.note_extensions(&id);
@@ -206,8 +213,10 @@ impl Control {
             }
             Event::Listed(id, Err(error)) => {
                 tracing::debug!(upstream = %id, %error, "could not be listed");
-                self.listings.failed(&id, error.to_string());
-                self.publish();
+                self.listings.unasked(&id);
+                self.failed(&id, &error);
+                // It may be ready again already, which was not acted upon while it was asked.
+                self.list_if_ready(&id, events);
             }
             Event::BudgetSpent => self.listings.give_up_waiting(),
         }
@@ -260,6 +269,19 @@ impl Control {
         let upstream::Listed { tools, prompts, resources, templates, skills } = listed;
         let lists = [tools, prompts, resources, templates, skills];
         Kind::ALL.into_iter().zip(lists).map(one).collect()
+    }
+
+    fn failed(&mut self, id: &UpstreamId, error: &upstream::Error) {
+        if self.listings.failed(id, error.to_string()) {
+            self.publish();
+        }
+    }
+
+    /// Asks an upstream for its lists if that does not start it.
+    fn list_if_ready(&mut self, id: &UpstreamId, events: &mpsc::Sender<Event>) {
+        if self.handles.get(id).is_some_and(|handle| handle.status().agreed.is_some()) {
+            self.list(id, events);
+        }
     }
 
     /// Asks an upstream for its lists, unless it is being asked; then it is asked again after.

@@ -43,7 +43,7 @@ fn a_list_waits_until_everybody_listed_or_failed() {
     listings.failed(&id("b"), "gone".to_owned());
     assert_eq!(listings.failures()[&id("b")], "gone");
     assert!(listings.are_settled());
-    assert_eq!(listings.never_listed(), [id("b")]);
+    assert_eq!(listings.lacking(Instant::now()), [id("b")]);
 }
 
 #[test]
@@ -75,7 +75,10 @@ fn what_was_listed_outlives_a_failure() {
     listings.begin(&id("a"));
     listings.listed(&id("a"), listed(&["x"], None), Instant::now());
     listings.begin(&id("a"));
-    listings.failed(&id("a"), "gone".to_owned());
+    assert!(listings.failed(&id("a"), "gone".to_owned()));
+    assert!(!listings.failed(&id("a"), "gone".to_owned()), "that is no news");
+    assert!(listings.is_asked(&id("a")), "whoever asks it has not been told yet");
+    listings.unasked(&id("a"));
     assert_eq!(listings.get(&id("a")).tools, tools(&["x"]));
     assert_eq!(listings.unread(&id("a")), []);
     assert!(listings.begin(&id("a")), "it can be asked again");
@@ -94,14 +97,38 @@ fn a_list_that_cannot_be_had_costs_no_other_and_nothing_that_was_listed() {
     assert_eq!(listings.unread(&id("a")), [Kind::Prompts]);
     assert_eq!(listings.failures()[&id("a")], "prompts: no");
     assert!(listings.lasting(&id("a"))[&Kind::Prompts].is_over(now), "it is not whole");
-    assert_eq!(listings.never_listed(), [id("a")]);
+    assert_eq!(listings.lacking(now + Duration::from_mins(2)), [id("a")]);
 
     listings.listed(&id("a"), listed(&["x"], None), now);
-    assert!(listings.failures().is_empty() && listings.never_listed().is_empty());
+    assert!(listings.failures().is_empty() && listings.unread(&id("a")).is_empty());
     listings.listed(&id("a"), refused(Kind::Tools), now);
     assert_eq!(listings.get(&id("a")).tools, tools(&["x"]), "what was listed stays");
     assert_eq!(listings.failures()[&id("a")], "tools: no");
     assert_eq!(listings.unread(&id("a")), []);
+}
+
+#[test]
+fn who_could_not_list_everything_is_asked_again_after_pauses_that_grow_and_end() {
+    let mut listings = Listings::new([id("a")]);
+    let mut now = Instant::now();
+    let mut pauses = Vec::new();
+    loop {
+        assert!(listings.begin(&id("a")));
+        let refused = Kind::ALL.map(|kind| (kind, Err("no".to_owned())));
+        assert!(!listings.listed(&id("a"), refused.into(), now));
+        let Some(due) = listings.next_due() else { break };
+        pauses.push((due - now).as_secs());
+        assert_eq!(listings.lacking(now), [], "it is left alone");
+        assert_eq!(listings.take_due(now), []);
+        now = due;
+        assert_eq!(listings.take_due(now), [id("a")]);
+        assert_eq!(listings.next_due(), None, "it is taken");
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32]);
+    assert_eq!(listings.lacking(now), [], "it is left alone for a while even if it is wanted");
+    assert_eq!(listings.lacking(now + Duration::from_mins(1)), [id("a")]);
+    listings.listed(&id("a"), listed(&["x"], None), now);
+    assert_eq!(listings.lacking(now + Duration::from_mins(1)), []);
 }
 
 #[test]

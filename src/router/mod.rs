@@ -3,6 +3,8 @@
 //! Nothing here parses a public name or knows an era. A request sees one snapshot from start to
 //! end; who publishes snapshots is `control`.
 
+/// What requests wait for.
+pub mod demand;
 /// Why a request has no result.
 pub mod error;
 /// How long a list stays fresh.
@@ -47,6 +49,7 @@ use crate::exchange::caller::Callers;
 use crate::exchange::mailbox::ListKind;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::demand::Demands;
 use crate::router::mentions::Mentions;
 use crate::router::told::Told;
 use crate::router::view::Lens;
@@ -54,6 +57,7 @@ use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::method;
 
+pub use self::demand::Demand;
 pub use self::error::Error;
 pub use self::lasting::Lasting;
 pub use self::own::definitions;
@@ -82,8 +86,8 @@ pub struct Router {
 struct Shared {
     world: ArcSwap<World>,
     published: watch::Sender<Generation>,
-    /// How often somebody wanted to see a list; `control` has upstreams list when it grows.
-    demand: watch::Sender<u64>,
+    /// What somebody waits for; `control` has it listed.
+    demands: Demands,
     /// Whether every upstream has listed, failed, or used up the start budget.
     settled: watch::Sender<bool>,
     start_budget: Duration,
@@ -109,7 +113,7 @@ impl Router {
         let shared = Shared {
             published: watch::Sender::new(world.generation),
             world: ArcSwap::from_pointee(world),
-            demand: watch::Sender::new(0),
+            demands: Demands::default(),
             settled: watch::Sender::new(false),
             start_budget,
             profiles: profiles.iter().map(profile).collect(),
@@ -252,15 +256,15 @@ impl Router {
         *self.shared.settled.borrow()
     }
 
-    /// Returns what tells that somebody wants to see a list.
-    pub fn demand(&self) -> watch::Receiver<u64> {
-        self.shared.demand.subscribe()
+    /// Waits until somebody wants something listed, and takes it; for `control` alone.
+    pub async fn demanded(&self) -> Demand {
+        self.shared.demands.next().await
     }
 
     /// Asks for lists, and waits until every upstream has listed or failed, or until `control`
     /// finds that the start budget is spent.
     pub async fn settled(&self) {
-        self.shared.demand.send_modify(|count| *count += 1);
+        self.shared.demands.raise(|wanted| wanted.everything = true);
         let mut settled = self.shared.settled.subscribe();
         // `control` keeps the budget, so that what is listed later is announced; this is a fuse.
         let limit = self.shared.start_budget + SETTLE_MARGIN;
@@ -278,6 +282,8 @@ impl Router {
     ) -> Result<Arc<Snapshot>, upstream::Error> {
         let mut published = self.shared.published.subscribe();
         let mut snapshot = self.snapshot();
+        // That it is ready does not mean that anybody asks it: it may have failed to list before.
+        self.shared.demands.raise(|wanted| wanted.upstreams.extend([upstream.clone()]));
         if let Some(handle) = snapshot.upstreams.get(upstream) {
             handle.ready().await?;
         }

@@ -250,3 +250,40 @@ async fn a_list_that_is_refused_or_odd_costs_no_other_and_nothing_that_was_liste
     assert!(status["listingError"].as_str().unwrap().contains("out of luck"), "{status}");
     assert!(client.leave().await.success());
 }
+
+/// A server that has no tools to list when it is asked for the first time, and never says more.
+const SLOW_TO_KNOW: &str = r#"
+answer() { printf '{"jsonrpc":"2.0","id":%s,%s}\n' "$id" "$1"; }
+knows=
+while read -r line; do
+  id=${line#*'"id":'}; id=${id%%,*}
+  case $line in
+    *server/discover*) answer '"error":{"code":-32601,"message":"no"}' ;;
+    *'"initialize"'*)
+      answer '"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}' ;;
+    *tools/list*)
+      if [ "$knows" ]; then
+        answer '"result":{"tools":[{"name":"t","inputSchema":{"type":"object"}}]}'
+      else answer '"error":{"code":-32603,"message":"not yet"}'; fi
+      knows=1 ;;
+    *tools/call*) answer '"result":{"content":[]}' ;;
+  esac
+done
+"#;
+
+#[tokio::test]
+async fn who_could_not_list_at_first_is_asked_again_by_itself_and_for_a_call() {
+    let mut gateway = Gateway::new(&[]);
+    let script = gateway.write("slow.sh", SLOW_TO_KNOW);
+    gateway.add("toy", json!({"command": "sh", "args": [script]}));
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    assert_eq!(names(&mut client).await, ["conflux__status"]);
+    client.call("toy__t", json!({})).await.result();
+    assert!(client.leave().await.success());
+
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    assert_eq!(names(&mut client).await, ["conflux__status"]);
+    client.wait_for("notifications/tools/list_changed", 1).await;
+    assert_eq!(names(&mut client).await, ["toy__t", "conflux__status"]);
+    assert!(client.leave().await.success());
+}
