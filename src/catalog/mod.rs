@@ -35,7 +35,7 @@ pub use self::defect::Defect;
 pub use self::merge::merge;
 pub use self::rewrite::ResultKind;
 
-/// One upstream and what it listed last, whether or not it is up.
+/// One upstream and what it listed last, whether or not it is up; nothing if it never did.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Its key in the file.
@@ -67,6 +67,9 @@ pub struct Listing {
 pub struct Rules<'a> {
     /// How long a public name may be, in characters; at least [`name::SHORTEST_LIMIT`].
     pub max_length: usize,
+    /// The prefixes of upstreams that are not among the sources: what stands under them is theirs
+    /// all the same, so that a name is the same wherever it is seen.
+    pub reserved: Vec<(String, UpstreamId)>,
     /// Whether an upstream's tool, by its local name, is to be listed at all.
     pub permits: &'a dyn Fn(&UpstreamId, &str) -> bool,
     /// Whether a tool, by its public name, is to be listed at all. What is not keeps its name.
@@ -158,6 +161,11 @@ impl Catalog {
         self.prompts.find(public)
     }
 
+    /// Returns what upstreams offer of one kind under this public name or address.
+    pub fn named(&self, kind: Kind, public: &str) -> Option<&Entry> {
+        self.section(kind).find(public)
+    }
+
     /// Returns the prepared JSON array of everything of one kind, in its lasting order.
     ///
     /// It is equal to that of another catalog exactly if callers would see no difference.
@@ -231,6 +239,17 @@ impl Listing {
             Kind::Templates => &self.templates,
             Kind::Skills => &self.skills,
         }
+    }
+
+    /// Replaces the items of one kind.
+    pub fn set(&mut self, kind: Kind, items: Vec<Raw>) {
+        *match kind {
+            Kind::Tools => &mut self.tools,
+            Kind::Prompts => &mut self.prompts,
+            Kind::Resources => &mut self.resources,
+            Kind::Templates => &mut self.templates,
+            Kind::Skills => &mut self.skills,
+        } = items;
     }
 }
 

@@ -21,11 +21,11 @@ pub(in crate::catalog) struct Named<'a, 'i> {
 }
 
 /// The names of one kind while they are given.
-pub(in crate::catalog) struct Naming<'a, 'i, 'r> {
+pub(in crate::catalog) struct Naming<'a: 'r, 'i, 'r> {
     kind: Kind,
     rules: &'r Rules<'r>,
     /// Whose names start with a prefix, whether or not they are up.
-    prefixes: HashMap<&'a str, &'a UpstreamId>,
+    prefixes: HashMap<&'r str, &'r UpstreamId>,
     named: Vec<Named<'a, 'i>>,
     /// By public name: the place in `named`.
     taken: HashMap<String, usize>,
@@ -37,11 +37,13 @@ struct Proposal {
     conflict: Option<Conflict>,
 }
 
-impl<'a, 'i, 'r> Naming<'a, 'i, 'r> {
+impl<'a: 'r, 'i, 'r> Naming<'a, 'i, 'r> {
     pub(in crate::catalog) fn new(kind: Kind, sources: &'a [Source], rules: &'r Rules<'r>) -> Self {
+        let seen = sources.iter().map(|source| (&source.prefix, &source.upstream));
+        let reserved = rules.reserved.iter().map(|(prefix, upstream)| (prefix, upstream));
         let mut prefixes = HashMap::new();
-        for source in sources.iter().filter(|source| !source.prefix.is_empty()) {
-            prefixes.entry(source.prefix.as_str()).or_insert(&source.upstream);
+        for (prefix, upstream) in seen.chain(reserved).filter(|(prefix, _)| !prefix.is_empty()) {
+            prefixes.entry(prefix.as_str()).or_insert(upstream);
         }
         Self { kind, rules, prefixes, named: Vec::new(), taken: HashMap::new() }
     }

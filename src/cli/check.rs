@@ -101,6 +101,7 @@ struct Row {
     state: &'static str,
     revision: &'static str,
     listed: bool,
+    failure: Option<String>,
     counts: [usize; 4],
     took: Option<Duration>,
 }
@@ -116,7 +117,8 @@ impl Row {
             name: handle.id().as_str().to_owned(),
             state: status.word,
             revision: status.agreed.map_or("-", |agreed| agreed.revision.as_str()),
-            listed: !snapshot.unlisted.contains(handle.id()),
+            listed: !snapshot.unlisted.contains_key(handle.id()),
+            failure: snapshot.failures.get(handle.id()).cloned(),
             counts: [Kind::Tools, Kind::Prompts, Kind::Resources, Kind::Templates].map(count),
             took,
         }
@@ -149,6 +151,7 @@ fn as_json(rows: &[Row]) -> String {
             "state": row.state,
             "revision": if row.revision == "-" { None } else { Some(row.revision) },
             "listed": row.listed,
+            "listingError": row.failure,
             "tools": tools,
             "prompts": prompts,
             "resources": resources,

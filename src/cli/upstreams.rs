@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time;
 
 use crate::app::App;
+use crate::catalog::Kind;
 use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::report::Failure;
@@ -28,30 +29,38 @@ pub(in crate::cli) async fn settled(app: &App) {
     if io::stderr().is_terminal() {
         let late = app.upstreams().filter(|handle| handle.status().error.is_none());
         let snapshot = app.router().snapshot();
-        let late = late.map(Handle::id).filter(|id| snapshot.unlisted.contains(id));
+        let late = late.map(Handle::id).filter(|id| snapshot.unlisted.contains_key(*id));
         let late: Vec<_> = late.map(|id| format!("`{id}`")).collect();
         output::say(&format!("waiting for {} …", late.join(", ")));
     }
     settled.await;
 }
 
-/// Returns why an upstream has nothing to list, if that is so.
+/// Returns why an upstream is not listed, or not all of it, if that is so.
 fn trouble(app: &App, handle: &Handle) -> Option<Notice> {
-    let (id, status) = (handle.id(), handle.status());
-    let is_unlisted = app.router().snapshot().unlisted.contains(id);
-    if status.error.is_none() && !is_unlisted {
+    let (id, status, snapshot) = (handle.id(), handle.status(), app.router().snapshot());
+    let (unread, failure) = (snapshot.unlisted.get(id), snapshot.failures.get(id));
+    if status.error.is_none() && unread.is_none() && failure.is_none() {
         return None;
     }
-    let notice = if handle.config().required {
-        Notice::error(format!("upstream `{id}`, which is required, is left out"))
+    let is_partly_listed = unread.is_none_or(|kinds| kinds.len() < Kind::ALL.len());
+    let what = if status.error.is_none() && is_partly_listed {
+        "is not listed in full"
     } else {
-        Notice::warning(format!("upstream `{id}` is left out"))
+        "is left out"
     };
-    Some(match &status.error {
-        Some(error) => notice.because(error),
-        None => notice
-            .cause(format!("it is {}, but has listed nothing", status.word))
-            .hint("`--log debug` shows what it was asked and what it answered"),
+    let notice = if handle.config().required {
+        Notice::error(format!("upstream `{id}`, which is required, {what}"))
+    } else {
+        Notice::warning(format!("upstream `{id}` {what}"))
+    };
+    let hint = "`--log debug` shows what it was asked and what it answered";
+    Some(match (&status.error, failure) {
+        (Some(error), _) => notice.because(error),
+        (None, Some(failure)) => notice.cause(failure).hint(hint),
+        (None, None) => {
+            notice.cause(format!("it is {}, but has listed nothing", status.word)).hint(hint)
+        }
     })
 }
 

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use tokio::sync::mpsc;
-use tokio::sync::watch;
 use tokio::time;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,12 +20,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::catalog::Catalog;
 use crate::catalog::Kind;
-use crate::catalog::Listing;
 use crate::config;
 use crate::control::plan::Lasts;
 use crate::control::plan::Listings;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::Demand;
 use crate::router::Lasting;
 use crate::router::Router;
 use crate::router::World;
@@ -36,22 +35,23 @@ use crate::upstream::Change;
 use crate::upstream::Handle;
 use crate::wire::Raw;
 use crate::wire::era::Era;
-use crate::wire::freshness::Freshness;
 
 /// How many events may wait; whoever has another one waits too.
 const EVENT_CAPACITY: usize = 256;
 /// How long list changes are collected before they are acted upon.
 const DEBOUNCE: Duration = Duration::from_millis(100);
+/// How much is kept of why a list could not be had, in bytes.
+const FAILURE_LIMIT: usize = 500;
 
 /// Everything that can happen.
 #[derive(Debug)]
 enum Event {
-    /// Somebody wants to see a list.
-    Demand,
+    /// Somebody waits for lists.
+    Demand(Demand),
     /// Something changed with an upstream.
     Changed(UpstreamId, Change),
     /// An upstream was asked for its lists.
-    Listed(UpstreamId, Result<upstream::Listed, upstream::Fault>),
+    Listed(UpstreamId, Result<Box<upstream::Listed>, upstream::Error>),
     /// The time is over in which a list waits for upstreams.
     BudgetSpent,
 }
@@ -62,8 +62,6 @@ pub struct Control {
     config: Arc<config::Config>,
     handles: IndexMap<UpstreamId, Handle>,
     router: Arc<Router>,
-    /// From before the first request, so that none is missed.
-    demand: watch::Receiver<u64>,
     tasks: TaskTracker,
     stop: CancellationToken,
     listings: Listings,
@@ -71,6 +69,7 @@ pub struct Control {
     /// The extensions each upstream declared last, in this run or an earlier one.
     extensions: IndexMap<UpstreamId, Raw>,
     generation: Generation,
+    is_budget_begun: bool,
     /// When changes are told to callers, if there are any.
     announce_at: Option<Instant>,
 }
@@ -104,7 +103,6 @@ impl Control {
         Self {
             config,
             handles,
-            demand: router.demand(),
             router,
             tasks: around.tasks.clone(),
             stop: around.stop.clone(),
@@ -112,6 +110,7 @@ impl Control {
             remembered,
             extensions,
             generation: Generation::default(),
+            is_budget_begun: false,
             announce_at: None,
         }
     }
@@ -127,11 +126,14 @@ impl Control {
         self.watch(&events);
         let stop = self.stop.clone();
         loop {
-            let announce_at = self.announce_at;
+            let (announce_at, due) = (self.announce_at, self.listings.next_due());
             tokio::select! {
                 event = queue.recv() => match event {
                     Some(event) => self.handle(event, &events),
                     None => break,
+                },
+                () = until(due) => for id in self.listings.take_due(Instant::now()) {
+                    self.list_if_ready(&id, &events);
                 },
                 () = until(announce_at) => self.announce(),
                 () = stop.cancelled() => break,
@@ -158,56 +160,63 @@ impl Control {
                 }
             });
         }
-        let (mut demand, sender) = (self.demand.clone(), events.clone());
+        let (router, events) = (Arc::clone(&self.router), events.clone());
         self.spawn(async move {
-            while demand.changed().await.is_ok() && sender.send(Event::Demand).await.is_ok() {}
+            while events.send(Event::Demand(router.demanded().await)).await.is_ok() {}
         });
-        let (mut demand, sender) = (self.demand.clone(), events.clone());
-        let budget = self.config.limits.start_budget;
-        self.spawn(async move {
-            if demand.changed().await.is_ok() {
+    }
+
+    /// Lets lists wait for upstreams from now on, for as long as the start budget.
+    fn begin_budget(&mut self, events: &mpsc::Sender<Event>) {
+        let (budget, events) = (self.config.limits.start_budget, events.clone());
+        if !std::mem::replace(&mut self.is_budget_begun, true) {
+            self.spawn(async move {
                 time::sleep(budget).await;
-                drop(sender.send(Event::BudgetSpent).await);
-            }
-        });
+                drop(events.send(Event::BudgetSpent).await);
+            });
+        }
     }
 
     fn handle(&mut self, event: Event, events: &mpsc::Sender<Event>) {
         match event {
-            Event::Demand => {
-                for id in self.listings.never_listed() {
-                    self.list(&id, events);
-                }
-                for id in self.listings.outdated(Instant::now()) {
-                    if self.handles.get(&id).is_some_and(|it| it.status().agreed.is_some()) {
+            Event::Demand(Demand { everything, upstreams }) => {
+                // A call is not put off: it waits for this very list.
+                for id in upstreams {
+                    if !self.listings.is_asked(&id) {
                         self.list(&id, events);
+                    }
+                }
+                if everything {
+                    self.begin_budget(events);
+                    let now = Instant::now();
+                    for id in self.listings.lacking(now) {
+                        self.list(&id, events);
+                    }
+                    for id in self.listings.outdated(now) {
+                        self.list_if_ready(&id, events);
                     }
                 }
             }
             // Whoever is asked now had it started, and gets the lists of this very session.
             Event::Changed(id, Change::Ready) if self.listings.is_asked(&id) => {}
-            Event::Changed(id, Change::Ready | Change::Lists) => {
-                if self.handles.get(&id).is_some_and(|handle| handle.status().agreed.is_some()) {
-                    self.list(&id, events);
-                }
-            }
-            Event::Changed(id, Change::Failed(error)) => {
-                self.listings.failed(&id, error.to_string());
-            }
+            Event::Changed(id, Change::Ready | Change::Lists) => self.list_if_ready(&id, events),
+            Event::Changed(id, Change::Failed(error)) => self.failed(&id, &error),
             Event::Changed(_, Change::Gone) => {}
             Event::Listed(id, Ok(listed)) => {
                 self.note_extensions(&id);
-                let lasting = self.lasting(&id, &listed);
-                let is_stale = self.listings.listed(&id, listing(listed), lasting);
+                let lists = self.lists(&id, *listed);
+                let is_stale = self.listings.listed(&id, lists, Instant::now());
                 self.publish();
                 if is_stale {
                     self.list(&id, events);
                 }
             }
-            Event::Listed(id, Err(fault)) => {
-                tracing::debug!(upstream = %id, %fault, "could not be listed");
-                self.listings.failed(&id, fault.to_string());
-                self.publish();
+            Event::Listed(id, Err(error)) => {
+                tracing::debug!(upstream = %id, %error, "could not be listed");
+                self.listings.unasked(&id);
+                self.failed(&id, &error);
+                // It may be ready again already, which was not acted upon while it was asked.
+                self.list_if_ready(&id, events);
             }
             Event::BudgetSpent => self.listings.give_up_waiting(),
         }
@@ -230,8 +239,8 @@ impl Control {
         }
     }
 
-    /// Returns how long each list of an upstream may be kept from now on.
-    fn lasting(&self, id: &UpstreamId, listed: &upstream::Listed) -> IndexMap<Kind, Lasts> {
+    /// Takes every list of an upstream, with how long it may be kept from now on.
+    fn lists(&self, id: &UpstreamId, listed: upstream::Listed) -> Vec<(Kind, plan::List)> {
         let agreed = self.handles.get(id).and_then(|handle| handle.status().agreed);
         let is_told = |kind: Kind| {
             let capability = match kind {
@@ -246,12 +255,33 @@ impl Control {
                 .is_none_or(|agreed| agreed.can(&[capability, "listChanged"]) || !has_hints(agreed))
         };
         let now = Instant::now();
-        let hints = Kind::ALL.into_iter().zip(listed.freshness);
-        let lasts = |(kind, hints): (Kind, Option<Freshness>)| {
-            let lasting = Lasting::new(now, hints?);
-            Some((kind, Lasts { lasting, is_told: is_told(kind) }))
+        let one = |(kind, list): (Kind, Result<upstream::List, upstream::Fault>)| {
+            let list = list.map_err(|fault| {
+                tracing::warn!(upstream = %id, %fault, "its {kind}s could not be listed");
+                bounded(&self.config.secrets.mask(&fault.to_string()))
+            });
+            let list = list.map(|upstream::List { items, freshness }| {
+                let lasting = freshness.map(|hints| Lasting::new(now, hints));
+                (items, lasting.map(|lasting| Lasts { lasting, is_told: is_told(kind) }))
+            });
+            (kind, list)
         };
-        hints.filter_map(lasts).collect()
+        let upstream::Listed { tools, prompts, resources, templates, skills } = listed;
+        let lists = [tools, prompts, resources, templates, skills];
+        Kind::ALL.into_iter().zip(lists).map(one).collect()
+    }
+
+    fn failed(&mut self, id: &UpstreamId, error: &upstream::Error) {
+        if self.listings.failed(id, error.to_string()) {
+            self.publish();
+        }
+    }
+
+    /// Asks an upstream for its lists if that does not start it.
+    fn list_if_ready(&mut self, id: &UpstreamId, events: &mpsc::Sender<Event>) {
+        if self.handles.get(id).is_some_and(|handle| handle.status().agreed.is_some()) {
+            self.list(id, events);
+        }
     }
 
     /// Asks an upstream for its lists, unless it is being asked; then it is asked again after.
@@ -262,7 +292,7 @@ impl Control {
         }
         let (id, events) = (id.clone(), events.clone());
         self.spawn(async move {
-            let listed = handle.list().await;
+            let listed = handle.list().await.map(Box::new);
             drop(events.send(Event::Listed(id, listed)).await);
         });
     }
@@ -312,9 +342,13 @@ async fn until(time: Option<Instant>) {
     }
 }
 
-fn listing(listed: upstream::Listed) -> Listing {
-    let upstream::Listed { tools, prompts, resources, templates, skills, freshness: _ } = listed;
-    Listing { tools, prompts, resources, templates, skills }
+/// Cuts why a list could not be had: an upstream may have written pages about it.
+fn bounded(failure: &str) -> String {
+    if failure.len() <= FAILURE_LIMIT {
+        return failure.to_owned();
+    }
+    let end = failure.floor_char_boundary(FAILURE_LIMIT);
+    format!("{} …", failure.get(..end).unwrap_or_default())
 }
 
 /// Puts together what is known now.
@@ -332,6 +366,7 @@ fn world(
         let known = Known {
             handle: handle.clone(),
             listing: listings.get(id),
+            unread: listings.unread(id),
             lasting: listings.lasting(id),
             failure: failures.shift_remove(id),
             instructions: instructions.or_else(|| remembered.get(id).cloned()),

@@ -1,6 +1,7 @@
 //! Which upstream has listed what, and which has to be asked (again); pure.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use tokio::time::Instant;
@@ -9,6 +10,16 @@ use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
+use crate::wire::Raw;
+use crate::wire::freshness::Freshness;
+
+/// The pause before an upstream is asked again that could not list everything.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest of these pauses, which double.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How often it is asked again by itself; then it waits until somebody wants to see a list, so that
+/// it is not kept awake for ever.
+const TRIES: u32 = 6;
 
 /// The last known listing of every upstream, and what is being done about it.
 #[derive(Debug)]
@@ -19,15 +30,24 @@ pub(super) struct Listings {
 
 #[derive(Debug, Default)]
 struct One {
-    listing: Option<Arc<Listing>>,
+    listing: Arc<Listing>,
+    /// The kinds of which its list was had at least once.
+    read: Vec<Kind>,
     /// How long each list it was asked for may be kept.
     lasts: IndexMap<Kind, Lasts>,
     asked: Asked,
     /// Whether it listed or failed at least once.
     is_settled: bool,
-    /// Why it could not be asked the last time.
+    /// How often in a row it could not list everything, though it was ready.
+    failures: u32,
+    /// Until when it is left alone for that.
+    rests_until: Option<Instant>,
+    /// Why it, or one of its lists, could not be listed the last time.
     failure: Option<String>,
 }
+
+/// One list of an upstream: its items and how long they may be kept, or why it could not be had.
+pub(super) type List = Result<(Vec<Raw>, Option<Lasts>), String>;
 
 /// How long one list of an upstream may be kept.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +75,14 @@ impl Listings {
     }
 
     /// Returns what an upstream listed last.
-    pub(super) fn get(&self, id: &UpstreamId) -> Option<Arc<Listing>> {
-        self.all.get(id)?.listing.clone()
+    pub(super) fn get(&self, id: &UpstreamId) -> Arc<Listing> {
+        self.all.get(id).map(|one| Arc::clone(&one.listing)).unwrap_or_default()
+    }
+
+    /// Returns the kinds of which an upstream's list was never had.
+    pub(super) fn unread(&self, id: &UpstreamId) -> Vec<Kind> {
+        let is_unread = |kind: &Kind| self.all.get(id).is_none_or(|one| !one.read.contains(kind));
+        Kind::ALL.into_iter().filter(is_unread).collect()
     }
 
     /// Returns whether an upstream is being asked.
@@ -64,48 +90,110 @@ impl Listings {
         self.all.get(id).is_some_and(|one| one.asked != Asked::No)
     }
 
-    /// Notes that an upstream is to be asked; false if it is being asked already.
+    /// Notes that an upstream is to be asked; false if it is being asked already, and then it is to
+    /// be asked again.
     pub(super) fn begin(&mut self, id: &UpstreamId) -> bool {
         let Some(one) = self.all.get_mut(id) else { return false };
         let is_free = one.asked == Asked::No;
         one.asked = if is_free { Asked::Yes } else { Asked::Stale };
+        one.rests_until = None;
         is_free
     }
 
-    /// Notes what an upstream listed; true if it has to be asked again.
+    /// Notes what an upstream listed at `now`; true if it has to be asked again.
+    ///
+    /// Of a list that could not be had, what was listed before stays.
     pub(super) fn listed(
         &mut self,
         id: &UpstreamId,
-        listing: Listing,
-        lasts: IndexMap<Kind, Lasts>,
+        lists: Vec<(Kind, List)>,
+        now: Instant,
     ) -> bool {
         let Some(one) = self.all.get_mut(id) else { return false };
-        one.listing = Some(Arc::new(listing));
-        one.lasts = lasts;
+        let mut listing = Listing::clone(&one.listing);
+        let mut failures = Vec::new();
+        for (kind, list) in lists {
+            let (items, lasts) = match list {
+                Ok(list) => list,
+                Err(failure) => {
+                    failures.push(format!("{kind}s: {failure}"));
+                    // Nobody may keep for long what lacks a part.
+                    let lasting = Lasting::new(now, Freshness::default());
+                    one.lasts.insert(kind, Lasts { lasting, is_told: true });
+                    continue;
+                }
+            };
+            listing.set(kind, items);
+            match lasts {
+                Some(lasts) => drop(one.lasts.insert(kind, lasts)),
+                None => drop(one.lasts.shift_remove(&kind)),
+            }
+            if !one.read.contains(&kind) {
+                one.read.push(kind);
+            }
+        }
+        one.listing = Arc::new(listing);
         one.is_settled = true;
-        one.failure = None;
+        if failures.is_empty() {
+            (one.failures, one.rests_until, one.failure) = (0, None, None);
+        } else {
+            one.rests_until = Some(now + growing(FIRST_PAUSE, one.failures, LONGEST_PAUSE));
+            one.failures = one.failures.saturating_add(1);
+            one.failure = Some(failures.join("; "));
+        }
         std::mem::take(&mut one.asked) == Asked::Stale
     }
 
-    /// Notes why an upstream could not be asked; what it listed before stays.
-    pub(super) fn failed(&mut self, id: &UpstreamId, failure: String) {
+    /// Notes that an upstream failed; what it listed before stays. Whoever is asking it is told so.
+    ///
+    /// Returns whether that is news.
+    pub(super) fn failed(&mut self, id: &UpstreamId, failure: String) -> bool {
+        let Some(one) = self.all.get_mut(id) else { return false };
+        one.is_settled = true;
+        let before = one.failure.replace(failure);
+        before != one.failure
+    }
+
+    /// Notes that asking an upstream came to nothing, because it failed.
+    pub(super) fn unasked(&mut self, id: &UpstreamId) {
         if let Some(one) = self.all.get_mut(id) {
-            one.failure = Some(failure);
-            one.is_settled = true;
+            // Once it is ready it is asked anew, whatever changed meanwhile.
             one.asked = Asked::No;
         }
     }
 
-    /// Returns those that never listed anything, in order.
-    pub(super) fn never_listed(&self) -> Vec<UpstreamId> {
-        let unlisted = self.all.iter().filter(|(_, one)| one.listing.is_none());
-        unlisted.map(|(id, _)| id.clone()).collect()
+    /// Returns when the next upstream is to be asked again by itself.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.all.values().filter_map(One::due).min()
+    }
+
+    /// Takes those that are to be asked again by themselves.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<UpstreamId> {
+        let is_due = |one: &One| one.due().is_some_and(|due| due <= now);
+        let due = self.all.iter_mut().filter(|(_, one)| is_due(one));
+        let take = |(id, one): (&UpstreamId, &mut One)| {
+            one.rests_until = None;
+            id.clone()
+        };
+        due.map(take).collect()
+    }
+
+    /// Returns those that have to be asked at `now` so that everything is listed: of which a list
+    /// was never had, and that are neither being asked nor left alone.
+    pub(super) fn lacking(&self, now: Instant) -> Vec<UpstreamId> {
+        let is_lacking = |one: &One| {
+            let rests = one.rests_until.is_some_and(|until| until > now);
+            one.read.len() < Kind::ALL.len() && one.asked == Asked::No && !rests
+        };
+        let lacking = self.all.iter().filter(|(_, one)| is_lacking(one));
+        lacking.map(|(id, _)| id.clone()).collect()
     }
 
     /// Returns those of which a list is too old, and that do not tell when it changes.
     pub(super) fn outdated(&self, now: Instant) -> Vec<UpstreamId> {
         let is_old = |lasts: &Lasts| !lasts.is_told && lasts.lasting.is_over(now);
-        let old = self.all.iter().filter(|(_, one)| one.lasts.values().any(is_old));
+        let is_free = |one: &One| one.asked == Asked::No;
+        let old = self.all.iter().filter(|(_, one)| one.lasts.values().any(is_old) && is_free(one));
         old.map(|(id, _)| id.clone()).collect()
     }
 
@@ -130,4 +218,16 @@ impl Listings {
     pub(super) fn are_settled(&self) -> bool {
         !self.waits || self.all.values().all(|one| one.is_settled)
     }
+}
+
+impl One {
+    /// When it is to be asked again by itself.
+    fn due(&self) -> Option<Instant> {
+        self.rests_until.filter(|_| self.failures <= TRIES)
+    }
+}
+
+/// Returns a pause that doubles each time, up to `longest`.
+fn growing(first: Duration, times: u32, longest: Duration) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(times)).min(longest)
 }

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use tokio::time::Instant;
 
 use crate::catalog::Kind;
-use crate::catalog::Listing;
 use crate::control::plan::Lasts;
+use crate::control::plan::List;
 use crate::control::plan::Listings;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
@@ -18,11 +17,20 @@ fn id(name: &str) -> UpstreamId {
     UpstreamId::new(name)
 }
 
-fn listing(tools: &[&str]) -> Listing {
+fn tools(names: &[&str]) -> Vec<Raw> {
     let tool = |name: &&str| {
         Raw::of(&serde_json::json!({ "name": name, "inputSchema": { "type": "object" } }))
     };
-    Listing { tools: tools.iter().map(tool).collect(), ..Listing::default() }
+    names.iter().map(tool).collect()
+}
+
+/// What an upstream answers that lists these tools and has nothing else.
+fn listed(names: &[&str], lasts: Option<Lasts>) -> Vec<(Kind, List)> {
+    let one = |kind| match kind {
+        Kind::Tools => (kind, Ok((tools(names), lasts))),
+        _ => (kind, Ok((Vec::new(), None))),
+    };
+    Kind::ALL.into_iter().map(one).collect()
 }
 
 #[test]
@@ -30,12 +38,12 @@ fn a_list_waits_until_everybody_listed_or_failed() {
     let mut listings = Listings::new([id("a"), id("b")]);
     assert!(!listings.are_settled());
     assert!(listings.begin(&id("a")));
-    assert!(!listings.listed(&id("a"), listing(&["x"]), IndexMap::new()));
+    assert!(!listings.listed(&id("a"), listed(&["x"], None), Instant::now()));
     assert!(!listings.are_settled());
     listings.failed(&id("b"), "gone".to_owned());
     assert_eq!(listings.failures()[&id("b")], "gone");
     assert!(listings.are_settled());
-    assert_eq!(listings.never_listed(), [id("b")]);
+    assert_eq!(listings.lacking(Instant::now()), [id("b")]);
 }
 
 #[test]
@@ -56,20 +64,71 @@ fn a_change_while_listing_leads_to_one_more_listing() {
     assert!(listings.begin(&id("a")));
     assert!(!listings.begin(&id("a")), "it is being asked already");
     assert!(!listings.begin(&id("a")));
-    assert!(listings.listed(&id("a"), listing(&["x"]), IndexMap::new()), "what came is stale");
+    assert!(listings.listed(&id("a"), listed(&["x"], None), Instant::now()), "what came is stale");
     assert!(listings.begin(&id("a")));
-    assert!(!listings.listed(&id("a"), listing(&["x"]), IndexMap::new()));
+    assert!(!listings.listed(&id("a"), listed(&["x"], None), Instant::now()));
 }
 
 #[test]
 fn what_was_listed_outlives_a_failure() {
     let mut listings = Listings::new([id("a")]);
     listings.begin(&id("a"));
-    listings.listed(&id("a"), listing(&["x"]), IndexMap::new());
+    listings.listed(&id("a"), listed(&["x"], None), Instant::now());
     listings.begin(&id("a"));
-    listings.failed(&id("a"), "gone".to_owned());
-    assert_eq!(*listings.get(&id("a")).unwrap(), listing(&["x"]));
+    assert!(listings.failed(&id("a"), "gone".to_owned()));
+    assert!(!listings.failed(&id("a"), "gone".to_owned()), "that is no news");
+    assert!(listings.is_asked(&id("a")), "whoever asks it has not been told yet");
+    listings.unasked(&id("a"));
+    assert_eq!(listings.get(&id("a")).tools, tools(&["x"]));
+    assert_eq!(listings.unread(&id("a")), []);
     assert!(listings.begin(&id("a")), "it can be asked again");
+}
+
+#[test]
+fn a_list_that_cannot_be_had_costs_no_other_and_nothing_that_was_listed() {
+    let mut listings = Listings::new([id("a")]);
+    let refused = |kind| {
+        let lists = listed(&["y"], None).into_iter();
+        lists.map(|(it, list)| (it, if it == kind { Err("no".to_owned()) } else { list })).collect()
+    };
+    let now = Instant::now();
+    listings.listed(&id("a"), refused(Kind::Prompts), now);
+    assert_eq!(listings.get(&id("a")).tools, tools(&["y"]), "the others count");
+    assert_eq!(listings.unread(&id("a")), [Kind::Prompts]);
+    assert_eq!(listings.failures()[&id("a")], "prompts: no");
+    assert!(listings.lasting(&id("a"))[&Kind::Prompts].is_over(now), "it is not whole");
+    assert_eq!(listings.lacking(now + Duration::from_mins(2)), [id("a")]);
+
+    listings.listed(&id("a"), listed(&["x"], None), now);
+    assert!(listings.failures().is_empty() && listings.unread(&id("a")).is_empty());
+    listings.listed(&id("a"), refused(Kind::Tools), now);
+    assert_eq!(listings.get(&id("a")).tools, tools(&["x"]), "what was listed stays");
+    assert_eq!(listings.failures()[&id("a")], "tools: no");
+    assert_eq!(listings.unread(&id("a")), []);
+}
+
+#[test]
+fn who_could_not_list_everything_is_asked_again_after_pauses_that_grow_and_end() {
+    let mut listings = Listings::new([id("a")]);
+    let mut now = Instant::now();
+    let mut pauses = Vec::new();
+    loop {
+        assert!(listings.begin(&id("a")));
+        let refused = Kind::ALL.map(|kind| (kind, Err("no".to_owned())));
+        assert!(!listings.listed(&id("a"), refused.into(), now));
+        let Some(due) = listings.next_due() else { break };
+        pauses.push((due - now).as_secs());
+        assert_eq!(listings.lacking(now), [], "it is left alone");
+        assert_eq!(listings.take_due(now), []);
+        now = due;
+        assert_eq!(listings.take_due(now), [id("a")]);
+        assert_eq!(listings.next_due(), None, "it is taken");
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32]);
+    assert_eq!(listings.lacking(now), [], "it is left alone for a while even if it is wanted");
+    assert_eq!(listings.lacking(now + Duration::from_mins(1)), [id("a")]);
+    listings.listed(&id("a"), listed(&["x"], None), now);
+    assert_eq!(listings.lacking(now + Duration::from_mins(1)), []);
 }
 
 #[test]
@@ -78,11 +137,11 @@ fn an_old_list_is_asked_for_again_unless_its_upstream_tells_of_changes() {
     let lasts = |seconds, is_told| {
         let freshness = Freshness { ttl: Duration::from_secs(seconds), is_public: true };
         let lasting = Lasting::new(now, freshness);
-        IndexMap::from([(Kind::Tools, Lasts { lasting, is_told })])
+        Some(Lasts { lasting, is_told })
     };
     let mut listings = Listings::new([id("a"), id("b")]);
-    listings.listed(&id("a"), listing(&["x"]), lasts(100, false));
-    listings.listed(&id("b"), listing(&["x"]), lasts(300, true));
+    listings.listed(&id("a"), listed(&["x"], lasts(100, false)), now);
+    listings.listed(&id("b"), listed(&["x"], lasts(300, true)), now);
     let outdated = |after| listings.outdated(now + Duration::from_secs(after));
     assert_eq!(outdated(99), []);
     assert_eq!(outdated(1000), [id("a")], "who tells of changes need not be asked");

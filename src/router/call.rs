@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use futures_util::future;
+
 use crate::catalog::Entry;
+use crate::catalog::Kind;
 use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
@@ -39,8 +42,7 @@ impl Router {
         if self.snapshot().catalog.own_tool(&name).is_some() {
             return own::call(self, &name);
         }
-        let has = |snapshot: &Snapshot| snapshot.catalog.tool(&name).is_some();
-        let snapshot = self.with_name(&name, has, exchange).await?;
+        let snapshot = self.with_name(Kind::Tools, &name, exchange).await?;
         let Some(entry) = snapshot.catalog.tool(&name) else {
             return Err(Error::UnknownTool(name));
         };
@@ -50,21 +52,36 @@ impl Router {
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
     }
 
-    /// Returns the newest snapshot, or the first in which the upstream that a name could belong to
-    /// has listed something.
+    /// Returns the newest snapshot, or one in which those upstreams have listed something that the
+    /// name could belong to.
+    ///
+    /// The one whose prefix it has is asked first, and speaks for the name if it fails. Those
+    /// without a prefix are asked only then, all of them, and none of them speaks for the others.
     pub(super) async fn with_name(
         &self,
+        kind: Kind,
         name: &str,
-        has: impl Fn(&Snapshot) -> bool,
         exchange: &Exchange,
     ) -> Result<Arc<Snapshot>, Error> {
-        let snapshot = self.snapshot();
-        if has(&snapshot) {
+        let has = |snapshot: &Snapshot| snapshot.catalog.named(kind, name).is_some();
+        let mut snapshot = self.snapshot();
+        if has(&snapshot) || snapshot.unlisted.is_empty() {
             return Ok(snapshot);
         }
-        let Some(upstream) = snapshot.expected(name).cloned() else { return Ok(snapshot) };
+        let awaited = async {
+            if let Some(upstream) = snapshot.expected(kind, name) {
+                snapshot = self.first_listing(upstream, kind).await?;
+            }
+            if !has(&snapshot) {
+                let unprefixed = snapshot.unprefixed(kind);
+                let unprefixed = unprefixed.map(|id| self.first_listing(id, kind));
+                future::join_all(unprefixed).await;
+                snapshot = self.snapshot();
+            }
+            Ok(snapshot)
+        };
         tokio::select! {
-            snapshot = self.first_listing(&upstream, self.shared.start_budget) => Ok(snapshot?),
+            snapshot = awaited => snapshot,
             () = exchange.cancelled().cancelled() => Err(Error::Cancelled),
         }
     }

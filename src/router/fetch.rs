@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::catalog::Kind;
 use crate::catalog::Owner;
 use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
@@ -22,8 +23,7 @@ impl Router {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         let (params, name) = named(params, "name")?;
-        let has = |snapshot: &Snapshot| snapshot.catalog.prompt(&name).is_some();
-        let snapshot = self.with_name(&name, has, exchange).await?;
+        let snapshot = self.with_name(Kind::Prompts, &name, exchange).await?;
         let Some(entry) = snapshot.catalog.prompt(&name) else {
             return Err(Error::UnknownPrompt(name));
         };
@@ -62,8 +62,7 @@ impl Router {
         let (snapshot, owner, key) = match kind.as_deref() {
             Some("ref/prompt") => {
                 let (_, name) = named(target.as_ref(), "name")?;
-                let has = |snapshot: &Snapshot| snapshot.catalog.prompt(&name).is_some();
-                let snapshot = self.with_name(&name, has, exchange).await?;
+                let snapshot = self.with_name(Kind::Prompts, &name, exchange).await?;
                 let Some(entry) = snapshot.catalog.prompt(&name) else {
                     return Err(Error::UnknownPrompt(name));
                 };

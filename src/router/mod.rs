@@ -3,6 +3,8 @@
 //! Nothing here parses a public name or knows an era. A request sees one snapshot from start to
 //! end; who publishes snapshots is `control`.
 
+/// What requests wait for.
+pub mod demand;
 /// Why a request has no result.
 pub mod error;
 /// How long a list stays fresh.
@@ -39,6 +41,7 @@ use indexmap::IndexMap;
 use tokio::sync::watch;
 use tokio::time;
 
+use crate::catalog::Kind;
 use crate::catalog::ResultKind;
 use crate::config;
 use crate::exchange::Exchange;
@@ -46,6 +49,7 @@ use crate::exchange::caller::Callers;
 use crate::exchange::mailbox::ListKind;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::demand::Demands;
 use crate::router::mentions::Mentions;
 use crate::router::told::Told;
 use crate::router::view::Lens;
@@ -53,6 +57,7 @@ use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::method;
 
+pub use self::demand::Demand;
 pub use self::error::Error;
 pub use self::lasting::Lasting;
 pub use self::own::definitions;
@@ -81,8 +86,8 @@ pub struct Router {
 struct Shared {
     world: ArcSwap<World>,
     published: watch::Sender<Generation>,
-    /// How often somebody wanted to see a list; `control` has upstreams list when it grows.
-    demand: watch::Sender<u64>,
+    /// What somebody waits for; `control` has it listed.
+    demands: Demands,
     /// Whether every upstream has listed, failed, or used up the start budget.
     settled: watch::Sender<bool>,
     start_budget: Duration,
@@ -108,7 +113,7 @@ impl Router {
         let shared = Shared {
             published: watch::Sender::new(world.generation),
             world: ArcSwap::from_pointee(world),
-            demand: watch::Sender::new(0),
+            demands: Demands::default(),
             settled: watch::Sender::new(false),
             start_budget,
             profiles: profiles.iter().map(profile).collect(),
@@ -250,36 +255,39 @@ impl Router {
         *self.shared.settled.borrow()
     }
 
-    /// Returns what tells that somebody wants to see a list.
-    pub fn demand(&self) -> watch::Receiver<u64> {
-        self.shared.demand.subscribe()
+    /// Waits until somebody wants something listed, and takes it; for `control` alone.
+    pub async fn demanded(&self) -> Demand {
+        self.shared.demands.next().await
     }
 
     /// Asks for lists, and waits until every upstream has listed or failed, or until `control`
     /// finds that the start budget is spent.
     pub async fn settled(&self) {
-        self.shared.demand.send_modify(|count| *count += 1);
+        self.shared.demands.raise(|wanted| wanted.everything = true);
         let mut settled = self.shared.settled.subscribe();
         // `control` keeps the budget, so that what is listed later is announced; this is a fuse.
         let limit = self.shared.start_budget + SETTLE_MARGIN;
         drop(time::timeout(limit, settled.wait_for(|settled| *settled)).await);
     }
 
-    /// Waits until an upstream that never listed before has done so.
+    /// Waits until an upstream's list of one kind was had for the first time; once it is ready, as long as
+    /// the start budget.
     ///
     /// Returns the snapshot that has its list, or why there is none.
     async fn first_listing(
         &self,
         upstream: &UpstreamId,
-        limit: Duration,
+        kind: Kind,
     ) -> Result<Arc<Snapshot>, upstream::Error> {
         let mut published = self.shared.published.subscribe();
         let mut snapshot = self.snapshot();
+        // That it is ready does not mean that anybody asks it: it may have failed to list before.
+        self.shared.demands.raise(|wanted| wanted.upstreams.extend([upstream.clone()]));
         if let Some(handle) = snapshot.upstreams.get(upstream) {
             handle.ready().await?;
         }
-        let deadline = time::Instant::now() + limit;
-        while snapshot.unlisted.contains(upstream) {
+        let deadline = time::Instant::now() + self.shared.start_budget;
+        while snapshot.lacks(upstream, kind) {
             if !matches!(time::timeout_at(deadline, published.changed()).await, Ok(Ok(()))) {
                 break;
             }

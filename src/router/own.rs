@@ -58,7 +58,7 @@ fn one(snapshot: &Snapshot, handle: &crate::upstream::Handle) -> serde_json::Val
     let mut report = json!({
         "name": handle.id().as_str(),
         "state": status.word,
-        "listed": !snapshot.unlisted.contains(handle.id()),
+        "listed": !snapshot.unlisted.contains_key(handle.id()),
         "tools": count(Kind::Tools),
         "prompts": count(Kind::Prompts),
         "resources": count(Kind::Resources),

@@ -1,5 +1,7 @@
 //! What one request sees of the world: the catalog and the upstreams of one generation.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
 use crate::catalog;
@@ -29,9 +31,9 @@ pub struct Snapshot {
     pub catalog: Catalog,
     /// Every upstream in view that is not disabled, in the order of the file.
     pub upstreams: IndexMap<UpstreamId, upstream::Handle>,
-    /// Those that have not listed anything yet.
-    pub unlisted: Vec<UpstreamId>,
-    /// Why upstreams could not be listed the last time.
+    /// Those of which a list was never had, and of which kinds; all if nothing was listed yet.
+    pub unlisted: IndexMap<UpstreamId, Vec<Kind>>,
+    /// Why upstreams, or single lists of them, could not be listed the last time.
     pub failures: IndexMap<UpstreamId, String>,
     /// How long each list stays fresh; not at all if it is not here.
     pub lasting: IndexMap<Kind, Lasting>,
@@ -50,16 +52,21 @@ impl Snapshot {
             let config = known.handle.config();
             let prefix = lens.prefix(config).to_owned();
             let over_http = matches!(config.target, config::Target::Remote(_));
-            let listing = known.listing.clone()?;
-            Some(Source { upstream: id.clone(), prefix, over_http, listing })
+            let listing = Arc::clone(&known.listing);
+            Source { upstream: id.clone(), prefix, over_http, listing }
         };
-        let sources: Vec<_> = seen().filter_map(source).collect();
+        let sources: Vec<_> = seen().map(source).collect();
+        let unseen = world.upstreams.iter().filter(|(id, _)| !lens.shows(id));
+        let reserved = |(id, known): (&UpstreamId, &Known)| {
+            (lens.prefix(known.handle.config()).to_owned(), id.clone())
+        };
         let permits = |id: &UpstreamId, local: &str| {
             let known = world.upstreams.get(id);
             known.is_some_and(|known| known.handle.config().tools.permits(local))
         };
         let rules = Rules {
             max_length: world.max_name_length,
+            reserved: unseen.map(reserved).collect(),
             permits: &permits,
             shows: &|public| lens.shows_tool(public),
             own: lens.own_tools(),
@@ -68,15 +75,16 @@ impl Snapshot {
             |(id, known): (&UpstreamId, &Known)| Some((id.clone(), known.failure.clone()?));
         let declared =
             |(id, known): (&UpstreamId, &Known)| Some((id.clone(), known.extensions.clone()?));
-        let unlisted = seen().filter(|(_, known)| known.listing.is_none());
+        let unlisted = seen().filter(|(_, known)| !known.unread.is_empty());
+        let lasts = |known: &Known| known.unread.len() < Kind::ALL.len();
         Self {
             generation: world.generation,
             catalog: catalog::merge(&sources, &rules),
             upstreams: seen().map(|(id, known)| (id.clone(), known.handle.clone())).collect(),
-            unlisted: unlisted.map(|(id, _)| id.clone()).collect(),
+            unlisted: unlisted.map(|(id, known)| (id.clone(), known.unread.clone())).collect(),
             failures: seen().filter_map(failed).collect(),
             lasting: lasting::merged(
-                seen().map(|(_, known)| known.listing.is_some().then_some(&known.lasting)),
+                seen().map(|(_, known)| lasts(known).then_some(&known.lasting)),
             ),
             extensions: seen().filter_map(declared).collect(),
             instructions: instructions::merge(seen().map(|(id, known)| {
@@ -92,13 +100,28 @@ impl Snapshot {
         self.upstreams.get(upstream).ok_or_else(|| upstream::Error::stopped(upstream))
     }
 
-    /// Returns the upstream, not listed yet, that a name nobody owns could belong to.
-    pub fn expected(&self, public: &str) -> Option<&UpstreamId> {
-        let could_own = |id: &&UpstreamId| {
-            let Some(handle) = self.upstreams.get(*id) else { return false };
-            let prefix = self.lens.prefix(handle.config());
-            prefix.is_empty() || name::prefix(public) == Some(prefix)
-        };
-        self.unlisted.iter().find(could_own)
+    /// Returns the upstream under whose prefix a name stands, if its list of this kind was never had.
+    pub fn expected(&self, kind: Kind, public: &str) -> Option<&UpstreamId> {
+        let prefix = name::prefix(public)?;
+        self.without(kind).find(|id| self.prefix(id) == Some(prefix))
+    }
+
+    /// Returns the upstreams without a prefix whose list of this kind was never had: any name could
+    /// be theirs.
+    pub fn unprefixed(&self, kind: Kind) -> impl Iterator<Item = &UpstreamId> {
+        self.without(kind).filter(|id| self.prefix(id) == Some(""))
+    }
+
+    /// Returns whether an upstream's list of this kind was never had.
+    pub fn lacks(&self, upstream: &UpstreamId, kind: Kind) -> bool {
+        self.unlisted.get(upstream).is_some_and(|kinds| kinds.contains(&kind))
+    }
+
+    fn without(&self, kind: Kind) -> impl Iterator<Item = &UpstreamId> {
+        self.unlisted.iter().filter(move |(_, kinds)| kinds.contains(&kind)).map(|(id, _)| id)
+    }
+
+    fn prefix(&self, upstream: &UpstreamId) -> Option<&str> {
+        Some(self.lens.prefix(self.upstreams.get(upstream)?.config()))
     }
 }

@@ -4,13 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use tempfile::TempDir;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::catalog;
 use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::catalog::Rules;
 use crate::catalog::Source;
+use crate::config;
+use crate::config::load::Options;
 use crate::exchange::caller::Callers;
 use crate::exchange::mailbox::ListKind;
 use crate::ids::Generation;
@@ -22,6 +27,8 @@ use crate::router::World;
 use crate::router::instructions;
 use crate::router::lasting;
 use crate::router::told::Told;
+use crate::router::world::Known;
+use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::freshness::Freshness;
 
@@ -38,7 +45,7 @@ fn listing(tools: &[&str]) -> Listing {
 
 fn told(listing: Listing) -> Told {
     let (permits, shows) = (&|_: &_, _: &_| true, &|_: &_| true);
-    let rules = Rules { max_length: 50, permits, shows, own: Vec::new() };
+    let rules = Rules { max_length: 50, reserved: Vec::new(), permits, shows, own: Vec::new() };
     let source = Source {
         upstream: id("a"),
         prefix: "a".to_owned(),
@@ -83,6 +90,74 @@ fn instructions_are_bounded() {
     let merged = instructions::merge(ids.iter().map(|id| ("", id, Some(long.as_str())))).unwrap();
     assert!(merged.len() < 33 * 1024, "{}", merged.len());
     assert!(merged.ends_with("(The instructions of further servers are left out.)\n"));
+}
+
+/// Upstreams of which none is ever started, and what each of them has listed so far.
+fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("upstreams.yaml");
+    std::fs::write(&path, file).unwrap();
+    let options = Options { files: vec![path], overrides: Vec::new() };
+    let around = config::load::Surroundings {
+        directory: home.path().to_owned(),
+        state: Some(home.path().to_owned()),
+        ..config::load::Surroundings::default()
+    };
+    let config = config::load::load_within(&options, &around).unwrap();
+    let around = upstream::Surroundings {
+        callers: Callers::default(),
+        environment: Arc::default(),
+        secrets: config.secrets.clone(),
+        message_limit: config.limits.message,
+        state: config.state.clone(),
+        tasks: TaskTracker::new(),
+        stop: CancellationToken::new(),
+    };
+    let known = |it: &config::Upstream| {
+        let listing = listed.iter().find(|(key, _)| *key == it.id.as_str());
+        let known = Known {
+            handle: upstream::Handle::new(Arc::new(it.clone()), &around),
+            listing: listing.map(|(_, listing)| Arc::new(listing.clone())).unwrap_or_default(),
+            unread: if listing.is_some() { Vec::new() } else { Kind::ALL.to_vec() },
+            lasting: IndexMap::new(),
+            failure: None,
+            instructions: None,
+            extensions: None,
+        };
+        (it.id.clone(), known)
+    };
+    let upstreams = config.upstreams.values().map(known).collect();
+    let world = World { generation: Generation::default(), upstreams, max_name_length: 50 };
+    (Router::new(world, &config.profiles, Callers::default(), Duration::ZERO), home)
+}
+
+const BARE_FIRST: &str = r#"
+upstreams:
+  bare: { command: none, prefix: "" }
+  github: { command: none }
+profiles:
+  small: { upstreams: [bare] }
+"#;
+
+#[tokio::test]
+async fn who_has_not_listed_yet_keeps_its_names_and_its_addresses() {
+    let (router, _home) = world(BARE_FIRST, &[("bare", listing(&["github__x", "y"]))]);
+    let small = router.view(&View::Profile("small".to_owned())).unwrap();
+    for snapshot in [router.snapshot(), small.snapshot()] {
+        let names = snapshot.catalog.entries(Kind::Tools).map(|entry| entry.public.as_str());
+        let names: Vec<_> = names.collect();
+        assert!(
+            matches!(names[..], [hashed, "y"] if hashed.starts_with("github__x_")),
+            "{names:?}"
+        );
+        assert!(snapshot.catalog.tool("github__x").is_none());
+    }
+    let owner = router.snapshot().catalog.resolve("conflux+github:file:///a").unwrap();
+    assert_eq!((owner.upstream, owner.local.as_str()), (id("github"), "file:///a"));
+    assert!(small.snapshot().catalog.resolve("conflux+github:file:///a").is_none());
+    let alone = router.view(&View::Server("bare".to_owned())).unwrap();
+    assert!(alone.snapshot().catalog.tool("github__x").is_some(), "alone it keeps its names");
+    assert_eq!(router.snapshot().unlisted.keys().collect::<Vec<_>>(), [&id("github")]);
 }
 
 fn empty(generation: Generation) -> World {

@@ -29,10 +29,12 @@ pub struct Known {
     /// How it is reached.
     pub handle: upstream::Handle,
     /// What it listed last, in this run.
-    pub listing: Option<Arc<Listing>>,
+    pub listing: Arc<Listing>,
+    /// The kinds of which its list was never had; all of them before it listed anything.
+    pub unread: Vec<Kind>,
     /// How long each list it was asked for may be kept.
     pub lasting: IndexMap<Kind, Lasting>,
-    /// Why it could not be listed the last time.
+    /// Why it, or one of its lists, could not be listed the last time.
     pub failure: Option<String>,
     /// What it tells a model about itself.
     pub instructions: Option<String>,

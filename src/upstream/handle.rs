@@ -18,6 +18,7 @@ use crate::upstream;
 use crate::upstream::Agreed;
 use crate::upstream::Error;
 use crate::upstream::Fault;
+use crate::upstream::List;
 use crate::upstream::Listed;
 use crate::upstream::Lists;
 use crate::upstream::Need;
@@ -40,7 +41,6 @@ use crate::wire::code;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
 use crate::wire::extension;
-use crate::wire::freshness::Freshness;
 use crate::wire::method;
 use crate::wire::object;
 
@@ -218,40 +218,23 @@ impl Handle {
 
     /// Lists everything the upstream declared that it has, starting it if need be.
     ///
-    /// A list that is refused is left empty; one that cannot be used fails all of them, so that
-    /// what was listed before stays.
-    pub async fn list(&self) -> Result<Listed, Fault> {
+    /// The lists are asked for side by side, so that one that never comes costs [`LIST_LIMIT`] and
+    /// none of the others.
+    pub async fn list(&self) -> Result<Listed, Error> {
         let session = self.session().await?;
-        let wanted = [
-            (method::TOOLS_LIST, "tools", &["tools"][..]),
-            (method::PROMPTS_LIST, "prompts", &["prompts"]),
-            (method::RESOURCES_LIST, "resources", &["resources"]),
-            (method::TEMPLATES_LIST, "resourceTemplates", &["resources"]),
-            (method::SKILLS_LIST, "skills", &["extensions", extension::SKILLS]),
-        ];
-        let mut listed = Listed::default();
-        let Listed { tools, prompts, resources, templates, skills, freshness } = &mut listed;
-        let places = [tools, prompts, resources, templates, skills];
-        for (((method, key, capability), place), fresh) in
-            wanted.into_iter().zip(places).zip(freshness)
-        {
-            if session.agreed.can(capability) {
-                let (items, hints) = match one_list(&session, method, key).await {
-                    // What an extension gets wrong costs the extension.
-                    Err(Fault::Failed(error))
-                        if method == method::SKILLS_LIST && error.kind == Kind::BadAnswer =>
-                    {
-                        tracing::warn!(upstream = %self.id(), %error, "skills are left out");
-                        continue;
-                    }
-                    listed => listed?,
-                };
-                *place = items;
-                *fresh = Some(hints);
-            }
-        }
-        listed.tools = task::listed(&session, std::mem::take(&mut listed.tools));
-        Ok(listed)
+        let list = |method, key, capability| one_list(&session, method, key, capability);
+        let (tools, prompts, resources, templates, skills) = tokio::join!(
+            list(method::TOOLS_LIST, "tools", &["tools"]),
+            list(method::PROMPTS_LIST, "prompts", &["prompts"]),
+            list(method::RESOURCES_LIST, "resources", &["resources"]),
+            list(method::TEMPLATES_LIST, "resourceTemplates", &["resources"]),
+            list(method::SKILLS_LIST, "skills", &["extensions", extension::SKILLS]),
+        );
+        let tools = tools.map(|list| {
+            let List { items, freshness } = list;
+            List { items: task::listed(&session, items), freshness }
+        });
+        Ok(Listed { tools, prompts, resources, templates, skills })
     }
 
     /// Asks to be told of `topic` for as long as what is returned is held.
@@ -335,20 +318,21 @@ impl Handle {
     }
 }
 
-/// One list of an upstream; a server without it has nothing in it.
+/// One list of an upstream; a server that does not know the method has nothing in it.
 async fn one_list(
     session: &Session,
     method: &str,
     key: &str,
-) -> Result<(Vec<Raw>, Freshness), Fault> {
-    match session.list(method, key, LIST_LIMIT).await {
-        Err(Fault::Answered(error)) => {
-            let upstream = session.connection.upstream();
-            tracing::warn!(%upstream, method, error = error.get(), "a list was refused");
-            Ok((Vec::new(), Freshness::default()))
-        }
-        other => other,
+    capability: &[&str],
+) -> Result<List, Fault> {
+    if !session.agreed.can(capability) {
+        return Ok(List::default());
     }
+    let (items, freshness) = match session.list(method, key, LIST_LIMIT).await {
+        Err(Fault::Answered(error)) if is_unknown_method(&error) => Default::default(),
+        listed => listed?,
+    };
+    Ok(List { items, freshness: Some(freshness) })
 }
 
 fn is_unknown_method(error: &Raw) -> bool {

@@ -124,21 +124,28 @@ pub struct Surroundings {
     pub stop: CancellationToken,
 }
 
-/// Everything an upstream lists.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Everything an upstream lists: each list, or why it could not be had.
+#[derive(Clone, Debug)]
 pub struct Listed {
-    /// Its tools, as it wrote them.
-    pub tools: Vec<Raw>,
+    /// Its tools.
+    pub tools: Result<List, Fault>,
     /// Its prompts.
-    pub prompts: Vec<Raw>,
+    pub prompts: Result<List, Fault>,
     /// Its resources.
-    pub resources: Vec<Raw>,
+    pub resources: Result<List, Fault>,
     /// Its resource templates.
-    pub templates: Vec<Raw>,
+    pub templates: Result<List, Fault>,
     /// Its skills.
-    pub skills: Vec<Raw>,
-    /// How long each of them may be kept, in this order; nothing for one it was not asked for.
-    pub freshness: [Option<Freshness>; 5],
+    pub skills: Result<List, Fault>,
+}
+
+/// One list of an upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct List {
+    /// All of its items, as the upstream wrote them.
+    pub items: Vec<Raw>,
+    /// How long it may be kept; nothing if the upstream does not claim to have such a list.
+    pub freshness: Option<Freshness>,
 }
 
 /// What an upstream is doing, for reports.

@@ -131,7 +131,13 @@ fn run(case: &Case) -> String {
     let permits =
         |upstream: &UpstreamId, tool: &str| !case.deny.contains(&format!("{upstream}/{tool}"));
     let own = raws(&case.own);
-    let rules = Rules { max_length: case.max_length, permits: &permits, shows: &|_| true, own };
+    let rules = Rules {
+        max_length: case.max_length,
+        reserved: Vec::new(),
+        permits: &permits,
+        shows: &|_| true,
+        own,
+    };
     let catalog = catalog::merge(&sources, &rules);
     let again = catalog::merge(&sources, &rules);
     for kind in Kind::ALL {

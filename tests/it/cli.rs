@@ -211,6 +211,34 @@ fn check_can_try_every_upstream() {
 }
 
 #[test]
+fn a_list_that_cannot_be_had_is_said() {
+    let place = Place::new("upstreams: { a: { command: sh, args: [serve.sh] } }");
+    let tool = r#"{"name":"t","inputSchema":{"type":"object"}}"#;
+    let script = scripted(tool).replace(r#""tools":{}}"#, r#""tools":{},"prompts":{}}"#);
+    let refusal =
+        r#"*'"prompts/list"'*) body='"error":{"code":-32603,"message":"out of luck"}' ;;"#;
+    place.write(
+        "serve.sh",
+        &script.replace("    *) continue", &format!("    {refusal}\n    *) continue")),
+    );
+    assert_snapshot!(without_times(&place.run(&["check", "--connect"])), @r#"
+    exit code 7
+    --- stdout
+    UPSTREAM  STATE  REVISION    TOOLS  PROMPTS  RESOURCES  TEMPLATES  TIME
+    a         ready  2025-06-18  1      0        0          0          {time}
+    --- stderr
+    configuration is valid: 1 upstream in {dir}/upstreams.yaml
+    warning: upstream `a` is not listed in full
+      caused by: prompts: it answered with an error: {"code":-32603,"message":"out of luck"}
+
+    hint: `--log debug` shows what it was asked and what it answered
+    "#);
+    let shown = place.run(&["tools"]);
+    assert!(shown.starts_with("exit code 0\n") && shown.contains("a__t"), "{shown}");
+    assert!(shown.contains("warning: upstream `a` is not listed in full"), "{shown}");
+}
+
+#[test]
 fn tools_are_shown_as_a_table_or_exactly_as_listed() {
     let place = Place::new(DEMO);
     assert_snapshot!(place.run(&["tools"]), @r"

@@ -201,3 +201,89 @@ async fn nothing_outlives_sigterm() {
     client.wait().await;
     expect_gone(&processes).await;
 }
+
+/// A server that, once its tool was called, refuses to list tools, and has one prompt more.
+const FORGETFUL: &str = r#"
+say() { printf '{"jsonrpc":"2.0",%s}\n' "$1"; }
+answer() { say "\"id\":$id,$1"; }
+prompts='{"name":"p"}'
+refused=
+while read -r line; do
+  id=${line#*'"id":'}; id=${id%%,*}
+  case $line in
+    *server/discover*) answer '"error":{"code":-32601,"message":"no"}' ;;
+    *'"initialize"'*)
+      can='"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{}'
+      answer '"result":{"protocolVersion":"2025-11-25","capabilities":{'"$can"'}}' ;;
+    *tools/list*)
+      if [ "$refused" ]; then answer '"error":{"code":-32603,"message":"out of luck"}'
+      else answer '"result":{"tools":[{"name":"flip","inputSchema":{"type":"object"}}]}'; fi ;;
+    *prompts/list*) answer '"result":{"prompts":['"$prompts"']}' ;;
+    *resources/templates/list*) answer '"error":{"code":-32601,"message":"unknown"}' ;;
+    *resources/list*) answer '"result":{"resources":"odd"}' ;;
+    *tools/call*)
+      refused=1; prompts='{"name":"p"},{"name":"q"}'
+      answer '"result":{"content":[]}'
+      say '"method":"notifications/prompts/list_changed"' ;;
+  esac
+done
+"#;
+
+#[tokio::test]
+async fn a_list_that_is_refused_or_odd_costs_no_other_and_nothing_that_was_listed() {
+    let mut gateway = Gateway::new(&[]);
+    let script = gateway.write("forgetful.sh", FORGETFUL);
+    gateway.add("toy", json!({"command": "sh", "args": [script]}));
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    assert_eq!(names(&mut client).await, ["toy__flip", "conflux__status"]);
+    let status = status_of(&mut client, "toy").await;
+    let failure = status["listingError"].as_str().unwrap();
+    assert!(failure.starts_with("resources: ") && !failure.contains("templates"), "{failure}");
+    assert_eq!((&status["listed"], &status["state"]), (&json!(false), &json!("ready")), "{status}");
+
+    client.call("toy__flip", json!({})).await.result();
+    client.wait_for("notifications/prompts/list_changed", 1).await;
+    let prompts = client.request("prompts/list", json!({})).await.result();
+    assert_eq!(prompts["prompts"].as_array().unwrap().len(), 2, "{prompts}");
+    assert_eq!(names(&mut client).await, ["toy__flip", "conflux__status"], "it stays listed");
+    let status = status_of(&mut client, "toy").await;
+    assert!(status["listingError"].as_str().unwrap().contains("out of luck"), "{status}");
+    assert!(client.leave().await.success());
+}
+
+/// A server that has no tools to list when it is asked for the first time, and never says more.
+const SLOW_TO_KNOW: &str = r#"
+answer() { printf '{"jsonrpc":"2.0","id":%s,%s}\n' "$id" "$1"; }
+knows=
+while read -r line; do
+  id=${line#*'"id":'}; id=${id%%,*}
+  case $line in
+    *server/discover*) answer '"error":{"code":-32601,"message":"no"}' ;;
+    *'"initialize"'*)
+      answer '"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}' ;;
+    *tools/list*)
+      if [ "$knows" ]; then
+        answer '"result":{"tools":[{"name":"t","inputSchema":{"type":"object"}}]}'
+      else answer '"error":{"code":-32603,"message":"not yet"}'; fi
+      knows=1 ;;
+    *tools/call*) answer '"result":{"content":[]}' ;;
+  esac
+done
+"#;
+
+#[tokio::test]
+async fn who_could_not_list_at_first_is_asked_again_by_itself_and_for_a_call() {
+    let mut gateway = Gateway::new(&[]);
+    let script = gateway.write("slow.sh", SLOW_TO_KNOW);
+    gateway.add("toy", json!({"command": "sh", "args": [script]}));
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    assert_eq!(names(&mut client).await, ["conflux__status"]);
+    client.call("toy__t", json!({})).await.result();
+    assert!(client.leave().await.success());
+
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    assert_eq!(names(&mut client).await, ["conflux__status"]);
+    client.wait_for("notifications/tools/list_changed", 1).await;
+    assert_eq!(names(&mut client).await, ["toy__t", "conflux__status"]);
+    assert!(client.leave().await.success());
+}

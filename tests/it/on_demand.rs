@@ -30,6 +30,25 @@ async fn the_first_request_may_be_any() {
 }
 
 #[tokio::test]
+async fn who_has_no_prefix_does_not_speak_for_the_names_of_others() {
+    let gone = with(json!({ "command": "no-such-program" }), "prefix", json!(""));
+    let bare = with(toy(&["--era", "dual"]).entry(), "prefix", json!(""));
+    let mut gateway = Gateway::new(&[("gone", gone)]);
+    gateway.add("toy", toy(&["--era", "dual"]).entry());
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    assert_eq!(client.call("toy__echo", json!({ "a": 1 })).await.structured(), json!({ "a": 1 }));
+    let status = client.call("conflux__status", json!({})).await.structured();
+    assert_eq!(status["upstreams"][0]["state"], "idle", "nobody needed it: {status}");
+    assert!(client.leave().await.success());
+
+    gateway.add("bare", bare);
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    assert_eq!(client.call("echo", json!({ "a": 1 })).await.structured(), json!({ "a": 1 }));
+    assert_eq!(client.call("nobody", json!({})).await.code(), -32602, "it is nobody's");
+    assert!(client.leave().await.success());
+}
+
+#[tokio::test]
 async fn what_nobody_uses_is_stopped_and_started_again_unnoticed() {
     let entry = with(toy(&[]).entry(), "timeout", json!({ "idle": "1ms" }));
     let gateway = Gateway::new(&[("toy", entry)]);

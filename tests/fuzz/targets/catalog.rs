@@ -74,8 +74,13 @@ pub(crate) fn run(bytes: &[u8]) {
     let two = source("two", (4..8).map(field));
     let permits = |_: &UpstreamId, _: &str| true;
     let shows = |_: &str| true;
-    let rules =
-        Rules { max_length: LONGEST_NAME, permits: &permits, shows: &shows, own: Vec::new() };
+    let rules = Rules {
+        max_length: LONGEST_NAME,
+        reserved: Vec::new(),
+        permits: &permits,
+        shows: &shows,
+        own: Vec::new(),
+    };
     let both = catalog::merge(&[one.clone(), two.clone()], &rules);
     check_entries(&both);
 
