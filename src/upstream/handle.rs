@@ -378,8 +378,9 @@ async fn one_list(
 ) -> Result<(Vec<Raw>, Freshness), Fault> {
     match session.list(method, key, LIST_LIMIT).await {
         Err(Fault::Answered(error)) => {
-            let upstream = session.connection.upstream();
-            tracing::warn!(%upstream, method, error = error.get(), "a list was refused");
+            let errors = session.connection.errors();
+            let error = errors.shown(error.get());
+            tracing::warn!(upstream = %errors.upstream(), method, %error, "a list was refused");
             Ok((Vec::new(), Freshness::default()))
         }
         other => other,

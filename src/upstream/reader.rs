@@ -13,6 +13,8 @@ use crate::upstream::connection::Connection;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::inquiry;
+use crate::upstream::shown::Errors;
+use crate::upstream::shown::Shown;
 use crate::upstream::task;
 use crate::upstream::transport::tail::Tail;
 use crate::wire::Id;
@@ -42,13 +44,13 @@ pub(super) struct Noise {
 }
 
 impl Noise {
-    /// Starts empty; secrets are masked as in `stderr`.
-    pub(super) fn new(stderr: &Tail) -> Self {
-        Self { tail: stderr.fresh() }
+    /// Starts empty; what it keeps is shown in the `errors` of its upstream.
+    pub(super) fn new(errors: &Errors) -> Self {
+        Self { tail: Tail::new(errors.clone()) }
     }
 
     /// Returns the first line, if there was one.
-    pub(super) fn first(&self) -> Option<String> {
+    pub(super) fn first(&self) -> Option<Shown> {
         self.tail.lines().into_iter().next()
     }
 

@@ -222,7 +222,7 @@ impl<'a> Waiting<'a> {
     }
 
     fn fault(&self, kind: Kind, detail: &str) -> Fault {
-        Error::new(self.session.connection.upstream(), kind, detail, Executed::Unknown).into()
+        self.session.connection.error(kind, detail, Executed::Unknown).into()
     }
 }
 
