@@ -5,15 +5,18 @@ use std::sync::Arc;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::mailbox::Notice;
 use crate::exchange::task::Dialect;
 use crate::upstream::Agreed;
 use crate::upstream::Need;
+use crate::upstream::incoming::Meant;
 use crate::upstream::session::Session;
 use crate::upstream::task;
 use crate::upstream::tests::LIMIT;
 use crate::upstream::tests::World;
+use crate::upstream::tests::call;
 use crate::upstream::tests::caller;
 use crate::upstream::tests::exchange;
 use crate::upstream::tests::world;
@@ -41,13 +44,51 @@ async fn task_of(
     result.member("task").unwrap().member("taskId").unwrap().string().unwrap()
 }
 
-#[tokio::test]
-async fn what_a_server_says_of_a_task_reaches_its_owner_and_nobody_else() {
-    let mut world = world();
+/// A session with a server of tasks.
+fn session_of(world: &World) -> Arc<Session> {
     let all = json!({ "tasks": { "list": {}, "requests": { "tools": { "call": {} } } } });
     let agreed =
         Agreed { revision: Revision::V2025_11_25, capabilities: Raw::of(&all), instructions: None };
-    let session = Arc::new(Session::new(world.connection.clone(), agreed));
+    Arc::new(Session::new(world.connection.clone(), agreed))
+}
+
+#[tokio::test]
+async fn a_task_that_nobody_knows_is_nobodys() {
+    let mut world = world();
+    let two = caller(2, &json!({ "roots": {} }));
+    world.callers.attach(&two);
+    let meta = json!({ "io.modelcontextprotocol/related-task": { "taskId": "of somebody else" } });
+    let log = json!({ "jsonrpc": "2.0", "method": method::MESSAGE,
+        "params": { "level": "info", "data": 1, "_meta": meta } });
+    let ask = json!({ "jsonrpc": "2.0", "id": "q", "method": method::ROOTS,
+        "params": { "_meta": meta } });
+    world.server.write(&log).await;
+    world.server.write(&ask).await;
+    assert_eq!(world.server.read().await["error"]["message"], Refusal::Gone.to_string());
+    // Neither does it help that the one who is there calls something.
+    let (of_two, mut back) = exchange(&two);
+    let calling = call(&world, of_two);
+    let request = world.server.read().await;
+    world.server.write(&ask).await;
+    assert_eq!(world.server.read().await["error"]["message"], Refusal::Gone.to_string());
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": 1 })).await;
+    assert!(calling.await.unwrap().is_ok());
+    assert!(back.recv().await.is_none());
+    let plain = json!({ "jsonrpc": "2.0", "method": method::MESSAGE,
+        "params": { "level": "info", "data": 2 } });
+    world.server.write(&plain).await;
+    let Notice::Log(params) = two.mailbox().next().await else { panic!("no message") };
+    assert_eq!(params.member("data").unwrap().get(), "2", "the first was not meant");
+
+    let named = Raw::of(&json!({ "_meta": meta }));
+    let seen = task::addressed(&world.connection, &Meant::Caller(two), named);
+    assert_eq!(task::named_by(Some(&seen)), None, "an id that opens it: {}", seen.get());
+}
+
+#[tokio::test]
+async fn what_a_server_says_of_a_task_reaches_its_owner_and_nobody_else() {
+    let mut world = world();
+    let session = session_of(&world);
     let can = json!({ "roots": {} });
     let (one, two) = (caller(1, &can), caller(2, &can));
     world.callers.attach(&one);
