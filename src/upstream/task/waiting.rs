@@ -245,7 +245,7 @@ impl<'a> Waiting<'a> {
         if let (Some(message), Some(params)) = (&status.message, params.as_object_mut()) {
             params.insert("message".to_owned(), message.as_str().into());
         }
-        self.exchange.progress(Raw::of(&params)).await;
+        self.exchange.step(Raw::of(&params)).await;
     }
 
     fn ended(&self, detail: &str) -> Fault {
@@ -259,7 +259,8 @@ impl<'a> Waiting<'a> {
 
 impl Told {
     fn nothing() -> Self {
-        Self { count: 0, what: None, at: Instant::now() }
+        // That it works on it is no news.
+        Self { count: 0, what: Some((Phase::Working, None)), at: Instant::now() }
     }
 }
 

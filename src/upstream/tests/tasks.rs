@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::exchange::Back;
 use crate::exchange::Exchange;
 use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
@@ -25,6 +26,7 @@ use crate::upstream::tests::call;
 use crate::upstream::tests::caller;
 use crate::upstream::tests::exchange;
 use crate::upstream::tests::failed;
+use crate::upstream::tests::progress;
 use crate::upstream::tests::world;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
@@ -155,6 +157,39 @@ async fn a_task_that_cannot_be_looked_at_is_ended() {
         }
     }
     assert_eq!(failed(call.await.unwrap()).kind, Kind::ConnectionLost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_server_says_of_its_progress_is_not_counted_beside() {
+    let mut world = world();
+    let (exchange, mut back) = exchange(&caller(1, &json!({})));
+    let session = session_of(&world);
+    let call = world.tasks.spawn(async move {
+        let params = Raw::of(&json!({ "name": "t" }));
+        task::call(&session, &params, &exchange, LIMIT, Need::Task).await
+    });
+    let request = world.server.read().await;
+    world.server.write(&progress(&request, 50)).await;
+    let task =
+        |message: &str| json!({ "taskId": "1", "status": "working", "statusMessage": message });
+    let made = json!({ "task": task("begun") });
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": made })).await;
+    let (mut looks, mut fetch) = (0, Value::Null);
+    while looks < 3 {
+        let request = world.server.read().await;
+        if request["method"] == method::TASKS_RESULT {
+            fetch = request["id"].clone();
+            continue;
+        }
+        looks += 1;
+        let task = task(&format!("look {looks}"));
+        world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": task })).await;
+    }
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": fetch, "result": {} })).await;
+    assert!(call.await.unwrap().is_ok());
+    let Some(Back::Progress(params)) = back.recv().await else { panic!("no progress") };
+    assert_eq!(params.member("progress").unwrap().get(), "50");
+    assert!(back.recv().await.is_none(), "counted beside");
 }
 
 #[tokio::test]
