@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::exchange::Exchange;
-use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
@@ -67,12 +66,11 @@ async fn carry_out(
             visits::agreed(answers).map_err(|said| format!("the visit was answered with: {said}"))
         });
         if let Err(detail) = agreed {
-            let upstream = connection.upstream();
-            return Err(Error::new(upstream, Kind::InputRefused, &detail, Executed::No).into());
+            return Err(connection.error(Kind::InputRefused, &detail, Executed::No).into());
         }
     }
     let detail = format!("it wanted visits {ROUNDS} times in a row");
-    Err(Error::new(connection.upstream(), Kind::BadAnswer, &detail, Executed::No).into())
+    Err(connection.error(Kind::BadAnswer, &detail, Executed::No).into())
 }
 
 async fn once(

@@ -19,9 +19,9 @@ fn failure(kind: Kind, executed: Executed) -> router::Error {
     router::Error::Upstream(upstream::Error {
         upstream: UpstreamId::new("github"),
         kind,
-        detail: "exit status 1".to_owned(),
+        detail: "exit status 1".into(),
         executed,
-        stderr: vec!["Error: no token".to_owned(), "  at main".to_owned()],
+        stderr: vec!["Error: no token".into(), "  at main".into()],
         retry_after: Some(Duration::from_millis(1500)),
     })
 }
