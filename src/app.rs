@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use tokio::sync::Semaphore;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,6 +22,9 @@ use crate::upstream::Handle;
 
 /// How long everything together may take to stop; what is left then is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How many upstreams are started at the same time: more would only get in each other's way.
+const STARTS: usize = 8;
 
 /// Everything that runs, whatever is in front of it.
 #[derive(Debug)]
@@ -45,6 +49,7 @@ impl App {
             message_limit: config.limits.message,
             state: config.state.clone(),
             tasks: tasks.clone(),
+            starts: Arc::new(Semaphore::new(STARTS)),
             stop: stop.clone(),
         };
         let enabled = config.upstreams.values().filter(|upstream| !upstream.disabled);

@@ -110,6 +110,7 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
         secrets: config.secrets.clone(),
         message_limit: config.limits.message,
         state: config.state.clone(),
+        starts: Arc::new(tokio::sync::Semaphore::new(1)),
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
     };

@@ -31,6 +31,7 @@ use crate::upstream::session::Session;
 use crate::upstream::shown::Errors;
 use crate::upstream::shown::Shown;
 use crate::upstream::state::State;
+use crate::upstream::supervision::Supervision;
 use crate::upstream::transport::site::Site;
 use crate::upstream::upkeep::Upkeep;
 use crate::upstream::wants::Wants;
@@ -39,10 +40,8 @@ use crate::wire::era::Era;
 
 /// How often one start may begin anew, in another era or because what was remembered was wrong.
 const ATTEMPTS: usize = 3;
-/// How often in a row a session may be lost soon before the upstream counts as failed.
-const LOSSES: u32 = 3;
-/// How long a session lasts that is not lost soon.
-const STEADY: Duration = Duration::from_secs(10);
+/// How long one start keeps a place among those that may be made at the same time.
+const TURN: Duration = Duration::from_secs(2);
 
 /// Owns one upstream.
 #[derive(Debug)]
@@ -76,54 +75,91 @@ struct Attempt {
 
 /// How a session came to its end.
 enum End {
-    /// As it should, or with an error that was published.
-    Over,
+    /// Nobody used it.
+    Idle,
     /// The upstream let go of it: another one has to be opened.
     Lost(Error),
+    /// The upstream is gone.
+    Failed(Error),
 }
 
 impl Actor {
-    /// Starts the upstream whenever somebody wishes so, until everything stops.
+    /// Starts the upstream whenever there is a reason to, until everything stops.
     pub(super) async fn run(self, mut wishes: mpsc::Receiver<()>) {
-        let stop = self.around.stop.clone();
-        let (mut is_wanted, mut losses) = (false, 0);
-        while !stop.is_cancelled() {
-            if !is_wanted {
-                tokio::select! {
-                    wish = wishes.recv() => if wish.is_none() { break },
-                    () = stop.cancelled() => break,
-                }
-            }
-            is_wanted = false;
-            if matches!(*self.state.borrow(), State::Stopped(_)) {
-                continue;
-            }
-            self.state.send_replace(State::Starting);
-            let (running, agreed) = match self.start().await {
-                Ok(started) => started,
-                Err(error) => {
-                    self.fail(error);
-                    continue;
-                }
-            };
-            let begun = Instant::now();
-            let end = self.serve(running, agreed, &mut wishes).await;
-            if begun.elapsed() >= STEADY {
-                losses = 0;
-            }
-            match end {
-                End::Over => {}
-                End::Lost(error) if losses + 1 == LOSSES => {
-                    losses = 0;
-                    self.fail(error);
-                }
-                End::Lost(_) => {
-                    losses += 1;
-                    is_wanted = true;
-                }
-            }
+        let mut supervision = Supervision::default();
+        while self.has_reason(&supervision, &mut wishes).await {
+            self.start_and_serve(&mut supervision, &mut wishes).await;
         }
         self.state.send_replace(State::Stopped(Error::stopped(&self.config.id)));
+    }
+
+    /// Waits until it is wanted and may be started; false when everything stops.
+    async fn has_reason(&self, supervision: &Supervision, wishes: &mut mpsc::Receiver<()>) -> bool {
+        let due = self.state.borrow().due();
+        let by_itself = due.filter(|_| self.is_wanted_anyway(supervision));
+        let is_wanted = tokio::select! {
+            wish = wishes.recv() => wish.is_some(),
+            () = sleep_until(by_itself) => true,
+            () = self.around.stop.cancelled() => false,
+        };
+        is_wanted && self.has_waited_until(due).await
+    }
+
+    /// Whether it is started without anybody who waits for it: its lists are missing, or somebody
+    /// counts on being told.
+    fn is_wanted_anyway(&self, supervision: &Supervision) -> bool {
+        !supervision.was_ready()
+            || self.config.start == config::Start::Eager
+            || self.wants.borrow().topics().next().is_some()
+    }
+
+    /// Waits for a time that may be over; false if everything stops meanwhile.
+    async fn has_waited_until(&self, time: Option<Instant>) -> bool {
+        let Some(time) = time else { return true };
+        tokio::select! {
+            () = time::sleep_until(time) => true,
+            () = self.around.stop.cancelled() => false,
+        }
+    }
+
+    /// Starts it, lets it be used and ends it, and again for as long as it only loses sessions.
+    async fn start_and_serve(
+        &self,
+        supervision: &mut Supervision,
+        wishes: &mut mpsc::Receiver<()>,
+    ) {
+        loop {
+            self.state.send_replace(State::Starting);
+            if !self.has_waited_until(supervision.earliest()).await {
+                return;
+            }
+            supervision.begins(Instant::now());
+            let (running, agreed) = match self.start_in_turn().await {
+                Ok(started) => started,
+                Err(error) => return self.fail(supervision, error),
+            };
+            supervision.succeeds(Instant::now());
+            match self.serve(running, agreed, wishes).await {
+                End::Idle => {
+                    supervision.rests(Instant::now());
+                    self.state.send_replace(State::Idle);
+                    return;
+                }
+                End::Lost(_) if supervision.loses(Instant::now()) => {}
+                End::Lost(error) | End::Failed(error) => return self.fail(supervision, error),
+            }
+        }
+    }
+
+    /// Starts it when it is its turn; one that is slow to be ready does not keep others from theirs.
+    async fn start_in_turn(&self) -> Result<(Running, Agreed), Error> {
+        let turn = self.around.starts.acquire().await;
+        let mut start = std::pin::pin!(self.start());
+        tokio::select! {
+            started = &mut start => return started,
+            () = time::sleep(TURN) => drop(turn),
+        }
+        start.await
     }
 
     /// Lets the session be used until it ends.
@@ -168,17 +204,14 @@ impl Actor {
         // A server may wait for the end of a subscription before it ends.
         over.cancel();
         drop(upkeep.await);
-        if is_idle {
-            running.end().await;
-            self.state.send_replace(State::Idle);
-            return End::Over;
-        }
         if let Some(error) = connection.why_left() {
             return self.leave(running, error);
         }
         let remains = running.end().await;
-        self.fail(self.error(Kind::Exited, &remains.status(), remains.stderr));
-        End::Over
+        if is_idle {
+            return End::Idle;
+        }
+        End::Failed(self.error(Kind::Exited, &remains.status(), remains.stderr))
     }
 
     /// Lets what is under way on a session come to its end while another one is opened.
@@ -192,13 +225,7 @@ impl Actor {
             running.end().await;
         });
         tracing::debug!(upstream = %self.config.id, %error, "the session was lost");
-        if error.kind == Kind::ConnectionLost {
-            // Whoever was refused waits for the next session.
-            self.state.send_replace(State::Starting);
-            return End::Lost(error);
-        }
-        self.fail(error);
-        End::Over
+        if error.kind == Kind::ConnectionLost { End::Lost(error) } else { End::Failed(error) }
     }
 
     /// Waits until nobody has used the session for `timeout.idle`; a subscription is a use.
@@ -215,11 +242,11 @@ impl Actor {
         }
     }
 
-    fn fail(&self, error: Error) {
+    fn fail(&self, supervision: &mut Supervision, error: Error) {
         if !self.around.stop.is_cancelled() {
             tracing::warn!(upstream = %self.config.id, %error, "failed");
         }
-        self.state.send_replace(State::failed(error, Instant::now()));
+        self.state.send_replace(supervision.fails(error, Instant::now()));
     }
 
     async fn start(&self) -> Result<(Running, Agreed), Error> {
@@ -398,5 +425,13 @@ impl Actor {
             }
             _ => error,
         }
+    }
+}
+
+/// Waits for a time; for ever if there is none.
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

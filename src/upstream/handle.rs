@@ -104,15 +104,11 @@ impl Handle {
     pub fn status(&self) -> Status {
         let state = self.0.state.borrow().clone();
         let word = state.word();
-        match state {
-            State::Ready(session) => {
-                Status { word, error: None, agreed: Some(session.agreed.clone()) }
-            }
-            State::Failed { error, .. } | State::Stopped(error) => {
-                Status { word, error: Some(error), agreed: None }
-            }
-            State::Idle | State::Starting => Status { word, error: None, agreed: None },
-        }
+        let agreed = match &state {
+            State::Ready(session) => Some(session.agreed.clone()),
+            _ => None,
+        };
+        Status { word, error: state.error(Instant::now()), agreed }
     }
 
     /// Returns what it told a model about itself in an earlier run.
@@ -303,14 +299,18 @@ impl Handle {
 
     async fn session(&self) -> Result<Arc<Session>, Error> {
         let mut state = self.0.state.clone();
+        let mut has_tried = false;
         loop {
-            let next = state.borrow_and_update().next(Instant::now());
+            let next = state.borrow_and_update().next(Instant::now(), has_tried);
             match next {
                 Next::Use(session) => return Ok(session),
                 Next::Fail(error) => return Err(error),
-                // If the queue is full, somebody else had the same wish a moment ago.
-                Next::Start => drop(self.0.commands.try_send(())),
-                Next::Wait => {}
+                Next::Start => {
+                    has_tried = true;
+                    // If the queue is full, somebody else had the same wish a moment ago.
+                    let _is_first = self.0.commands.try_send(()).is_ok();
+                }
+                Next::Wait => has_tried |= matches!(*state.borrow(), State::Starting),
             }
             if state.changed().await.is_err() {
                 return Err(Error::stopped(self.id()));

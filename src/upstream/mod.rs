@@ -34,6 +34,7 @@ mod running;
 mod session;
 mod shown;
 mod state;
+mod supervision;
 mod task;
 mod told;
 mod transport;
@@ -47,6 +48,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -122,6 +124,8 @@ pub struct Surroundings {
     pub state: PathBuf,
     /// Where tasks are counted.
     pub tasks: TaskTracker,
+    /// How many upstreams may be started at the same time.
+    pub starts: Arc<Semaphore>,
     /// Cancelled when every upstream must end.
     pub stop: CancellationToken,
 }

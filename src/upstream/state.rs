@@ -1,16 +1,13 @@
-//! What state an upstream is in; pure transitions.
+//! What state an upstream is in, and what that means for a request.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::config;
 use crate::upstream::Error;
+use crate::upstream::error::Kind;
 use crate::upstream::session::Session;
-
-/// How long a failed upstream is left alone before the next request starts it again.
-pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What an upstream is doing; each variant carries what is known in it.
 #[derive(Clone, Debug)]
@@ -21,9 +18,16 @@ pub(super) enum State {
     Starting,
     /// It can be asked.
     Ready(Arc<Session>),
-    /// It could not be started, or it ended; the next request after `until` starts it again.
-    Failed {
+    /// It could not be started, or it ended; whoever needs it waits for the next start.
+    BackingOff {
         /// Why.
+        error: Error,
+        /// When it may be started again.
+        until: Instant,
+    },
+    /// That happened often in a row; whoever needs it is told so at once.
+    Failed {
+        /// Why, the last time.
         error: Error,
         /// When it may be started again.
         until: Instant,
@@ -51,26 +55,40 @@ impl State {
         if config.disabled { Self::Stopped(Error::stopped(&config.id)) } else { Self::Idle }
     }
 
-    /// Tells what a request that comes at `now` has to do.
-    pub(super) fn next(&self, now: Instant) -> Next {
+    /// Tells what a request has to do at `now` that has seen, or not, how a start came out.
+    pub(super) fn next(&self, now: Instant, has_tried: bool) -> Next {
         match self {
             Self::Idle => Next::Start,
             Self::Starting => Next::Wait,
             // It has just ended, and another state follows in a moment.
             Self::Ready(session) if !session.connection.is_open() => Next::Wait,
             Self::Ready(session) => Next::Use(Arc::clone(session)),
-            Self::Failed { until, .. } if now >= *until => Next::Start,
-            Self::Failed { error, until } => {
-                let retry_after = Some(until.duration_since(now));
-                Next::Fail(Error { retry_after, ..error.clone() })
+            Self::BackingOff { .. } if !has_tried => Next::Start,
+            Self::Failed { until, .. } if !has_tried && now >= *until => Next::Start,
+            Self::BackingOff { .. } | Self::Failed { .. } | Self::Stopped(_) => {
+                self.error(now).map_or(Next::Wait, Next::Fail)
             }
-            Self::Stopped(error) => Next::Fail(error.clone()),
         }
     }
 
-    /// Returns the state after a failure at `now`.
-    pub(super) fn failed(error: Error, now: Instant) -> Self {
-        Self::Failed { error, until: now + RETRY_AFTER }
+    /// Returns why it cannot be asked, and how long that will be so at least.
+    pub(super) fn error(&self, now: Instant) -> Option<Error> {
+        match self {
+            Self::Idle | Self::Starting | Self::Ready(_) => None,
+            Self::BackingOff { error, until } | Self::Failed { error, until } => {
+                let retry_after = Some(until.saturating_duration_since(now));
+                Some(Error { retry_after, ..error.clone() })
+            }
+            Self::Stopped(error) => Some(error.clone()),
+        }
+    }
+
+    /// Returns when it may be started again, if it failed.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self {
+            Self::BackingOff { until, .. } | Self::Failed { until, .. } => Some(*until),
+            Self::Idle | Self::Starting | Self::Ready(_) | Self::Stopped(_) => None,
+        }
     }
 
     /// Returns the word for it in status reports.
@@ -79,6 +97,12 @@ impl State {
             Self::Idle => "idle",
             Self::Starting => "starting",
             Self::Ready(_) => "ready",
+            Self::BackingOff { error, .. } | Self::Failed { error, .. }
+                if matches!(error.kind, Kind::Status(401 | 403)) =>
+            {
+                "auth_required"
+            }
+            Self::BackingOff { .. } => "backing_off",
             Self::Failed { .. } => "failed",
             Self::Stopped(_) => "disabled",
         }

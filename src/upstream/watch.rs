@@ -1,6 +1,7 @@
 //! Tells `control` what changes with one upstream.
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::upstream::Error;
 use crate::upstream::Lists;
@@ -36,16 +37,18 @@ impl Watch {
     pub async fn next(&mut self) -> Change {
         loop {
             tokio::select! {
-                changed = self.state.changed() => match changed {
-                    Err(_) => return Change::Gone,
-                    Ok(()) => match &*self.state.borrow_and_update() {
-                        State::Ready(_) => return Change::Ready,
-                        State::Failed { error, .. } | State::Stopped(error) => {
-                            return Change::Failed(error.clone());
-                        }
-                        State::Idle | State::Starting => {}
-                    },
-                },
+                changed = self.state.changed() => {
+                    if changed.is_err() {
+                        return Change::Gone;
+                    }
+                    let state = self.state.borrow_and_update();
+                    if let State::Ready(_) = &*state {
+                        return Change::Ready;
+                    }
+                    if let Some(error) = state.error(Instant::now()) {
+                        return Change::Failed(error);
+                    }
+                }
                 changed = self.lists.changed() => return match changed {
                     Ok(()) => Change::Lists,
                     Err(_) => Change::Gone,
