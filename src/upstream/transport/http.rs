@@ -301,7 +301,7 @@ impl Http {
             match self.open(events.last_id()).await {
                 Ok(response) => events.resume(response),
                 Err(Opening::Failed(_)) => {}
-                Err(Opening::NotOffered) => return Err(broken),
+                Err(Opening::NotOffered | Opening::Refused(_)) => return Err(broken),
                 Err(Opening::Lost(refused)) => {
                     self.lose(refused);
                     return Err(broken);
@@ -333,10 +333,13 @@ impl Http {
         if self.is_lost(&refused) {
             return Err(Opening::Lost(refused));
         }
-        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
-            return Err(Opening::NotOffered);
-        }
-        Err(Opening::Failed(refused.into_error()))
+        let error = refused.into_error();
+        Err(match status {
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Opening::NotOffered,
+            StatusCode::TOO_MANY_REQUESTS => Opening::Failed(error),
+            _ if status.is_client_error() => Opening::Refused(error),
+            _ => Opening::Failed(error),
+        })
     }
 
     /// Takes an answer whose status is no success.
@@ -393,6 +396,8 @@ impl Http {
 pub(super) enum Opening {
     /// The server has none to offer.
     NotOffered,
+    /// The server does not give this one. Where there never was one, it has none.
+    Refused(Error),
     /// The session is over.
     Lost(Refused),
     /// Something is wrong, perhaps not for long.
