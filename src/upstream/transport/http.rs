@@ -41,6 +41,8 @@ use crate::wire::method;
 
 /// How many messages that want no answer may be on their way at once.
 const TELLING: usize = 32;
+/// How long a server may take to accept one that was said when the connection was closed.
+const FAREWELL_LIMIT: Duration = Duration::from_millis(200);
 /// How long a server may take to accept one.
 const TELL_LIMIT: Duration = Duration::from_secs(10);
 /// How long a server may take to end a session.
@@ -149,8 +151,18 @@ impl Http {
                 if it.method == method::CANCELLED && self.connection().revision().is_none() => {}
             Message::Notification(_) | Message::Response(_) => {
                 let Ok(permit) = Arc::clone(&self.telling).acquire_owned().await else { return };
+                let closed = self.connection().closed().clone();
                 self.connection().tasks().spawn(async move {
-                    http.tell(&message).await;
+                    // What was said last, such as that an answer is not wanted any more, may be
+                    // waited for, but not for long.
+                    let ending = async {
+                        closed.cancelled().await;
+                        time::sleep(FAREWELL_LIMIT).await;
+                    };
+                    tokio::select! {
+                        () = http.tell(&message) => {}
+                        () = ending => {}
+                    }
                     drop(permit);
                 });
             }
