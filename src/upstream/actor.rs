@@ -174,7 +174,7 @@ impl Actor {
             return self.leave(running, error);
         }
         let remains = running.end().await;
-        self.fail(self.error(Kind::Exited, &remains.status(), remains.stderr));
+        self.fail(self.error(Kind::Ended, &remains.status(), remains.stderr));
         End::Over
     }
 

@@ -80,7 +80,7 @@ impl State {
             Self::Starting => "starting",
             Self::Ready(_) => "ready",
             Self::Failed { .. } => "failed",
-            Self::Stopped(_) => "disabled",
+            Self::Stopped(_) => "stopped",
         }
     }
 }
