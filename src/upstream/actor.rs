@@ -95,9 +95,6 @@ impl Actor {
                 }
             }
             is_wanted = false;
-            if matches!(*self.state.borrow(), State::Stopped(_)) {
-                continue;
-            }
             self.state.send_replace(State::Starting);
             let begun = Instant::now();
             let end = match self.start().await {

@@ -48,7 +48,7 @@ pub enum Kind {
     TimedOut,
     /// The connection ended while it worked on the request.
     ConnectionLost,
-    /// Its answer, or the request, is over the message limit.
+    /// Its answer is over the message limit.
     TooLarge,
     /// It answered with something that is no answer.
     BadAnswer,
@@ -56,8 +56,6 @@ pub enum Kind {
     InputRefused,
     /// It ended the task that the call became, or knows it no longer.
     TaskEnded,
-    /// Too many requests wait for it.
-    Busy,
     /// Conflux is stopping, and every upstream with it.
     Stopped,
 }
@@ -107,7 +105,6 @@ impl Kind {
             Self::BadAnswer => "bad_answer",
             Self::InputRefused => "input_refused",
             Self::TaskEnded => "task_ended",
-            Self::Busy => "busy",
             Self::Stopped => "stopped",
         }
     }
@@ -143,7 +140,6 @@ impl Kind {
             Self::TooLarge => "ask for less, or raise `limits.message`",
             Self::BadAnswer => "report this to the author of the server",
             Self::InputRefused => "use a client that supports what the server asks for",
-            Self::Busy => "try again when some of the calls under way have ended",
             Self::Stopped => "try again when Conflux runs again",
         }
     }
@@ -165,7 +161,6 @@ impl fmt::Display for Kind {
             Self::BadAnswer => "gave an answer that cannot be used",
             Self::InputRefused => "asked for input that could not be given",
             Self::TaskEnded => "ended the task without a result",
-            Self::Busy => "has too many requests waiting",
             Self::Stopped => "is stopped, because Conflux is stopping",
         })
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config;
 use crate::upstream::Error;
 use crate::upstream::session::Session;
 
@@ -46,11 +45,6 @@ pub(super) enum Next {
 }
 
 impl State {
-    /// Returns the state an upstream begins in.
-    pub(super) fn initial(config: &config::Upstream) -> Self {
-        if config.disabled { Self::Stopped(Error::stopped(&config.id)) } else { Self::Idle }
-    }
-
     /// Tells what a request that comes at `now` has to do.
     pub(super) fn next(&self, now: Instant) -> Next {
         match self {
