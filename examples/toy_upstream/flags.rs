@@ -98,6 +98,10 @@ pub(crate) struct Flags {
     /// Over HTTP, offers no stream outside of requests.
     #[arg(long)]
     pub(crate) no_get: bool,
+    /// Over HTTP, ends the first stream outside of requests at once, and refuses the second as if
+    /// the first were still there.
+    #[arg(long)]
+    pub(crate) stale_get: bool,
     /// Over HTTP, the status that says that a session is not known.
     #[arg(long, default_value_t = 404)]
     pub(crate) lost: u16,

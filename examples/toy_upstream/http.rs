@@ -82,6 +82,11 @@ impl Web {
         self.shared().counts.get("tools/list").copied().unwrap_or(0)
     }
 
+    /// How often a stream outside of requests was asked for, this time included.
+    pub(crate) fn gets(&self) -> u64 {
+        self.shared().counts.get("GET").copied().unwrap_or(0)
+    }
+
     pub(crate) fn count(&self, what: &str) {
         *self.shared().counts.entry(what.to_owned()).or_default() += 1;
     }

@@ -181,6 +181,16 @@ fn listen(web: &Web, headers: &HeaderMap) -> Reply {
         Ok(found) => found,
         Err(refusal) => return *refusal,
     };
+    match web.gets() {
+        1 if web.flags.stale_get => {
+            let (_, flow) = Flow::new();
+            return events(flow);
+        }
+        2 if web.flags.stale_get => {
+            return refusal(StatusCode::CONFLICT, -32000, "Only one SSE stream is allowed");
+        }
+        _ => {}
+    }
     let leaving = Leaving { toy: Arc::clone(&session.toy), id: None };
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let Some((number, position)) = last.and_then(|id| id.split_once('_')) else {

@@ -132,7 +132,7 @@ impl fmt::Display for Conflict {
 
 fn remedy(item: &Item, other: &Item) -> &'static str {
     if item.upstream == other.upstream {
-        "rename one of them with `tools.override`"
+        "report this to the author of the server"
     } else {
         "give one of the two upstreams another `prefix`"
     }

@@ -211,7 +211,7 @@ impl Actor {
         if is_idle {
             return End::Idle;
         }
-        End::Failed(self.error(Kind::Exited, &remains.status(), remains.stderr))
+        End::Failed(self.error(Kind::Ended, &remains.status(), remains.stderr))
     }
 
     /// Lets what is under way on a session come to its end while another one is opened.

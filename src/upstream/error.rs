@@ -34,6 +34,8 @@ pub enum Kind {
     CannotStart,
     /// It ended before it was ready.
     Exited,
+    /// It was ready, and ended.
+    Ended,
     /// It was not ready within `timeout.start`.
     StartTimedOut,
     /// Nothing answers at its address.
@@ -46,7 +48,7 @@ pub enum Kind {
     TimedOut,
     /// The connection ended while it worked on the request.
     ConnectionLost,
-    /// Its answer, or the request, is over the message limit.
+    /// Its answer is over the message limit.
     TooLarge,
     /// It answered with something that is no answer.
     BadAnswer,
@@ -56,9 +58,7 @@ pub enum Kind {
     NotTold,
     /// It ended the task that the call became, or knows it no longer.
     TaskEnded,
-    /// Too many requests wait for it.
-    Busy,
-    /// It is disabled, or Conflux is stopping.
+    /// Conflux is stopping, and every upstream with it.
     Stopped,
 }
 
@@ -77,7 +77,7 @@ impl Error {
         self.kind == Kind::ConnectionLost && self.executed == Executed::No
     }
 
-    /// Makes the error of an upstream that is not to be started.
+    /// Makes the error of an upstream that is not started any more.
     pub fn stopped(upstream: &UpstreamId) -> Self {
         Self {
             upstream: upstream.clone(),
@@ -95,7 +95,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CannotStart => "cannot_start",
-            Self::Exited => "exited",
+            Self::Exited | Self::Ended => "exited",
             Self::StartTimedOut => "start_timeout",
             Self::Unreachable => "unreachable",
             Self::Status(401 | 403) => "unauthorized",
@@ -108,7 +108,6 @@ impl Kind {
             Self::InputRefused => "input_refused",
             Self::NotTold => "not_told",
             Self::TaskEnded => "task_ended",
-            Self::Busy => "busy",
             Self::Stopped => "stopped",
         }
     }
@@ -121,6 +120,10 @@ impl Kind {
             }
             Self::Exited => {
                 "start its command by hand to see why; `conflux check --connect` shows more"
+            }
+            Self::Ended => {
+                "the next request starts it again; if it ends again, start its command by hand to \
+                 see why"
             }
             Self::StartTimedOut => "raise `timeout.start`, or find out by hand what it waits for",
             Self::Unreachable => "check `url`, `proxy` and the network, and that the server runs",
@@ -141,8 +144,7 @@ impl Kind {
             Self::BadAnswer => "report this to the author of the server",
             Self::InputRefused => "use a client that supports what the server asks for",
             Self::NotTold => "ask for it again from time to time instead",
-            Self::Busy => "try again when some of the calls under way have ended",
-            Self::Stopped => "enable this upstream in `upstreams.yaml`",
+            Self::Stopped => "try again when Conflux runs again",
         }
     }
 }
@@ -154,6 +156,7 @@ impl fmt::Display for Kind {
             Self::Unreachable => "cannot be reached",
             Self::CannotStart => "cannot be started",
             Self::Exited => "exited before it was ready",
+            Self::Ended => "has ended",
             Self::StartTimedOut => "was not ready in time",
             Self::HandshakeFailed => "failed the handshake",
             Self::TimedOut => "did not answer in time",
@@ -163,8 +166,7 @@ impl fmt::Display for Kind {
             Self::InputRefused => "asked for input that could not be given",
             Self::NotTold => "does not tell when this changes",
             Self::TaskEnded => "ended the task without a result",
-            Self::Busy => "has too many requests waiting",
-            Self::Stopped => "is not running",
+            Self::Stopped => "is stopped, because Conflux is stopping",
         })
     }
 }
@@ -181,4 +183,17 @@ impl Executed {
 
 fn colon(detail: &str) -> String {
     if detail.is_empty() { String::new() } else { format!(": {detail}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+    use crate::ids::UpstreamId;
+
+    #[test]
+    fn one_that_is_stopped_with_everything_is_not_told_to_be_enabled() {
+        let error = Error::stopped(&UpstreamId::new("toy"));
+        assert_eq!(error.to_string(), "`toy` is stopped, because Conflux is stopping");
+        assert_eq!(error.kind.advice(), "try again when Conflux runs again");
+    }
 }

@@ -70,7 +70,7 @@ impl Handle {
         let (lists_sender, lists) = watch::channel(Lists::default());
         let (wants, wants_seen) = watch::channel(Wants::default());
         let (offer, offered) = watch::channel(object::build([]));
-        let (state_sender, state) = watch::channel(State::initial(&config));
+        let (state_sender, state) = watch::channel(State::Idle);
         let actor = Actor {
             config: Arc::clone(&config),
             around: around.clone(),

@@ -15,7 +15,9 @@ use crate::exchange::task::KEY_SIZE;
 
 /// How long the disk may take.
 const LIMIT: Duration = Duration::from_secs(1);
-/// Only the user it belongs to may read it.
+/// Only the user it belongs to may read it; where there are no such modes, it is in a directory of
+/// that user.
+#[cfg(unix)]
 const MODE: u32 = 0o600;
 
 /// Returns what makes and reads the ids of tasks, under the key in the directory `state`.
@@ -73,12 +75,15 @@ async fn read(path: &Path) -> io::Result<Option<[u8; KEY_SIZE]>> {
 
 async fn write(path: &Path, key: &[u8]) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(MODE).open(path).await?;
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(MODE);
+    let mut file = options.open(path).await?;
     file.write_all(key).await?;
     file.flush().await
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::config;
 use crate::upstream::Error;
 use crate::upstream::error::Kind;
 use crate::upstream::session::Session;
@@ -50,11 +49,6 @@ pub(super) enum Next {
 }
 
 impl State {
-    /// Returns the state an upstream begins in.
-    pub(super) fn initial(config: &config::Upstream) -> Self {
-        if config.disabled { Self::Stopped(Error::stopped(&config.id)) } else { Self::Idle }
-    }
-
     /// Tells what a request has to do at `now` that has seen, or not, how a start came out.
     pub(super) fn next(&self, now: Instant, has_tried: bool) -> Next {
         match self {
@@ -104,7 +98,7 @@ impl State {
             }
             Self::BackingOff { .. } => "backing_off",
             Self::Failed { .. } => "failed",
-            Self::Stopped(_) => "disabled",
+            Self::Stopped(_) => "stopped",
         }
     }
 }

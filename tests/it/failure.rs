@@ -104,6 +104,26 @@ async fn four_that_fail_leave_six_that_work() {
     assert!(client.leave().await.success());
 }
 
+#[tokio::test]
+async fn one_that_was_ready_is_not_said_to_have_failed_its_start() {
+    let gateway = Gateway::new(&[("dying", toy(&[]).entry())]);
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let lost = client.call("dying__die", json!({})).await.result();
+    assert_eq!(lost["_meta"][FAILURE]["kind"], "connection_lost", "{lost}");
+    let failed = async {
+        loop {
+            let status = status_of(&mut client, "dying").await;
+            if status["state"] == "failed" {
+                return status;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    let status = tokio::time::timeout(LIMIT, failed).await.expect("it is seen to have ended");
+    assert_eq!(status["error"], "`dying` has ended: exit code 3");
+    assert!(client.leave().await.success());
+}
+
 /// A gateway whose upstreams do not end by themselves, with all their processes.
 async fn stubborn() -> (Gateway, Client, Vec<Pid>) {
     let eager = |flags: &[&str]| {

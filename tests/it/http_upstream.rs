@@ -188,6 +188,22 @@ async fn changes_are_heard_of() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_refused_for_a_while_is_opened_again() {
+    let (remote, gateway) = remote(&(&["--stale-get"], "/mcp")).await;
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let uri = json!({"uri": "toy://static/1"});
+    client.request("resources/subscribe", uri.clone()).await.result();
+    let again = async {
+        while web(&mut client).await["counts"]["GET"].as_u64() < Some(3) {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, again).await.expect("a third stream is asked for");
+    assert!(client.leave().await.success());
+    remote.stop().await;
+}
+
+#[tokio::test]
 async fn a_cancelled_call_is_cancelled_over_there() {
     for way in WAYS {
         let (remote, gateway) = remote(way).await;

@@ -3,6 +3,7 @@
 mod calls;
 mod changes;
 mod eras;
+mod farewell;
 mod questions;
 mod tasks;
 mod visits;

@@ -41,6 +41,8 @@ use crate::wire::method;
 
 /// How many messages that want no answer may be on their way at once.
 const TELLING: usize = 32;
+/// How long a server may take to accept one that was said when the connection was closed.
+const FAREWELL_LIMIT: Duration = Duration::from_millis(200);
 /// How long a server may take to accept one.
 const TELL_LIMIT: Duration = Duration::from_secs(10);
 /// How long a server may take to end a session.
@@ -149,8 +151,18 @@ impl Http {
                 if it.method == method::CANCELLED && self.connection().revision().is_none() => {}
             Message::Notification(_) | Message::Response(_) => {
                 let Ok(permit) = Arc::clone(&self.telling).acquire_owned().await else { return };
+                let closed = self.connection().closed().clone();
                 self.connection().tasks().spawn(async move {
-                    http.tell(&message).await;
+                    // What was said last, such as that an answer is not wanted any more, may be
+                    // waited for, but not for long.
+                    let ending = async {
+                        closed.cancelled().await;
+                        time::sleep(FAREWELL_LIMIT).await;
+                    };
+                    tokio::select! {
+                        () = http.tell(&message) => {}
+                        () = ending => {}
+                    }
                     drop(permit);
                 });
             }
@@ -301,7 +313,7 @@ impl Http {
             match self.open(events.last_id()).await {
                 Ok(response) => events.resume(response),
                 Err(Opening::Failed(_)) => {}
-                Err(Opening::NotOffered) => return Err(broken),
+                Err(Opening::NotOffered | Opening::Refused(_)) => return Err(broken),
                 Err(Opening::Lost(refused)) => {
                     self.lose(refused);
                     return Err(broken);
@@ -333,10 +345,13 @@ impl Http {
         if self.is_lost(&refused) {
             return Err(Opening::Lost(refused));
         }
-        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
-            return Err(Opening::NotOffered);
-        }
-        Err(Opening::Failed(refused.into_error()))
+        let error = refused.into_error();
+        Err(match status {
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Opening::NotOffered,
+            StatusCode::TOO_MANY_REQUESTS => Opening::Failed(error),
+            _ if status.is_client_error() => Opening::Refused(error),
+            _ => Opening::Failed(error),
+        })
     }
 
     /// Takes an answer whose status is no success.
@@ -393,6 +408,8 @@ impl Http {
 pub(super) enum Opening {
     /// The server has none to offer.
     NotOffered,
+    /// The server does not give this one. Where there never was one, it has none.
+    Refused(Error),
     /// The session is over.
     Lost(Refused),
     /// Something is wrong, perhaps not for long.

@@ -60,12 +60,14 @@ async fn keep_open(http: &Http, tried: oneshot::Sender<()>) {
             }
             // A server that never had a stream may say "not found", whatever the session.
             Err(Opening::NotOffered) => return,
-            Err(Opening::Lost(_)) if events.is_none() => return,
+            Err(Opening::Lost(_) | Opening::Refused(_)) if events.is_none() => return,
             Err(Opening::Lost(refused)) => {
                 http.lose(refused);
                 return;
             }
-            Err(Opening::Failed(error)) => {
+            // One that once had a stream may still believe in it: some allow one at a time, and
+            // take a while to see that the last one broke.
+            Err(Opening::Refused(error) | Opening::Failed(error)) => {
                 let upstream = http.connection().upstream();
                 tracing::debug!(%upstream, %error, "no stream");
             }
