@@ -127,7 +127,7 @@ impl Router {
     }
 
     fn looking(lens: Lens, shared: Arc<Shared>) -> Self {
-        let snapshot = Snapshot::of(&shared.world.load(), &lens);
+        let snapshot = Snapshot::of(&shared.world.load(), &lens, None);
         Self {
             told: Mutex::new(Told::of(&snapshot.catalog)),
             snapshot: ArcSwap::from_pointee(snapshot),
@@ -228,14 +228,14 @@ impl Router {
         }
     }
 
-    /// Returns the newest snapshot. The first request after something changed makes that of a
-    /// view, which costs as much as merging what the view shows.
+    /// Returns the newest snapshot. The first request after a listing changed makes that of a view,
+    /// which costs as much as merging what the view shows.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let (world, known) = (self.shared.world.load(), self.snapshot.load());
         if known.generation >= world.generation {
             return Arc::clone(&known);
         }
-        let fresh = Arc::new(Snapshot::of(&world, &self.lens));
+        let fresh = Arc::new(Snapshot::of(&world, &self.lens, Some(&known)));
         self.snapshot.store(Arc::clone(&fresh));
         fresh
     }
@@ -243,7 +243,8 @@ impl Router {
     /// Makes `world` the newest one; requests under way keep theirs.
     pub fn publish(&self, world: World) {
         // First, so that no request has to make it.
-        self.snapshot.store(Arc::new(Snapshot::of(&world, &self.lens)));
+        let before = self.snapshot.load();
+        self.snapshot.store(Arc::new(Snapshot::of(&world, &self.lens, Some(&before))));
         let generation = world.generation;
         self.shared.world.store(Arc::new(world));
         self.shared.published.send_replace(generation);
