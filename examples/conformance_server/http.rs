@@ -1,6 +1,5 @@
 //! Streamable HTTP, by the SDK; and a stream that ends before its answer.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,32 +15,22 @@ use rmcp::transport::streamable_http_server::StreamableHttpServerConfig;
 use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use serde_json::Value;
-use tokio::net::TcpListener;
 
-use crate::announce;
 use crate::server::Server;
+
+/// Where messages are posted.
+pub(crate) const PATH: &str = "/mcp";
 
 /// The largest message that is looked into, in bytes; the SDK's own limit.
 const LARGEST: usize = 4 << 20;
 
-/// Serves at `/mcp` of `address` until `ends`.
-pub(crate) async fn serve(
-    server: Server,
-    address: SocketAddr,
-    ends: impl Future<Output = ()>,
-) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
-    let url = format!("http://{}/mcp", listener.local_addr()?);
+/// Serves at `PATH`.
+pub(crate) fn router(server: Server) -> Router {
     let origins = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
     let config = StreamableHttpServerConfig::default().with_allowed_origins(origins);
     let sessions = Arc::new(LocalSessionManager::default());
     let service = StreamableHttpService::new(move || Ok(server.again()), sessions, config);
-    let router = Router::new().route_service("/mcp", service).layer(middleware::from_fn(break_off));
-    announce(&url)?;
-    tokio::select! {
-        served = axum::serve(listener, router) => served,
-        () = ends => Ok(()),
-    }
+    Router::new().route_service(PATH, service).layer(middleware::from_fn(break_off))
 }
 
 /// Ends the stream of a call of `test_reconnection` after its first event, which says how to come

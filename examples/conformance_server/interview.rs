@@ -42,6 +42,19 @@ impl From<ErrorData> for Stop {
     }
 }
 
+/// Makes the response of a call that may not have gone on to its end.
+pub(crate) fn response<T, R>(outcome: Result<T, Stop>) -> Result<R, ErrorData>
+where
+    R: From<T> + From<InputRequiredResult>,
+{
+    match outcome {
+        Ok(result) => Ok(result.into()),
+        Err(Stop::InputRequired(result)) => Ok(result.into()),
+        Err(Stop::Refused(error)) => Err(error),
+        Err(Stop::Cancelled) => Err(ErrorData::internal_error("cancelled", None)),
+    }
+}
+
 /// How the client is reached.
 enum Way {
     /// By a request in its session.

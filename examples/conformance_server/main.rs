@@ -15,12 +15,16 @@ mod sse;
 mod tasks;
 mod tools;
 
+use std::io;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use axum::Router;
 use clap::Parser as _;
 use rmcp::ServiceExt as _;
 use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
 
 use crate::flags::Flags;
 use crate::server::Server;
@@ -30,7 +34,7 @@ async fn main() -> ExitCode {
     match serve(Flags::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            let written = writeln!(std::io::stderr().lock(), "conformance_server: {problem}");
+            let written = writeln!(io::stderr().lock(), "conformance_server: {problem}");
             drop(written);
             ExitCode::FAILURE
         }
@@ -40,26 +44,28 @@ async fn main() -> ExitCode {
 /// Serves until stdin ends, so that a test that dies leaves nothing behind.
 async fn serve(flags: Flags) -> Result<(), String> {
     let server = Server::new(flags.era)?;
-    if let Some(address) = flags.http {
-        return http::serve(server, address, stdin_ends()).await.map_err(|error| error.to_string());
-    }
-    if let Some(address) = flags.sse {
-        return sse::serve(server, address, stdin_ends()).await.map_err(|error| error.to_string());
-    }
-    let running =
-        server.serve(rmcp::transport::stdio()).await.map_err(|error| error.to_string())?;
-    running.waiting().await.map_err(|error| error.to_string())?;
-    Ok(())
+    let served = if let Some(address) = flags.http {
+        listen(address, http::PATH, http::router(server)).await
+    } else if let Some(address) = flags.sse {
+        listen(address, sse::PATH, sse::router(server)).await
+    } else {
+        let running = server.serve(rmcp::transport::stdio()).await;
+        let running = running.map_err(|error| error.to_string())?;
+        running.waiting().await.map(drop).map_err(io::Error::other)
+    };
+    served.map_err(|error| error.to_string())
 }
 
-async fn stdin_ends() {
+/// Serves at `address`, and tells a test, in one line of JSON, where that is.
+async fn listen(address: SocketAddr, path: &str, router: Router) -> io::Result<()> {
+    let listener = TcpListener::bind(address).await?;
+    let url = format!("http://{}{path}", listener.local_addr()?);
+    writeln!(io::stdout(), "{}", serde_json::json!({ "url": url }))?;
     let mut ignored = [0; 256];
-    while tokio::io::stdin().read(&mut ignored).await.is_ok_and(|count| count > 0) {}
-}
-
-/// Tells a test, in one line of JSON, where the server listens.
-fn announce(url: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", serde_json::json!({ "url": url }))?;
-    out.flush()
+    let stdin_ends =
+        async { while tokio::io::stdin().read(&mut ignored).await.is_ok_and(|count| count > 0) {} };
+    tokio::select! {
+        served = axum::serve(listener, router) => served,
+        () = stdin_ends => Ok(()),
+    }
 }

@@ -264,12 +264,7 @@ impl ServerHandler for Server {
         let (shared, level) = (Arc::clone(&self.shared), self.level(&context));
         let arguments = request.arguments.unwrap_or_default();
         let call = Call { shared, name, arguments, context, interview, level };
-        match tasks::run(call).await {
-            Ok(response) => Ok(response),
-            Err(Stop::InputRequired(result)) => Ok(result.into()),
-            Err(Stop::Refused(error)) => Err(error),
-            Err(Stop::Cancelled) => Err(ErrorData::internal_error("cancelled", None)),
-        }
+        interview::response(tasks::run(call).await)
     }
 
     async fn list_prompts(
@@ -296,12 +291,7 @@ impl ServerHandler for Server {
             request.input_responses.take(),
             request.request_state.as_deref(),
         )?;
-        match self.prompt(&request, interview).await {
-            Ok(result) => Ok(result.into()),
-            Err(Stop::InputRequired(result)) => Ok(result.into()),
-            Err(Stop::Refused(error)) => Err(error),
-            Err(Stop::Cancelled) => Err(ErrorData::internal_error("cancelled", None)),
-        }
+        interview::response(self.prompt(&request, interview).await)
     }
 
     async fn list_resources(

@@ -1,9 +1,8 @@
 //! HTTP+SSE, the HTTP transport of 2024-11-05, in front of the SDK, which has none.
 //!
-//! A stream from the server at `/sse`; its first event names where messages are posted.
+//! A stream from the server, whose first event names where messages are posted.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -25,13 +24,14 @@ use tokio::io::AsyncBufReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::io::BufReader;
 use tokio::io::DuplexStream;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::io::ReaderStream;
 use tokio_util::task::TaskTracker;
 
-use crate::announce;
 use crate::server::Server;
+
+/// Where streams begin.
+pub(crate) const PATH: &str = "/sse";
 
 /// Bytes between the SDK and a stream, on each way.
 const PIPE: usize = 64 * 1024;
@@ -52,22 +52,11 @@ impl Front {
     }
 }
 
-/// Serves at `/sse` of `address` until `ends`.
-pub(crate) async fn serve(
-    server: Server,
-    address: SocketAddr,
-    ends: impl Future<Output = ()>,
-) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
-    let url = format!("http://{}/sse", listener.local_addr()?);
+/// Serves at `PATH`, and takes messages beside it.
+pub(crate) fn router(server: Server) -> Router {
     let (sessions, last, tracker) = (Mutex::default(), AtomicU64::new(0), TaskTracker::new());
     let front = Arc::new(Front { server, sessions, last, tracker });
-    let router = Router::new().route("/sse", get(open)).route("/messages", post(receive));
-    announce(&url)?;
-    tokio::select! {
-        served = axum::serve(listener, router.with_state(front)) => served,
-        () = ends => Ok(()),
-    }
+    Router::new().route(PATH, get(open)).route("/messages", post(receive)).with_state(front)
 }
 
 /// Opens a session that lasts as long as its stream.

@@ -138,7 +138,8 @@ pub(crate) fn extended(toy: &Toy, method: &str, params: &Params) -> Option<Outco
             None => Outcome::Refused(Refusal::new(-32602, "no such skill")),
         }),
         "resources/directory/read" => {
-            let file = json!({"uri": format!("{uri}help.md"), "name": "help.md"});
+            let file = format!("{}/help.md", uri.trim_end_matches('/'));
+            let file = json!({"uri": file, "name": "help.md"});
             Some(Outcome::Cacheable(json!({"resources": [file]}).to_string()))
         }
         "resources/read" if uri.starts_with("skill://") => {

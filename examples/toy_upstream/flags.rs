@@ -80,7 +80,7 @@ pub(crate) struct Flags {
     /// Serves Streamable HTTP at this address until stdin closes; the first line on stdout is a
     /// JSON object whose `url` ends before the path. The endpoint is `/mcp`; `/moved` redirects
     /// to it, `/elsewhere` to another origin, `/html` is a page, `/status/NUMBER` answers so,
-    /// `/endless` and `/bomb` never end.
+    /// `/indiscreet/NUMBER/…` too and says back what came, `/endless` and `/bomb` never end.
     #[arg(long, value_name = "ADDR")]
     pub(crate) http: Option<SocketAddr>,
     /// The same with HTTP+SSE at `/sse`; at `/sse-elsewhere` the endpoint is of another origin.

@@ -17,6 +17,7 @@ use hyper::Response;
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::body::Incoming;
+use hyper::header::AUTHORIZATION;
 use hyper::header::CONTENT_ENCODING;
 use hyper::header::CONTENT_TYPE;
 use hyper::header::LOCATION;
@@ -168,6 +169,7 @@ async fn route(web: &Arc<Web>, stateless: &Session, request: Request<Incoming>) 
         "/html" => reply(StatusCode::OK, "text/html", "<html><body>A page.</body></html>"),
         "/endless" => endless(web),
         "/bomb" => bomb(),
+        other if other.starts_with("/indiscreet/") => indiscreet(&request),
         other => {
             let status = other.strip_prefix("/status/").and_then(|number| number.parse().ok());
             let status = status.and_then(|number| StatusCode::from_u16(number).ok());
@@ -198,6 +200,20 @@ pub(crate) fn events(flow: Flow) -> Reply {
 fn redirect(place: &str) -> Reply {
     let mut reply = reply(StatusCode::TEMPORARY_REDIRECT, "text/plain", "over there");
     if let Ok(place) = place.parse() {
+        reply.headers_mut().insert(LOCATION, place);
+    }
+    reply
+}
+
+/// Says back where the request came to and what it came with, and redirects it there.
+fn indiscreet(request: &Request<Incoming>) -> Reply {
+    let path = request.uri().path();
+    let status = path.split('/').nth(2).and_then(|number| number.parse().ok());
+    let status = status.and_then(|number| StatusCode::from_u16(number).ok());
+    let key = request.headers().get(AUTHORIZATION).and_then(|key| key.to_str().ok());
+    let words = format!("you came with {}", key.unwrap_or_default());
+    let mut reply = reply(status.unwrap_or(StatusCode::NOT_FOUND), "text/plain", &words);
+    if let Ok(place) = format!("{path}?from=here").parse() {
         reply.headers_mut().insert(LOCATION, place);
     }
     reply

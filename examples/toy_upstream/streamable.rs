@@ -228,6 +228,7 @@ fn mismatch(message: &Incoming, headers: &HeaderMap, id: &str) -> Option<String>
     let named = match method {
         "tools/call" | "prompts/get" => parts.name.clone(),
         "resources/read" => parts.uri.clone(),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => parts.task_id.clone(),
         _ => None,
     };
     let arguments = parts.arguments.as_ref().map_or("{}", |arguments| arguments.get());

@@ -57,7 +57,8 @@ pub fn merge(sources: &[Source], rules: &Rules<'_>) -> Catalog {
     let mut seen = HashSet::new();
     let all = listed.iter().chain(&mentions).map(|(source, uri)| claim(source, uri));
     let claims: Vec<Claim<'_>> = all.filter(|claim| seen.insert(*claim)).collect();
-    let publics = addresses.claim_resources(&claims, &mut conflicts);
+    let main_files: HashSet<Claim<'_>> = self::claims(&skills).into_iter().collect();
+    let publics = addresses.claim_resources(&claims, &main_files, &mut conflicts);
     let publics: HashMap<Claim<'_>, String> = claims.iter().copied().zip(publics).collect();
     let public = |(source, item): &Placed<'_, '_>| {
         let public = publics.get(&claim(source, &item.local)).cloned();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::iter;
 
 use crate::catalog::Conflict;
 use crate::catalog::Kind;
@@ -17,11 +18,12 @@ const ALIAS_SCHEME: &str = "conflux+";
 /// Schemes that a client looks at, so that an alias has to keep them.
 const KEPT_SCHEMES: [&str; 2] = ["ui://", "skill://"];
 
-/// The scheme of skills, whose files are found relative to their main file.
+/// The scheme of skills. Those that are listed as such may have any other.
 const SKILL_SCHEME: &str = "skill://";
 
-/// The main file of a skill.
-const SKILL_FILE: &str = "SKILL.md";
+/// How the address of a skill's main file ends. Before it is the skill's directory, relative to
+/// which all its other files are found.
+const SKILL_FILE: &str = "/SKILL.md";
 
 /// Longer addresses are found by their exact text only.
 const LONGEST_SEARCHED: usize = 4096;
@@ -50,7 +52,7 @@ pub(in crate::catalog) struct Addresses {
     patterns: Vec<Pattern>,
     aliases: HashMap<UpstreamId, Aliases>,
     /// By the directory of the main file, as callers know it.
-    skills: HashMap<String, (UpstreamId, Option<Alias>)>,
+    skills: HashMap<String, (UpstreamId, Alias)>,
     /// By the scheme of their aliases.
     upstreams: HashMap<String, UpstreamId>,
 }
@@ -67,6 +69,7 @@ struct Pattern {
 struct Aliases {
     resources: HashMap<String, String>,
     templates: Vec<(Template, Alias)>,
+    /// By the directory of the main file.
     skills: HashMap<String, Alias>,
 }
 
@@ -77,30 +80,30 @@ impl Addresses {
         Self { upstreams: schemes.collect(), ..Self::default() }
     }
 
-    /// Gives each resource the address callers will know, in order.
+    /// Gives each resource the address callers will know, in order. With the main file of a skill
+    /// goes its directory and all that is below, listed or not.
     pub(in crate::catalog) fn claim_resources(
         &mut self,
         claims: &[Claim<'_>],
+        skills: &HashSet<Claim<'_>>,
         conflicts: &mut Vec<Conflict>,
     ) -> Vec<String> {
         let settled = settle(Kind::Resources, claims, conflicts);
         for (claim, (public, alias)) in claims.iter().zip(&settled) {
             self.resources.insert(public.clone(), claim.owner());
-            let root = skill_root(claim.local);
-            let Some(alias) = alias else {
-                if let Some(root) = root {
-                    self.skills.insert(root.to_owned(), (claim.upstream.clone(), None));
-                }
-                continue;
-            };
-            let aliases = self.aliases.entry(claim.upstream.clone()).or_default();
-            aliases.resources.insert(claim.local.to_owned(), public.clone());
-            if let Some(root) = root
-                && let Some(public_root) = alias.apply(root)
-            {
-                aliases.skills.insert(root.to_owned(), alias.clone());
-                self.skills.insert(public_root, (claim.upstream.clone(), Some(alias.clone())));
+            if alias.is_some() {
+                let aliases = self.aliases.entry(claim.upstream.clone()).or_default();
+                aliases.resources.insert(claim.local.to_owned(), public.clone());
             }
+            let is_skill = skills.contains(claim) || claim.local.starts_with(SKILL_SCHEME);
+            let directories = skill_directory(claim.local).zip(skill_directory(public));
+            let Some((local, public)) = directories.filter(|_| is_skill) else { continue };
+            let below = Alias { public: public.to_owned(), local: local.to_owned() };
+            if alias.is_some() {
+                let aliases = self.aliases.entry(claim.upstream.clone()).or_default();
+                aliases.skills.insert(local.to_owned(), below.clone());
+            }
+            self.skills.insert(public.to_owned(), (claim.upstream.clone(), below));
         }
         settled.into_iter().map(|(public, _)| public).collect()
     }
@@ -149,14 +152,14 @@ impl Addresses {
         if let Some(public) = aliases.resources.get(local) {
             return Some(public.clone());
         }
+        // All files of a skill go with it, because they are found relative to it.
+        let skill = directories(local).find_map(|root| aliases.skills.get(root)?.apply(local));
         let is_own = |owner: Owner| owner.upstream == *upstream && owner.local == local;
-        if self.resolve(local).is_some_and(is_own) {
-            return None;
+        if skill.is_some() || self.resolve(local).is_some_and(is_own) {
+            return skill;
         }
-        let skill = || directories(local).find_map(|root| aliases.skills.get(root)?.apply(local));
         let fits = |(template, _): &&(Template, Alias)| template.matches(local);
-        let template = || aliases.templates.iter().find(fits)?.1.apply(local);
-        skill().or_else(template)
+        aliases.templates.iter().find(fits)?.1.apply(local)
     }
 
     /// Understands an alias by its scheme alone: also of what is not listed (any more).
@@ -172,11 +175,7 @@ impl Addresses {
             return None;
         }
         let (upstream, alias) = directories(uri).find_map(|root| self.skills.get(root))?;
-        let local = match alias {
-            Some(alias) => alias.undo(uri)?,
-            None => uri.to_owned(),
-        };
-        Some(Owner { upstream: upstream.clone(), local })
+        Some(Owner { upstream: upstream.clone(), local: alias.undo(uri)? })
     }
 
     fn by_template(&self, uri: &str) -> Option<Owner> {
@@ -289,15 +288,16 @@ fn escaped(upstream: &UpstreamId, escape: char, stays: impl Fn(u8) -> bool) -> S
     out
 }
 
-/// The directory of a skill, if this is its main file.
-fn skill_root(uri: &str) -> Option<&str> {
-    let root = uri.strip_suffix(SKILL_FILE)?;
-    (root.starts_with(SKILL_SCHEME) && root.ends_with('/')).then_some(root)
+/// The directory of a skill, if this can be its main file: it has a name, after the scheme.
+fn skill_directory(uri: &str) -> Option<&str> {
+    let directory = uri.strip_suffix(SKILL_FILE)?;
+    let (_, path) = directory.split_once("://")?;
+    (!path.trim_matches('/').is_empty()).then_some(directory)
 }
 
-/// The directories a skill's file may lie in, the nearest first.
+/// An address and the directories it lies in, the nearest first.
 fn directories(uri: &str) -> impl Iterator<Item = &str> {
-    let is_searched = uri.starts_with(SKILL_SCHEME) && uri.len() <= LONGEST_SEARCHED;
-    let uri = if is_searched { uri } else { "" };
-    uri.match_indices('/').rev().filter_map(move |(at, _)| uri.get(..=at))
+    let uri = if uri.len() <= LONGEST_SEARCHED { uri } else { "" };
+    let above = uri.match_indices('/').rev().filter_map(move |(at, _)| uri.get(..at));
+    iter::once(uri).chain(above)
 }

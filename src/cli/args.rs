@@ -65,18 +65,16 @@ pub(in crate::cli) enum Command {
 pub(in crate::cli) struct Serve {
     /// Serve clients over HTTP at this address, such as `127.0.0.1:7420`
     ///
-    /// Without it: what `http.listen` in the configuration says, else stdin and stdout.
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// Serve one client over stdin and stdout, whatever `http.listen` says
-    #[arg(long, conflicts_with = "listen")]
-    pub(in crate::cli) stdio: bool,
+    /// Without an address: what `http.listen` in the configuration says.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "")]
+    pub(in crate::cli) listen: Option<String>,
 }
 
 impl Serve {
     /// Returns what this command says about the configuration.
     pub(in crate::cli) fn overrides(&self) -> Vec<config::load::Override> {
-        let listen = self.listen.iter().map(|address| config::load::Override {
+        let listen = self.listen.iter().filter(|address| !address.is_empty());
+        let listen = listen.map(|address| config::load::Override {
             flag: "--listen".to_owned(),
             key: "http.listen".to_owned(),
             value: address.clone(),

@@ -1,16 +1,67 @@
-//! Logs on stderr, for people: no time, colours only on a terminal.
+//! Logs on stderr, for people: no time, colours only on a terminal, no secret.
 
 use std::io;
 use std::io::IsTerminal as _;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::exit;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
+use crate::config::secrets::Secrets;
+
+/// The log that was started; cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::cli) struct Log {
+    /// Set once the configuration is loaded; before, nothing is known that could be said.
+    secrets: Arc<OnceLock<Secrets>>,
+}
+
+impl Log {
+    /// Masks `secrets` in every line from now on, whatever the line is about.
+    pub(in crate::cli) fn hide(&self, secrets: &Secrets) {
+        self.secrets.get_or_init(|| secrets.clone());
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Masked<'a, io::Stderr>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Masked { secrets: self.secrets.get(), output: io::stderr() }
+    }
+}
+
+/// Writes to `output` what shows no secret; each event comes in one piece.
+#[derive(Debug)]
+pub(in crate::cli) struct Masked<'a, W> {
+    secrets: Option<&'a Secrets>,
+    output: W,
+}
+
+impl<W: Write> Write for Masked<'_, W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self.secrets {
+            Some(secrets) => {
+                let text = String::from_utf8_lossy(buf);
+                self.output.write_all(secrets.mask(&text).as_bytes())?;
+            }
+            None => self.output.write_all(buf)?,
+        }
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+}
 
 /// Starts logging what `wanted` lets through, or else what `default` does.
-pub(in crate::cli) fn start(wanted: Option<&str>, default: &str) -> Result<(), Failure> {
+pub(in crate::cli) fn start(wanted: Option<&str>, default: &str) -> Result<Log, Failure> {
     let filter = wanted.unwrap_or(default);
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         let notice = Notice::error(format!("cannot understand the log filter `{filter}`"));
@@ -18,12 +69,29 @@ pub(in crate::cli) fn start(wanted: Option<&str>, default: &str) -> Result<(), F
                     `target=level`, with commas between several";
         Failure::new(exit::USAGE, notice.cause(error).hint(hint))
     })?;
+    let log = Log::default();
     tracing_subscriber::fmt()
         .compact()
         .without_time()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(log.clone())
         .with_ansi(io::stderr().is_terminal())
         .init();
-    Ok(())
+    Ok(log)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::Masked;
+    use crate::config::secrets::Secrets;
+
+    #[test]
+    fn no_line_of_the_log_shows_a_secret() {
+        let secrets = Secrets::new(["abcdef123456".to_owned()]);
+        let mut masked = Masked { secrets: Some(&secrets), output: Vec::new() };
+        masked.write_all(b"WARN a list was refused error=\"bad key abcdef123456\"\n").unwrap();
+        assert_eq!(masked.output, b"WARN a list was refused error=\"bad key ***\"\n");
+    }
 }

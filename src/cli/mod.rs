@@ -55,17 +55,22 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     // Commands that report on upstreams themselves need no log to say it again.
     let quiet = "error";
     let default = if matches!(arguments.command, Command::Serve(_)) { "warn" } else { quiet };
-    logs::start(filter, default)?;
-    let config = || config::load::load_within(&arguments.common.options(), &around);
+    let log = logs::start(filter, default)?;
+    let load = |options| {
+        let config = config::load::load_within(&options, &around)?;
+        log.hide(&config.secrets);
+        Ok::<_, Failure>(config)
+    };
+    let config = || load(arguments.common.options());
     match &arguments.command {
         Command::Schema => schema::run(),
         Command::Demo => wait(demo::run()),
         Command::Serve(wanted) => {
             let mut options = arguments.common.options();
             options.overrides.extend(wanted.overrides());
-            let config = config::load::load_within(&options, &around)?;
-            match config.http.listen.filter(|_| !wanted.stdio) {
-                Some(address) => wait(serve::http(config, address)),
+            let config = load(options)?;
+            match &wanted.listen {
+                Some(_) => wait(serve::http(config)),
                 None => wait(serve::stdio(config)),
             }
         }

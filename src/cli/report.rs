@@ -18,7 +18,7 @@ pub(in crate::cli) struct Notice {
     message: String,
     causes: Vec<String>,
     /// What a program wrote, line by line.
-    stderr: Vec<String>,
+    stderr: Vec<upstream::Shown>,
     hint: Option<String>,
 }
 

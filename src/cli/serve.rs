@@ -1,6 +1,5 @@
 //! `conflux serve`: one client over stdin and stdout, or many over HTTP.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -33,8 +32,9 @@ pub(in crate::cli) async fn stdio(config: Config) -> Result<(), Failure> {
     .await
 }
 
-/// Serves everybody who comes to `address` until a signal comes.
-pub(in crate::cli) async fn http(config: Config, address: SocketAddr) -> Result<(), Failure> {
+/// Serves everybody who comes to the configured address until a signal comes.
+pub(in crate::cli) async fn http(config: Config) -> Result<(), Failure> {
+    let address = config.http.listen;
     let front = Front::bind(address, &config.http).await;
     let front = front.with_context(|| format!("cannot serve clients at `{address}`"))?;
     // A signal is how such a service is meant to end.

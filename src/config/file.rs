@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config;
 use crate::config::units::WrittenDuration;
 use crate::config::units::WrittenSize;
 
@@ -263,13 +264,12 @@ impl Default for Limits {
 }
 
 /// How clients come over HTTP.
-#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// Where `conflux serve` listens, such as `127.0.0.1:7420`; port 0 is any free one. Without it
-    /// and without `--listen`, Conflux serves one client over stdin and stdout.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub listen: Option<String>,
+    /// Where `conflux serve --listen` listens, unless it names an address itself; port 0 is any
+    /// free one. Without `--listen`, Conflux serves one client over stdin and stdout.
+    pub listen: String,
 
     /// Names by which clients reach this gateway, in addition to those of this machine itself
     /// (`localhost`, `127.0.0.1`, `[::1]`). Requests with any other `Host` are refused.
@@ -288,6 +288,19 @@ pub struct Http {
 
     /// What clients may take up over HTTP, all of them together.
     pub limits: HttpLimits,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: config::http::LISTEN.to_string(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            unauthenticated: false,
+            tls: Tls::default(),
+            limits: HttpLimits::default(),
+        }
+    }
 }
 
 /// The certificate to serve HTTPS with; without one, Conflux serves HTTP.

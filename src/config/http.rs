@@ -15,6 +15,8 @@ use crate::config::problem::KeyPath;
 use crate::config::problem::Problem;
 use crate::config::validate::Check;
 
+/// Where to listen if nothing is said.
+pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7420);
 const SESSION_IDLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(720);
 const REQUEST_TIME: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
 
@@ -48,12 +50,12 @@ impl Check<'_> {
         }
     }
 
-    fn listen(&mut self, written: &file::Http, path: &KeyPath) -> Option<SocketAddr> {
-        let text = written.listen.as_ref()?;
+    fn listen(&mut self, written: &file::Http, path: &KeyPath) -> SocketAddr {
+        let text = &written.listen;
         let Some(address) = address(text) else {
             let hint = "write an IP address and a port, such as `127.0.0.1:7420`";
             self.wrong(path, format!("`{text}` is no address to listen on"), hint);
-            return None;
+            return LISTEN;
         };
         if !address.ip().is_loopback() && !written.unauthenticated {
             let message = format!(
@@ -67,7 +69,7 @@ impl Check<'_> {
             );
             self.wrong(path, message, &hint);
         }
-        Some(address)
+        address
     }
 
     fn tls(&mut self, written: &file::Tls, path: &KeyPath) -> Option<Tls> {

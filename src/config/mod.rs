@@ -220,7 +220,7 @@ pub struct Timeout {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
     /// Where to listen; loopback, unless everybody may use everything.
-    pub listen: Option<SocketAddr>,
+    pub listen: SocketAddr,
     /// Further names of this gateway, in lower case.
     pub hosts: Vec<String>,
     /// Further web pages that may use it, in lower case.

@@ -6,6 +6,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use url::Url;
+use url::form_urlencoded;
+
 /// Shorter values are not masked: they are all over any text and protect nothing.
 const MIN_LENGTH: usize = 4;
 
@@ -21,7 +24,7 @@ const MASK: &str = "***";
 pub struct Secrets(Arc<[String]>);
 
 impl Secrets {
-    /// Collects secrets, each also as it looks inside JSON, and line by line.
+    /// Collects secrets, each also as it looks inside JSON and in addresses, and line by line.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let forms: BTreeSet<String> = values.into_iter().flat_map(|value| forms(&value)).collect();
         Self(forms.into_iter().filter(|form| is_telling(form)).collect())
@@ -29,35 +32,47 @@ impl Secrets {
 
     /// Replaces every occurrence of a secret in `text` by `***`.
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let hits = self.hits(text);
-        if hits.is_empty() {
-            return Cow::Borrowed(text);
-        }
-        let mut masked = String::with_capacity(text.len());
-        let mut end = 0;
-        for hit in hits {
-            masked.push_str(text.get(end..hit.start).unwrap_or_default());
-            masked.push_str(MASK);
-            end = hit.end;
-        }
-        masked.push_str(text.get(end..).unwrap_or_default());
-        Cow::Owned(masked)
+        replaced(text, self.hits(text))
     }
 
-    /// Returns where secrets stand in `text`, in order; those that overlap are one.
+    /// Does the same for the beginning of a longer text, whose end may be a part of a secret.
+    pub fn mask_beginning<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut hits = self.hits(text);
+        hits.extend(self.0.iter().filter_map(|secret| begun(secret, text)));
+        replaced(text, hits)
+    }
+
+    /// Returns where secrets stand in `text`.
     fn hits(&self, text: &str) -> Vec<Range<usize>> {
         let of = |secret| text.match_indices(secret).map(|(at, found)| at..at + found.len());
-        let mut hits: Vec<_> = self.0.iter().map(String::as_str).flat_map(of).collect();
-        hits.sort_by_key(|hit| (hit.start, hit.end));
-        let mut joined: Vec<Range<usize>> = Vec::new();
-        for hit in hits {
-            match joined.last_mut() {
-                Some(last) if hit.start < last.end => last.end = last.end.max(hit.end),
-                _ => joined.push(hit),
-            }
-        }
-        joined
+        self.0.iter().map(String::as_str).flat_map(of).collect()
     }
+}
+
+/// Returns where `text` ends in the longest part of `secret` that is not all of it.
+fn begun(secret: &str, text: &str) -> Option<Range<usize>> {
+    let parts = secret.char_indices().rev().map(|(end, _)| secret.get(..end).unwrap_or_default());
+    let part = parts.filter(|part| !part.is_empty()).find(|part| text.ends_with(part))?;
+    Some(text.len() - part.len()..text.len())
+}
+
+/// Replaces each hit by `***`; those that overlap are one.
+fn replaced(text: &str, mut hits: Vec<Range<usize>>) -> Cow<'_, str> {
+    if hits.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    hits.sort_by_key(|hit| (hit.start, hit.end));
+    let mut masked = String::with_capacity(text.len());
+    let mut end = 0;
+    for hit in hits {
+        if hit.start >= end {
+            masked.push_str(text.get(end..hit.start).unwrap_or_default());
+            masked.push_str(MASK);
+        }
+        end = end.max(hit.end);
+    }
+    masked.push_str(text.get(end..).unwrap_or_default());
+    Cow::Owned(masked)
 }
 
 impl fmt::Debug for Secrets {
@@ -73,10 +88,25 @@ fn is_telling(form: &str) -> bool {
     form.len() >= least && !matches!(form, "true" | "false" | "null")
 }
 
-/// Returns the shapes in which a value may turn up: as it is, in JSON, and each of its lines.
+/// Returns the shapes in which a value may turn up: as it is, in JSON, in an address, and each of
+/// its lines.
 fn forms(value: &str) -> Vec<String> {
     let json = serde_json::Value::from(value).to_string();
     let inside = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
     let lines = value.lines().map(str::trim).filter(|_| value.contains('\n'));
-    [value, inside.unwrap_or(value)].into_iter().chain(lines).map(str::to_owned).collect()
+    let plain = [value, inside.unwrap_or(value)].into_iter().chain(lines).map(str::to_owned);
+    plain.chain(in_addresses(value)).collect()
+}
+
+/// Returns what addresses make of a value: in the path, in the query, and where nothing that means
+/// something there may stand.
+fn in_addresses(value: &str) -> Vec<String> {
+    let mut forms = vec![form_urlencoded::byte_serialize(value.as_bytes()).collect()];
+    if let Ok(mut url) = Url::parse("http://host/") {
+        url.set_path(&format!("/{value}"));
+        url.set_query(Some(value));
+        forms.extend(url.path().strip_prefix('/').map(str::to_owned));
+        forms.extend(url.query().map(str::to_owned));
+    }
+    forms
 }

@@ -143,6 +143,11 @@ fn secrets_are_masked_in_every_shape() {
     assert_eq!(secrets.mask("x abc\"def y"), "x *** y");
     assert_eq!(secrets.mask(r#"{"x":"abc\"def"}"#), r#"{"x":"***"}"#);
     assert_eq!(secrets.mask("tail: line two"), "tail: ***");
+    let secrets = Secrets::new(["a b\"c/d+e=".to_owned()]);
+    for shape in ["/a%20b%22c/d+e=/mcp", "?key=a%20b%22c/d+e=", "?key=a+b%22c%2Fd%2Be%3D"] {
+        let masked = secrets.mask(shape);
+        assert!(masked.contains("***") && !masked.contains("%22"), "{masked}");
+    }
     assert_eq!(secrets.mask("nothing here"), "nothing here");
     assert_eq!(format!("{secrets:?}"), "Secrets { .. }");
 }

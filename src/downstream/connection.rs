@@ -212,8 +212,12 @@ impl Connection {
                     self.shared.questions.progressed(params);
                 }
             }
-            method::ROOTS_CHANGED if self.session().is_some() => {
-                self.shared.service.router.roots_changed();
+            method::ROOTS_CHANGED => {
+                // Where clients share upstreams, no roots but those of a call are asked for.
+                let caller = self.caller().filter(|_| self.session().is_some());
+                if caller.is_some_and(|caller| !caller.shares_upstreams()) {
+                    self.shared.service.router.roots_changed();
+                }
             }
             other => self.shared.service.router.notified(other, params),
         }
@@ -252,7 +256,7 @@ impl Connection {
         let client = Client { caller: Arc::clone(&caller), notices: None };
         let before = self.state().client.replace(client);
         if let Some(before) = before {
-            self.shared.service.parking.evict(before.caller.id());
+            self.forget(&before.caller);
             if let Some(notices) = before.notices {
                 notices.cancel();
             }
@@ -311,7 +315,12 @@ impl Connection {
 
     /// Gives up what is kept for the client outside of this connection.
     fn leave(&self) {
-        let Some(caller) = self.caller() else { return };
+        if let Some(caller) = self.caller() {
+            self.forget(&caller);
+        }
+    }
+
+    fn forget(&self, caller: &Caller) {
         let service = &self.shared.service;
         service.parking.evict(caller.id());
         service.levels.forget(caller.id());

@@ -8,6 +8,7 @@ use crate::downstream::call::Stream;
 use crate::downstream::codes;
 use crate::downstream::connection;
 use crate::downstream::connection::Connection;
+use crate::downstream::connection::Shared;
 use crate::downstream::level::Level;
 use crate::downstream::level::Wanted;
 use crate::exchange::Exchange;
@@ -17,17 +18,15 @@ use crate::wire::era::Revision;
 use crate::wire::frame::Request;
 use crate::wire::meta::RequestMeta;
 use crate::wire::method;
-use crate::wire::object;
 
 impl Connection {
     /// Takes a request without modern `_meta`.
-    pub(super) async fn legacy(&self, mut request: Request, meta: RequestMeta, reply: Reply) {
+    pub(super) async fn legacy(&self, request: Request, meta: RequestMeta, reply: Reply) {
         let refusal = match request.method.as_str() {
             method::PING if self.session().is_some() || self.caller().is_none() => {
                 return reply.at_once(&request.id, &Ok(connection::empty())).await;
             }
             _ if self.session().is_none() => Some(self.no_session(&request.method)),
-            method::SET_LEVEL => self.set_level(&mut request).err(),
             _ => None,
         };
         if let Some(error) = refusal {
@@ -35,6 +34,9 @@ impl Connection {
         }
         // Whoever sends requests has seen the answer to `initialize`, said so or not.
         self.begin_notices();
+        if request.method == method::SET_LEVEL {
+            return reply.at_once(&request.id, &self.set_level(&request)).await;
+        }
         self.start_legacy(request, meta, reply).await;
     }
 
@@ -72,17 +74,17 @@ impl Connection {
     }
 
     /// Keeps the level for this client; upstreams are then told the lowest of all clients.
-    fn set_level(&self, request: &mut Request) -> Result<(), Raw> {
+    fn set_level(&self, request: &Request) -> Result<Raw, Raw> {
         let level = request.params.as_ref().and_then(|params| params.member("level"));
         let level = level.ok_or_else(|| codes::invalid_params("`level` is missing"))?;
         let known = Level::parse(&level)
             .ok_or_else(|| codes::invalid_params(&format!("unknown level {}", level.get())))?;
-        self.shared.level.set(known, &level);
+        let Shared { level: own, service, .. } = &*self.shared;
+        own.set(known, &level);
         if let Some(caller) = self.caller() {
-            let lowest = self.shared.service.levels.set(caller.id(), known, &level);
-            request.params = Some(object::build([("level", lowest.get())]));
+            service.levels.count(caller.id(), own, &service.router);
         }
-        Ok(())
+        Ok(connection::empty())
     }
 
     /// Why a request without modern `_meta` cannot be served before `initialize`.

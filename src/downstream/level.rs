@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use crate::ids::CallerId;
+use crate::router::Router;
 use crate::wire::Raw;
 
 /// How serious a log message is, least first (RFC 5424, as MCP takes it over).
@@ -45,38 +47,68 @@ pub(super) struct SessionLevel(Mutex<Option<(Level, Raw)>>);
 impl SessionLevel {
     /// Sets the level.
     pub(super) fn set(&self, level: Level, raw: &Raw) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((level, raw.detached()));
+        *self.lock() = Some((level, raw.detached()));
     }
 
     /// Returns the level as it was written.
     pub(super) fn raw(&self) -> Option<Raw> {
-        let set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        set.as_ref().map(|(_, raw)| raw.clone())
+        self.lock().as_ref().map(|(_, raw)| raw.clone())
     }
 
     fn level(&self) -> Option<Level> {
-        let set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        set.as_ref().map(|(level, _)| *level)
+        self.lock().as_ref().map(|(level, _)| *level)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(Level, Raw)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The levels that the sessions of all clients have set: an upstream has one for all of them.
+/// The sessions that have set a level: an upstream has one for all that see it, the lowest.
+///
+/// Where nobody who sees it wants a level any more, the upstream is told nothing: no message takes
+/// a level back, and which messages are sent where none was set is the server's own choice
+/// (2025-11-25, schema, `LoggingMessageNotification`). It makes that choice when it starts again.
 #[derive(Debug, Default)]
-pub(super) struct Levels(Mutex<HashMap<CallerId, (Level, Raw)>>);
+pub(super) struct Levels(Mutex<HashMap<CallerId, Setter>>);
+
+/// One that has set a level.
+#[derive(Debug)]
+struct Setter {
+    level: Arc<SessionLevel>,
+    /// What it sees.
+    router: Arc<Router>,
+}
 
 impl Levels {
-    /// Sets the level of one session; returns the lowest of all, as it was written.
-    pub(super) fn set(&self, caller: CallerId, level: Level, raw: &Raw) -> Raw {
-        let mut levels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        levels.insert(caller, (level, raw.detached()));
-        let lowest = levels.values().min_by_key(|(level, _)| *level);
-        lowest.map_or_else(|| raw.detached(), |(_, raw)| raw.clone())
+    /// Counts the level of one session from now on, and tells the upstreams.
+    pub(super) fn count(&self, caller: CallerId, level: &Arc<SessionLevel>, router: &Arc<Router>) {
+        let mut setters = self.lock();
+        let setter = Setter { level: Arc::clone(level), router: Arc::clone(router) };
+        setters.insert(caller, setter);
+        // Under the lock, so that the last word upstreams hear is the newest one.
+        tell(&setters, router);
     }
 
-    /// Forgets the level of a session that is over.
+    /// Forgets the level of a session that is over, and tells the upstreams.
     pub(super) fn forget(&self, caller: CallerId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&caller);
+        let mut setters = self.lock();
+        if let Some(gone) = setters.remove(&caller) {
+            tell(&setters, &gone.router);
+        }
     }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<CallerId, Setter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells every upstream the lowest level of those who see it.
+fn tell(setters: &HashMap<CallerId, Setter>, router: &Router) {
+    router.set_levels(|upstream| {
+        let seeing = setters.values().filter(|setter| setter.router.sees(upstream));
+        seeing.min_by_key(|setter| setter.level.level()).and_then(|setter| setter.level.raw())
+    });
 }
 
 /// Which log messages are wanted.

@@ -35,8 +35,6 @@ mod seal;
 mod tasks;
 mod watches;
 
-#[cfg(test)]
-mod park_tests;
 #[cfg(any(test, fuzzing))]
 pub mod probe;
 #[cfg(test)]

@@ -48,6 +48,11 @@ impl Notices {
     /// Delivers one notice after the other, for as long as it is polled.
     pub(super) async fn deliver(self) {
         loop {
+            if self.session.is_some() {
+                // What nobody reads stays where the same news are kept once.
+                self.caller.mailbox().filled().await;
+                self.caller.reachable().await;
+            }
             let notice = self.caller.mailbox().next().await;
             match &notice {
                 Notice::ListChanged(kind) => {

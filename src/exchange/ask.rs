@@ -111,8 +111,12 @@ impl InputRequest {
         Self { params: self.params.map(edit), ..self }
     }
 
-    /// Returns the parameters with the name of the upstream that asks.
-    pub fn labelled(&self, from: &UpstreamId) -> Option<Raw> {
+    /// Returns the parameters as a client may see them: with the name of the upstream that asks,
+    /// and without what that one says to Conflux alone.
+    ///
+    /// That is its token for progress, and the wish for a task as the answer (2025-11-25): Conflux
+    /// does not offer that, and then it is to be ignored. What else is in `_meta` stays.
+    pub fn presented(&self, from: &UpstreamId) -> Option<Raw> {
         let named = match self.kind {
             Kind::ElicitForm | Kind::ElicitUrl => {
                 self.params.as_ref().and_then(|params| with_name(from, params))
@@ -120,18 +124,27 @@ impl InputRequest {
             Kind::Sampling | Kind::SamplingWithTools | Kind::Roots => None,
         };
         let params = named.as_ref().or(self.params.as_ref());
-        meta::edit(params, &[(meta::CONFLUX_UPSTREAM, Raw::of(from.as_str()).get())], &[])
+        let immediate = params.and_then(without_task);
+        let params = immediate.as_ref().or(params);
+        let origin = Raw::of(from.as_str());
+        meta::edit(params, &[(meta::CONFLUX_UPSTREAM, origin.get())], &meta::FOR_THE_RECEIVER)
     }
 }
 
 /// Returns the parameters of an elicitation with the name of the upstream in front of the message.
 ///
 /// The client sees only Conflux; the person in front of it must see who wants to know.
-pub fn with_name(from: &UpstreamId, params: &Raw) -> Option<Raw> {
+fn with_name(from: &UpstreamId, params: &Raw) -> Option<Raw> {
     let message = params.member("message")?.string()?;
     let object = params.object().ok()?;
     let message = Raw::of(&format!("[{from}] {message}"));
     Some(object.edit().set("message", message.get()).apply())
+}
+
+/// Returns parameters that ask for a task without that; nothing if they do not.
+fn without_task(params: &Raw) -> Option<Raw> {
+    let object = params.object().ok()?;
+    object.get("task").is_some().then(|| object.edit().remove("task").apply())
 }
 
 /// The answer to each question, by its key: the result, or the client's error object.
@@ -179,6 +192,11 @@ pub enum Refusal {
     /// More than one client could be meant, and nothing tells them apart.
     #[error("it is not certain which client is asked")]
     Ambiguous,
+    /// The answer of one client would count for all.
+    #[error(
+        "several clients share this server, so the {0} of one are not asked outside of its calls"
+    )]
+    Shared(Kind),
     /// No client is there to ask.
     #[error("no client is there to be asked")]
     Nobody,

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::Weak;
 
 use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::exchange::ask;
 use crate::exchange::ask::Answers;
@@ -143,12 +143,13 @@ fn declared(raw: Option<&Raw>, path: &[&str]) -> bool {
     at.is_some_and(|value| !matches!(value.get(), "null" | "false"))
 }
 
-/// Whether a caller can be asked something outside of a call.
+/// Whether a caller can be told and asked something outside of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
-    /// It has a session in which requests can reach it at any time.
+    /// It has a session in which messages can reach it at any time.
     Anytime,
-    /// It can be asked only as part of the answer to a request of its own.
+    /// It can be asked only as part of the answer to a request of its own, and nothing else
+    /// reaches it.
     #[default]
     InCallsOnly,
 }
@@ -179,7 +180,7 @@ pub struct Caller {
     principal: Principal,
     memory: CallerId,
     capabilities: Arc<Capabilities>,
-    reach: Mutex<Reach>,
+    reach: watch::Sender<Reach>,
     mailbox: Mailbox,
 }
 
@@ -187,7 +188,7 @@ impl Caller {
     /// Makes a caller that declared `capabilities` for as long as it is there.
     pub fn new(id: CallerId, capabilities: Arc<Capabilities>, reach: Reach) -> Self {
         let (principal, mailbox) = (Principal::Process, Mailbox::default());
-        Self { id, principal, memory: id, capabilities, reach: Mutex::new(reach), mailbox }
+        Self { id, principal, memory: id, capabilities, reach: watch::Sender::new(reach), mailbox }
     }
 
     /// Makes it one that calls on behalf of `principal`; otherwise it is this process's own.
@@ -212,6 +213,11 @@ impl Caller {
         self.principal
     }
 
+    /// Returns whether other clients use the same upstreams, one after the other or at once.
+    pub fn shares_upstreams(&self) -> bool {
+        self.principal != Principal::Process
+    }
+
     /// Returns under which number is remembered what it has seen; its own, unless it comes anew
     /// with every request.
     pub fn memory(&self) -> CallerId {
@@ -221,7 +227,7 @@ impl Caller {
     /// Says whether it can be asked something outside of calls from now on. If not, whatever
     /// still waits for it to be asked is refused.
     pub fn set_reach(&self, reach: Reach) {
-        *self.reach() = reach;
+        self.reach.send_replace(reach);
         if reach == Reach::InCallsOnly {
             self.mailbox.refuse_asks();
         }
@@ -243,8 +249,14 @@ impl Caller {
         from: &UpstreamId,
         requests: Vec<(String, InputRequest)>,
     ) -> Result<Answers, Refusal> {
-        if *self.reach() == Reach::InCallsOnly {
+        if *self.reach.borrow() == Reach::InCallsOnly {
             return Err(Refusal::Nobody);
+        }
+        // Many servers let roots decide what everybody may touch.
+        if self.shares_upstreams()
+            && requests.iter().any(|(_, request)| request.kind() == ask::Kind::Roots)
+        {
+            return Err(Refusal::Shared(ask::Kind::Roots));
         }
         self.capabilities.permit(requests.iter().map(|(_, request)| request))?;
         let (answer, answered) = oneshot::channel();
@@ -252,8 +264,12 @@ impl Caller {
         ask::wait(answered).await
     }
 
-    fn reach(&self) -> MutexGuard<'_, Reach> {
-        self.reach.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until it can be told something outside of calls; until then its mailbox keeps what
+    /// there is to tell. Cancel safe.
+    pub async fn reachable(&self) {
+        let mut reach = self.reach.subscribe();
+        let reached = reach.wait_for(|reach| *reach == Reach::Anytime).await;
+        reached.expect("the caller itself holds the sender");
     }
 }
 

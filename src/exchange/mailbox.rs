@@ -195,6 +195,13 @@ impl Mailbox {
         }
     }
 
+    /// Waits until there is a notice, and leaves it there. Cancel safe.
+    pub async fn filled(&self) {
+        while self.lock().is_empty() {
+            self.filled.notified().await;
+        }
+    }
+
     fn fill(&self, change: impl FnOnce(&mut Content)) {
         change(&mut self.lock());
         self.filled.notify_one();
@@ -211,6 +218,13 @@ impl Content {
             self.stream.pop_front();
         }
         self.stream.push_back(notice);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lists.is_empty()
+            && self.updated.is_empty()
+            && self.stream.is_empty()
+            && self.asks.is_empty()
     }
 
     fn pop(&mut self) -> Option<Notice> {

@@ -17,6 +17,8 @@ pub mod task;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -59,6 +61,8 @@ pub struct Exchange {
     wishes: Wishes,
     back: mpsc::Sender<Back>,
     cancelled: CancellationToken,
+    /// Whether its upstream has said how far it is.
+    has_progressed: Arc<AtomicBool>,
 }
 
 /// What a caller wants to be told while its request is under way.
@@ -83,7 +87,8 @@ impl Exchange {
     ) -> (Self, mpsc::Receiver<Back>) {
         let (back, receiver) = mpsc::channel(BACK_CAPACITY);
         let cancelled = CancellationToken::new();
-        (Self { caller, capabilities, wishes, back, cancelled }, receiver)
+        let has_progressed = Arc::default();
+        (Self { caller, capabilities, wishes, back, cancelled, has_progressed }, receiver)
     }
 
     /// Returns who is calling.
@@ -110,7 +115,17 @@ impl Exchange {
 
     /// Tells the caller how far its request is.
     pub async fn progress(&self, params: Raw) {
+        self.has_progressed.store(true, Ordering::Relaxed);
         self.tell(Back::Progress(params)).await;
+    }
+
+    /// Tells the caller that its request is being worked on, in steps that only Conflux counts;
+    /// not once the upstream itself has said how far it is, because the two do not go together:
+    /// progress only ever increases.
+    pub async fn step(&self, params: Raw) {
+        if !self.has_progressed.load(Ordering::Relaxed) {
+            self.tell(Back::Progress(params)).await;
+        }
     }
 
     /// Hands the caller a log message.

@@ -101,7 +101,7 @@ fn named(snapshot: &Snapshot, name: &str) -> Option<Owner> {
 }
 
 /// The only upstream that declared an extension to which the method belongs.
-fn speaker<'s>(snapshot: &'s Snapshot, method: &str) -> Option<&'s UpstreamId> {
+pub(super) fn speaker<'s>(snapshot: &'s Snapshot, method: &str) -> Option<&'s UpstreamId> {
     let declares = |declared: &Raw| {
         let fits = |(id, _): (&str, &str)| extension::passes(id) && extension::fits(id, method);
         declared.object().is_ok_and(|all| all.iter().any(fits))

@@ -11,6 +11,7 @@ use crate::exchange::Exchange;
 use crate::router::Error;
 use crate::router::Router;
 use crate::router::call::named;
+use crate::router::extension::speaker;
 use crate::router::snapshot::Snapshot;
 use crate::wire::Raw;
 use crate::wire::method;
@@ -39,7 +40,10 @@ impl Router {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         let (params, uri) = named(params, "uri")?;
-        let (snapshot, owner) = self.owner(exchange, &uri).await?;
+        let (snapshot, owner) = match self.owner(exchange, &uri).await {
+            Err(Error::UnknownResource(_)) if is_about_skills(kind) => self.unlisted_skill(uri)?,
+            found => found?,
+        };
         let handle = snapshot.handle(&owner.upstream)?;
         let params = with(params, "uri", &owner.local)?;
         let result = handle.request(method, Some(&params), exchange).await?;
@@ -106,6 +110,16 @@ impl Router {
         }
     }
 
+    /// Finds who answers for a skill that nobody lists, which is allowed: the only upstream that
+    /// has skills at all.
+    fn unlisted_skill(&self, uri: String) -> Result<(Arc<Snapshot>, Owner), Error> {
+        let snapshot = self.snapshot();
+        match speaker(&snapshot, method::SKILLS_GET).cloned() {
+            Some(upstream) => Ok((snapshot, Owner { upstream, local: uri })),
+            None => Err(Error::UnknownResource(uri)),
+        }
+    }
+
     pub(super) fn known_owner(
         &self,
         snapshot: &Snapshot,
@@ -118,6 +132,10 @@ impl Router {
             is_there.then(|| Owner { upstream, local: uri.to_owned() })
         })
     }
+}
+
+fn is_about_skills(kind: ResultKind) -> bool {
+    matches!(kind, ResultKind::Skill | ResultKind::Directory)
 }
 
 /// Replaces one text in an object, unless it says the same already.

@@ -206,7 +206,6 @@ impl Router {
             method::COMPLETE => self.complete(params, exchange).await,
             method::RESOURCES_SUBSCRIBE => self.subscribe(params, exchange).await,
             method::RESOURCES_UNSUBSCRIBE => self.unsubscribe(params, exchange).await,
-            method::SET_LEVEL => self.set_level(params),
             method::TASKS_GET
             | method::TASKS_RESULT
             | method::TASKS_LIST

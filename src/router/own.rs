@@ -73,7 +73,7 @@ fn one(snapshot: &Snapshot, handle: &crate::upstream::Handle) -> serde_json::Val
     }
     if let Some(error) = status.error {
         fields.insert("error".to_owned(), error.to_string().into());
-        fields.insert("stderr".to_owned(), error.stderr.into());
+        fields.insert("stderr".to_owned(), json!(error.stderr));
     }
     report
 }

@@ -3,6 +3,7 @@
 use crate::catalog::Owner;
 use crate::exchange::Exchange;
 use crate::exchange::mailbox::Topic;
+use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
 use crate::router::call::named;
@@ -41,14 +42,16 @@ impl Router {
         Ok(object::build([]))
     }
 
-    pub(super) fn set_level(&self, params: Option<&Raw>) -> Result<Raw, Error> {
-        named(params, "level")?;
-        let level = params.and_then(|params| params.member("level"));
-        if let Some(level) = level {
-            for handle in self.snapshot().upstreams.values() {
-                handle.set_level(&level.detached());
-            }
+    /// Tells every upstream, whether seen here or not, the lowest level of log messages that is
+    /// wanted of it, as raw JSON; nothing where nobody wants one.
+    pub fn set_levels(&self, lowest: impl Fn(&UpstreamId) -> Option<Raw>) {
+        for (id, upstream) in &self.shared.world.load().upstreams {
+            upstream.handle.set_level(lowest(id));
         }
-        Ok(object::build([]))
+    }
+
+    /// Returns whether anything of this upstream is seen here.
+    pub fn sees(&self, upstream: &UpstreamId) -> bool {
+        self.lens.shows(upstream)
     }
 }

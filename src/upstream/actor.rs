@@ -28,6 +28,8 @@ use crate::upstream::negotiate::negotiate;
 use crate::upstream::negotiate::negotiate_http;
 use crate::upstream::running::Running;
 use crate::upstream::session::Session;
+use crate::upstream::shown::Errors;
+use crate::upstream::shown::Shown;
 use crate::upstream::state::State;
 use crate::upstream::transport::site::Site;
 use crate::upstream::upkeep::Upkeep;
@@ -298,11 +300,11 @@ impl Actor {
                 Some(Verdict::Refused(error))
                     if matches!(error.kind, Kind::ConnectionLost | Kind::BadAnswer) =>
                 {
-                    (Kind::HandshakeFailed, error.detail)
+                    (Kind::HandshakeFailed, error.detail.to_string())
                 }
                 Some(Verdict::Refused(error) | Verdict::OlderTransport(error)) => {
                     // A start carries out nothing.
-                    return Err(Error { executed: Executed::No, ..after(before, error) });
+                    return Err(Error { executed: Executed::No, ..self.after(before, error) });
                 }
                 Some(Verdict::Failed(detail)) => (Kind::HandshakeFailed, detail),
                 Some(Verdict::Closed | Verdict::Agreed(_)) if attempt.transport.is_some() => {
@@ -349,9 +351,9 @@ impl Actor {
             lists: self.lists.clone(),
             tasks: self.around.tasks.clone(),
             mirrors: transport.map(|_| self.mirrors.clone()),
+            errors: self.errors(),
         };
-        let id = self.config.id.clone();
-        let connecting = |outgoing| Connection::new(id, outgoing, &around);
+        let connecting = |outgoing| Connection::new(outgoing, &around);
         match (&self.config.target, transport) {
             (Target::Remote(remote), transport) => {
                 let site = self.site.get_or_try_init(|| self.site(remote)).await?.clone();
@@ -372,23 +374,29 @@ impl Actor {
                 "its headers travel in the clear; use `https:` if the network is not your own"
             );
         }
-        let made = Site::new(&self.config.id, remote, &self.around.secrets).await;
+        let made = Site::new(remote, self.errors()).await;
         made.map_err(|detail| self.error(Kind::CannotStart, &detail, Vec::new()))
     }
 
-    fn error(&self, kind: Kind, detail: &str, stderr: Vec<String>) -> Error {
-        Error { stderr, ..Error::new(&self.config.id, kind, detail, Executed::No) }
+    fn errors(&self) -> Errors {
+        Errors::new(self.config.id.clone(), self.around.secrets.clone())
     }
-}
 
-/// Says of both transports why they are of no use, where it is the same reason.
-fn after(before: Option<Error>, error: Error) -> Error {
-    match before {
-        Some(before) if matches!(error.kind, Kind::Status(_) | Kind::HandshakeFailed) => {
-            let detail = format!("{}; tried as HTTP+SSE too: {}", before.detail, error.detail);
-            let kind = if matches!(error.kind, Kind::Status(_)) { before.kind } else { error.kind };
-            Error { kind, detail, ..before }
+    fn error(&self, kind: Kind, detail: &str, stderr: Vec<Shown>) -> Error {
+        Error { stderr, ..self.errors().error(kind, detail, Executed::No) }
+    }
+
+    /// Says of both transports why they are of no use, where it is the same reason.
+    fn after(&self, before: Option<Error>, error: Error) -> Error {
+        match before {
+            Some(before) if matches!(error.kind, Kind::Status(_) | Kind::HandshakeFailed) => {
+                let both = format!("{}; tried as HTTP+SSE too: {}", before.detail, error.detail);
+                let detail = self.errors().shown(&both);
+                let has_status = matches!(error.kind, Kind::Status(_));
+                let kind = if has_status { before.kind } else { error.kind };
+                Error { kind, detail, ..before }
+            }
+            _ => error,
         }
-        _ => error,
     }
 }

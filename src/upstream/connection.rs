@@ -32,6 +32,7 @@ use crate::upstream::call::Call;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::mirrors::Mirrors;
+use crate::upstream::shown::Errors;
 use crate::upstream::task;
 use crate::upstream::visits::Visits;
 use crate::wire::Id;
@@ -56,7 +57,7 @@ pub(super) struct Connection(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    upstream: UpstreamId,
+    errors: Errors,
     outgoing: mpsc::Sender<Message>,
     table: Mutex<Table>,
     /// Which legacy revision was agreed upon.
@@ -107,17 +108,15 @@ pub(super) struct Surroundings {
     pub(super) tasks: TaskTracker,
     /// Which arguments its tools want in headers; nothing where there are no headers.
     pub(super) mirrors: Option<Mirrors>,
+    /// What makes its errors.
+    pub(super) errors: Errors,
 }
 
 impl Connection {
     /// Makes a connection that writes to `outgoing`.
-    pub(super) fn new(
-        upstream: UpstreamId,
-        outgoing: mpsc::Sender<Message>,
-        around: &Surroundings,
-    ) -> Self {
+    pub(super) fn new(outgoing: mpsc::Sender<Message>, around: &Surroundings) -> Self {
         Self(Arc::new(Shared {
-            upstream,
+            errors: around.errors.clone(),
             outgoing,
             table: Mutex::default(),
             revision: OnceLock::new(),
@@ -135,7 +134,12 @@ impl Connection {
 
     /// Returns whose connection this is.
     pub(super) fn upstream(&self) -> &UpstreamId {
-        &self.0.upstream
+        self.0.errors.upstream()
+    }
+
+    /// Returns what makes its errors.
+    pub(super) fn errors(&self) -> &Errors {
+        &self.0.errors
     }
 
     /// Returns whom it may tell and ask outside of calls.

@@ -53,14 +53,14 @@ pub(super) async fn converse(
         Some(Ended::Answer(outcome)) => outcome.map_err(Fault::Answered),
         Some(Ended::TooLarge) => {
             let detail = "its answer is larger than `limits.message`";
-            Err(Error::new(connection.upstream(), Kind::TooLarge, detail, executed).into())
+            Err(connection.error(Kind::TooLarge, detail, executed).into())
         }
         Some(Ended::Failed(error)) => Err(error.into()),
         Some(Ended::Closed) => Err(lost(connection, executed)),
         Some(Ended::Late) => {
             call.cancel("it took too long").await;
             let detail = format!("`{}` took longer than {:?}", sending.method, sending.limit);
-            Err(Error::new(connection.upstream(), Kind::TimedOut, &detail, executed).into())
+            Err(connection.error(Kind::TimedOut, &detail, executed).into())
         }
         None => {
             call.cancel("the client cancelled it").await;
@@ -110,5 +110,5 @@ async fn answer(call: &mut Call, sending: Sending<'_>, params: Option<&Raw>) -> 
 }
 
 fn lost(connection: &Connection, executed: Executed) -> Fault {
-    Error::new(connection.upstream(), Kind::ConnectionLost, "", executed).into()
+    connection.error(Kind::ConnectionLost, "", executed).into()
 }

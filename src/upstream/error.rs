@@ -1,12 +1,13 @@
 //! How an upstream can fail its callers.
 //!
 //! An error is plain data that can be shared by everyone who waited for one start. Its texts are
-//! safe for a client: secrets are masked before they get here.
+//! safe for a client, because they are [`Shown`]: secrets were masked before they got here.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::ids::UpstreamId;
+use crate::upstream::shown::Shown;
 
 /// A request that an upstream did not answer, and all that is known about why.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -17,11 +18,11 @@ pub struct Error {
     /// What went wrong.
     pub kind: Kind,
     /// What exactly, as far as it is known: a fragment without the name of the upstream.
-    pub detail: String,
+    pub detail: Shown,
     /// Whether the request may have been carried out.
     pub executed: Executed,
     /// The last lines the upstream wrote to stderr.
-    pub stderr: Vec<String>,
+    pub stderr: Vec<Shown>,
     /// How long until it makes sense to try again, if that is known.
     pub retry_after: Option<Duration>,
 }
@@ -71,18 +72,6 @@ pub enum Executed {
 }
 
 impl Error {
-    /// Makes an error about which nothing more is known.
-    pub fn new(upstream: &UpstreamId, kind: Kind, detail: &str, executed: Executed) -> Self {
-        Self {
-            upstream: upstream.clone(),
-            kind,
-            detail: detail.to_owned(),
-            executed,
-            stderr: Vec::new(),
-            retry_after: None,
-        }
-    }
-
     /// Returns whether the connection ended before the request could be sent on it.
     pub fn was_never_sent(&self) -> bool {
         self.kind == Kind::ConnectionLost && self.executed == Executed::No
@@ -90,7 +79,14 @@ impl Error {
 
     /// Makes the error of an upstream that is not to be started.
     pub fn stopped(upstream: &UpstreamId) -> Self {
-        Self::new(upstream, Kind::Stopped, "", Executed::No)
+        Self {
+            upstream: upstream.clone(),
+            kind: Kind::Stopped,
+            detail: Shown::default(),
+            executed: Executed::No,
+            stderr: Vec::new(),
+            retry_after: None,
+        }
     }
 }
 

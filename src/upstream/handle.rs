@@ -246,29 +246,35 @@ impl Handle {
         let watching = Watching::begin(&self.0.wants, topic);
         let (topic, limit) = (watching.topic(), self.0.config.timeout.call);
         let ask = |session: Arc<Session>| async move {
-            match (session.era(), topic) {
+            let agreed = match (session.era(), topic) {
                 (Era::Legacy, Topic::Resource(uri)) => {
                     let (method, params) = (method::RESOURCES_SUBSCRIBE, upstream::address(uri));
                     session.request(method, Some(&params), exchange, limit).await?;
-                    Ok(Some(true))
+                    Some(true)
                 }
-                (_, Topic::Task(_)) if task::watched(&session).is_none() => Ok(Some(false)),
-                (_, topic) => Ok(session.told.of(topic).await),
+                (_, Topic::Task(_)) if task::watched(&session).is_none() => Some(false),
+                (_, topic) => session.told.of(topic).await,
+            };
+            match (agreed, topic) {
+                // An upstream that says nothing may tell of a resource all the same.
+                (Some(true), _) | (None, Topic::Resource(_)) => Ok(()),
+                (Some(false) | None, _) => {
+                    Err(session.connection.errors().error(Kind::NotTold, "", Executed::No).into())
+                }
             }
         };
-        let agreed = self.with_session(exchange, ask).await?;
-        match (agreed, topic) {
-            // An upstream that says nothing may tell of a resource all the same.
-            (Some(true), _) | (None, Topic::Resource(_)) => Ok(watching),
-            (Some(false) | None, _) => {
-                Err(Error::new(self.id(), Kind::NotTold, "", Executed::No).into())
-            }
-        }
+        self.with_session(exchange, ask).await?;
+        Ok(watching)
     }
 
     /// Sets the lowest level of log messages, as raw JSON, now and whenever it starts again.
-    pub fn set_level(&self, level: &Raw) {
-        self.0.wants.send_modify(|wants| wants.level = Some(level.clone()));
+    /// Without one, it is told none when it starts again; no message takes one back.
+    pub fn set_level(&self, level: Option<Raw>) {
+        self.0.wants.send_if_modified(|wants| {
+            let is_new = wants.level != level;
+            wants.level = level;
+            is_new
+        });
     }
 
     /// Passes a notification of an extension on without waiting, if the upstream is running.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::exchange::Exchange;
-use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
@@ -16,15 +15,6 @@ use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::meta;
 use crate::wire::method;
-
-/// What a modern client puts into `_meta`; a server that speaks both eras would be misled by it.
-const MODERN_KEYS: [&str; 5] = [
-    meta::PROTOCOL_VERSION,
-    meta::CLIENT_CAPABILITIES,
-    meta::CLIENT_INFO,
-    meta::LOG_LEVEL,
-    meta::PROGRESS_TOKEN,
-];
 
 /// How often one request may want addresses visited first before that is taken for a loop.
 const ROUNDS: u32 = 32;
@@ -76,12 +66,11 @@ async fn carry_out(
             visits::agreed(answers).map_err(|said| format!("the visit was answered with: {said}"))
         });
         if let Err(detail) = agreed {
-            let upstream = connection.upstream();
-            return Err(Error::new(upstream, Kind::InputRefused, &detail, Executed::No).into());
+            return Err(connection.error(Kind::InputRefused, &detail, Executed::No).into());
         }
     }
     let detail = format!("it wanted visits {ROUNDS} times in a row");
-    Err(Error::new(connection.upstream(), Kind::BadAnswer, &detail, Executed::No).into())
+    Err(connection.error(Kind::BadAnswer, &detail, Executed::No).into())
 }
 
 async fn once(
@@ -100,7 +89,8 @@ async fn once(
         let token = number.to_string();
         let wanted = [(meta::PROGRESS_TOKEN, token.as_str())];
         let set = if exchange.wishes().progress { &wanted[..] } else { &[] };
-        meta::edit(params, set, &MODERN_KEYS)
+        // A server that speaks both eras would take it for a modern request.
+        meta::edit(params, set, &meta::FOR_THE_RECEIVER)
     })
     .await
 }

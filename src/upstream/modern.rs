@@ -12,7 +12,6 @@ use tokio::time;
 use crate::exchange::Exchange;
 use crate::exchange::ask::Answers;
 use crate::exchange::ask::InputRequest;
-use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
@@ -226,10 +225,10 @@ impl Answered {
 }
 
 fn bad_answer(connection: &Connection, detail: &str) -> Fault {
-    Error::new(connection.upstream(), Kind::BadAnswer, detail, Executed::Unknown).into()
+    connection.error(Kind::BadAnswer, detail, Executed::Unknown).into()
 }
 
 fn refused(connection: &Connection, detail: &str) -> Fault {
     // An upstream that asks first has not carried the request out.
-    Error::new(connection.upstream(), Kind::InputRefused, detail, Executed::No).into()
+    connection.error(Kind::InputRefused, detail, Executed::No).into()
 }

@@ -361,5 +361,5 @@ fn may_be_legacy(error: &Error) -> bool {
 /// What an error says, for people.
 fn words(error: &Raw) -> String {
     let message = error.member("message").and_then(|message| message.string());
-    message.unwrap_or_else(|| error.get().chars().take(200).collect())
+    message.unwrap_or_else(|| error.get().to_owned())
 }

@@ -9,10 +9,13 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use crate::exchange::ask::Refusal;
 use crate::upstream::connection::Connection;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::inquiry;
+use crate::upstream::shown::Errors;
+use crate::upstream::shown::Shown;
 use crate::upstream::task;
 use crate::upstream::transport::tail::Tail;
 use crate::wire::Id;
@@ -42,13 +45,13 @@ pub(super) struct Noise {
 }
 
 impl Noise {
-    /// Starts empty; secrets are masked as in `stderr`.
-    pub(super) fn new(stderr: &Tail) -> Self {
-        Self { tail: stderr.fresh() }
+    /// Starts empty; what it keeps is shown in the `errors` of its upstream.
+    pub(super) fn new(errors: &Errors) -> Self {
+        Self { tail: Tail::new(errors.clone()) }
     }
 
     /// Returns the first line, if there was one.
-    pub(super) fn first(&self) -> Option<String> {
+    pub(super) fn first(&self) -> Option<Shown> {
         self.tail.lines().into_iter().next()
     }
 
@@ -161,13 +164,22 @@ impl Reader {
 
     /// Takes a notification of an extension to the clients that declared it.
     ///
-    /// That of a request under way goes with it; otherwise every session that knows it is told.
+    /// That of a request goes with it, and is for nobody else even if the request is over; what
+    /// belongs to none, or to one of Conflux itself, is told to every client that knows it.
     async fn take_other(&self, method: &str, params: Option<Raw>, origin: Option<u64>) {
         let connection = &self.connection;
-        if let Ok(Meant::Call { number, exchange, .. }) = connection.meant(origin)
-            && exchange.capabilities().knows(method)
-        {
-            return connection.tell(number, Incoming::Other(method.to_owned(), params)).await;
+        match connection.meant(origin) {
+            Ok(Meant::Call { number, exchange, .. }) => {
+                if exchange.capabilities().knows(method) {
+                    let incoming = Incoming::Other(method.to_owned(), params);
+                    return connection.tell(number, incoming).await;
+                }
+                if origin == Some(number) {
+                    return;
+                }
+            }
+            Err(Refusal::Gone) => return,
+            Ok(Meant::Caller(_)) | Err(_) => {}
         }
         for caller in connection.callers().present() {
             if caller.capabilities().knows(method) {

@@ -14,6 +14,7 @@ use crate::upstream::connection::Connection;
 use crate::upstream::connection::LAST_WORDS_LIMIT;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
+use crate::upstream::shown::Shown;
 use crate::upstream::transport::http::Http;
 use crate::upstream::transport::pipes;
 use crate::upstream::transport::site::Site;
@@ -48,9 +49,9 @@ pub(super) struct Remains {
     /// How its process ended.
     status: Option<ExitStatus>,
     /// What it wrote last to stderr.
-    pub(super) stderr: Vec<String>,
+    pub(super) stderr: Vec<Shown>,
     /// What it wrote to stdout by mistake.
-    noise: Option<String>,
+    noise: Option<Shown>,
 }
 
 impl Running {
@@ -64,15 +65,15 @@ impl Running {
     ) -> Result<Self, String> {
         let (process, pipes) = stdio::start(command, &around.environment)
             .map_err(|error| format!("`{}`: {}", command.program, stdio::explain(&error)))?;
-        let stderr = Tail::new(around.secrets.clone());
-        let noise = Noise::new(&stderr);
         let (outgoing, queue) = mpsc::channel(connection::OUTGOING_CAPACITY);
         let connection = connecting(outgoing);
+        let stderr = Tail::new(connection.errors().clone());
+        let noise = Noise::new(connection.errors());
         let tasks = &around.tasks;
         tasks.spawn(pipes::write(connection.clone(), queue, pipes.stdin));
         let reader = Reader::new(connection.clone(), noise.clone());
         tasks.spawn(pipes::read(reader, pipes.stdout, around.message_limit));
-        let drain = tasks.spawn(stderr.clone().drain(connection.upstream().clone(), pipes.stderr));
+        let drain = tasks.spawn(stderr.clone().drain(pipes.stderr));
         Ok(Self { connection, link: Link::Process { process, stderr, noise, drain } })
     }
 
@@ -86,7 +87,7 @@ impl Running {
     ) -> Self {
         let (outgoing, queue) = mpsc::channel(connection::OUTGOING_CAPACITY);
         let connection = connecting(outgoing);
-        let noise = Noise::new(&Tail::new(around.secrets.clone()));
+        let noise = Noise::new(connection.errors());
         let reader = Reader::new(connection.clone(), noise);
         let limit = around.message_limit;
         let link = match transport {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::exchange::Exchange;
-use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
@@ -75,7 +74,7 @@ impl Session {
         };
         let message = error.member("message").and_then(|message| message.string());
         let detail = format!("it refuses its own headers: {}", message.unwrap_or_default());
-        Error::new(self.connection.upstream(), Kind::BadAnswer, &detail, Executed::No).into()
+        self.connection.error(Kind::BadAnswer, &detail, Executed::No).into()
     }
 
     /// Asks something that Conflux itself wants to know.
@@ -127,7 +126,7 @@ impl Session {
 
     fn bad_list(&self, method: &str, problem: &Problem) -> Fault {
         let detail = format!("`{method}` {problem}");
-        Error::new(self.connection.upstream(), Kind::BadAnswer, &detail, Executed::No).into()
+        self.connection.error(Kind::BadAnswer, &detail, Executed::No).into()
     }
 }
 

@@ -17,6 +17,10 @@ pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 /// Under which token progress is wanted.
 pub const PROGRESS_TOKEN: &str = "progressToken";
+/// What a request says to its receiver alone: how it is to be read, and under which token progress
+/// is wanted. Nobody behind the receiver would understand it.
+pub const FOR_THE_RECEIVER: [&str; 5] =
+    [PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROGRESS_TOKEN];
 /// Which task a message belongs to (2025-11-25).
 pub const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 /// What Conflux has to say about an error.

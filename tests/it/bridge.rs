@@ -239,6 +239,24 @@ async fn how_far_an_answer_is_reaches_the_upstream() {
 }
 
 #[tokio::test]
+async fn what_a_server_says_to_conflux_alone_is_in_no_question() {
+    for era in ERAS {
+        let gateway = before(&["--era", era]);
+        let mut client = client(&gateway, MODERN).await;
+        for kind in ["roots", "elicit", "sampling"] {
+            let meta = json!({"progressToken": "of the toy", "com.example/x": [1.0]});
+            let arguments = json!({"kind": kind, "params": {"_meta": meta}});
+            let call = json!({"name": "toy__ask", "arguments": arguments});
+            let asked = client.request("tools/call", call).await.result();
+            let questions = asked["inputRequests"].as_object().unwrap();
+            let meta = &questions.values().next().unwrap()["params"]["_meta"];
+            let seen = json!({"com.example/x": [1.0], "dev.conflux/upstream": "toy"});
+            assert_eq!(*meta, seen, "{era} {kind}: {asked}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn questions_fit_the_revision_of_the_client() {
     let choice = json!({"type": "string", "oneOf": [{"const": "a", "title": "A"}]});
     let several = json!({"type": "array", "items": {"type": "string", "enum": ["a"]}});
@@ -466,12 +484,35 @@ async fn skills_of_two_upstreams_are_one_list_whose_files_can_be_read() {
         let uri = "skill://b/pdf/SKILL.md";
         let got = client.request("skills/get", json!({"uri": uri})).await.result();
         assert_eq!(got["skill"], listed["skills"][2], "{revision}");
-        let directory = json!({"uri": "skill://b/pdf/"});
-        let read = client.request("resources/directory/read", directory).await.result();
-        assert_eq!(read["resources"][0]["uri"], "skill://b/pdf/help.md", "{revision}");
+        for directory in ["skill://b/pdf", "skill://b/pdf/", "skill://b/pdf/a", "skill://pdf"] {
+            let asked = json!({"uri": directory});
+            let read = client.request("resources/directory/read", asked).await.result();
+            let file = format!("{}/help.md", directory.trim_end_matches('/'));
+            assert_eq!(read["resources"][0]["uri"], file, "{revision}");
+        }
         let nowhere = json!({"uri": "skill://nowhere/SKILL.md"});
         let code = if revision == MODERN { -32602 } else { -32002 };
         assert_eq!(client.request("skills/get", nowhere).await.code(), code, "{revision}");
+    }
+}
+
+#[tokio::test]
+async fn a_skill_that_nobody_lists_is_that_of_the_only_upstream_with_skills() {
+    let gateway = Gateway::new(&[("a", toy(&[]).entry()), ("b", toy(&["--skills"]).entry())]);
+    for revision in ["2025-11-25", MODERN] {
+        let mut client = client(&gateway, revision).await;
+        let directory = json!({"uri": "skill://unlisted"});
+        let read = client.request("resources/directory/read", directory).await.result();
+        assert_eq!(read["resources"][0]["uri"], "skill://unlisted/help.md", "{revision}");
+        let uri = "skill://other/SKILL.md";
+        let got = client.request("skills/get", json!({"uri": uri})).await.result();
+        assert_eq!(got["skill"]["uri"], uri, "{revision}");
+        for file in [uri, "skill://other/help.md"] {
+            let read = client.request("resources/read", json!({"uri": file})).await.result();
+            assert_eq!(read["contents"][0]["uri"], file, "{revision}");
+        }
+        let nowhere = client.request("resources/read", json!({"uri": "skill://no/SKILL.md"})).await;
+        assert!([-32602, -32002].contains(&nowhere.code()), "{revision}");
     }
 }
 

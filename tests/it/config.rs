@@ -248,7 +248,9 @@ fn show(config: &Config) -> String {
     )
     .unwrap();
     let http = &config.http;
-    if http.listen.is_some() {
+    let is_said =
+        |file: &PathBuf| fs::read_to_string(file).unwrap().lines().any(|line| line == "http:");
+    if config.files.iter().any(is_said) {
         writeln!(out, "http: {http:?}").unwrap();
     }
     for (name, profile) in &config.profiles {

@@ -6,6 +6,7 @@
 use crate::support::conformance;
 use crate::support::conformance::Server;
 use crate::support::conformance::Set;
+use crate::support::conformance::Tested;
 
 #[tokio::test]
 async fn the_server_passes_the_first_suite_alone() {
@@ -25,6 +26,15 @@ async fn the_server_passes_what_2026_07_28_requires_alone() {
 #[tokio::test]
 async fn the_server_passes_the_skills_extension_alone() {
     passes_alone(Set::Skills).await;
+}
+
+#[tokio::test]
+async fn every_scenario_for_servers_is_in_a_set() {
+    let passed = Set::ALL.map(Set::written_down).concat();
+    for (revision, scenario) in conformance::scenarios(Tested::Server).await {
+        let is_run = passed.lines().any(|line| line.starts_with(&format!("{scenario} ")));
+        assert!(is_run, "`{scenario}` at {revision} is in no set");
+    }
 }
 
 async fn passes_alone(set: Set) {
@@ -73,7 +83,7 @@ async fn passes_as_a_client() {
 
 #[tokio::test]
 async fn every_scenario_for_clients_is_run_or_explained() {
-    for (revision, scenario) in conformance::client_scenarios().await {
+    for (revision, scenario) in conformance::scenarios(Tested::Client).await {
         let run = CLIENT_SCENARIOS.contains(&(revision.as_str(), scenario.as_str()));
         let explained = NOT_FOR_CONFLUX.iter().any(|(start, _)| scenario.starts_with(start));
         assert!(run != explained, "`{scenario}` at {revision} is neither run nor explained");

@@ -1,5 +1,6 @@
 //! Clients over HTTP, byte by byte: both eras, and everything that can be wrong.
 
+use std::pin::pin;
 use std::process::Stdio;
 
 use reqwest::Method;
@@ -12,7 +13,10 @@ use tokio::time::timeout;
 
 use crate::support::gateway::Gateway;
 use crate::support::http::Event;
+use crate::support::http::Events;
+use crate::support::http::Post;
 use crate::support::http::Server;
+use crate::support::http::Session;
 use crate::support::http::initialize;
 use crate::support::programs::toy;
 use crate::support::wire_client::LIMIT;
@@ -179,7 +183,7 @@ async fn a_modern_error_has_the_status_that_goes_with_it() {
 #[tokio::test]
 async fn what_is_no_message_is_refused_with_its_status() {
     let server = Server::start(&gateway("dual").limit("message", json!("1KiB"))).await;
-    let check = async |what: &str, request: crate::support::http::Post<'_>, status: u16| {
+    let check = async |what: &str, request: Post<'_>, status: u16| {
         let refused = request.reply().await;
         assert_eq!(refused.status, status, "{what}: {refused:?}");
         refused
@@ -352,6 +356,74 @@ async fn strange_names_and_web_pages_are_refused() {
             assert!(message.contains(remedy), "{message}");
         }
     }
+}
+
+/// What a browser asks before it sends what a page of `origin` wants to.
+fn preflight<'a>(server: &'a Server, path: &str, origin: &str, method: &str) -> Post<'a> {
+    let ask = server.request(Method::OPTIONS, path).header("Origin", origin);
+    let ask = ask.header("Access-Control-Request-Method", method);
+    let headers = "authorization,content-type,mcp-method,mcp-name,mcp-param-region";
+    ask.header("Access-Control-Request-Headers", headers)
+}
+
+#[tokio::test]
+async fn trusted_web_pages_may_call_and_read_the_answers() {
+    let chat = "https://chat.example.com";
+    let known = gateway("dual")
+        .http("origins", json!([chat]))
+        .profile("small", json!({"upstreams": ["toy"]}));
+    let server = Server::start(&known).await;
+    let listed = |value: Option<&str>| -> Vec<String> {
+        value.unwrap_or_default().split(',').map(|one| one.trim().to_ascii_lowercase()).collect()
+    };
+    let paths =
+        ["/mcp", "/servers/toy/mcp", "/profiles/small/mcp", "/sse", "/messages", "/nowhere"];
+    for path in paths {
+        for origin in [chat, "http://localhost:6274"] {
+            let allowed = preflight(&server, path, origin, "POST").reply().await;
+            assert_eq!((allowed.status, allowed.body.as_str()), (200, ""), "{path}: {allowed:?}");
+            assert_eq!(allowed.header("access-control-allow-origin"), Some(origin), "{path}");
+            assert_eq!(allowed.header("access-control-allow-credentials"), None);
+            assert!(allowed.header("access-control-max-age").is_some());
+            let methods = listed(allowed.header("access-control-allow-methods"));
+            assert_eq!(methods, ["get", "post", "delete"]);
+            let headers = listed(allowed.header("access-control-allow-headers"));
+            for name in ["authorization", "content-type", "mcp-name", "mcp-param-region"] {
+                assert!(headers.contains(&name.to_owned()), "{allowed:?}");
+            }
+            assert!(listed(allowed.header("vary")).contains(&"origin".to_owned()), "{allowed:?}");
+        }
+        for origin in ["null", "https://evil.example.com", "http://chat.example.com", ""] {
+            let refused = preflight(&server, path, origin, "POST").reply().await;
+            assert_eq!(refused.status, 403, "{path} {origin}: {refused:?}");
+            assert_eq!(refused.header("access-control-allow-origin"), None, "{path} {origin}");
+        }
+    }
+    let opened = server.post(initialize("2025-11-25", json!({}))).header("Origin", chat);
+    let opened = opened.reply().await;
+    let exposed = listed(opened.header("access-control-expose-headers"));
+    for name in ["mcp-session-id", "mcp-protocol-version", "retry-after", "www-authenticate"] {
+        assert!(exposed.contains(&name.to_owned()), "{opened:?}");
+    }
+    let session = opened.header("mcp-session-id").unwrap();
+    let ends = server.request(Method::DELETE, "/mcp").header("Mcp-Session-Id", session);
+    let mut progress = server.call("toy__progress", json!({"steps": 1}));
+    progress = progress.header("Origin", chat);
+    let answers = [
+        (200, progress),
+        (404, server.post("{}").to("/nowhere").header("Origin", chat)),
+        (400, server.post("{}").header("Origin", chat)),
+        (204, ends.header("Origin", chat)),
+    ];
+    for (status, request) in answers {
+        let answer = request.reply().await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        // A page must be able to read why it was refused, too.
+        assert_eq!(answer.header("access-control-allow-origin"), Some(chat), "{answer:?}");
+    }
+    // Who is no browser is answered as before.
+    let plain = server.modern("tools/list", json!({})).reply().await;
+    assert_eq!((plain.status, plain.header("access-control-allow-origin")), (200, None));
 }
 
 // Sessions.
@@ -605,6 +677,110 @@ async fn each_session_hears_its_own_log_messages_from_its_own_level_on() {
 }
 
 #[tokio::test]
+async fn what_happens_while_nobody_reads_is_told_once() {
+    for era in ["legacy", "modern"] {
+        let server = Server::start(&gateway(era)).await;
+        let session = server.session("2025-11-25", json!({})).await;
+        let never_read = server.session("2025-11-25", json!({})).await;
+        let uri = |number: u64| json!({"uri": format!("toy://static/{number}")});
+        for session in [&session, &never_read] {
+            session.request(1, "tools/list", json!({})).reply().await.result();
+            for number in [1, 2] {
+                let subscribe = session.request(2, "resources/subscribe", uri(number));
+                subscribe.reply().await.result();
+            }
+        }
+        // More than any queue on the way holds.
+        for _ in 0..100 {
+            session.call(3, "toy__touch", uri(1)).reply().await.result();
+            session.call(4, "toy__change_tools", json!({})).reply().await.result();
+        }
+        let mut standing = session.get(None).events().await;
+        session.call(5, "toy__touch", uri(2)).reply().await.result();
+        let mut updates = 0;
+        let mut changes = 0;
+        loop {
+            let told = standing.message().await;
+            match told["method"].as_str() {
+                Some("notifications/tools/list_changed") => changes += 1,
+                Some("notifications/resources/updated") if told["params"] == uri(1) => updates += 1,
+                _ => {
+                    assert_eq!(told["params"], uri(2), "{era}: {told}");
+                    break;
+                }
+            }
+        }
+        assert_eq!(updates, 1, "{era}");
+        // The upstream is asked for its list now and again; the last change is told for certain.
+        assert!(changes < 10, "{era}: {changes}");
+        let last = r#""toy__added_100""#;
+        while !session.request(6, "tools/list", json!({})).reply().await.body.contains(last) {
+            let told = standing.message().await;
+            assert_eq!(told["method"], "notifications/tools/list_changed", "{era}");
+        }
+    }
+}
+
+/// How many log messages of this level an upstream sends when it is told to send one.
+async fn sent(session: &Session<'_>, tool: &str, level: &str) -> Value {
+    let said = session.call(9, tool, json!({"level": level})).reply().await;
+    let answer = match said.events().pop() {
+        Some(last) => last.json()["result"].clone(),
+        None => said.result(),
+    };
+    answer["structuredContent"]["sent"].clone()
+}
+
+#[tokio::test]
+async fn an_upstream_is_told_the_lowest_level_of_the_sessions_that_are_left() {
+    let upstreams = ["one", "two"].map(|name| (name, toy(&["--era", "legacy"]).entry()));
+    let gateway = Gateway::new(&upstreams).http("limits", json!({"session_idle": "1s"}));
+    let server = Server::start(&gateway).await;
+    let quiet = server.session("2025-11-25", json!({})).await;
+    let standing = quiet.get(None).events().await;
+    let level = |level: &str| json!({"level": level});
+    let set = async |session: &Session<'_>, wanted: &str| {
+        session.request(2, "logging/setLevel", level(wanted)).reply().await.result();
+    };
+    // Whoever leaves, and however, takes its level along.
+    for leaves in ["deleted", "expired", "disconnected"] {
+        set(&quiet, "error").await;
+        while sent(&quiet, "two__log", "info").await != 0 {}
+        if leaves == "disconnected" {
+            let get = server.request(Method::GET, "/sse").header("Accept", "text/event-stream");
+            let mut events = get.events().await;
+            let address = events.next().await.unwrap().data;
+            let (id, method, params) = (1, "logging/setLevel", level("debug"));
+            let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+            for message in [initialize("2024-11-05", json!({})), request] {
+                server.post(message).to(&address).reply().await;
+                assert!(events.message().await["result"].is_object());
+            }
+            while sent(&quiet, "two__log", "info").await != 1 {}
+        } else {
+            let chatty = server.session("2025-11-25", json!({})).await;
+            set(&chatty, "debug").await;
+            while sent(&quiet, "two__log", "info").await != 1 {}
+            if leaves == "deleted" {
+                chatty.delete().reply().await;
+            }
+        }
+        while sent(&quiet, "two__log", "info").await != 0 {}
+        assert_eq!(sent(&quiet, "two__log", "error").await, 1, "{leaves}");
+    }
+    // Who sees one upstream alone wants nothing of the other.
+    let narrow = server.session_at("/servers/one/mcp", "2025-11-25", json!({})).await;
+    set(&narrow, "debug").await;
+    while sent(&quiet, "one__log", "info").await != 1 {}
+    set(&quiet, "warning").await;
+    while sent(&quiet, "two__log", "warning").await != 1 {}
+    assert_eq!(sent(&quiet, "two__log", "info").await, 0);
+    narrow.delete().reply().await;
+    while sent(&quiet, "one__log", "info").await != 0 {}
+    drop(standing);
+}
+
+#[tokio::test]
 async fn only_sessions_of_2025_03_26_take_batches() {
     let server = Server::start(&gateway("dual")).await;
     let call = |id: u64, name: &str| {
@@ -820,6 +996,94 @@ async fn what_is_too_large_or_too_much_is_refused_with_its_status() {
     assert!(answer.contains("retry-after: ") && answer.contains("connection: close"), "{answer}");
     drop(listening);
     while list().reply().await.status != 200 {}
+}
+
+/// Sends so many subscriptions at once, and returns those that are open and how many were refused.
+async fn listens(server: &Server, client: &reqwest::Client, count: usize) -> (Vec<Events>, usize) {
+    let listen = || server.modern("subscriptions/listen", json!({"notifications": {}}));
+    let all = futures_util::future::join_all((0..count).map(|_| listen().over(client).send()));
+    let (mut open, mut refused) = (Vec::new(), 0);
+    for response in all.await {
+        match response.status().as_u16() {
+            200 => open.push(Events::of(response)),
+            429 => refused += 1,
+            other => panic!("{other}"),
+        }
+    }
+    for events in &mut open {
+        let method = &events.message().await["method"];
+        assert_eq!(method, "notifications/subscriptions/acknowledged");
+    }
+    (open, refused)
+}
+
+#[tokio::test]
+async fn a_flood_of_requests_meets_its_limit_and_others_are_answered() {
+    let limits = json!({"requests": 8});
+    let server = Server::start(&gateway("dual").http("limits", limits)).await;
+    let session = server.session("2025-11-25", json!({})).await;
+    for is_new in [true, false] {
+        let flood = reqwest::Client::builder().no_proxy();
+        let flood = if is_new { flood.http2_prior_knowledge() } else { flood.http1_only() };
+        let flood = flood.build().unwrap();
+        let (open, refused) = listens(&server, &flood, 200).await;
+        assert_eq!((open.len(), refused), (8, 192), "HTTP/2: {is_new}");
+        session.call(1, "toy__echo", json!({})).reply().await.result();
+        // A connection of its own is not in the way of those that are full.
+        server.session("2025-06-18", json!({})).await.delete().reply().await;
+        drop(open);
+        while server.modern("tools/list", json!({})).reply().await.status != 200 {}
+    }
+}
+
+#[tokio::test]
+async fn a_flood_within_a_session_meets_its_limit_and_others_are_answered() {
+    let server = Server::start(&gateway("legacy").limit("in_flight", json!(4))).await;
+    let flood = server.session("2025-11-25", json!({})).await;
+    let other = server.session("2025-11-25", json!({})).await;
+    let slow = json!({"steps": 2, "gap": 600_000});
+    let calls = (1..=100).map(|id| flood.call(id, "toy__progress", slow.clone()).send());
+    let all = futures_util::future::join_all(calls).await;
+    let (mut streams, mut refused) = (Vec::new(), 0);
+    for response in all {
+        let is_stream = response.headers()["content-type"] == "text/event-stream";
+        if is_stream {
+            streams.push(Events::of(response));
+        } else {
+            let answer: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+            assert_eq!(answer["error"]["code"], -32603, "{answer}");
+            refused += 1;
+        }
+    }
+    assert_eq!((streams.len(), refused), (4, 96));
+    other.call(1, "toy__echo", json!({})).reply().await.result();
+    server.call("toy__echo", json!({})).reply().await.result();
+    flood.request(200, "ping", json!({})).reply().await.result();
+    flood.delete().reply().await;
+}
+
+#[tokio::test]
+async fn one_connection_carries_only_so_many_requests_at_once() {
+    // A few more than one connection may have, so that what is left can be counted.
+    let limits = json!({"requests": 260});
+    let server = Server::start(&gateway("dual").http("limits", limits)).await;
+    let client = || reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let (one, other) = (client(), client());
+    let (full, refused) = listens(&server, &one, 256).await;
+    assert_eq!((full.len(), refused), (256, 0));
+    // The next one waits in its client, and takes no place from anybody.
+    let mut waiting = pin!(listens(&server, &one, 1));
+    let (open, refused) = tokio::select! {
+        biased;
+        _ = &mut waiting => panic!("there was no place for it"),
+        others = listens(&server, &other, 10) => others,
+    };
+    assert_eq!((open.len(), refused), (4, 6));
+    // First there is a place again for a request, and then one on the connection.
+    drop(open);
+    while server.modern("tools/list", json!({})).reply().await.status != 200 {}
+    drop(full);
+    assert_eq!(waiting.await.0.len(), 1);
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ mod real_http;
 mod real_servers;
 mod relay;
 mod sdk_clients;
+mod secrets;
 mod startup;
 mod support;
 mod tasks;

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::parity::check_through;
 use crate::parity::take;
 use crate::support::gateway::Gateway;
+use crate::support::http;
 use crate::support::programs::Program;
 use crate::support::real;
 use crate::support::remote::Remote;
@@ -40,6 +41,44 @@ async fn servers_of_the_python_sdks_work_in_every_mode() {
             check_python(python, mode).await;
         }
     }
+}
+
+#[tokio::test]
+async fn the_roots_of_one_client_do_not_move_a_server_for_all() {
+    let home = TempDir::new().unwrap();
+    let directory = home.path().join("work");
+    Server::Filesystem.prepare(&directory);
+    let elsewhere = TempDir::new().unwrap();
+    let roots = json!({"roots": [{"uri": format!("file://{}", elsewhere.path().display())}]});
+    let entry = Server::Filesystem.program(&directory).entry();
+    let conflux = http::Server::start(&Gateway::new(&[("files", entry)])).await;
+    let capabilities = json!({"roots": {"listChanged": true}});
+    let session = conflux.session("2025-11-25", capabilities).await;
+    let mut stream = session.get(None).events().await;
+    let answering = async {
+        loop {
+            let question = stream.message().await;
+            if question["method"] == "roots/list" {
+                session.answer(&question, roots.clone()).await;
+            }
+        }
+    };
+    let calling = async {
+        let tool = "files__list_allowed_directories";
+        let before = session.call(1, tool, json!({})).reply().await.result();
+        let changed = json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"});
+        session.post(changed).reply().await;
+        // What the server would ask because of that, it has asked when this is answered.
+        let other = json!({"path": directory});
+        session.call(2, "files__list_directory", other).reply().await.result();
+        assert_eq!(session.call(3, tool, json!({})).reply().await.result(), before);
+        before
+    };
+    let before = tokio::select! {
+        before = calling => before,
+        never = answering => never,
+    };
+    assert!(before.to_string().contains("work"), "{before}");
 }
 
 /// Compares the server over stdio with what clients see through Conflux and HTTP.

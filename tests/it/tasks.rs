@@ -9,6 +9,7 @@ use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
 use crate::support::http;
 use crate::support::programs::toy;
+use crate::support::remote::Remote;
 use crate::support::servers::Server;
 use crate::support::wire_client::Client;
 use crate::support::wire_client::MODERN;
@@ -19,6 +20,7 @@ const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 const CORE: &str = "2025-11-25";
 const PROGRESS: &str = "notifications/progress";
 const STATUS: &str = "notifications/tasks/status";
+const NEWS: &str = "notifications/tasks";
 
 /// What a client knows of tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +97,11 @@ async fn until(client: &mut Client, id: &str, status: &str) -> Value {
 /// What the upstream says its tasks are.
 async fn known_upstream(client: &mut Client) -> Value {
     client.call("toy__tasks", json!({})).await.structured()
+}
+
+async fn is_any_working(client: &mut Client) -> bool {
+    let known = known_upstream(client).await;
+    known.as_object().unwrap().values().any(|status| status == "working")
 }
 
 // The same kind on both sides.
@@ -225,7 +232,6 @@ async fn a_task_of_the_extension_passes() {
 
 #[tokio::test]
 async fn news_of_a_task_of_the_extension_reach_who_listens() {
-    let news = "notifications/tasks";
     let gateway = modern();
     let mut client = client(&gateway, Knows::Extension).await;
     let (id, other) = (
@@ -241,11 +247,11 @@ async fn news_of_a_task_of_the_extension_reach_who_listens() {
         let update = json!({"taskId": id, "inputResponses": {"name": named()}});
         client.request("tasks/update", update).await.result();
     }
-    let told = client.wait_for(news, 2).await.params();
+    let told = client.wait_for(NEWS, 2).await.params();
     assert_eq!((&told["taskId"], &told["status"]), (&json!(id), &json!("completed")));
     assert_eq!(told["result"]["structuredContent"]["answer"]["result"], named());
     assert_eq!(told["_meta"]["io.modelcontextprotocol/subscriptionId"], listen);
-    assert!(client.seen(news).iter().all(|one| one.params()["taskId"] == id), "of its task only");
+    assert!(client.seen(NEWS).iter().all(|one| one.params()["taskId"] == id), "of its task only");
     assert!(client.leave().await.success());
 }
 
@@ -272,6 +278,188 @@ async fn a_task_of_the_extension_passes_over_http() {
     let nameless = server.modern_with("tasks/get", about(), knows).reply().await;
     assert_eq!(nameless.code(), -32020);
     server.stop().await;
+}
+
+// Over HTTP, in front and behind.
+
+/// An upstream with tasks that is reached over HTTP+SSE or Streamable HTTP.
+async fn far(flags: &[&str], path: &str) -> (Remote, Gateway) {
+    let flags = [flags, &["--tasks"]].concat();
+    let remote =
+        if path == "/sse" { Remote::sse(&flags).await } else { Remote::http(&flags).await };
+    let gateway = Gateway::new(&[("toy", remote.entry(path))]);
+    (remote, gateway)
+}
+
+/// Every way to a server with tasks of 2025-11-25.
+async fn legacy_upstreams() -> Vec<(Option<Remote>, Gateway)> {
+    let mut all = vec![(None, legacy())];
+    for (flags, path) in [
+        (&["--revision", CORE][..], "/mcp"),
+        (&["--revision", CORE, "--event-ids"], "/mcp"),
+        (&["--revision", CORE], "/sse"),
+    ] {
+        let (remote, gateway) = far(flags, path).await;
+        all.push((Some(remote), gateway));
+    }
+    all
+}
+
+/// Every way to a server with tasks of the extension.
+async fn modern_upstreams() -> Vec<(Option<Remote>, Gateway)> {
+    let (remote, gateway) = far(&["--era", "modern"], "/mcp").await;
+    vec![(None, modern()), (Some(remote), gateway)]
+}
+
+/// Begins a task in a session over HTTP; returns its id.
+async fn begun(session: &http::Session<'_>, arguments: Value) -> String {
+    let call = json!({"name": "toy__must_work", "arguments": arguments, "task": {"ttl": 60_000}});
+    let made = session.request(1, "tools/call", call).reply().await.result();
+    made["task"]["taskId"].as_str().unwrap_or_else(|| panic!("no task: {made}")).to_owned()
+}
+
+async fn about(session: &http::Session<'_>, method: &str, id: &str) -> http::Reply {
+    session.request(2, method, json!({"taskId": id})).reply().await
+}
+
+async fn listed(session: &http::Session<'_>) -> Vec<String> {
+    let listed = session.request(3, "tasks/list", json!({})).reply().await.result();
+    let ids = listed["tasks"].as_array().unwrap().iter().map(|task| task["taskId"].clone());
+    ids.map(|id| id.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn sessions_over_http_have_tasks_of_their_own() {
+    for (_remote, gateway) in legacy_upstreams().await {
+        let server = http::Server::start(&gateway).await;
+        let session = server.session(CORE, json!({})).await;
+        let other = server.session(CORE, json!({})).await;
+        let mut standing = session.get(None).events().await;
+        let mut elsewhere = other.get(None).events().await;
+        let id = begun(&session, json!({"hold": true, "steps": 1})).await;
+        let theirs = begun(&other, json!({"hold": true, "steps": 1})).await;
+        assert_ne!(id, theirs);
+        for (stream, own) in [(&mut standing, &id), (&mut elsewhere, &theirs)] {
+            let told = stream.message().await;
+            assert_eq!((&told["method"], &told["params"]["taskId"]), (&json!(STATUS), &json!(own)));
+            assert_eq!(told["params"]["statusMessage"], "step 1");
+        }
+        assert_eq!(listed(&session).await, [id.as_str()]);
+        assert_eq!(listed(&other).await, [theirs.as_str()]);
+        assert_eq!(about(&other, "tasks/get", &id[1..]).await.code(), -32602);
+        let task = about(&session, "tasks/get", &id).await.result();
+        assert_eq!((&task["taskId"], &task["status"]), (&json!(id), &json!("working")));
+        let cancelled = about(&session, "tasks/cancel", &id).await.result();
+        assert_eq!((&cancelled["taskId"], &cancelled["status"]), (&json!(id), &json!("cancelled")));
+        let told = standing.message().await;
+        assert_eq!(
+            (&told["method"], &told["params"]["status"]),
+            (&json!(STATUS), &json!("cancelled"))
+        );
+        // What is said to nobody else is said to the other session neither.
+        about(&other, "tasks/cancel", &theirs).await.result();
+        let told = elsewhere.message().await;
+        assert_eq!(told["params"]["taskId"], theirs, "{told}");
+        // Whoever comes back with its id in another session finds its task.
+        let id = begun(&session, json!({})).await;
+        session.delete().reply().await;
+        let again = server.session(CORE, json!({})).await;
+        let result = about(&again, "tasks/result", &id).await.result();
+        assert_eq!(result["structuredContent"], json!({"answer": null}));
+        assert_eq!(result["_meta"][RELATED]["taskId"], id);
+        drop((standing, elsewhere));
+        assert_eq!(server.stop().await.0.code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_task_of_a_session_over_http_asks_where_its_result_is_waited_for() {
+    for (_remote, gateway) in legacy_upstreams().await {
+        let server = http::Server::start(&gateway).await;
+        let session = server.session(CORE, json!({"elicitation": {"form": {}}})).await;
+        let id = begun(&session, json!({"ask": true})).await;
+        let waiting = session.request(7, "tasks/result", json!({"taskId": id}));
+        let mut waiting = waiting.events().await;
+        let asked = loop {
+            let said = waiting.message().await;
+            if said["method"] != STATUS {
+                break said;
+            }
+        };
+        assert_eq!(asked["method"], "elicitation/create");
+        assert_eq!(asked["params"]["_meta"][RELATED]["taskId"], id);
+        session.answer(&asked, named()).await;
+        let result = waiting.message().await;
+        assert_eq!(result["id"], 7, "{result}");
+        assert_eq!(result["result"]["structuredContent"]["answer"]["result"], named());
+        while about(&session, "tasks/get", &id).await.result()["status"] != "completed" {}
+        // It failed, and so does what waits for it.
+        let id = begun(&session, json!({"fail": "error"})).await;
+        assert_eq!(about(&session, "tasks/result", &id).await.code(), -32000);
+    }
+}
+
+#[tokio::test]
+async fn news_of_a_task_reach_who_listens_over_http() {
+    for (_remote, gateway) in modern_upstreams().await {
+        let server = http::Server::start(&gateway).await;
+        let knows = json!({"extensions": {EXTENSION: {}}, "elicitation": {"form": {}}});
+        let call = json!({"name": "toy__must_work", "arguments": {"ask": true}});
+        let made = server.modern_with("tools/call", call, knows.clone()).reply().await.result();
+        let id = made["taskId"].as_str().unwrap().to_owned();
+        let filter = json!({"notifications": {"taskIds": [id]}});
+        let listen = server.modern_with("subscriptions/listen", filter, knows.clone());
+        let mut listening = listen.events().await;
+        let agreed = listening.message().await;
+        assert_eq!(agreed["params"]["notifications"], json!({"taskIds": [id]}), "{agreed}");
+        let ask = async |method: &str, params: Value| {
+            let post = server.modern_with(method, params, knows.clone());
+            post.header("Mcp-Name", &id).reply().await.result()
+        };
+        while ask("tasks/get", json!({"taskId": id})).await["status"] != "input_required" {}
+        let responses = json!({"name": named()});
+        ask("tasks/update", json!({"taskId": id, "inputResponses": responses})).await;
+        let told = loop {
+            let told = listening.message().await;
+            assert_eq!((&told["method"], &told["params"]["taskId"]), (&json!(NEWS), &json!(id)));
+            if told["params"]["status"] == "completed" {
+                break told;
+            }
+        };
+        let answer = &told["params"]["result"]["structuredContent"]["answer"];
+        assert_eq!(answer["result"], named());
+    }
+}
+
+#[tokio::test]
+async fn tasks_of_servers_over_http_pass_and_are_waited_for() {
+    let core = legacy_upstreams().await.into_iter().map(|upstream| (Knows::Core, upstream));
+    let extension = modern_upstreams().await.into_iter();
+    let extension = extension.map(|upstream| (Knows::Extension, upstream));
+    for (knows, (_remote, gateway)) in core.chain(extension) {
+        let mut own = client(&gateway, knows).await;
+        let id = given(&mut own, json!({"hold": true})).await;
+        ask_about(&mut own, "tasks/cancel", &id).await.result();
+        until(&mut own, &id, "cancelled").await;
+        assert!(own.leave().await.success());
+        for stranger in [Knows::Nothing("2025-06-18"), Knows::Nothing(MODERN)] {
+            let mut client = client(&gateway, stranger).await;
+            let done = call(&mut client, stranger, json!({"ask": true, "steps": 3, "gap": 50}));
+            let done = done.await.structured();
+            assert_eq!(done, json!({"answer": {"result": named()}}), "{knows:?} {stranger:?}");
+            assert!(client.leave().await.success());
+            let mut client = self::client(&gateway, stranger).await;
+            let mut params = json!({"name": "toy__must_work"});
+            params["arguments"] = json!({"hold": true, "steps": 1});
+            params["_meta"] = json!({"progressToken": 6});
+            let waiting = client.start("tools/call", params).await;
+            // From then on it is known to be a task.
+            client.wait_for(PROGRESS, 1).await;
+            client.cancel(waiting).await;
+            while is_any_working(&mut client).await {}
+            assert!(client.leave().await.success());
+        }
+    }
 }
 
 // Different kinds: the call is waited for.

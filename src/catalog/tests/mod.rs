@@ -2,6 +2,7 @@
 
 mod names;
 mod results;
+mod skills;
 mod templates;
 
 use std::sync::Arc;

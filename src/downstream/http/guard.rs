@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use axum::http::HeaderMap;
+use axum::http::HeaderValue;
 use axum::http::StatusCode;
 use axum::http::Uri;
 use axum::http::header;
@@ -46,7 +47,7 @@ impl Guard {
         }
         match headers.get(header::ORIGIN) {
             None => Ok(()),
-            Some(origin) if self.is_trusted(origin.to_str().unwrap_or_default()) => Ok(()),
+            Some(origin) if self.trusts(origin) => Ok(()),
             Some(origin) => {
                 let problem = format!(
                     "web pages of {origin:?} may not use this gateway; to let them, add it to \
@@ -58,7 +59,11 @@ impl Guard {
     }
 
     /// Returns whether a web page with this origin may use this front end.
-    pub(super) fn is_trusted(&self, origin: &str) -> bool {
+    pub(super) fn trusts(&self, origin: &HeaderValue) -> bool {
+        origin.to_str().is_ok_and(|origin| self.is_trusted(origin))
+    }
+
+    fn is_trusted(&self, origin: &str) -> bool {
         let origin = origin.to_ascii_lowercase();
         if self.origins.contains(&origin) {
             return true;

@@ -124,8 +124,8 @@ fn named_by(method: &str) -> Option<&'static str> {
     match method {
         method::TOOLS_CALL | method::PROMPTS_GET => Some("name"),
         method::RESOURCES_READ => Some("uri"),
-        // The extension for tasks, SEP-2663.
-        "tasks/get" | "tasks/update" | "tasks/cancel" => Some("taskId"),
+        // The extension for tasks (SEP-2663, "Streamable HTTP: Routing Headers").
+        method::TASKS_GET | method::TASKS_UPDATE | method::TASKS_CANCEL => Some("taskId"),
         _ => None,
     }
 }

@@ -99,9 +99,6 @@ pub(super) fn listen(
     router: &Arc<Router>,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    if !sessions::is_named(headers) {
-        return Err(only_post());
-    }
     headers::takes_events(headers)?;
     let session = front.sessions.find(headers, router)?;
     let hold = session.hold();
@@ -120,9 +117,6 @@ pub(super) fn end(
     router: &Arc<Router>,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    if !sessions::is_named(headers) {
-        return Err(only_post());
-    }
     let session = front.sessions.remove(headers, router)?;
     front.end(session);
     Ok(status::bare(StatusCode::NO_CONTENT))
@@ -161,8 +155,4 @@ fn homeless(request: &Request) -> Refusal {
         Revision::LATEST
     );
     Refusal::of(StatusCode::BAD_REQUEST, Some(&request.id), codes::invalid(&problem))
-}
-
-fn only_post() -> Refusal {
-    Refusal::not_allowed("POST", "without a session there is only POST here")
 }

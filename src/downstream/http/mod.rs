@@ -5,6 +5,7 @@
 
 mod accept;
 mod body;
+mod cors;
 mod guard;
 mod headers;
 mod legacy;

@@ -18,9 +18,11 @@ use axum::routing::any;
 use crate::downstream::codes;
 use crate::downstream::http::Shared;
 use crate::downstream::http::body;
+use crate::downstream::http::cors;
 use crate::downstream::http::headers;
 use crate::downstream::http::legacy;
 use crate::downstream::http::modern;
+use crate::downstream::http::sessions;
 use crate::downstream::http::sse;
 use crate::downstream::http::status::Refusal;
 use crate::router::Router;
@@ -47,6 +49,7 @@ pub(super) fn all(front: Arc<Shared>) -> Paths {
         .route("/sse", any(channel))
         .route(sse::MESSAGES, any(channel_message))
         .fallback(nowhere)
+        .layer(cors::layer(Arc::clone(&front)))
         .layer(middleware::from_fn_with_state(Arc::clone(&front), guard))
         .with_state(front)
 }
@@ -147,6 +150,10 @@ async fn mcp(
     let (head, body) = request.into_parts();
     match head.method {
         Method::POST => post(front, router, &head.headers, body).await,
+        Method::GET | Method::DELETE if !sessions::is_named(&head.headers) => {
+            let problem = "without a session there is only POST here";
+            Err(Refusal::not_allowed("POST", problem))
+        }
         Method::GET => legacy::listen(front, &router, &head.headers),
         Method::DELETE => legacy::end(front, &router, &head.headers),
         _ => Err(Refusal::not_allowed("GET, POST, DELETE", "this method leads nowhere")),

@@ -49,6 +49,7 @@ pub(super) struct Session {
     /// The client.
     pub(super) connection: Connection,
     standing: Arc<Replay>,
+    turn: Mutex<()>,
     streams: Mutex<Streams>,
     /// What moves messages into streams.
     movers: TaskTracker,
@@ -88,6 +89,7 @@ impl Session {
         Arc::new(Self {
             connection: Connection::new(service, outbox, TaskTracker::new()),
             standing,
+            turn: Mutex::default(),
             streams: Mutex::default(),
             movers,
             uses: AtomicUsize::new(0),
@@ -160,16 +162,28 @@ impl Session {
     }
 
     fn resume_standing(self: &Arc<Self>, after: Option<u64>, session: Use) -> Response {
+        let turn = self.turn();
         let reader = self.standing.read(after);
-        if let Some(caller) = self.connection.caller() {
-            caller.set_reach(Reach::Anytime);
-        }
+        self.set_reach(Reach::Anytime);
+        drop(turn);
         self.following(reader, session, true)
     }
 
     fn following(&self, reader: Reader, session: Use, is_standing: bool) -> Response {
         let primes = self.connection.session() >= Some(Revision::V2025_11_25);
         stream::events(Following { reader, primes, is_standing, session })
+    }
+
+    fn set_reach(&self, reach: Reach) {
+        if let Some(caller) = self.connection.caller() {
+            caller.set_reach(reach);
+        }
+    }
+
+    /// Lets readers of what belongs to no request come and go one at a time, so that whether
+    /// there is one is never said in the wrong order.
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn used(&self) -> MutexGuard<'_, Instant> {
@@ -235,12 +249,14 @@ impl Source for Following {
 impl Drop for Following {
     fn drop(&mut self) {
         let Use(session) = &self.session;
-        // Whoever came in the meantime is asked instead.
-        if self.is_standing
-            && !self.reader.is_outdated()
-            && let Some(caller) = session.connection.caller()
-        {
-            caller.set_reach(Reach::InCallsOnly);
+        if !self.is_standing {
+            return;
         }
+        let turn = session.turn();
+        // Whoever came in the meantime is told and asked instead.
+        if !self.reader.is_outdated() {
+            session.set_reach(Reach::InCallsOnly);
+        }
+        drop(turn);
     }
 }

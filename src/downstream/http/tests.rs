@@ -1,21 +1,31 @@
-//! What a stream remembers, and for whom.
+//! What a stream remembers, and for whom; how a quiet one is kept alive.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::Response;
 use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use tokio::time;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::downstream::flights::Flights;
 use crate::downstream::http::replay::Absence;
 use crate::downstream::http::replay::Position;
 use crate::downstream::http::replay::Reader;
 use crate::downstream::http::replay::Replay;
 use crate::downstream::http::status;
+use crate::downstream::http::stream;
+use crate::downstream::http::stream::HangUp;
+use crate::downstream::http::stream::Source;
 use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outbox;
 use crate::downstream::outbox::Verdict;
+use crate::wire::Id;
 use crate::wire::code;
+use crate::wire::sse;
 
 /// Longer than anything here may take; time is paused, so it costs nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -205,4 +215,58 @@ fn a_verdict_has_the_status_of_its_era() {
         assert_eq!(status::modern(verdict), modern, "{verdict:?}");
         assert_eq!(status::legacy(verdict), legacy, "{verdict:?}");
     }
+}
+
+/// Says so many things, each after so long a silence, and then nothing.
+struct Slow {
+    silence: Duration,
+    left: usize,
+}
+
+impl Source for Slow {
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.left == 0 {
+            return None;
+        }
+        time::sleep(self.silence).await;
+        self.left -= 1;
+        Some(Bytes::from_static(b"data: x\n\n"))
+    }
+}
+
+async fn said(response: Response) -> String {
+    let body = response.into_body().collect();
+    let body = time::timeout(10 * PATIENCE, body).await.expect("it ends").unwrap();
+    String::from_utf8(body.to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_stream_is_kept_alive_and_a_busy_one_needs_nothing() {
+    let (interval, little) = (stream::KEEP_ALIVE_INTERVAL, Duration::from_millis(1));
+    let busy = Slow { silence: interval.checked_sub(little).unwrap(), left: 3 };
+    assert_eq!(said(stream::events(busy)).await, "data: x\n\n".repeat(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_begins_after_a_moment_and_is_kept_alive_until_its_answer() {
+    let started = Instant::now();
+    let (outbox, outgoing) = Outbox::channel();
+    let (flights, id) = (Arc::new(Flights::new(1)), Id::number(1));
+    let cancel = CancellationToken::new();
+    let flight = flights.board(&id, &cancel).unwrap();
+    let response = stream::respond(outgoing, HangUp::new(&flights, &id)).await;
+    assert_eq!(started.elapsed(), stream::FIRST_LIMIT);
+    let mut body = response.into_body();
+    for _ in 0..3 {
+        let before = Instant::now();
+        let comment = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(comment, sse::KEEP_ALIVE);
+        assert!(comment.starts_with(b":") && comment.ends_with(b"\n\n"), "it is a comment");
+        assert_eq!(before.elapsed(), stream::KEEP_ALIVE_INTERVAL);
+    }
+    assert!(flight.land());
+    outbox.push(ANSWER, Bytes::from_static(b"{}")).await;
+    let answer = body.collect().await.unwrap().to_bytes();
+    assert_eq!(answer, "data: {}\n\n");
+    assert!(!cancel.is_cancelled(), "it was answered");
 }

@@ -8,13 +8,11 @@ use crate::exchange::ask::Ask;
 use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Kind;
 use crate::exchange::ask::Refusal;
-use crate::exchange::ask::with_name;
 use crate::exchange::caller::Capabilities;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
-use crate::wire::meta;
 use crate::wire::object::Object;
 
 #[cfg(test)]
@@ -47,17 +45,11 @@ fn fit_one(
         (Kind::ElicitUrl, Some(params)) => visit(params, client.revision().era())?,
         (Kind::Sampling | Kind::SamplingWithTools, Some(params)) => sampling(params, client)?,
     };
-    let params = fitted.as_ref().or(request.params());
-    let named = match request.kind() {
-        Kind::ElicitForm | Kind::ElicitUrl => params.and_then(|params| with_name(from, params)),
-        Kind::Sampling | Kind::SamplingWithTools | Kind::Roots => None,
+    let request = match fitted {
+        Some(params) => request.with_params(Some(params)),
+        None => request,
     };
-    let params = named.as_ref().or(params);
-    // The token is the upstream's own. Where somebody listens, it is replaced when it is sent.
-    let is_heard = client.revision().era() == Era::Legacy && request.progress().is_some();
-    let unheard = if is_heard { &[][..] } else { &[meta::PROGRESS_TOKEN] };
-    let origin = Raw::of(from.as_str());
-    let params = meta::edit(params, &[(meta::CONFLUX_UPSTREAM, origin.get())], unheard);
+    let params = request.presented(from);
     Ok(request.with_params(params))
 }
 

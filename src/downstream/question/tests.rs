@@ -216,15 +216,21 @@ async fn what_a_client_did_not_declare_is_refused_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_for_progress_reaches_only_who_can_use_it() {
-    let params = r#"{"_meta":{"progressToken":"up","traceparent":"00-1"}}"#;
+async fn what_an_upstream_says_to_conflux_alone_reaches_no_client() {
+    let own = concat!(
+        r#""progressToken":"up","io.modelcontextprotocol/protocolVersion":"2026-07-28","#,
+        r#""io.modelcontextprotocol/logLevel":"info""#
+    );
+    let kept = r#""traceparent":"00-1","com.example/x":{"n":1.0}"#;
+    let said = format!(r#"{{"task":{{"ttl":1}},"_meta":{{{own},{kept}}},"x":1.0}}"#);
+    let seen = format!(r#"{{"_meta":{{{kept},"dev.conflux/upstream":"files"}},"x":1.0}}"#);
     let (sender, _receiver) = mpsc::channel(1);
-    let heard =
-        |revision| asked(revision, request(method::ROOTS, params).reporting(sender.clone()));
-    let with =
-        r#"{"_meta":{"progressToken":"up","traceparent":"00-1","dev.conflux/upstream":"files"}}"#;
-    let without = r#"{"_meta":{"traceparent":"00-1","dev.conflux/upstream":"files"}}"#;
-    assert_eq!(heard(D).await.unwrap(), with);
-    assert_eq!(heard(E).await.unwrap(), without);
-    assert_eq!(asked(D, request(method::ROOTS, params)).await.unwrap(), without);
+    for revision in [A, B, C, D, E] {
+        for method in [method::ROOTS, method::SAMPLE, method::ELICIT] {
+            assert_eq!(asked(revision, request(method, &said)).await.unwrap(), seen);
+            // The token of who wants to hear is replaced when the question is sent.
+            let heard = request(method, &said).reporting(sender.clone());
+            assert_eq!(asked(revision, heard).await.unwrap(), seen);
+        }
+    }
 }

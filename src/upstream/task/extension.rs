@@ -117,25 +117,26 @@ pub(super) async fn request(
     }
 }
 
-/// Returns a task as its caller may see it: under the id it knows, its questions labelled.
+/// Returns a task as its caller may see it: under the id it knows, its questions as it
+/// may see them.
 pub(super) fn shown(connection: &Connection, task: &Raw, public: &str) -> Raw {
     let task = shape::renamed(task, public);
     let Some(requests) = task.member("inputRequests") else { return task };
     let Ok(object) = requests.object() else { return task };
-    let labelled = object.iter().map(|(key, text)| {
+    let presented = object.iter().map(|(key, text)| {
         let request = requests.part(text);
-        let label = || {
+        let present = || {
             let question = InputRequest::parse(
                 &request.member("method")?.string()?,
                 request.member("params"),
             )?;
-            let params = question.labelled(connection.upstream())?;
+            let params = question.presented(connection.upstream())?;
             Some(request.object().ok()?.edit().set("params", params.get()).apply())
         };
-        (key.to_owned(), label().unwrap_or_else(|| request.clone()))
+        (key.to_owned(), present().unwrap_or_else(|| request.clone()))
     });
-    let labelled: Vec<(String, Raw)> = labelled.collect();
-    let all = object::build(labelled.iter().map(|(key, raw)| (key.as_str(), raw.get())));
+    let presented: Vec<(String, Raw)> = presented.collect();
+    let all = object::build(presented.iter().map(|(key, raw)| (key.as_str(), raw.get())));
     match task.object() {
         Ok(object) => object.edit().set("inputRequests", all.get()).apply(),
         Err(_) => task.clone(),

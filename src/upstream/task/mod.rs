@@ -166,6 +166,9 @@ pub(super) fn became(connection: &Connection, number: u64, role: Role, result: &
         && let Some(status) = shape::Status::created(result, dialect)
     {
         connection.live().begin(number, audience, &status);
+        if let Some(said) = connection.live().take_early(&status.id) {
+            take_status(connection, &said);
+        }
     }
 }
 
@@ -205,7 +208,8 @@ pub(super) fn named_by(params: Option<&Raw>) -> Option<String> {
 
 /// Finds whom a message is meant for that names the task `id`, or none.
 ///
-/// `origin` is the request with whose answer it came, where that can be told.
+/// `origin` is the request with whose answer it came, where that can be told. Nothing else tells
+/// whose a task is that nobody knows: its owner may have left, and somebody else be the only one.
 pub(super) fn meant(
     connection: &Connection,
     id: Option<&str>,
@@ -216,7 +220,12 @@ pub(super) fn meant(
         return Ok(meant);
     }
     match connection.live().audience(id) {
-        None => connection.meant(origin),
+        None => match connection.meant(origin)? {
+            Meant::Call { number, exchange, asking } if origin == Some(number) => {
+                Ok(Meant::Call { number, exchange, asking })
+            }
+            Meant::Call { .. } | Meant::Caller(_) => Err(Refusal::Gone),
+        },
         Some((_, Audience::Caller { caller, .. })) => {
             caller.upgrade().map(Meant::Caller).ok_or(Refusal::Gone)
         }
@@ -232,11 +241,10 @@ pub(super) fn addressed(connection: &Connection, meant: &Meant, body: Raw) -> Ra
     let caller = match meant {
         Meant::Caller(caller) => Some(caller),
         Meant::Call { exchange, .. } => {
-            let knows = exchange.wishes().tasks == Dialect::Core;
-            (knows && connection.live().belongs(&id, exchange.caller().id()))
-                .then(|| exchange.caller())
+            (exchange.wishes().tasks == Dialect::Core).then(|| exchange.caller())
         }
     };
+    let caller = caller.filter(|caller| connection.live().belongs(&id, caller.id()));
     let public = caller.map(|caller| public(connection, caller, Dialect::Core, &id));
     shape::relate(&body, public.as_deref())
 }
@@ -249,7 +257,7 @@ pub(super) fn answered(answer: Raw, id: Option<&str>) -> Raw {
 /// Takes `notifications/tasks/status` to the caller that was given the task.
 pub(super) fn take_status(connection: &Connection, params: &Raw) {
     let Some(status) = shape::Status::read(params) else { return };
-    let audience = connection.live().told(&status);
+    let audience = connection.live().told_early(&status, params);
     if let Some(caller) = audience.and_then(|audience| audience.caller()) {
         let public = public(connection, &caller, Dialect::Core, &status.id);
         caller.mailbox().pass_on(method::TASK_STATUS, Some(shape::renamed(params, &public)));

@@ -26,11 +26,15 @@ use crate::wire::Raw;
 const CAPACITY: usize = 1024;
 /// How much of what a task says may wait until somebody asks for its result.
 const HELD_CAPACITY: usize = 64;
+/// Of how many tasks that nobody has heard of yet the last word is kept.
+const EARLY_CAPACITY: usize = 64;
 
 /// The tasks of one connection.
 #[derive(Debug, Default)]
 pub(in crate::upstream) struct Registry {
     tasks: Mutex<IndexMap<String, Task>>,
+    /// What was said last of tasks whose beginning has not been told yet.
+    early: Mutex<IndexMap<String, Raw>>,
 }
 
 #[derive(Debug)]
@@ -95,13 +99,29 @@ impl Registry {
 
     /// Notes what the server says about a task; returns whom that is for.
     pub(in crate::upstream) fn told(&self, status: &Status) -> Option<Audience> {
+        tell(&mut self.lock(), status)
+    }
+
+    /// Does the same, and keeps what was `said` if nobody has heard of the task: over HTTP, the
+    /// answer that makes it known may still be on its way.
+    pub(in crate::upstream) fn told_early(&self, status: &Status, said: &Raw) -> Option<Audience> {
         let mut tasks = self.lock();
-        let task = tasks.get_mut(&status.id)?;
-        task.is_over |= status.phase.is_last();
-        if let Audience::Request { news, .. } = &task.audience {
-            news.notify_one();
+        let audience = tell(&mut tasks, status);
+        if audience.is_none() {
+            // While the tasks are locked, so that it is not kept behind its beginning.
+            let mut early = self.early();
+            early.shift_remove(&status.id);
+            if early.len() >= EARLY_CAPACITY {
+                early.shift_remove_index(0);
+            }
+            early.insert(status.id.clone(), said.detached());
         }
-        Some(task.audience.clone())
+        audience
+    }
+
+    /// Takes what was said last of a task before it was known.
+    pub(in crate::upstream) fn take_early(&self, id: &str) -> Option<Raw> {
+        self.early().shift_remove(id)
     }
 
     /// Notes that a task has ended.
@@ -154,9 +174,22 @@ impl Registry {
         self.lock().get_mut(id).map(|task| std::mem::take(&mut task.held)).unwrap_or_default()
     }
 
+    fn early(&self) -> MutexGuard<'_, IndexMap<String, Raw>> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, IndexMap<String, Task>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn tell(tasks: &mut IndexMap<String, Task>, status: &Status) -> Option<Audience> {
+    let task = tasks.get_mut(&status.id)?;
+    task.is_over |= status.phase.is_last();
+    if let Audience::Request { news, .. } = &task.audience {
+        news.notify_one();
+    }
+    Some(task.audience.clone())
 }
 
 fn until(ttl: Option<Duration>) -> Instant {

@@ -29,6 +29,10 @@ use crate::wire::method;
 /// How long nothing may be said to a caller that waits; some give up on silence.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
+/// How often in a row a look at a task may fail, or the way to its result break, before that ends
+/// the waiting. Both can be asked for again without anything being done twice.
+const RETRIES: u32 = 3;
+
 /// Why nobody waits any longer.
 const ENDLESS: &str = "its task takes longer than anybody waits";
 
@@ -85,16 +89,27 @@ impl<'a> Waiting<'a> {
     ) -> Result<Raw, Fault> {
         let id = status.id.clone();
         let abandon = Abandon { waiting: self, id: &id, is_over: false };
+        let poll = status.poll;
         let watch = self.watch(status);
         let fetched = async {
+            let mut broken = 0;
             loop {
                 let outcome = fetch().await;
-                let Err(Fault::Answered(_)) = &outcome else { return outcome };
-                match self.look(&id).await {
+                match &outcome {
+                    Err(Fault::Answered(_)) => {}
+                    Err(Fault::Failed(error)) if self.may_pass(error) && broken < RETRIES => {
+                        broken += 1;
+                        self.pause(poll).await?;
+                        continue;
+                    }
+                    Ok(_) | Err(_) => return outcome,
+                }
+                match self.look(&id, poll).await {
                     Ok((_, status)) if status.phase == Phase::Cancelled => {
                         return Err(self.ended(&because("was cancelled", &status)));
                     }
                     Ok((_, status)) if !status.phase.is_last() => {
+                        broken = 0;
                         self.pause(status.poll).await?;
                     }
                     Ok(_) | Err(_) => return outcome,
@@ -118,7 +133,7 @@ impl<'a> Waiting<'a> {
         let mut answered = Vec::new();
         let until = Instant::now() + super::LONGEST;
         let outcome = loop {
-            let task = match self.look(&id).await {
+            let task = match self.look(&id, status.poll).await {
                 Ok((task, now)) => {
                     status = now;
                     task
@@ -168,15 +183,31 @@ impl<'a> Waiting<'a> {
             if let Err(fault) = self.pause(status.poll).await {
                 return fault;
             }
-            status = match self.look(&status.id).await {
+            status = match self.look(&status.id, status.poll).await {
                 Ok((_, status)) => status,
                 Err(fault) => return fault,
             };
         }
     }
 
-    /// Asks how the task is.
-    async fn look(&self, id: &str) -> Result<(Raw, Status), Fault> {
+    /// Asks how the task is, and again after a pause where the answer got lost.
+    async fn look(&self, id: &str, poll: Duration) -> Result<(Raw, Status), Fault> {
+        for _ in 0..RETRIES {
+            match self.look_once(id).await {
+                Err(Fault::Failed(error)) if self.may_pass(&error) => self.pause(poll).await?,
+                looked => return looked,
+            }
+        }
+        self.look_once(id).await
+    }
+
+    /// Whether what failed may work the next time: the server is there, and said nothing.
+    fn may_pass(&self, error: &Error) -> bool {
+        let is_silent = matches!(error.kind, Kind::ConnectionLost | Kind::TimedOut);
+        is_silent && self.session.connection.is_open()
+    }
+
+    async fn look_once(&self, id: &str) -> Result<(Raw, Status), Fault> {
         let (exchange, params) = (self.exchange.knowing(self.dialect), task_params(id));
         let asked = self.session.request(method::TASKS_GET, Some(&params), &exchange, self.limit);
         let task = match asked.await {
@@ -214,7 +245,7 @@ impl<'a> Waiting<'a> {
         if let (Some(message), Some(params)) = (&status.message, params.as_object_mut()) {
             params.insert("message".to_owned(), message.as_str().into());
         }
-        self.exchange.progress(Raw::of(&params)).await;
+        self.exchange.step(Raw::of(&params)).await;
     }
 
     fn ended(&self, detail: &str) -> Fault {
@@ -222,13 +253,14 @@ impl<'a> Waiting<'a> {
     }
 
     fn fault(&self, kind: Kind, detail: &str) -> Fault {
-        Error::new(self.session.connection.upstream(), kind, detail, Executed::Unknown).into()
+        self.session.connection.error(kind, detail, Executed::Unknown).into()
     }
 }
 
 impl Told {
     fn nothing() -> Self {
-        Self { count: 0, what: None, at: Instant::now() }
+        // That it works on it is no news.
+        Self { count: 0, what: Some((Phase::Working, None)), at: Instant::now() }
     }
 }
 
@@ -238,7 +270,8 @@ impl Abandon<'_> {
         self.is_over = match &outcome {
             Ok(_) | Err(Fault::Answered(_)) => true,
             Err(Fault::Failed(error)) => {
-                matches!(error.kind, Kind::TaskEnded | Kind::ConnectionLost)
+                let is_gone = || !self.waiting.session.connection.is_open();
+                error.kind == Kind::TaskEnded || error.kind == Kind::ConnectionLost && is_gone()
             }
             Err(Fault::Cancelled) => false,
         };

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::config;
+use crate::config::secrets::Secrets;
 use crate::exchange::Back;
 use crate::exchange::caller::Callers;
 use crate::ids::UpstreamId;
@@ -22,6 +22,7 @@ use crate::upstream::error::Kind;
 use crate::upstream::legacy;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
+use crate::upstream::shown::Errors;
 use crate::upstream::tests::LIMIT;
 use crate::upstream::tests::MESSAGE_LIMIT;
 use crate::upstream::tests::call;
@@ -31,7 +32,6 @@ use crate::upstream::tests::failed;
 use crate::upstream::tests::progress;
 use crate::upstream::tests::world;
 use crate::upstream::transport::pipes;
-use crate::upstream::transport::tail::Tail;
 use crate::wire::method;
 
 #[tokio::test]
@@ -154,8 +154,9 @@ async fn an_upstream_that_no_longer_reads_can_still_answer() {
         lists: watch::channel(Lists::default()).0,
         tasks: TaskTracker::new(),
         mirrors: None,
+        errors: Errors::new(UpstreamId::new("toy"), Secrets::default()),
     };
-    let connection = Connection::new(UpstreamId::new("toy"), outgoing, &around);
+    let connection = Connection::new(outgoing, &around);
     let (exchange, _back) = exchange(&caller(1, &json!({})));
     let (first, second) = (exchange.clone(), exchange);
     let (one, two) = (connection.clone(), connection.clone());
@@ -170,7 +171,7 @@ async fn an_upstream_that_no_longer_reads_can_still_answer() {
     let refused =
         around.tasks.spawn(async move { legacy::request(&two, "x", None, &second, LIMIT).await });
     tokio::task::yield_now().await;
-    let noise = Noise::new(&Tail::new(config::secrets::Secrets::default()));
+    let noise = Noise::new(connection.errors());
     around.tasks.spawn(pipes::read(Reader::new(connection, noise), answers, MESSAGE_LIMIT));
     let mut answering = answering;
     answering.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}\n").await.unwrap();

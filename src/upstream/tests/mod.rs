@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::config;
+use crate::config::secrets::Secrets;
 use crate::exchange::Back;
 use crate::exchange::Exchange;
 use crate::exchange::Wishes;
@@ -41,14 +41,15 @@ use crate::upstream::connection::OUTGOING_CAPACITY;
 use crate::upstream::legacy;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
+use crate::upstream::shown::Errors;
 use crate::upstream::transport::pipes;
-use crate::upstream::transport::tail::Tail;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::method;
 
 const LIMIT: Duration = Duration::from_mins(1);
 const MESSAGE_LIMIT: usize = 64 * 1024;
+const SECRET: &str = "a-secret-of-the-toy";
 
 /// The server's end of a connection.
 struct Server {
@@ -100,9 +101,10 @@ fn world() -> World {
         lists: lists_sender,
         tasks: TaskTracker::new(),
         mirrors: None,
+        errors: Errors::new(UpstreamId::new("toy"), Secrets::new([SECRET.to_owned()])),
     };
-    let connection = Connection::new(UpstreamId::new("toy"), outgoing, &around);
-    let noise = Noise::new(&Tail::new(config::secrets::Secrets::default()));
+    let connection = Connection::new(outgoing, &around);
+    let noise = Noise::new(connection.errors());
     around.tasks.spawn(pipes::write(connection.clone(), queue, output));
     let reader = Reader::new(connection.clone(), noise);
     around.tasks.spawn(pipes::read(reader, input, MESSAGE_LIMIT));

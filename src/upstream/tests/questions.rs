@@ -1,12 +1,16 @@
 //! What a server asks in mid-call goes to the caller of that call, and to nobody else.
 
+use bytes::Bytes;
 use serde_json::Value;
 use serde_json::json;
 use tokio::time;
 
 use crate::exchange::Back;
 use crate::exchange::ask::Refusal;
+use crate::exchange::mailbox::Notice;
 use crate::upstream::modern;
+use crate::upstream::reader::Noise;
+use crate::upstream::reader::Reader;
 use crate::upstream::tests::LIMIT;
 use crate::upstream::tests::call;
 use crate::upstream::tests::caller;
@@ -137,6 +141,34 @@ async fn an_answer_is_said_in_the_words_of_the_upstream() {
 }
 
 /// What an upstream of 2025-11-25 answers when addresses must be visited first.
+
+#[tokio::test]
+async fn a_notification_of_one_callers_request_is_for_nobody_else() {
+    let mut world = world();
+    let knows = json!({ "extensions": { "com.example/weather": {} } });
+    let (one, two) = (caller(1, &json!({})), caller(2, &knows));
+    world.callers.attach(&one);
+    world.callers.attach(&two);
+    let (of_one, mut back) = exchange(&one);
+    let call = call(&world, of_one);
+    let request = world.server.read().await;
+    let number = request["id"].as_u64();
+    let reader = Reader::new(world.connection.clone(), Noise::new(world.connection.errors()));
+    let said = |of: &str| {
+        let said = json!({ "jsonrpc": "2.0", "method": "weather/said", "params": { "of": of } });
+        Bytes::from(said.to_string())
+    };
+    // Its client does not know the extension.
+    reader.take(said("one"), number).await;
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": 1 })).await;
+    assert!(call.await.unwrap().is_ok());
+    // It is over.
+    reader.take(said("one"), number).await;
+    reader.take(said("nobody"), None).await;
+    let Notice::Other(_, params) = two.mailbox().next().await else { panic!("not told") };
+    assert_eq!(params.unwrap().get(), r#"{"of":"nobody"}"#);
+    assert!(back.recv().await.is_none());
+}
 
 #[tokio::test(start_paused = true)]
 async fn the_clock_of_a_call_stands_still_while_a_person_thinks() {

@@ -21,11 +21,10 @@ use reqwest::redirect;
 use url::Url;
 
 use crate::config;
-use crate::config::secrets::Secrets;
-use crate::ids::UpstreamId;
 use crate::upstream::Error;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::shown::Errors;
 
 /// How long it may take to reach a server: its name, the connection, TLS.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -39,20 +38,17 @@ const POOL_SIZE: usize = 32;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How much of what a server says about a refusal is read, in bytes.
 const WORDS: usize = 64 * 1024;
-/// How much of that is shown, in characters.
-const SHOWN: usize = 200;
 /// How long those words may take to come.
 const WORDS_LIMIT: Duration = Duration::from_secs(5);
 
 /// A remote upstream; cloning shares the pool.
 #[derive(Clone, Debug)]
 pub(in crate::upstream) struct Site {
-    upstream: UpstreamId,
     url: Url,
-    /// The address as it may be shown.
+    /// The address without what is never for showing.
     shown: String,
     client: Client,
-    secrets: Secrets,
+    errors: Errors,
 }
 
 /// A status that is no success, with what the server says about it.
@@ -90,9 +86,8 @@ impl Site {
     ///
     /// Fails with a sentence fragment if the certificates cannot be read.
     pub(in crate::upstream) async fn new(
-        upstream: &UpstreamId,
         remote: &config::Remote,
-        secrets: &Secrets,
+        errors: Errors,
     ) -> Result<Self, String> {
         let mut builder = Client::builder()
             // The environment is read by `config` alone.
@@ -121,13 +116,7 @@ impl Site {
             builder = builder.tls_certs_merge(certificates);
         }
         let client = builder.build().map_err(|error| root(&error))?;
-        let site = Self {
-            upstream: upstream.clone(),
-            url: remote.url.clone(),
-            shown: secrets.mask(&remote.shown()).into_owned(),
-            client,
-            secrets: secrets.clone(),
-        };
+        let site = Self { url: remote.url.clone(), shown: remote.shown(), client, errors };
         Ok(site)
     }
 
@@ -136,7 +125,7 @@ impl Site {
         &self.url
     }
 
-    /// Returns the address as it may be shown.
+    /// Returns the address as errors name it.
     pub(in crate::upstream) fn shown(&self) -> &str {
         &self.shown
     }
@@ -161,7 +150,7 @@ impl Site {
     /// Has no limit of its own but for reaching the server.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
         request.send().await.map_err(|error| {
-            let detail = format!("{}: {}", self.shown, self.secrets.mask(&root(&error)));
+            let detail = format!("{}: {}", self.shown, root(&error));
             if error.is_connect() {
                 let advice = advice(&detail);
                 return self.error(Kind::Unreachable, &(detail + advice), Executed::No);
@@ -179,10 +168,15 @@ impl Site {
         let place = place.and_then(|place| self.url.join(place).ok()).map(without_query);
         let kind = content_type(&response);
         let mut body = Vec::new();
+        let mut is_whole = false;
         let read = async {
             while body.len() < WORDS
-                && let Ok(Some(chunk)) = response.chunk().await
+                && let Ok(chunk) = response.chunk().await
             {
+                let Some(chunk) = chunk else {
+                    is_whole = true;
+                    break;
+                };
                 body.extend_from_slice(&chunk);
             }
         };
@@ -193,7 +187,12 @@ impl Site {
         {
             detail = format!("{detail} redirects to {place}, which is not followed");
         } else if let Some(words) = words(&kind, &body) {
-            detail = format!("{detail}: {}", self.secrets.mask(&words));
+            let words = if is_whole {
+                self.errors.shown(&words)
+            } else {
+                self.errors.shown_beginning(&words)
+            };
+            detail = format!("{detail}: {words}");
         }
         // Whatever a server refuses it has not carried out; what it failed at it may have.
         let executed = if status.is_server_error() { Executed::Unknown } else { Executed::No };
@@ -206,13 +205,13 @@ impl Site {
 
     /// Makes an error of this upstream.
     pub(super) fn error(&self, kind: Kind, detail: &str, executed: Executed) -> Error {
-        Error::new(&self.upstream, kind, detail, executed)
+        self.errors.error(kind, detail, executed)
     }
 
     /// Returns `error` as an error of this upstream, of a body that broke off.
     pub(super) fn cut(&self, error: Option<&reqwest::Error>) -> Error {
         let why = error.map_or_else(|| "the answer ends too early".to_owned(), root);
-        let detail = format!("{}: {}", self.shown, self.secrets.mask(&why));
+        let detail = format!("{}: {}", self.shown, why);
         self.error(Kind::ConnectionLost, &detail, Executed::Unknown)
     }
 }
@@ -284,6 +283,5 @@ fn words(kind: &str, body: &[u8]) -> Option<String> {
         Err(_) if kind.is_empty() || kind == "text/plain" => text.lines().next()?.to_owned(),
         Err(_) => return None,
     };
-    let said: String = said.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
     (!said.trim().is_empty()).then(|| said.trim().to_owned())
 }

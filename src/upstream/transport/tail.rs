@@ -8,52 +8,42 @@ use std::sync::PoisonError;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt as _;
 
-use crate::config;
-use crate::ids::UpstreamId;
+use crate::upstream::shown::Errors;
+use crate::upstream::shown::Shown;
 
 /// How many lines are kept.
 const LINES: usize = 20;
-/// How much of one line is kept, in bytes.
-const LINE_LENGTH: usize = 1024;
+/// How much of one line is read, in bytes.
+const LINE_LENGTH: usize = 4096;
 
-/// The last lines, masked; cloning shares them.
+/// The last lines, as they may be shown; cloning shares them.
 #[derive(Clone, Debug)]
 pub(in crate::upstream) struct Tail {
-    lines: Arc<Mutex<VecDeque<String>>>,
-    secrets: config::secrets::Secrets,
+    lines: Arc<Mutex<VecDeque<Shown>>>,
+    errors: Errors,
 }
 
 impl Tail {
-    /// Starts empty; `secrets` are masked in every line.
-    pub(in crate::upstream) fn new(secrets: config::secrets::Secrets) -> Self {
-        Self { lines: Arc::default(), secrets }
+    /// Starts empty; its lines are for the `errors` of an upstream.
+    pub(in crate::upstream) fn new(errors: Errors) -> Self {
+        Self { lines: Arc::default(), errors }
     }
 
     /// Returns the lines, oldest first.
-    pub(in crate::upstream) fn lines(&self) -> Vec<String> {
+    pub(in crate::upstream) fn lines(&self) -> Vec<Shown> {
         self.lock().iter().cloned().collect()
     }
 
-    /// Returns an empty one that masks the same secrets.
-    #[must_use]
-    pub(in crate::upstream) fn fresh(&self) -> Self {
-        Self::new(self.secrets.clone())
-    }
-
-    /// Masks what must not be shown, control characters included, and bounds the length.
-    fn clean(&self, bytes: &[u8]) -> String {
-        let kept = bytes.get(..LINE_LENGTH).unwrap_or(bytes);
-        let text = String::from_utf8_lossy(kept);
-        let visible: String = text.trim_end().chars().filter(|c| !c.is_control()).collect();
-        self.secrets.mask(&visible).into_owned()
+    /// Returns a line, or the beginning of one that is too long, as it may be shown.
+    fn shown(&self, line: &[u8]) -> Shown {
+        match line.get(..LINE_LENGTH) {
+            Some(beginning) => self.errors.shown_beginning(&String::from_utf8_lossy(beginning)),
+            None => self.errors.shown(&String::from_utf8_lossy(line)),
+        }
     }
 
     /// Reads `stderr` until its end, so that the child never waits for someone to read it.
-    pub(in crate::upstream) async fn drain(
-        self,
-        upstream: UpstreamId,
-        mut stderr: impl AsyncRead + Unpin,
-    ) {
+    pub(in crate::upstream) async fn drain(self, mut stderr: impl AsyncRead + Unpin) {
         let mut chunk = vec![0; 4096];
         let mut line = Vec::new();
         while let Ok(count) = stderr.read(&mut chunk).await {
@@ -62,25 +52,25 @@ impl Tail {
             }
             for byte in chunk.iter().take(count) {
                 if *byte == b'\n' {
-                    self.add_from(&upstream, &line);
+                    self.add_from(&line);
                     line.clear();
                 } else if line.len() < LINE_LENGTH {
                     line.push(*byte);
                 }
             }
         }
-        self.add_from(&upstream, &line);
+        self.add_from(&line);
     }
 
-    fn add_from(&self, upstream: &UpstreamId, line: &[u8]) {
+    fn add_from(&self, line: &[u8]) {
         if let Some(line) = self.add(line) {
-            tracing::debug!(%upstream, line, "stderr");
+            tracing::debug!(upstream = %self.errors.upstream(), %line, "stderr");
         }
     }
 
     /// Adds a line unless it is empty, and returns it as it may be shown.
-    pub(in crate::upstream) fn add(&self, line: &[u8]) -> Option<String> {
-        let line = self.clean(line);
+    pub(in crate::upstream) fn add(&self, line: &[u8]) -> Option<Shown> {
+        let line = self.shown(line);
         if line.is_empty() {
             return None;
         }
@@ -92,7 +82,7 @@ impl Tail {
         Some(line)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Shown>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,7 @@
 //! The official conformance suite, and the server and the client that it meets.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fmt::Write as _;
 use std::fs;
@@ -25,8 +26,8 @@ use crate::support::wire_client::LIMIT;
 /// How long a whole set of scenarios may take; most of it waits for the suite's own timers.
 const SET_LIMIT: Duration = Duration::from_mins(2);
 
-/// So that a list that is read wrongly is noticed.
-const CLIENT_SCENARIOS_AT_LEAST: usize = 40;
+/// So that a list that is read wrongly is noticed; there are more for servers and for clients.
+const SCENARIOS_AT_LEAST: usize = 40;
 
 /// Scenarios that belong together, against one generation of the suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub(crate) enum Set {
 }
 
 impl Set {
+    pub(crate) const ALL: [Self; 4] = [Self::First, Self::Legacy, Self::Modern, Self::Skills];
+
     /// The name of the file that says what passes; see `Findings`.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -73,15 +76,24 @@ impl Set {
         }
     }
 
+    /// What a server has to pass, as it is written down.
+    pub(crate) fn written_down(self) -> String {
+        fs::read_to_string(snapshots().join(format!("{}.snap", self.name()))).unwrap()
+    }
+
     /// Runs the scenarios for servers against the one at `url`.
     pub(crate) async fn check(self, url: &str) -> Findings {
         let mut findings = Findings::default();
         for flags in self.runs() {
-            let program = self.suite().args(&["server", "--url", url]).args(flags);
-            findings.0.extend(run(program).await.0);
+            findings.add(run(self.suite().args(&["server", "--url", url]).args(flags)).await);
         }
         findings
     }
+}
+
+/// Runs one scenario for servers against the one at `url`.
+pub(crate) async fn check_server(scenario: &str, url: &str) -> Findings {
+    run(suite("0.2").args(&["server", "--url", url, "--scenario", scenario])).await
 }
 
 /// Runs one scenario for clients; the suite starts the client with the URL of its server.
@@ -91,13 +103,20 @@ pub(crate) async fn check_client(scenario: &str, revision: &str) -> Findings {
     run(program.args(&["--spec-version", revision])).await
 }
 
-/// The scenarios for clients, each with the revisions of Conflux's two eras that have it.
-pub(crate) async fn client_scenarios() -> Vec<(String, String)> {
+/// Whom a scenario tests, as the list of the suite says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tested {
+    Server,
+    Client,
+}
+
+/// The scenarios that there are, each with the revisions of Conflux's two eras that have it.
+pub(crate) async fn scenarios(tested: Tested) -> Vec<(String, String)> {
     let output = suite("0.2").args(&["list"]).command().output().await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let (_, clients) = text.split_once("Client scenarios").unwrap();
-    let (clients, _) = clients.split_once("Authorization server scenarios").unwrap();
-    let lines = clients.lines().filter_map(|line| line.trim().strip_prefix("- "));
+    let heading = |line: &str| line.starts_with(&format!("{tested:?} scenarios"));
+    let lines = text.lines().skip_while(|line| !heading(line)).skip(1);
+    let lines = lines.map_while(|line| line.trim().strip_prefix("- "));
     let mut found = Vec::new();
     for (scenario, revisions) in lines.map(|line| line.split_once(' ').unwrap()) {
         for revision in ["2025-11-25", "2026-07-28", "extension"] {
@@ -106,7 +125,7 @@ pub(crate) async fn client_scenarios() -> Vec<(String, String)> {
             }
         }
     }
-    assert!(found.len() > CLIENT_SCENARIOS_AT_LEAST, "{text}");
+    assert!(found.len() > SCENARIOS_AT_LEAST, "{text}");
     found
 }
 
@@ -148,10 +167,35 @@ impl Findings {
         })
     }
 
-    /// Leaves out the checks of scenarios that begin like this.
-    pub(crate) fn without(mut self, starts: &[&str]) -> Self {
-        self.0.retain(|check, _| !starts.iter().any(|start| check.starts_with(start)));
+    /// Takes out the checks that are excused, and adds a complaint of those that pass: an excuse
+    /// that nobody needs hides what breaks later.
+    pub(crate) fn excusing(mut self, excused: &[&str]) -> Self {
+        for check in excused {
+            let found = self.0.remove(*check);
+            if found.is_none_or(|(status, _)| status < Status::Warning) {
+                self.note((*check).to_owned(), Status::Failure, "needs no excuse".to_owned());
+            }
+        }
         self
+    }
+
+    /// Takes out the scenarios that begin like this and returns their names.
+    pub(crate) fn take_scenarios(&mut self, start: &str) -> BTreeSet<String> {
+        let taken = self.0.extract_if(.., |check, _| check.starts_with(start));
+        taken.filter_map(|(check, _)| Some(check.split_once(' ')?.0.to_owned())).collect()
+    }
+
+    pub(crate) fn add(&mut self, more: Self) {
+        for (check, (status, message)) in more.0 {
+            self.note(check, status, message);
+        }
+    }
+
+    fn note(&mut self, check: String, status: Status, message: String) {
+        let known = self.0.entry(check).or_insert((Status::Info, String::new()));
+        if *known < (status, message.clone()) {
+            *known = (status, message);
+        }
     }
 
     fn read(directory: &Path) -> Self {
@@ -164,9 +208,8 @@ impl Findings {
                 if check.status == Status::Info {
                     continue;
                 }
-                let known = findings.0.entry(format!("{scenario} {}", check.id));
-                let known = known.or_insert((Status::Info, String::new()));
-                *known = known.clone().max((check.status, check.error_message));
+                let name = format!("{scenario} {}", check.id);
+                findings.note(name, check.status, check.error_message);
             }
         }
         findings

@@ -35,6 +35,7 @@ pub(crate) struct Server {
 /// A request on its way to being sent.
 pub(crate) struct Post<'a> {
     server: &'a Server,
+    client: reqwest::Client,
     path: String,
     method: Method,
     headers: Vec<(String, String)>,
@@ -100,7 +101,8 @@ impl Server {
 
     pub(crate) fn request(&self, method: Method, path: &str) -> Post<'_> {
         let (path, headers) = (path.to_owned(), Vec::new());
-        Post { server: self, path, method, headers, body: String::new() }
+        let client = self.client.clone();
+        Post { server: self, client, path, method, headers, body: String::new() }
     }
 
     /// A message to the path for everything, as every client sends it.
@@ -277,6 +279,11 @@ impl Post<'_> {
         self
     }
 
+    /// Sends it over connections of another client.
+    pub(crate) fn over(self, client: &reqwest::Client) -> Self {
+        Self { client: client.clone(), ..self }
+    }
+
     pub(crate) fn to(self, path: &str) -> Self {
         Self { path: path.to_owned(), ..self }
     }
@@ -287,7 +294,7 @@ impl Post<'_> {
 
     pub(crate) async fn send(self) -> Response {
         let url = format!("{}{}", self.server.origin, self.path);
-        let mut request = self.server.client.request(self.method, url).body(self.body);
+        let mut request = self.client.request(self.method, url).body(self.body);
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
@@ -312,7 +319,7 @@ impl Post<'_> {
         let kind = response.headers().get("content-type").cloned();
         let kind = kind.map(|kind| kind.to_str().unwrap().to_owned());
         assert_eq!(kind.as_deref(), Some("text/event-stream"), "{}", response.status());
-        Events { response, buffer: String::new() }
+        Events::of(response)
     }
 }
 
@@ -350,6 +357,11 @@ impl Reply {
 }
 
 impl Events {
+    /// What comes of a response that is a stream.
+    pub(crate) fn of(response: Response) -> Self {
+        Self { response, buffer: String::new() }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name).and_then(|value| value.to_str().ok())
     }
