@@ -38,7 +38,7 @@ use crate::wire::era::Era;
 
 /// How many events may wait; whoever has another one waits too.
 const EVENT_CAPACITY: usize = 256;
-/// How long list changes are collected before they are acted upon.
+/// How long changes are collected before callers are told of them.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 /// How much is kept of why a list could not be had, in bytes.
 const FAILURE_LIMIT: usize = 500;
@@ -70,6 +70,8 @@ pub struct Control {
     extensions: IndexMap<UpstreamId, Raw>,
     generation: Generation,
     is_budget_begun: bool,
+    /// Whether something is known that was not published.
+    has_news: bool,
     /// When changes are told to callers, if there are any.
     announce_at: Option<Instant>,
 }
@@ -111,6 +113,7 @@ impl Control {
             extensions,
             generation: Generation::default(),
             is_budget_begun: false,
+            has_news: false,
             announce_at: None,
         }
     }
@@ -125,13 +128,20 @@ impl Control {
         let (events, mut queue) = mpsc::channel(EVENT_CAPACITY);
         self.watch(&events);
         let stop = self.stop.clone();
+        let mut batch = Vec::new();
         loop {
             let (announce_at, due) = (self.announce_at, self.listings.next_due());
             tokio::select! {
-                event = queue.recv() => match event {
-                    Some(event) => self.handle(event, &events),
-                    None => break,
-                },
+                count = queue.recv_many(&mut batch, EVENT_CAPACITY) => {
+                    if count == 0 {
+                        break;
+                    }
+                    for event in batch.drain(..) {
+                        self.handle(event, &events);
+                    }
+                    self.publish();
+                    self.settle();
+                }
                 () = until(due) => for id in self.listings.take_due(Instant::now()) {
                     self.list_if_ready(&id, &events);
                 },
@@ -149,9 +159,6 @@ impl Control {
             self.spawn(async move {
                 loop {
                     let change = watch.next().await;
-                    if matches!(change, Change::Lists) {
-                        time::sleep(DEBOUNCE).await;
-                    }
                     let is_last = matches!(change, Change::Gone);
                     let sent = events.send(Event::Changed(id.clone(), change)).await;
                     if is_last || sent.is_err() {
@@ -199,14 +206,15 @@ impl Control {
             }
             // Whoever is asked now had it started, and gets the lists of this very session.
             Event::Changed(id, Change::Ready) if self.listings.is_asked(&id) => {}
-            Event::Changed(id, Change::Ready | Change::Lists) => self.list_if_ready(&id, events),
+            Event::Changed(id, Change::Ready) => self.list_if_ready(&id, events),
+            Event::Changed(id, Change::Lists) => self.listings.changed(&id, Instant::now()),
             Event::Changed(id, Change::Failed(error)) => self.failed(&id, &error),
             Event::Changed(_, Change::Gone) => {}
             Event::Listed(id, Ok(listed)) => {
                 self.note_extensions(&id);
                 let lists = self.lists(&id, *listed);
                 let is_stale = self.listings.listed(&id, lists, Instant::now());
-                self.publish();
+                self.has_news = true;
                 if is_stale {
                     self.list(&id, events);
                 }
@@ -220,6 +228,10 @@ impl Control {
             }
             Event::BudgetSpent => self.listings.give_up_waiting(),
         }
+    }
+
+    /// Shows lists without waiting once there is nobody to wait for.
+    fn settle(&self) {
         if self.listings.are_settled() && !self.router.is_settled() {
             // Whoever waited sees what there is now, and need not be told.
             for router in self.router.family() {
@@ -272,9 +284,7 @@ impl Control {
     }
 
     fn failed(&mut self, id: &UpstreamId, error: &upstream::Error) {
-        if self.listings.failed(id, error.to_string()) {
-            self.publish();
-        }
+        self.has_news |= self.listings.failed(id, error.to_string());
     }
 
     /// Asks an upstream for its lists if that does not start it.
@@ -297,14 +307,21 @@ impl Control {
         });
     }
 
+    /// Publishes what a batch of events came to, if that differs from what was published.
     fn publish(&mut self) {
+        if !std::mem::take(&mut self.has_news) {
+            return;
+        }
         self.generation = self.generation.next();
         let Self { config, handles, listings, remembered, extensions, generation, .. } = &*self;
         let before = self.router.snapshot();
         let next = world(config, handles, listings, remembered, extensions, *generation);
         self.router.publish(next);
-        report(&before.catalog, &self.router.snapshot().catalog);
-        self.announce_at.get_or_insert_with(|| Instant::now() + DEBOUNCE);
+        let now = self.router.snapshot();
+        if !Arc::ptr_eq(&before.catalog, &now.catalog) {
+            report(&before.catalog, &now.catalog);
+            self.announce_at.get_or_insert_with(|| Instant::now() + DEBOUNCE);
+        }
     }
 
     /// Tells callers which lists differ from what they were last told of.

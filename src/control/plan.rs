@@ -17,6 +17,12 @@ use crate::wire::freshness::Freshness;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest of these pauses, which double.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How long changes of an upstream are collected before it is asked for them.
+const FIRST_COLLECTED: Duration = Duration::from_millis(100);
+/// The longest that is, for one that tells of changes again and again; it doubles.
+const LONGEST_COLLECTED: Duration = Duration::from_secs(5);
+/// How long an upstream that was asked for a change must be quiet to count as calm.
+const CALM: Duration = Duration::from_secs(1);
 /// How often it is asked again by itself; then it waits until somebody wants to see a list, so that
 /// it is not kept awake for ever.
 const TRIES: u32 = 6;
@@ -42,6 +48,12 @@ struct One {
     failures: u32,
     /// Until when it is left alone for that.
     rests_until: Option<Instant>,
+    /// How often in a row it told of changes soon after it was asked for the last.
+    changes: u32,
+    /// When it is asked for what changed.
+    changed_due: Option<Instant>,
+    /// Until when another change counts as soon.
+    soon_until: Option<Instant>,
     /// Why it, or one of its lists, could not be listed the last time.
     failure: Option<String>,
 }
@@ -96,8 +108,20 @@ impl Listings {
         let Some(one) = self.all.get_mut(id) else { return false };
         let is_free = one.asked == Asked::No;
         one.asked = if is_free { Asked::Yes } else { Asked::Stale };
-        one.rests_until = None;
+        (one.rests_until, one.changed_due) = (None, None);
         is_free
+    }
+
+    /// Notes at `now` that lists of an upstream changed: it is asked for them soon, and less soon
+    /// the more often it says so.
+    pub(super) fn changed(&mut self, id: &UpstreamId, now: Instant) {
+        let Some(one) = self.all.get_mut(id).filter(|one| one.changed_due.is_none()) else {
+            return;
+        };
+        let is_soon = one.soon_until.is_some_and(|until| now < until);
+        one.changes = if is_soon { one.changes.saturating_add(1) } else { 0 };
+        let due = now + growing(FIRST_COLLECTED, one.changes, LONGEST_COLLECTED);
+        (one.changed_due, one.soon_until) = (Some(due), Some(due + CALM));
     }
 
     /// Notes what an upstream listed at `now`; true if it has to be asked again.
@@ -132,7 +156,10 @@ impl Listings {
                 one.read.push(kind);
             }
         }
-        one.listing = Arc::new(listing);
+        // What is the same stays the same value, so that nothing is merged anew.
+        if *one.listing != listing {
+            one.listing = Arc::new(listing);
+        }
         one.is_settled = true;
         if failures.is_empty() {
             (one.failures, one.rests_until, one.failure) = (0, None, None);
@@ -172,7 +199,7 @@ impl Listings {
         let is_due = |one: &One| one.due().is_some_and(|due| due <= now);
         let due = self.all.iter_mut().filter(|(_, one)| is_due(one));
         let take = |(id, one): (&UpstreamId, &mut One)| {
-            one.rests_until = None;
+            (one.rests_until, one.changed_due) = (None, None);
             id.clone()
         };
         due.map(take).collect()
@@ -223,7 +250,8 @@ impl Listings {
 impl One {
     /// When it is to be asked again by itself.
     fn due(&self) -> Option<Instant> {
-        self.rests_until.filter(|_| self.failures <= TRIES)
+        let retry = self.rests_until.filter(|_| self.failures <= TRIES);
+        retry.into_iter().chain(self.changed_due).min()
     }
 }
 

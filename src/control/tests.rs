@@ -1,5 +1,6 @@
 //! What follows from what happens, without any process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -129,6 +130,39 @@ fn who_could_not_list_everything_is_asked_again_after_pauses_that_grow_and_end()
     assert_eq!(listings.lacking(now + Duration::from_mins(1)), [id("a")]);
     listings.listed(&id("a"), listed(&["x"], None), now);
     assert_eq!(listings.lacking(now + Duration::from_mins(1)), []);
+}
+
+#[test]
+fn who_tells_of_changes_again_and_again_is_asked_less_and_less_often() {
+    let mut listings = Listings::new([id("a")]);
+    let mut now = Instant::now();
+    let mut pauses = Vec::new();
+    for _ in 0..8 {
+        for _ in 0..1000 {
+            listings.changed(&id("a"), now);
+        }
+        let due = listings.next_due().unwrap();
+        pauses.push((due - now).as_millis());
+        now = due;
+        assert_eq!(listings.take_due(now), [id("a")]);
+        assert_eq!(listings.take_due(now), [], "once for all of them");
+    }
+    assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+    now += Duration::from_secs(2);
+    listings.changed(&id("a"), now);
+    assert_eq!(listings.next_due().unwrap() - now, Duration::from_millis(100), "it was calm");
+}
+
+#[test]
+fn what_is_listed_as_before_is_the_same_value() {
+    let mut listings = Listings::new([id("a")]);
+    let now = Instant::now();
+    listings.listed(&id("a"), listed(&["x"], None), now);
+    let before = listings.get(&id("a"));
+    listings.listed(&id("a"), listed(&["x"], None), now);
+    assert!(Arc::ptr_eq(&before, &listings.get(&id("a"))));
+    listings.listed(&id("a"), listed(&["y"], None), now);
+    assert!(!Arc::ptr_eq(&before, &listings.get(&id("a"))));
 }
 
 #[test]

@@ -239,18 +239,25 @@ impl Content {
 
     /// Notes that `local` changed under the address the caller is told.
     ///
-    /// That is the one it subscribed to. What lies below it is told by its own address, until so
-    /// many are waiting that the one above has to do for all.
+    /// That is the one it subscribed to. What lies below it is told by that address and the rest of
+    /// its own, until so many are waiting that the one above has to do for all.
     fn note_update(&mut self, upstream: &UpstreamId, local: &str, uri: &Raw) {
         let exact = self.wanted.get(&(upstream.clone(), Topic::Resource(local.to_owned())));
         let known = exact.map(|wanted| wanted.known.clone()).or_else(|| {
-            let is_above = |(owner, topic): &(UpstreamId, Topic)| {
-                matches!(topic, Topic::Resource(above) if is_below(local, above))
-                    && owner == upstream
+            let part = |((owner, topic), wanted): (&(UpstreamId, Topic), &Wanted)| match topic {
+                Topic::Resource(above) if owner == upstream => {
+                    Some((above.clone(), below(local, above)?.to_owned(), wanted.known.clone()))
+                }
+                Topic::Resource(_) | Topic::Task(_) => None,
             };
-            let (_, above) = self.wanted.iter().find(|(key, _)| is_above(key))?;
-            let is_full = self.updated.len() >= UPDATE_CAPACITY;
-            Some(if is_full { above.known.clone() } else { uri.detached() })
+            let (above, rest, known) = self.wanted.iter().find_map(part)?;
+            if self.updated.len() >= UPDATE_CAPACITY {
+                return Some(known);
+            }
+            match known.string() {
+                Some(public) if public != above => Some(Raw::of(&format!("{public}{rest}"))),
+                _ => Some(uri.detached()),
+            }
         });
         if let Some(known) = known {
             self.updated.insert(known);
@@ -276,8 +283,9 @@ impl Drop for Claim<'_> {
     }
 }
 
-/// Whether `local` is a part of the resource `above`, such as a file in a directory.
-fn is_below(local: &str, above: &str) -> bool {
-    let rest = local.strip_prefix(above);
-    rest.is_some_and(|rest| above.ends_with('/') || rest.starts_with(['/', '?', '#']))
+/// Returns the rest of `address` behind `above`, if it is a part of that resource, such as a file
+/// in a directory.
+pub fn below<'a>(address: &'a str, above: &str) -> Option<&'a str> {
+    let rest = address.strip_prefix(above)?;
+    (above.ends_with('/') || rest.starts_with(['/', '?', '#'])).then_some(rest)
 }

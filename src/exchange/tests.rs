@@ -195,6 +195,23 @@ async fn what_lies_below_a_subscription_is_told_within_bounds() {
     assert!(told.len() < 2000, "{}", told.len());
 }
 
+#[tokio::test]
+async fn what_lies_below_an_alias_is_told_below_the_alias() {
+    let caller = caller(1, &json!({}), Reach::Anytime);
+    let mailbox = caller.mailbox();
+    let topic = Topic::Resource("file:///dir".to_owned());
+    let known = Raw::of("conflux+toy:file:///dir");
+    mailbox.claim(&toy(), &topic, known).unwrap().keep(());
+    for (local, told) in [
+        ("file:///dir", "conflux+toy:file:///dir"),
+        ("file:///dir/x y", "conflux+toy:file:///dir/x y"),
+    ] {
+        mailbox.updated(&toy(), &Raw::of(local));
+        let Notice::Updated(uri) = mailbox.next().await else { panic!("not an update") };
+        assert_eq!(uri.string().unwrap(), told);
+    }
+}
+
 fn someone() -> Caller {
     Caller::new(CallerId(1), Arc::default(), Reach::Anytime)
 }

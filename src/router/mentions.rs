@@ -13,6 +13,8 @@ use crate::wire::Raw;
 
 /// How many addresses are remembered for all callers; the oldest give way.
 const CAPACITY: usize = 8192;
+/// The longest address that is remembered, in bytes.
+const LONGEST: usize = 4096;
 
 /// The last upstream that mentioned each address.
 #[derive(Debug, Default)]
@@ -33,7 +35,8 @@ impl Mentions {
         if !result.get().contains("\"uri\"") {
             return;
         }
-        let uris = catalog::mentioned(result, kind);
+        let mut uris = catalog::mentioned(result, kind);
+        uris.retain(|uri| uri.len() <= LONGEST);
         if uris.is_empty() {
             return;
         }
@@ -51,5 +54,28 @@ impl Mentions {
     pub(super) fn who(&self, caller: CallerId, uri: &str) -> Option<UpstreamId> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(&(caller, uri.to_owned())).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::LONGEST;
+    use super::Mentions;
+    use crate::catalog::ResultKind;
+    use crate::ids::CallerId;
+    use crate::ids::UpstreamId;
+    use crate::wire::Raw;
+
+    #[test]
+    fn what_is_too_long_is_not_remembered() {
+        let (mentions, upstream) = (Mentions::default(), UpstreamId::new("a"));
+        let uris = [LONGEST, LONGEST + 1].map(|length| format!("a:{}", "x".repeat(length - 2)));
+        let link = |uri| json!({ "type": "resource_link", "name": "n", "uri": uri });
+        let result = Raw::of(&json!({ "content": [link(&uris[0]), link(&uris[1])] }));
+        mentions.note(CallerId(1), &upstream, ResultKind::Tool, &result);
+        let who = uris.each_ref().map(|uri| mentions.who(CallerId(1), uri));
+        assert_eq!(who, [Some(upstream), None]);
     }
 }

@@ -68,6 +68,9 @@ pub use self::world::World;
 /// How much longer than the start budget a list waits for word from `control`.
 const SETTLE_MARGIN: Duration = Duration::from_secs(1);
 
+/// How long a call waits for a first list before it asks for it again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Sends each request to the upstream that owns what it names; all that one view shows.
 #[derive(Debug)]
 pub struct Router {
@@ -124,7 +127,7 @@ impl Router {
     }
 
     fn looking(lens: Lens, shared: Arc<Shared>) -> Self {
-        let snapshot = Snapshot::of(&shared.world.load(), &lens);
+        let snapshot = Snapshot::of(&shared.world.load(), &lens, None);
         Self {
             told: Mutex::new(Told::of(&snapshot.catalog)),
             snapshot: ArcSwap::from_pointee(snapshot),
@@ -224,14 +227,14 @@ impl Router {
         }
     }
 
-    /// Returns the newest snapshot. The first request after something changed makes that of a
-    /// view, which costs as much as merging what the view shows.
+    /// Returns the newest snapshot. The first request after a listing changed makes that of a view,
+    /// which costs as much as merging what the view shows.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         let (world, known) = (self.shared.world.load(), self.snapshot.load());
         if known.generation >= world.generation {
             return Arc::clone(&known);
         }
-        let fresh = Arc::new(Snapshot::of(&world, &self.lens));
+        let fresh = Arc::new(Snapshot::of(&world, &self.lens, Some(&known)));
         self.snapshot.store(Arc::clone(&fresh));
         fresh
     }
@@ -239,7 +242,8 @@ impl Router {
     /// Makes `world` the newest one; requests under way keep theirs.
     pub fn publish(&self, world: World) {
         // First, so that no request has to make it.
-        self.snapshot.store(Arc::new(Snapshot::of(&world, &self.lens)));
+        let before = self.snapshot.load();
+        self.snapshot.store(Arc::new(Snapshot::of(&world, &self.lens, Some(&before))));
         let generation = world.generation;
         self.shared.world.store(Arc::new(world));
         self.shared.published.send_replace(generation);
@@ -270,8 +274,8 @@ impl Router {
         drop(time::timeout(limit, settled.wait_for(|settled| *settled)).await);
     }
 
-    /// Waits until an upstream's list of one kind was had for the first time; once it is ready, as long as
-    /// the start budget.
+    /// Waits until an upstream's list of one kind was had for the first time; once it is ready, as
+    /// long as the start budget.
     ///
     /// Returns the snapshot that has its list, or why there is none.
     async fn first_listing(
@@ -282,14 +286,19 @@ impl Router {
         let mut published = self.shared.published.subscribe();
         let mut snapshot = self.snapshot();
         // That it is ready does not mean that anybody asks it: it may have failed to list before.
-        self.shared.demands.raise(|wanted| wanted.upstreams.extend([upstream.clone()]));
+        let ask = || self.shared.demands.raise(|all| all.upstreams.extend([upstream.clone()]));
+        ask();
         if let Some(handle) = snapshot.upstreams.get(upstream) {
             handle.ready().await?;
         }
         let deadline = time::Instant::now() + self.shared.start_budget;
-        while snapshot.lacks(upstream, kind) {
-            if !matches!(time::timeout_at(deadline, published.changed()).await, Ok(Ok(()))) {
-                break;
+        while snapshot.lacks(upstream, kind) && time::Instant::now() < deadline {
+            let soon = deadline.min(time::Instant::now() + ASK_AGAIN);
+            match time::timeout_at(soon, published.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => break,
+                // Its session may have ended before it had answered.
+                Err(_) => ask(),
             }
             snapshot = self.snapshot();
         }

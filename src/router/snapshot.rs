@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use crate::catalog;
 use crate::catalog::Catalog;
 use crate::catalog::Kind;
+use crate::catalog::Listing;
 use crate::catalog::Rules;
 use crate::catalog::Source;
 use crate::catalog::name;
@@ -28,7 +29,7 @@ pub struct Snapshot {
     /// Its number.
     pub generation: Generation,
     /// What is listed, and who owns it.
-    pub catalog: Catalog,
+    pub catalog: Arc<Catalog>,
     /// Every upstream in view that is not disabled, in the order of the file.
     pub upstreams: IndexMap<UpstreamId, upstream::Handle>,
     /// Those of which a list was never had, and of which kinds; all if nothing was listed yet.
@@ -42,34 +43,25 @@ pub struct Snapshot {
     /// What upstreams tell a model about themselves, merged.
     pub instructions: Option<String>,
     lens: Lens,
+    /// What the catalog was merged from; beside it, only the configuration counts, which stays.
+    merged: Vec<Arc<Listing>>,
 }
 
 impl Snapshot {
-    /// Looks at the world. Pure, and as costly as merging everything that is seen.
-    pub(super) fn of(world: &World, lens: &Lens) -> Self {
+    /// Looks at the world. Pure.
+    ///
+    /// As costly as merging everything that is seen, unless `before`, the last look through the
+    /// same lens, was at the same listings.
+    pub(super) fn of(world: &World, lens: &Lens, before: Option<&Self>) -> Self {
         let seen = || world.upstreams.iter().filter(|(id, _)| lens.shows(id));
-        let source = |(id, known): (&UpstreamId, &Known)| {
-            let config = known.handle.config();
-            let prefix = lens.prefix(config).to_owned();
-            let over_http = matches!(config.target, config::Target::Remote(_));
-            let listing = Arc::clone(&known.listing);
-            Source { upstream: id.clone(), prefix, over_http, listing }
+        let merged: Vec<_> = seen().map(|(_, known)| Arc::clone(&known.listing)).collect();
+        let is_merged = |before: &&Self| {
+            let pairs = before.merged.iter().zip(&merged);
+            before.merged.len() == merged.len() && pairs.into_iter().all(|(a, b)| Arc::ptr_eq(a, b))
         };
-        let sources: Vec<_> = seen().map(source).collect();
-        let unseen = world.upstreams.iter().filter(|(id, _)| !lens.shows(id));
-        let reserved = |(id, known): (&UpstreamId, &Known)| {
-            (lens.prefix(known.handle.config()).to_owned(), id.clone())
-        };
-        let permits = |id: &UpstreamId, local: &str| {
-            let known = world.upstreams.get(id);
-            known.is_some_and(|known| known.handle.config().tools.permits(local))
-        };
-        let rules = Rules {
-            max_length: world.max_name_length,
-            reserved: unseen.map(reserved).collect(),
-            permits: &permits,
-            shows: &|public| lens.shows_tool(public),
-            own: lens.own_tools(),
+        let catalog = match before.filter(is_merged) {
+            Some(before) => Arc::clone(&before.catalog),
+            None => Arc::new(merge(world, lens)),
         };
         let failed =
             |(id, known): (&UpstreamId, &Known)| Some((id.clone(), known.failure.clone()?));
@@ -79,7 +71,7 @@ impl Snapshot {
         let lasts = |known: &Known| known.unread.len() < Kind::ALL.len();
         Self {
             generation: world.generation,
-            catalog: catalog::merge(&sources, &rules),
+            catalog,
             upstreams: seen().map(|(id, known)| (id.clone(), known.handle.clone())).collect(),
             unlisted: unlisted.map(|(id, known)| (id.clone(), known.unread.clone())).collect(),
             failures: seen().filter_map(failed).collect(),
@@ -92,6 +84,7 @@ impl Snapshot {
                 (prefix, id, known.instructions.as_deref())
             })),
             lens: lens.clone(),
+            merged,
         }
     }
 
@@ -100,7 +93,8 @@ impl Snapshot {
         self.upstreams.get(upstream).ok_or_else(|| upstream::Error::stopped(upstream))
     }
 
-    /// Returns the upstream under whose prefix a name stands, if its list of this kind was never had.
+    /// Returns the upstream under whose prefix a name stands, if its list of this kind was never
+    /// had.
     pub fn expected(&self, kind: Kind, public: &str) -> Option<&UpstreamId> {
         let prefix = name::prefix(public)?;
         self.without(kind).find(|id| self.prefix(id) == Some(prefix))
@@ -124,4 +118,33 @@ impl Snapshot {
     fn prefix(&self, upstream: &UpstreamId) -> Option<&str> {
         Some(self.lens.prefix(self.upstreams.get(upstream)?.config()))
     }
+}
+
+/// Merges what is seen of the world through the lens.
+fn merge(world: &World, lens: &Lens) -> Catalog {
+    let (seen, unseen): (Vec<_>, Vec<_>) =
+        world.upstreams.iter().partition(|(id, _)| lens.shows(id));
+    let source = |(id, known): (&UpstreamId, &Known)| {
+        let config = known.handle.config();
+        let prefix = lens.prefix(config).to_owned();
+        let over_http = matches!(config.target, config::Target::Remote(_));
+        let listing = Arc::clone(&known.listing);
+        Source { upstream: id.clone(), prefix, over_http, listing }
+    };
+    let sources: Vec<_> = seen.into_iter().map(source).collect();
+    let reserved = |(id, known): (&UpstreamId, &Known)| {
+        (lens.prefix(known.handle.config()).to_owned(), id.clone())
+    };
+    let permits = |id: &UpstreamId, local: &str| {
+        let known = world.upstreams.get(id);
+        known.is_some_and(|known| known.handle.config().tools.permits(local))
+    };
+    let rules = Rules {
+        max_length: world.max_name_length,
+        reserved: unseen.into_iter().map(reserved).collect(),
+        permits: &permits,
+        shows: &|public| lens.shows_tool(public),
+        own: lens.own_tools(),
+    };
+    catalog::merge(&sources, &rules)
 }

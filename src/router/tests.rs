@@ -161,6 +161,28 @@ async fn who_has_not_listed_yet_keeps_its_names_and_its_addresses() {
     assert_eq!(router.snapshot().unlisted.keys().collect::<Vec<_>>(), [&id("github")]);
 }
 
+#[tokio::test]
+async fn nothing_is_merged_anew_unless_a_listing_differs() {
+    let (router, _home) = world(BARE_FIRST, &[("bare", listing(&["x"]))]);
+    let router = Arc::new(router);
+    let small = router.view(&View::Profile("small".to_owned())).unwrap();
+    let catalogs = || [&router, &small].map(|it| Arc::clone(&it.snapshot().catalog));
+    let publish = |change: &dyn Fn(&mut Known)| {
+        let now = router.shared.world.load();
+        let mut upstreams = now.upstreams.clone();
+        change(&mut upstreams[&id("github")]);
+        router.publish(World { generation: now.generation.next(), upstreams, ..**now });
+    };
+    let before = catalogs();
+    publish(&|known| known.failure = Some("gone".to_owned()));
+    assert_eq!(router.snapshot().failures[&id("github")], "gone");
+    let same = |after: &[_; 2]| [0, 1].map(|it| Arc::ptr_eq(&before[it], &after[it]));
+    assert_eq!(same(&catalogs()), [true, true]);
+    publish(&|known| known.listing = Arc::new(listing(&["y"])));
+    assert_eq!(same(&catalogs()), [false, true], "the profile does not show who listed");
+    assert!(router.snapshot().catalog.tool("github__y").is_some());
+}
+
 fn empty(generation: Generation) -> World {
     World { generation, upstreams: IndexMap::new(), max_name_length: 50 }
 }

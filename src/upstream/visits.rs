@@ -23,6 +23,8 @@ use crate::wire::method;
 
 /// How many visits of one upstream are remembered; the oldest give way.
 const CAPACITY: usize = 1024;
+/// The longest id of a visit that is remembered, in bytes.
+const LONGEST: usize = 1024;
 
 /// Which client got which id.
 #[derive(Debug, Default)]
@@ -57,7 +59,7 @@ impl Visits {
 }
 
 fn id(params: &Raw) -> Option<String> {
-    params.member("elicitationId")?.string()
+    params.member("elicitationId")?.string().filter(|id| id.len() <= LONGEST)
 }
 
 /// Returns the questions of an error that wants visits first, if `client` is to be asked them.
@@ -103,4 +105,30 @@ fn wanted(error: &Raw) -> Option<Vec<Raw>> {
         return None;
     }
     error.member("data")?.member("elicitations")?.elements()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::LONGEST;
+    use super::Visits;
+    use crate::exchange::caller::Caller;
+    use crate::exchange::caller::Reach;
+    use crate::ids::CallerId;
+    use crate::wire::Raw;
+
+    #[test]
+    fn an_id_that_is_too_long_is_not_remembered() {
+        let guest = Arc::new(Caller::new(CallerId(1), Arc::default(), Reach::Anytime));
+        let visits = Visits::default();
+        let over = |length| {
+            let params = Raw::of(&json!({ "elicitationId": "x".repeat(length) }));
+            visits.note(&params, &guest);
+            visits.over(&params).is_some()
+        };
+        assert_eq!([over(LONGEST), over(LONGEST + 1)], [true, false]);
+    }
 }

@@ -307,3 +307,20 @@ async fn who_could_not_list_at_first_is_asked_again_by_itself_and_for_a_call() {
     assert_eq!(names(&mut client).await, ["toy__t", "conflux__status"]);
     assert!(client.leave().await.success());
 }
+
+#[tokio::test]
+async fn who_is_down_costs_nothing_with_every_list() {
+    let gateway = Gateway::new(&[
+        ("gone", Program::new("no-such-program-anywhere").entry()),
+        ("toy", toy(&[]).entry()),
+    ]);
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    names(&mut client).await;
+    let status = client.call("conflux__status", json!({})).await.structured();
+    for _ in 0..5 {
+        names(&mut client).await;
+    }
+    let after = client.call("conflux__status", json!({})).await.structured();
+    assert_eq!(status["generation"], after["generation"], "nothing was published: {after}");
+    assert!(client.leave().await.success());
+}
