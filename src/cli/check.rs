@@ -115,7 +115,8 @@ impl Row {
         };
         Self {
             name: handle.id().as_str().to_owned(),
-            state: status.word,
+            // A check tries once, whatever a gateway would do next.
+            state: if status.word == "backing_off" { "failed" } else { status.word },
             revision: status.agreed.map_or("-", |agreed| agreed.revision.as_str()),
             listed: !snapshot.unlisted.contains_key(handle.id()),
             failure: snapshot.failures.get(handle.id()).cloned(),

@@ -151,7 +151,8 @@ impl Actor {
         }
     }
 
-    /// Starts it when it is its turn; one that is slow to be ready does not keep others from theirs.
+    /// Starts it when it is its turn; one that is slow to be ready does not keep others from
+    /// theirs.
     async fn start_in_turn(&self) -> Result<(Running, Agreed), Error> {
         let turn = self.around.starts.acquire().await;
         let mut start = std::pin::pin!(self.start());
@@ -211,7 +212,10 @@ impl Actor {
         if is_idle {
             return End::Idle;
         }
-        End::Failed(self.error(Kind::Ended, &remains.status(), remains.stderr))
+        let error = self.error(Kind::Ended, &remains.status(), remains.stderr);
+        // Whoever waits for an answer is told the reason, too.
+        drop(connection.ended().set(error.clone()));
+        End::Failed(error)
     }
 
     /// Lets what is under way on a session come to its end while another one is opened.

@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 use tokio::time;
 
 use crate::upstream::connection::Connection;
-use crate::upstream::connection::notification;
 use crate::upstream::incoming::Incoming;
 use crate::wire::Id;
 use crate::wire::Raw;
@@ -86,7 +85,7 @@ impl Call {
             return None;
         }
         let params = serde_json::json!({ "requestId": self.number, "reason": reason });
-        Some(notification(method::CANCELLED, Some(Raw::of(&params))))
+        Some(Message::notification(method::CANCELLED, Some(Raw::of(&params))))
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::SetOnce;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::watch;
@@ -39,8 +40,6 @@ use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::frame::Message;
-use crate::wire::frame::Notification;
-use crate::wire::frame::Response;
 
 /// How many frames may wait for an upstream that reads slowly.
 pub(super) const OUTGOING_CAPACITY: usize = 256;
@@ -71,6 +70,7 @@ struct Shared {
     closed: CancellationToken,
     visits: Visits,
     missed: Notify,
+    ended: SetOnce<Error>,
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +129,7 @@ impl Connection {
             closed: CancellationToken::new(),
             visits: Visits::default(),
             missed: Notify::new(),
+            ended: SetOnce::new(),
         }))
     }
 
@@ -202,6 +203,11 @@ impl Connection {
         self.0.revision.get().copied()
     }
 
+    /// Returns what is set when it is known how the upstream ended.
+    pub(super) fn ended(&self) -> &SetOnce<Error> {
+        &self.0.ended
+    }
+
     /// Waits until everything the upstream wrote has been read, answers among it.
     pub(super) async fn last_words(&self) {
         drop(time::timeout(LAST_WORDS_LIMIT, self.closed().cancelled()).await);
@@ -260,27 +266,27 @@ impl Connection {
 
     /// Sends a notification; it is lost if the connection has ended.
     pub(super) async fn notify(&self, method: &str, params: Option<&Raw>) {
-        self.send(notification(method, params.cloned())).await;
+        self.send(Message::notification(method, params.cloned())).await;
     }
 
     /// Sends a notification without waiting; it is lost if the upstream does not read.
     pub(super) fn notify_now(&self, method: &str) {
-        self.send_now(notification(method, None));
+        self.send_now(Message::notification(method, None));
     }
 
     /// Passes a notification on without waiting; it is lost if the upstream does not read.
     pub(super) fn pass_on(&self, method: &str, params: Option<&Raw>) {
-        self.send_now(notification(method, params.cloned()));
+        self.send_now(Message::notification(method, params.cloned()));
     }
 
     /// Sends an answer to a request of the upstream; it is lost if the connection has ended.
     pub(super) async fn answer(&self, id: &Id, outcome: Result<&Raw, &Raw>) {
-        self.send(response(id, outcome)).await;
+        self.send(Message::response(id, outcome)).await;
     }
 
     /// Sends an answer without waiting; it is lost if the upstream does not read.
     pub(super) fn answer_now(&self, id: &Id, outcome: Result<&Raw, &Raw>) {
-        self.send_now(response(id, outcome));
+        self.send_now(Message::response(id, outcome));
     }
 
     /// Queues a message; returns whether it got there. Cancel safe.
@@ -484,14 +490,4 @@ impl Connection {
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Makes a notification.
-pub(super) fn notification(method: &str, params: Option<Raw>) -> Message {
-    Message::Notification(Notification { method: method.to_owned(), params })
-}
-
-fn response(id: &Id, outcome: Result<&Raw, &Raw>) -> Message {
-    let outcome = outcome.cloned().map_err(Clone::clone);
-    Message::Response(Response { id: Some(id.clone()), outcome })
 }

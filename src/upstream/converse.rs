@@ -10,6 +10,7 @@ use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::call::Call;
 use crate::upstream::connection::Connection;
+use crate::upstream::connection::LAST_WORDS_LIMIT;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::upstream::incoming::Incoming;
@@ -35,7 +36,7 @@ pub(super) async fn converse(
     params: impl FnOnce(u64) -> Option<Raw>,
 ) -> Result<Raw, Fault> {
     let Some(mut call) = connection.call(sending.exchange) else {
-        return Err(lost(connection, Executed::No));
+        return Err(lost(connection, Executed::No).into());
     };
     let params = params(call.number());
     let ended = {
@@ -56,7 +57,10 @@ pub(super) async fn converse(
             Err(connection.error(Kind::TooLarge, detail, executed).into())
         }
         Some(Ended::Failed(error)) => Err(error.into()),
-        Some(Ended::Closed) => Err(lost(connection, executed)),
+        Some(Ended::Closed) if sending.exchange.is_some() => {
+            Err(cut_off(connection, executed).await.into())
+        }
+        Some(Ended::Closed) => Err(lost(connection, executed).into()),
         Some(Ended::Late) => {
             call.cancel("it took too long").await;
             let detail = format!("`{}` took longer than {:?}", sending.method, sending.limit);
@@ -109,6 +113,15 @@ async fn answer(call: &mut Call, sending: Sending<'_>, params: Option<&Raw>) -> 
     }
 }
 
-fn lost(connection: &Connection, executed: Executed) -> Fault {
-    connection.error(Kind::ConnectionLost, "", executed).into()
+fn lost(connection: &Connection, executed: Executed) -> Error {
+    connection.error(Kind::ConnectionLost, "", executed)
+}
+
+/// Says of a call that it was lost, and how the upstream ended, which is known a moment later.
+async fn cut_off(connection: &Connection, executed: Executed) -> Error {
+    let error = lost(connection, executed);
+    match time::timeout(LAST_WORDS_LIMIT, connection.ended().wait()).await {
+        Ok(why) => Error { detail: why.detail.clone(), stderr: why.stderr.clone(), ..error },
+        Err(_) => error,
+    }
 }

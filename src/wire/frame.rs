@@ -222,6 +222,17 @@ fn without_place(error: &serde_json::Error) -> String {
 }
 
 impl Message {
+    /// Makes a notification.
+    pub fn notification(method: &str, params: Option<Raw>) -> Self {
+        Self::Notification(Notification { method: method.to_owned(), params })
+    }
+
+    /// Makes the answer to the request `id`.
+    pub fn response(id: &Id, outcome: Result<&Raw, &Raw>) -> Self {
+        let outcome = outcome.cloned().map_err(Clone::clone);
+        Self::Response(Response { id: Some(id.clone()), outcome })
+    }
+
     /// Writes the message.
     pub fn write(&self) -> Bytes {
         match self {

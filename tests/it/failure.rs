@@ -110,10 +110,11 @@ async fn one_that_was_ready_is_not_said_to_have_failed_its_start() {
     let mut client = gateway.legacy("2025-11-25", json!({})).await;
     let lost = client.call("dying__die", json!({})).await.result();
     assert_eq!(lost["_meta"][FAILURE]["kind"], "connection_lost", "{lost}");
+    assert!(lost.to_string().contains("during the request: exit code 3"), "{lost}");
     let failed = async {
         loop {
             let status = status_of(&mut client, "dying").await;
-            if status["state"] == "failed" {
+            if status["state"] == "backing_off" {
                 return status;
             }
             tokio::time::sleep(POLL).await;
