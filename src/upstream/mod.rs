@@ -153,6 +153,15 @@ pub struct List {
 /// What an upstream is doing, for reports.
 #[derive(Clone, Debug)]
 pub struct Status {
+/// What an upstream said about itself in an earlier run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recalled {
+    /// What it told a model.
+    pub instructions: Option<String>,
+    /// The extensions it declared, an object by their ids.
+    pub extensions: Option<Raw>,
+}
+
     /// One word.
     pub word: &'static str,
     /// Why it is not ready, if it failed.
