@@ -99,7 +99,8 @@ impl Control {
         let first =
             world(&config, &handles, &listings, &remembered, &extensions, Generation::default());
         let budget = config.limits.start_budget;
-        let router = Arc::new(Router::new(first, &config.profiles, around.callers.clone(), budget));
+        let router =
+            Arc::new(Router::new(first, &config.profiles, Arc::clone(&around.task_ids), budget));
         router.settle(listings.are_settled());
         Self {
             config,

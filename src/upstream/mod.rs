@@ -53,6 +53,7 @@ use tokio_util::task::TaskTracker;
 use crate::config;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
+use crate::exchange::task::Ids;
 use crate::wire::Raw;
 use crate::wire::extension;
 use crate::wire::freshness::Freshness;
@@ -112,6 +113,8 @@ pub struct Lists {
 pub struct Surroundings {
     /// Whom upstreams may tell and ask outside of calls.
     pub callers: Callers,
+    /// Makes and reads the ids under which callers know tasks.
+    pub task_ids: Arc<Ids>,
     /// The environment children start with, before what their entry names.
     pub environment: Arc<IndexMap<String, String>>,
     /// What must not be shown in errors and logs.
@@ -150,9 +153,6 @@ pub struct List {
     pub freshness: Option<Freshness>,
 }
 
-/// What an upstream is doing, for reports.
-#[derive(Clone, Debug)]
-pub struct Status {
 /// What an upstream said about itself in an earlier run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recalled {
@@ -162,6 +162,9 @@ pub struct Recalled {
     pub extensions: Option<Raw>,
 }
 
+/// What an upstream is doing, for reports.
+#[derive(Clone, Debug)]
+pub struct Status {
     /// One word.
     pub word: &'static str,
     /// Why it is not ready, if it failed.
