@@ -81,7 +81,7 @@ struct Table {
     is_closed: bool,
     /// Why nothing new can begin, if it is not closed.
     left: Option<Error>,
-    /// When a caller's request last began or ended.
+    /// When a request last began or ended; those of Conflux itself, such as for lists, count too.
     used: Option<Instant>,
 }
 
