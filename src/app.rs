@@ -43,7 +43,8 @@ impl App {
         let config = Arc::new(config);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let around = upstream::Surroundings {
-            callers: Callers::new(upstream::task_ids(&config.state).await),
+            callers: Callers::default(),
+            task_ids: Arc::new(upstream::task_ids(&config.state).await),
             environment: Arc::new(config.child_environment.clone()),
             secrets: config.secrets.clone(),
             message_limit: config.limits.message,

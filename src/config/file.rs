@@ -165,7 +165,7 @@ pub enum Start {
     /// When it is first needed.
     #[default]
     Lazy,
-    /// Together with Conflux.
+    /// Together with Conflux; over stdio, when the client has said what it can do.
     Eager,
 }
 

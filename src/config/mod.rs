@@ -201,7 +201,7 @@ impl fmt::Debug for Remote {
 pub enum Start {
     /// When it is first needed.
     Lazy,
-    /// Together with Conflux.
+    /// Together with Conflux; over stdio, when the client has said what it can do.
     Eager,
 }
 

@@ -11,6 +11,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future;
 use indexmap::IndexMap;
 use tokio::sync::mpsc;
 use tokio::time;
@@ -88,19 +89,18 @@ impl Control {
     ) -> Self {
         let mut remembered = IndexMap::new();
         let mut extensions = IndexMap::new();
-        for (id, handle) in &handles {
-            if let Some(text) = handle.recalled_instructions(&around.state).await {
-                remembered.insert(id.clone(), text);
-            }
-            if let Some(declared) = handle.recalled_extensions(&around.state).await {
-                extensions.insert(id.clone(), declared);
-            }
+        // Side by side, so that a slow disk is waited for once.
+        let recalled = handles.values().map(|handle| handle.recalled(&around.state));
+        for (id, recalled) in handles.keys().zip(future::join_all(recalled).await) {
+            remembered.extend(recalled.instructions.map(|text| (id.clone(), text)));
+            extensions.extend(recalled.extensions.map(|declared| (id.clone(), declared)));
         }
         let listings = Listings::new(handles.keys().cloned());
         let first =
             world(&config, &handles, &listings, &remembered, &extensions, Generation::default());
         let budget = config.limits.start_budget;
-        let router = Arc::new(Router::new(first, &config.profiles, around.callers.clone(), budget));
+        let router =
+            Arc::new(Router::new(first, &config.profiles, Arc::clone(&around.task_ids), budget));
         router.settle(listings.are_settled());
         Self {
             config,

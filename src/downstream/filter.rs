@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::exchange::mailbox;
 use crate::exchange::mailbox::ListKind;
 use crate::wire::Raw;
 
@@ -89,9 +90,10 @@ impl Filter {
         self.resources.iter().any(|resource| resource.address == address)
     }
 
-    /// Returns whether it names a resource above this one.
+    /// Returns whether it names this resource or one above it.
     pub(super) fn covers(&self, address: &str) -> bool {
-        self.resources.iter().any(|resource| address.starts_with(&resource.address))
+        let is_above = |resource: &Resource| mailbox::below(address, &resource.address).is_some();
+        self.names(address) || self.resources.iter().any(is_above)
     }
 }
 
@@ -111,4 +113,24 @@ fn named(key: &str, array: &Raw) -> Result<Vec<Resource>, String> {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Filter;
+    use crate::wire::Raw;
+
+    #[test]
+    fn a_part_of_a_resource_is_covered_and_a_longer_name_is_not() {
+        let wanted = json!({ "notifications": { "resourceSubscriptions": ["file:///a", "x:b/"] } });
+        let filter = Filter::parse(Some(&Raw::of(&wanted))).unwrap();
+        for address in ["file:///a", "file:///a/b", "file:///a?b", "file:///a#b", "x:b/c"] {
+            assert!(filter.covers(address), "{address}");
+        }
+        for address in ["file:///ab", "file:///", "x:b", "x:bc"] {
+            assert!(!filter.covers(address), "{address}");
+        }
+    }
 }

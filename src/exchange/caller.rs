@@ -25,7 +25,7 @@ use crate::wire::extension;
 /// What a client declared that it can answer, and the revision in whose words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// The declaration as it came; `{}` if there was none.
+    /// The declaration as it came; nothing if there was none.
     raw: Option<Raw>,
     revision: Revision,
     answerable: Vec<ask::Kind>,
@@ -273,24 +273,13 @@ impl Caller {
     }
 }
 
-/// The callers that are there now, and how tasks are named to them.
+/// The callers that are there now.
 #[derive(Clone, Debug, Default)]
 pub struct Callers {
     present: Arc<Mutex<Vec<Weak<Caller>>>>,
-    task_ids: Arc<task::Ids>,
 }
 
 impl Callers {
-    /// Starts with nobody; tasks get `task_ids`.
-    pub fn new(task_ids: task::Ids) -> Self {
-        Self { task_ids: Arc::new(task_ids), ..Self::default() }
-    }
-
-    /// Returns what makes and reads the ids under which callers know tasks.
-    pub fn task_ids(&self) -> &task::Ids {
-        &self.task_ids
-    }
-
     /// Counts a caller as present for as long as someone holds it.
     pub fn attach(&self, caller: &Arc<Caller>) {
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);

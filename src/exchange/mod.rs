@@ -1,8 +1,9 @@
 //! One request on its way, and the way back to whoever sent it.
 //!
 //! An exchange knows no era. The downstream edge makes it from a request and empties its way back
-//! onto the caller's own stream; an upstream edge tells and asks through it. What is told and the
-//! result travel through one queue, so that they arrive in the order they were sent.
+//! onto the caller's own stream; an upstream edge tells and asks through it. What is told waits in
+//! one queue, which is emptied before the result is passed on, so that everything arrives in the
+//! order it was sent.
 
 /// Questions to the caller, and their answers.
 pub mod ask;

@@ -1,4 +1,4 @@
-//! The four lists: one copy of prepared bytes.
+//! The five lists: one copy of prepared bytes.
 
 use tokio::time::Instant;
 

@@ -47,6 +47,7 @@ use crate::config;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Callers;
 use crate::exchange::mailbox::ListKind;
+use crate::exchange::task::Ids;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router::demand::Demands;
@@ -96,8 +97,8 @@ struct Shared {
     start_budget: Duration,
     profiles: IndexMap<String, Arc<config::Profile>>,
     mentions: Mentions,
-    /// Every caller, whatever it sees.
-    callers: Callers,
+    /// Makes and reads the ids under which callers know tasks.
+    task_ids: Arc<Ids>,
 }
 
 impl Router {
@@ -107,7 +108,7 @@ impl Router {
     pub fn new(
         world: World,
         profiles: &IndexMap<String, config::Profile>,
-        callers: Callers,
+        task_ids: Arc<Ids>,
         start_budget: Duration,
     ) -> Self {
         let profile = |(name, profile): (&String, &config::Profile)| {
@@ -121,7 +122,7 @@ impl Router {
             start_budget,
             profiles: profiles.iter().map(profile).collect(),
             mentions: Mentions::default(),
-            callers,
+            task_ids,
         };
         Self::looking(Lens::Everything, Arc::new(shared))
     }

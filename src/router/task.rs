@@ -49,7 +49,7 @@ impl Router {
         }
         let (params, public) = named(params, "taskId")?;
         let snapshot = self.snapshot();
-        let owner = self.shared.callers.task_ids().open(exchange.caller(), dialect, &public);
+        let owner = self.shared.task_ids.open(exchange.caller(), dialect, &public);
         let (upstream, id) = owner.ok_or(Error::UnknownTask)?;
         let handle = snapshot.upstreams.get(&upstream).ok_or(Error::UnknownTask)?;
         let params = with(params, "taskId", &id)?;
@@ -70,7 +70,7 @@ impl Router {
     /// addresses in its result as callers know them.
     pub fn task_news(&self, caller: &Caller, news: Raw) -> Raw {
         let id = news.member("taskId").and_then(|id| id.string()).unwrap_or_default();
-        let owner = self.shared.callers.task_ids().open(caller, Dialect::Extension, &id);
+        let owner = self.shared.task_ids.open(caller, Dialect::Extension, &id);
         match owner {
             Some((upstream, _)) => self.outcome_returned(&self.snapshot(), caller, &upstream, news),
             None => news,
@@ -104,7 +104,7 @@ impl Router {
     }
 
     fn own_task(&self, caller: &Caller, public: &str) -> Option<(UpstreamId, String)> {
-        self.shared.callers.task_ids().open(caller, Dialect::Extension, public)
+        self.shared.task_ids.open(caller, Dialect::Extension, public)
     }
 
     /// Lists the caller's tasks of all upstreams that list tasks, on one page.

@@ -106,6 +106,7 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
     let config = config::load::load_within(&options, &around).unwrap();
     let around = upstream::Surroundings {
         callers: Callers::default(),
+        task_ids: Arc::default(),
         environment: Arc::default(),
         secrets: config.secrets.clone(),
         message_limit: config.limits.message,
@@ -129,7 +130,7 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
     };
     let upstreams = config.upstreams.values().map(known).collect();
     let world = World { generation: Generation::default(), upstreams, max_name_length: 50 };
-    (Router::new(world, &config.profiles, Callers::default(), Duration::ZERO), home)
+    (Router::new(world, &config.profiles, Arc::default(), Duration::ZERO), home)
 }
 
 const BARE_FIRST: &str = r#"
@@ -190,7 +191,7 @@ fn empty(generation: Generation) -> World {
 #[test]
 fn there_are_only_the_views_that_the_configuration_names() {
     let first = empty(Generation::default());
-    let router = Arc::new(Router::new(first, &IndexMap::new(), Callers::default(), Duration::ZERO));
+    let router = Arc::new(Router::new(first, &IndexMap::new(), Arc::default(), Duration::ZERO));
     assert!(router.view(&View::Server("a".to_owned())).is_none());
     assert!(router.view(&View::Profile("a".to_owned())).is_none());
     assert!(router.views().is_empty());
@@ -200,7 +201,7 @@ fn there_are_only_the_views_that_the_configuration_names() {
 #[test]
 fn requests_see_what_was_published_last() {
     let first = empty(Generation::default());
-    let router = Router::new(first, &IndexMap::new(), Callers::default(), Duration::ZERO);
+    let router = Router::new(first, &IndexMap::new(), Arc::default(), Duration::ZERO);
     let before = router.snapshot();
     let next = before.generation.next();
     router.publish(empty(next));

@@ -379,6 +379,7 @@ impl Actor {
     async fn launch(&self, transport: Option<Transport>) -> Result<Running, Error> {
         let around = connection::Surroundings {
             callers: self.around.callers.clone(),
+            task_ids: Arc::clone(&self.around.task_ids),
             lists: self.lists.clone(),
             tasks: self.around.tasks.clone(),
             mirrors: transport.map(|_| self.mirrors.clone()),

@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use crate::exchange::Exchange;
 use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Callers;
+use crate::exchange::task::Ids;
 use crate::ids::UpstreamId;
 use crate::upstream::Error;
 use crate::upstream::Lists;
@@ -80,7 +81,7 @@ struct Table {
     is_closed: bool,
     /// Why nothing new can begin, if it is not closed.
     left: Option<Error>,
-    /// When a caller's request last began or ended.
+    /// When a request last began or ended; those of Conflux itself, such as for lists, count too.
     used: Option<Instant>,
 }
 
@@ -102,6 +103,8 @@ struct Pending {
 pub(super) struct Surroundings {
     /// Whom it may tell and ask outside of calls.
     pub(super) callers: Callers,
+    /// Makes the ids under which callers know tasks.
+    pub(super) task_ids: Arc<Ids>,
     /// Where it says that a list changed.
     pub(super) lists: watch::Sender<Lists>,
     /// Where its tasks are counted.
@@ -123,7 +126,7 @@ impl Connection {
             mirrors: around.mirrors.clone(),
             callers: around.callers.clone(),
             lists: around.lists.clone(),
-            live: task::Registry::default(),
+            live: task::Registry::new(Arc::clone(&around.task_ids)),
             tasks: around.tasks.clone(),
             left: CancellationToken::new(),
             closed: CancellationToken::new(),

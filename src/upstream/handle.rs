@@ -22,6 +22,7 @@ use crate::upstream::List;
 use crate::upstream::Listed;
 use crate::upstream::Lists;
 use crate::upstream::Need;
+use crate::upstream::Recalled;
 use crate::upstream::Status;
 use crate::upstream::Surroundings;
 use crate::upstream::Watch;
@@ -29,6 +30,7 @@ use crate::upstream::actor::Actor;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::upstream::memory::Memory;
+use crate::upstream::memory::Remembered;
 use crate::upstream::mirrors::Mirrors;
 use crate::upstream::session::Session;
 use crate::upstream::state::Next;
@@ -111,14 +113,11 @@ impl Handle {
         Status { word, error: state.error(Instant::now()), agreed }
     }
 
-    /// Returns what it told a model about itself in an earlier run.
-    pub async fn recalled_instructions(&self, state: &Path) -> Option<String> {
-        Memory::new(state, &self.0.config).recall().await.instructions
-    }
-
-    /// Returns the extensions it declared in an earlier run.
-    pub async fn recalled_extensions(&self, state: &Path) -> Option<Raw> {
-        Memory::new(state, &self.0.config).recall().await.extensions
+    /// Returns what it said about itself in an earlier run.
+    pub async fn recalled(&self, state: &Path) -> Recalled {
+        let remembered = Memory::new(state, &self.0.config).recall().await;
+        let Remembered { instructions, extensions, era: _, transport: _ } = remembered;
+        Recalled { instructions, extensions }
     }
 
     /// Carries out one request of a caller, starting the upstream if need be.

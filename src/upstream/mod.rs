@@ -55,6 +55,7 @@ use tokio_util::task::TaskTracker;
 use crate::config;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
+use crate::exchange::task::Ids;
 use crate::wire::Raw;
 use crate::wire::extension;
 use crate::wire::freshness::Freshness;
@@ -114,6 +115,8 @@ pub struct Lists {
 pub struct Surroundings {
     /// Whom upstreams may tell and ask outside of calls.
     pub callers: Callers,
+    /// Makes and reads the ids under which callers know tasks.
+    pub task_ids: Arc<Ids>,
     /// The environment children start with, before what their entry names.
     pub environment: Arc<IndexMap<String, String>>,
     /// What must not be shown in errors and logs.
@@ -152,6 +155,15 @@ pub struct List {
     pub items: Vec<Raw>,
     /// How long it may be kept; nothing if the upstream does not claim to have such a list.
     pub freshness: Option<Freshness>,
+}
+
+/// What an upstream said about itself in an earlier run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recalled {
+    /// What it told a model.
+    pub instructions: Option<String>,
+    /// The extensions it declared, an object by their ids.
+    pub extensions: Option<Raw>,
 }
 
 /// What an upstream is doing, for reports.

@@ -3,7 +3,7 @@
 //! Nothing here waits, decides or knows a peer. What is relayed stays raw text; what Conflux must
 //! understand is read as a view over that text.
 
-/// JSON-RPC error codes, and the two the specification reserves per era.
+/// JSON-RPC error codes, and those the specification has added to them.
 pub mod code;
 /// Eras and revisions of the protocol.
 pub mod era;

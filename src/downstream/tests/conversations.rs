@@ -141,7 +141,7 @@ impl Client {
 fn router() -> Arc<Router> {
     let generation = Generation::default();
     let world = World { generation, upstreams: IndexMap::new(), max_name_length: 50 };
-    let router = Router::new(world, &IndexMap::new(), Callers::default(), Duration::ZERO);
+    let router = Router::new(world, &IndexMap::new(), Arc::default(), Duration::ZERO);
     router.settle(true);
     Arc::new(router)
 }

@@ -286,7 +286,7 @@ pub(super) fn watched(session: &Session) -> Option<Raw> {
 
 /// The id under which a caller knows the task `local`.
 fn public(connection: &Connection, caller: &Caller, dialect: Dialect, local: &str) -> String {
-    connection.callers().task_ids().close(caller, dialect, connection.upstream(), local)
+    connection.live().ids().close(caller, dialect, connection.upstream(), local)
 }
 
 fn task_params(id: &str) -> Raw {

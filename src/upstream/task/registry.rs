@@ -1,4 +1,4 @@
-//! The tasks that one connection has made, and for whom.
+//! The tasks that one connection has made, for whom, and how their ids are made.
 //!
 //! Whoever has an id finds its task without this. It is for what a server says by itself: whom a
 //! task's progress, its questions and its news are meant for, and whether the server is in use.
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::exchange::Exchange;
 use crate::exchange::caller::Caller;
+use crate::exchange::task::Ids;
 use crate::ids::CallerId;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::task::LONGEST;
@@ -30,8 +31,10 @@ const HELD_CAPACITY: usize = 64;
 const EARLY_CAPACITY: usize = 64;
 
 /// The tasks of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::upstream) struct Registry {
+    /// Makes the ids under which callers know tasks.
+    ids: Arc<Ids>,
     tasks: Mutex<IndexMap<String, Task>>,
     /// What was said last of tasks whose beginning has not been told yet.
     early: Mutex<IndexMap<String, Raw>>,
@@ -79,6 +82,16 @@ impl Audience {
 }
 
 impl Registry {
+    /// Starts without any; they will be known to callers under `ids`.
+    pub(in crate::upstream) fn new(ids: Arc<Ids>) -> Self {
+        Self { ids, tasks: Mutex::default(), early: Mutex::default() }
+    }
+
+    /// Returns what makes the ids under which callers know tasks.
+    pub(in crate::upstream) fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
     /// Notes that call `number` became a task.
     pub(in crate::upstream) fn begin(&self, number: u64, audience: Audience, status: &Status) {
         let task = Task {

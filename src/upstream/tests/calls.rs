@@ -1,5 +1,7 @@
 //! A call has exactly one answer, whatever the server, its caller or the clock do.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use tokio::io::AsyncBufReadExt as _;
 use tokio::io::AsyncWriteExt as _;
@@ -151,6 +153,7 @@ async fn an_upstream_that_no_longer_reads_can_still_answer() {
     let (outgoing, queue) = mpsc::channel(OUTGOING_CAPACITY);
     let around = connection::Surroundings {
         callers: Callers::default(),
+        task_ids: Arc::default(),
         lists: watch::channel(Lists::default()).0,
         tasks: TaskTracker::new(),
         mirrors: None,

@@ -1,5 +1,6 @@
 //! What is said last holds up nobody's end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -36,6 +37,7 @@ async fn a_server_that_accepts_nothing_does_not_hold_up_the_end() {
         callers: Callers::default(),
         lists: watch::channel(Lists::default()).0,
         tasks: TaskTracker::new(),
+        task_ids: Arc::default(),
         mirrors: None,
         errors: errors.clone(),
     };

@@ -99,6 +99,7 @@ fn world() -> World {
     let callers = Callers::default();
     let around = connection::Surroundings {
         callers: callers.clone(),
+        task_ids: Arc::default(),
         lists: lists_sender,
         tasks: TaskTracker::new(),
         mirrors: None,
