@@ -1,5 +1,7 @@
 //! `conflux serve`: one client over stdin and stdout, or many over HTTP.
 
+use std::io;
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -16,10 +18,26 @@ use crate::downstream::pipes;
 use crate::downstream::stdio;
 use crate::exchange::caller::Principal;
 
+/// What whoever ends the program is told, who may wonder why it does not end at once.
+const STOPPING: &str =
+    "stopping: calls under way get two seconds, and a second signal ends them at once";
+/// What a person is told who started by hand what clients start.
+const WAITING: &str = "waiting for a client on stdin, which is a terminal; clients start this \
+                       command themselves, and `--listen` serves them over HTTP";
+
 /// Serves one client until it leaves or a signal comes.
 pub(in crate::cli) async fn stdio(config: Config) -> Result<(), Failure> {
-    let interrupted = |exit| Err(Failure::silent(exit));
+    let interrupted = |exit| {
+        // A client keeps what its servers say, and has not asked for this.
+        if io::stderr().is_terminal() {
+            output::say(STOPPING);
+        }
+        Err(Failure::silent(exit))
+    };
     session::until_shutdown(config, interrupted, async |app, shutdown| {
+        if io::stdin().is_terminal() {
+            output::say(WAITING);
+        }
         let (router, callers) = (Arc::clone(app.router()), app.callers().clone());
         let service =
             Service::try_new(router, callers, Principal::Process, limits(app), app.on_open())
@@ -40,7 +58,10 @@ pub(in crate::cli) async fn http(config: Config) -> Result<(), Failure> {
     // A signal is how such a service is meant to end.
     session::until_shutdown(
         config,
-        |_| Ok(()),
+        |_| {
+            output::say(STOPPING);
+            Ok(())
+        },
         async |app, shutdown| {
             let (router, callers) = (Arc::clone(app.router()), app.callers().clone());
             let anybody = Principal::Anonymous;

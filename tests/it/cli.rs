@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::fs::File;
 use std::io;
 use std::io::BufRead as _;
 use std::io::BufReader;
@@ -528,6 +529,27 @@ fn check_signal(signal: Signal, code: i32) {
     kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(code));
     kill(upstream, None).expect_err("the upstream has ended");
+}
+
+#[test]
+fn a_person_at_a_terminal_is_told_what_it_waits_for() {
+    let place = Place::new(DEMO);
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let mut program = place.program(&["serve"]);
+    program.stdin(terminal.slave.try_clone().unwrap()).stderr(terminal.slave);
+    let mut child = program.stdout(Stdio::piped()).spawn().unwrap();
+    drop(program);
+    let mut lines = BufReader::new(File::from(terminal.master)).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.starts_with("waiting for a client on stdin, which is a terminal"), "{first}");
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let second = lines.next().unwrap().unwrap();
+    assert!(second.contains("stopping: calls under way get two seconds"), "{second}");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // Nothing of it is for a client that keeps what its servers say.
+    let mut program = place.program(&["serve"]);
+    let output = program.output().unwrap();
+    assert_eq!(place.shown(&output), "exit code 0\n");
 }
 
 #[test]
