@@ -20,6 +20,7 @@ mod remote;
 pub mod secrets;
 mod shape;
 mod suggest;
+pub mod tls;
 pub mod tools;
 mod tree;
 pub mod units;
@@ -35,6 +36,7 @@ use url::Url;
 
 use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;
+use crate::config::tls::Identity;
 use crate::config::tools::ToolFilter;
 use crate::ids::UpstreamId;
 
@@ -238,6 +240,8 @@ pub struct Tls {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+    /// What was in both.
+    pub identity: Identity,
 }
 
 /// What clients may take up over HTTP, all of them together.

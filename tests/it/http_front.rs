@@ -915,6 +915,7 @@ async fn https_is_served_with_the_certificate_of_the_configuration() {
     command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(LIMIT, command.output()).await.unwrap().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("private key") && stderr.contains("key.pem"), "{stderr}");
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("gateway.yaml:1:"), "{stderr}");
+    assert!(stderr.contains("the file `key.pem` holds no private key"), "{stderr}");
 }

@@ -74,9 +74,9 @@ pub enum Error {
     /// The address cannot be had.
     #[error("cannot listen")]
     Listen(#[source] io::Error),
-    /// The certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] tls::Error),
+    /// Nothing can be encrypted.
+    #[error("cannot serve HTTPS")]
+    Tls(#[from] rustls::Error),
 }
 
 /// What all connections share.
