@@ -7,6 +7,7 @@ use std::io;
 use std::io::BufRead as _;
 use std::io::BufReader;
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -553,6 +554,46 @@ fn a_person_at_a_terminal_is_told_what_it_waits_for() {
 }
 
 #[test]
+fn an_address_that_cannot_be_had_is_said_with_what_to_do() {
+    let place = Place::new(DEMO);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let shown = place.run(&["serve", "--listen", &address]);
+    assert_snapshot!(shown.replace(&address, "{address}"), @r"
+    exit code 9
+    --- stderr
+    error: cannot serve clients at `{address}`
+      caused by: Address already in use (os error 98)
+
+    hint: another program, perhaps another Conflux, listens there; end it, or choose another port with `--listen` or `http.listen`
+    ");
+    place.write("upstreams.yaml", "http: { unauthenticated: true }");
+    // An address for documents, which no machine has.
+    let shown = place.run(&["serve", "--listen", "192.0.2.1:0"]);
+    assert!(shown.starts_with("exit code 9\n"), "{shown}");
+    assert!(shown.contains("\nhint: this machine has no such address"), "{shown}");
+}
+
+#[test]
+fn whoever_lets_everybody_in_is_told_so() {
+    let place = Place::new("http: { unauthenticated: true }");
+    let mut program = place.program(&["serve", "--listen", "0.0.0.0:0"]);
+    let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let first = lines.next().unwrap();
+    // That is an address to go to, which `0.0.0.0` is not.
+    assert!(first.starts_with("listening on http://127.0.0.1:"), "{first}");
+    let said = lines.by_ref().take(3).collect::<Vec<_>>().join("\n");
+    assert_snapshot!(said, @r"
+    warning: everybody who can reach any address of this machine may use everything behind this gateway
+
+    hint: put a proxy that authenticates or a firewall in front; names and addresses by which clients come must be in `http.hosts`
+    ");
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn mistakes_on_the_command_line_are_usage() {
     let place = Place::new(DEMO);
     assert_snapshot!(place.run(&["tols"]), @r"
@@ -608,7 +649,7 @@ fn exit_codes_are_documented_in_help_and_in_the_readme() {
     let help = Place::new("").data(&["--help"]);
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let (_, codes) = help.split_once("Exit codes:\n").unwrap();
-    assert_eq!(codes.lines().count(), 11, "{codes}");
+    assert_eq!(codes.lines().count(), 12, "{codes}");
     for line in codes.lines() {
         let (code, meaning) = line.trim().split_once("  ").unwrap();
         assert!(readme.contains(&format!("| {code} | {meaning} |")), "README lacks: {line}");

@@ -25,6 +25,9 @@ mod tests;
 use std::fmt;
 use std::future;
 use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -107,10 +110,22 @@ impl Front {
         Ok(Self { listener, address, tls, settings: settings.clone() })
     }
 
-    /// Returns where clients find everything.
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns where clients on this machine find everything.
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}/mcp", self.address)
+        let mut address = self.address;
+        // Nobody can go to all addresses of a machine.
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            IpAddr::V4(_) | IpAddr::V6(_) => {}
+        }
+        format!("{scheme}://{address}/mcp")
     }
 
     /// Serves everybody who comes until `shutdown` begins, and ends in order within a few
