@@ -34,6 +34,9 @@ use crate::cli::report::Failure;
 use crate::config;
 use crate::config::load::Surroundings;
 
+/// What is not logged unless somebody wants it, because it is told as the failure of an upstream.
+const TOLD: &str = "rustls_platform_verifier=off";
+
 /// Runs the program with the arguments it was started with.
 pub fn main() -> ExitCode {
     let exit = match Arguments::try_parse() {
@@ -53,9 +56,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let around = Surroundings::of_process();
     let filter = arguments.common.log.as_deref().or(around.log_filter());
     // Commands that report on upstreams themselves need no log to say it again.
-    let quiet = "error";
-    let default = if matches!(arguments.command, Command::Serve(_)) { "warn" } else { quiet };
-    logs::start(filter, default)?;
+    let is_service = matches!(arguments.command, Command::Serve(_));
+    let default = if is_service { format!("warn,{TOLD}") } else { format!("error,{TOLD}") };
+    logs::start(filter, &default)?;
     let config = || config::load::load_within(&arguments.common.options(), &around);
     match &arguments.command {
         Command::Schema => schema::run(),

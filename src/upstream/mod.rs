@@ -36,6 +36,7 @@ mod state;
 mod task;
 mod told;
 mod transport;
+pub mod trust;
 mod upkeep;
 mod visits;
 mod wants;

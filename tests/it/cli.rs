@@ -188,7 +188,7 @@ fn check_can_try_every_upstream() {
     --- stderr
     configuration is valid: 3 upstreams in {dir}/upstreams.yaml
     warning: upstream `gone` is left out
-      caused by: `gone` cannot be started: `no-such-program`: no such program, or no such `cwd`
+      caused by: `gone` cannot be started: `no-such-program`: no such program
 
     hint: install the program or correct `command`
 
@@ -275,7 +275,7 @@ fn a_broken_upstream_spoils_nothing_of_the_others() {
     conflux__status  conflux   Tells which MCP servers stand behind this gateway, whether each of them is ready, why not if it failed, and what is wrong with what they list.
     --- stderr
     warning: upstream `gone` is left out
-      caused by: `gone` cannot be started: `no-such-program`: no such program, or no such `cwd`
+      caused by: `gone` cannot be started: `no-such-program`: no such program
 
     hint: install the program or correct `command`; `conflux check --connect` shows more
 
@@ -284,6 +284,31 @@ fn a_broken_upstream_spoils_nothing_of_the_others() {
       stderr: out of luck
 
     hint: start its command by hand to see why; `conflux check --connect` shows more
+    ");
+}
+
+#[test]
+fn what_is_missing_to_start_a_program_is_named() {
+    let place = Place::new(
+        "upstreams:\n  nowhere: { command: sh, cwd: ./gone }\n  \
+         headless: { command: ./headless.sh }\n",
+    );
+    place.write("headless.sh", "#!/no/such/shell\n");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(place.path().join("headless.sh"), executable).unwrap();
+    let shown = place.run(&["check", "--connect"]);
+    let (_, said) = shown.split_once("--- stderr\n").unwrap();
+    assert_snapshot!(said, @r"
+    configuration is valid: 2 upstreams in {dir}/upstreams.yaml
+    warning: upstream `nowhere` is left out
+      caused by: `nowhere` cannot be started: there is no directory `{dir}/gone` to start it in
+
+    hint: make that directory, or correct `cwd`
+
+    warning: upstream `headless` is left out
+      caused by: `headless` cannot be started: `{dir}/headless.sh`: what its first line names is not there
+
+    hint: install the program or correct `command`
     ");
 }
 
@@ -329,7 +354,7 @@ upstreams:
     conflux__status  conflux   Tells which MCP servers stand behind this gateway, whether each of them is ready, why not if it failed, and what is wrong with what they list.
     --- stderr
     error: upstream `gone`, which is required, is left out
-      caused by: `gone` cannot be started: `no-such-program`: no such program, or no such `cwd`
+      caused by: `gone` cannot be started: `no-such-program`: no such program
 
     hint: install the program or correct `command`; `conflux check --connect` shows more
     ");
@@ -415,7 +440,7 @@ fn a_call_ends_by_what_became_of_it() {
     exit code 7
     --- stderr
     error: cannot call `gone__x`
-      caused by: `gone` cannot be started: `no-such-program`: no such program, or no such `cwd`
+      caused by: `gone` cannot be started: `no-such-program`: no such program
 
     hint: install the program or correct `command`; `conflux check --connect` shows more
     ");
