@@ -67,6 +67,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             let mut options = arguments.common.options();
             options.overrides.extend(wanted.overrides());
             let config = config::load::load_within(&options, &around)?;
+            for warning in &config.warnings {
+                tracing::warn!("{warning}");
+            }
             match &wanted.listen {
                 Some(_) => wait(serve::http(config)),
                 None => wait(serve::stdio(config)),
@@ -74,7 +77,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Command::Check(wanted) if wanted.connect => wait(check::connect(config()?, wanted.json)),
         Command::Check(wanted) => check::run(&config()?, wanted.json),
-        Command::Tools(wanted) => wait(tools::run(config()?, wanted.json, around.columns())),
+        Command::Tools(wanted) => {
+            let config = config()?;
+            output::tell(&report::warnings(&config));
+            wait(tools::run(config, wanted.json, around.columns()))
+        }
         Command::Call(wanted) => {
             let arguments = call::arguments(&wanted.args)?;
             wait(call::run(config()?, &wanted.name, &arguments))

@@ -34,6 +34,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
+use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;
 use crate::config::tls::Identity;
@@ -59,6 +60,8 @@ pub struct Config {
     pub state: PathBuf,
     /// The environment that every child gets beneath the `env` of its entry.
     pub child_environment: IndexMap<String, String>,
+    /// What is probably not meant as it is written, in reading order.
+    pub warnings: Vec<Problem>,
     /// What no log, error or record may show.
     pub secrets: Secrets,
 }

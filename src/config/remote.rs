@@ -51,6 +51,12 @@ impl Check<'_> {
         let transport = self.transport(written, &path.key("transport"));
         let ca = self.ca(written, &path.key("tls").key("ca"), lenient);
         let url = url?;
+        if url.scheme() == "http" && written.tls.ca.is_some() {
+            let message = "`tls.ca` is for `https://`, and this `url` begins with `http://`";
+            let hint = "remove it, or write `https://`".to_owned();
+            let (path, message) = (path.key("tls").key("ca"), message.to_owned());
+            self.report(&self.context.places.key(&path), &path, Misread { message, hint }, lenient);
+        }
         let proxy = self.proxy(written, &url, &path.key("proxy"), lenient);
         Some(Remote { url, headers, transport, proxy, ca })
     }

@@ -119,7 +119,42 @@ fn without_a_configuration_it_says_how_to_begin() {
         upstreams:
           files:
             command: npx
-            args: [-y, "@modelcontextprotocol/server-filesystem", "."]
+            args: [-y, "@modelcontextprotocol/server-filesystem", "${HOME}/Documents"]
+    "#);
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    let place = Place::new("upstreams:\n  demo: { command: conflux, args: [demo, '${BLANK}'] }\n");
+    let run = |args: &[&str]| place.shown(&place.program(args).env("BLANK", "").output().unwrap());
+    assert_snapshot!(run(&["check"]), @r"
+    exit code 0
+    --- stderr
+    configuration is valid: 1 upstream in {dir}/upstreams.yaml
+    warning: upstreams.yaml:2:43: `upstreams.demo.args[1]`: the variable `BLANK` is set, but empty
+
+    hint: give it a value, or write `${BLANK:-}` if it may hold nothing
+    ");
+    for args in [&["tools"][..], &["serve"], &["check", "--connect"]] {
+        let shown = run(args);
+        assert!(shown.contains("the variable `BLANK` is set, but empty"), "{shown}");
+        assert!(shown.starts_with("exit code 0\n"), "{shown}");
+    }
+    let nothing = Place::new("upstreams: {}");
+    assert_snapshot!(nothing.run(&["tools"]), @r#"
+    exit code 0
+    --- stdout
+    NAME             UPSTREAM  DESCRIPTION
+    conflux__status  conflux   Tells which MCP servers stand behind this gateway, whether each of them is ready, why not if it failed, and what is wrong with what they list.
+    --- stderr
+    warning: upstreams.yaml:1:1: there is no upstream, so clients find nothing but `conflux__status`
+
+    hint: add one, as in:
+
+        upstreams:
+          files:
+            command: npx
+            args: [-y, "@modelcontextprotocol/server-filesystem", "${HOME}/Documents"]
     "#);
 }
 
@@ -154,7 +189,7 @@ fn a_right_configuration_is_summed_up() {
     assert_snapshot!(place.run(&["check", "--json"]), @r#"
     exit code 0
     --- stdout
-    {"files":["{dir}/upstreams.yaml"],"upstreams":[{"disabled":false,"name":"a","required":true},{"disabled":true,"name":"b","required":false}]}
+    {"files":["{dir}/upstreams.yaml"],"upstreams":[{"disabled":false,"name":"a","required":true},{"disabled":true,"name":"b","required":false}],"warnings":[]}
     --- stderr
     configuration is valid: 2 upstreams (1 disabled) in {dir}/upstreams.yaml
     "#);
