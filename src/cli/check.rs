@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::catalog::Kind;
 use crate::cli::exit;
 use crate::cli::output;
+use crate::cli::report;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::cli::session;
@@ -48,6 +49,7 @@ fn say(config: &Config) {
         count => format!(" ({count} disabled)"),
     };
     output::say(&format!("configuration is valid: {all} {word}{disabled} in {}", files.join(", ")));
+    output::tell(&report::warnings(config));
 }
 
 fn found(config: &Config) -> serde_json::Value {
@@ -61,6 +63,7 @@ fn found(config: &Config) -> serde_json::Value {
     json!({
         "files": config.files,
         "upstreams": config.upstreams.values().map(one).collect::<Vec<_>>(),
+        "warnings": config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

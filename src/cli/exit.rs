@@ -34,6 +34,9 @@ pub(in crate::cli) const UPSTREAM: Exit =
 /// An upstream answered a request with a JSON-RPC error.
 pub(in crate::cli) const REFUSED: Exit =
     Exit { code: 8, meaning: "an upstream refused the request with a JSON-RPC error" };
+/// The address to serve clients at cannot be had.
+pub(in crate::cli) const ADDRESS: Exit =
+    Exit { code: 9, meaning: "the address to serve clients at cannot be used" };
 /// SIGINT, as shells count it: 128 and the number of the signal.
 pub(in crate::cli) const INTERRUPTED: Exit =
     Exit { code: 130, meaning: "stopped by SIGINT (Ctrl-C)" };
@@ -41,7 +44,7 @@ pub(in crate::cli) const INTERRUPTED: Exit =
 pub(in crate::cli) const TERMINATED: Exit = Exit { code: 143, meaning: "stopped by SIGTERM" };
 
 /// Every way to end, by code.
-pub(in crate::cli) const ALL: [Exit; 11] = [
+pub(in crate::cli) const ALL: [Exit; 12] = [
     OK,
     FAILURE,
     USAGE,
@@ -51,6 +54,7 @@ pub(in crate::cli) const ALL: [Exit; 11] = [
     TOOL_ERROR,
     UPSTREAM,
     REFUSED,
+    ADDRESS,
     INTERRUPTED,
     TERMINATED,
 ];

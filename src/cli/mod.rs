@@ -34,6 +34,9 @@ use crate::cli::report::Failure;
 use crate::config;
 use crate::config::load::Surroundings;
 
+/// What is not logged unless somebody wants it, because it is told as the failure of an upstream.
+const TOLD: &str = "rustls_platform_verifier=off";
+
 /// Runs the program with the arguments it was started with.
 pub fn main() -> ExitCode {
     let exit = match Arguments::try_parse() {
@@ -53,9 +56,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let around = Surroundings::of_process();
     let filter = arguments.common.log.as_deref().or(around.log_filter());
     // Commands that report on upstreams themselves need no log to say it again.
-    let quiet = "error";
-    let default = if matches!(arguments.command, Command::Serve(_)) { "warn" } else { quiet };
-    let log = logs::start(filter, default)?;
+    let is_service = matches!(arguments.command, Command::Serve(_));
+    let default = if is_service { format!("warn,{TOLD}") } else { format!("error,{TOLD}") };
+    let log = logs::start(filter, &default)?;
     let load = |options| {
         let config = config::load::load_within(&options, &around)?;
         log.hide(&config.secrets);
@@ -69,6 +72,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             let mut options = arguments.common.options();
             options.overrides.extend(wanted.overrides());
             let config = load(options)?;
+            for warning in &config.warnings {
+                tracing::warn!("{warning}");
+            }
             match &wanted.listen {
                 Some(_) => wait(serve::http(config)),
                 None => wait(serve::stdio(config)),
@@ -76,7 +82,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Command::Check(wanted) if wanted.connect => wait(check::connect(config()?, wanted.json)),
         Command::Check(wanted) => check::run(&config()?, wanted.json),
-        Command::Tools(wanted) => wait(tools::run(config()?, wanted.json, around.columns())),
+        Command::Tools(wanted) => {
+            let config = config()?;
+            output::tell(&report::warnings(&config));
+            wait(tools::run(config, wanted.json, around.columns()))
+        }
         Command::Call(wanted) => {
             let arguments = call::arguments(&wanted.args)?;
             wait(call::run(config()?, &wanted.name, &arguments))

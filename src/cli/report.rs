@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::cli::exit;
 use crate::cli::exit::Exit;
+use crate::config::Config;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::upstream;
@@ -117,7 +118,10 @@ impl Failure {
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
-        Self { exit: exit::CONFIG, notices: problems.iter().map(notice).collect() }
+        Self {
+            exit: exit::CONFIG,
+            notices: problems.iter().map(|problem| notice(problem, Notice::error)).collect(),
+        }
     }
 }
 
@@ -128,10 +132,15 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-fn notice(problem: &Problem) -> Notice {
+/// Says what is probably not meant as a configuration has it.
+pub(in crate::cli) fn warnings(config: &Config) -> Vec<Notice> {
+    config.warnings.iter().map(|problem| notice(problem, Notice::warning)).collect()
+}
+
+fn notice(problem: &Problem, severe: impl FnOnce(String) -> Notice) -> Notice {
     let mut bare = problem.clone();
     let hint = bare.hint.take();
-    let notice = Notice::error(bare.to_string());
+    let notice = severe(bare.to_string());
     match hint {
         Some(hint) => notice.hint(hint),
         None => notice,

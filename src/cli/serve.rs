@@ -1,25 +1,47 @@
 //! `conflux serve`: one client over stdin and stdout, or many over HTTP.
 
+use std::io;
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
 use crate::app::App;
+use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::report::Failure;
+use crate::cli::report::Notice;
 use crate::cli::session;
 use crate::config::Config;
 use crate::downstream;
 use crate::downstream::Service;
+use crate::downstream::http;
 use crate::downstream::http::Front;
 use crate::downstream::pipes;
 use crate::downstream::stdio;
 use crate::exchange::caller::Principal;
 
+/// What whoever ends the program is told, who may wonder why it does not end at once.
+const STOPPING: &str =
+    "stopping: calls under way get two seconds, and a second signal ends them at once";
+/// What a person is told who started by hand what clients start.
+const WAITING: &str = "waiting for a client on stdin, which is a terminal; clients start this \
+                       command themselves, and `--listen` serves them over HTTP";
+
 /// Serves one client until it leaves or a signal comes.
 pub(in crate::cli) async fn stdio(config: Config) -> Result<(), Failure> {
-    let interrupted = |exit| Err(Failure::silent(exit));
+    let interrupted = |exit| {
+        // A client keeps what its servers say, and has not asked for this.
+        if io::stderr().is_terminal() {
+            output::say(STOPPING);
+        }
+        Err(Failure::silent(exit))
+    };
     session::until_shutdown(config, interrupted, async |app, shutdown| {
+        if io::stdin().is_terminal() {
+            output::say(WAITING);
+        }
         let (router, callers) = (Arc::clone(app.router()), app.callers().clone());
         let service =
             Service::try_new(router, callers, Principal::Process, limits(app), app.on_open())
@@ -36,11 +58,14 @@ pub(in crate::cli) async fn stdio(config: Config) -> Result<(), Failure> {
 pub(in crate::cli) async fn http(config: Config) -> Result<(), Failure> {
     let address = config.http.listen;
     let front = Front::bind(address, &config.http).await;
-    let front = front.with_context(|| format!("cannot serve clients at `{address}`"))?;
+    let front = front.map_err(|error| no_front(address, error))?;
     // A signal is how such a service is meant to end.
     session::until_shutdown(
         config,
-        |_| Ok(()),
+        |_| {
+            output::say(STOPPING);
+            Ok(())
+        },
         async |app, shutdown| {
             let (router, callers) = (Arc::clone(app.router()), app.callers().clone());
             let anybody = Principal::Anonymous;
@@ -49,11 +74,53 @@ pub(in crate::cli) async fn http(config: Config) -> Result<(), Failure> {
             let service = Service::try_new(router, callers, anybody, limits(app), |_| {})
                 .context("cannot make keys")?;
             output::say(&format!("listening on {}", front.url()));
+            if !front.address().ip().is_loopback() {
+                output::tell(&[open_to_everybody(front.address())]);
+            }
             front.serve(service, shutdown).await;
             Ok(())
         },
     )
     .await
+}
+
+/// Says why there is no address to serve clients at.
+fn no_front(address: SocketAddr, error: http::Error) -> Failure {
+    let notice = Notice::error(format!("cannot serve clients at `{address}`"));
+    match error {
+        http::Error::Listen(error) => {
+            let hint = match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "another program, perhaps another Conflux, listens there; end it, or choose \
+                     another port with `--listen` or `http.listen`"
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    "this machine has no such address; choose one of its own, such as `127.0.0.1`"
+                }
+                io::ErrorKind::PermissionDenied => {
+                    "ports below 1024 are often not for everybody; choose another one with \
+                     `--listen` or `http.listen`"
+                }
+                _ => "choose another address with `--listen` or `http.listen`",
+            };
+            Failure::new(exit::ADDRESS, notice.cause(error).hint(hint))
+        }
+        error @ http::Error::Tls(_) => Failure::new(exit::FAILURE, notice.cause(error)),
+    }
+}
+
+/// Says what it means that others than this machine can come.
+fn open_to_everybody(address: SocketAddr) -> Notice {
+    let who = if address.ip().is_unspecified() {
+        "any address of this machine".to_owned()
+    } else {
+        format!("`{address}`")
+    };
+    let message = format!("everybody who can reach {who} may use everything behind this gateway");
+    Notice::warning(message).hint(
+        "put a proxy that authenticates or a firewall in front; names and addresses by which \
+         clients come must be in `http.hosts`",
+    )
 }
 
 fn limits(app: &App) -> downstream::Limits {

@@ -1,19 +1,24 @@
 //! A command's time with a running gateway: whatever happens, every upstream is stopped after it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio_util::sync::CancellationToken;
+use tokio::time;
 
 use crate::app::App;
 use crate::cli::exit;
 use crate::cli::exit::Exit;
 use crate::cli::report::Failure;
 use crate::config::Config;
+use crate::downstream::shutdown::Shutdown;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
 use crate::ids::CallerId;
+
+/// How long calls that a second signal ends may take to be answered.
+const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
 
 /// Runs `work` with the gateway of `config`, until it is done or a signal ends it.
 pub(in crate::cli) async fn within(
@@ -33,16 +38,17 @@ pub(in crate::cli) async fn within(
     }
 }
 
-/// Runs the gateway of `config` until `work` ends by itself, which it does soon after `shutdown`
-/// is cancelled; a first signal cancels it, and `on_signal` says what comes of that.
+/// Runs the gateway of `config` until `work` ends by itself, which it does soon after its shutdown
+/// begins. A first signal begins it, and `on_signal` says what comes of that; a second one leaves
+/// no time but for the last answers.
 pub(in crate::cli) async fn until_shutdown(
     config: Config,
-    on_signal: impl FnOnce(Exit) -> Result<(), Failure>,
-    work: impl AsyncFnOnce(&App, CancellationToken) -> Result<(), Failure>,
+    on_signal: impl Fn(Exit) -> Result<(), Failure>,
+    work: impl AsyncFnOnce(&App, Shutdown) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::install().context("cannot listen for signals")?;
     let app = App::start(config).await;
-    let shutdown = CancellationToken::new();
+    let shutdown = Shutdown::default();
     let mut signalled = None;
     let outcome = {
         let work = work(&app, shutdown.clone());
@@ -51,18 +57,19 @@ pub(in crate::cli) async fn until_shutdown(
             tokio::select! {
                 outcome = &mut work => break outcome,
                 exit = signals.next() => {
-                    if signalled.replace(exit).is_some() {
-                        break Err(Failure::silent(exit));
+                    if signalled.is_some() {
+                        shutdown.hurry();
+                        drop(time::timeout(LAST_WORDS_LIMIT, &mut work).await);
+                        // Dropping the rest kills it.
+                        return Err(Failure::silent(exit));
                     }
-                    shutdown.cancel();
+                    signalled = Some(on_signal(exit));
+                    shutdown.begin();
                 }
             }
         }
     };
-    let outcome = match signalled {
-        Some(exit) => outcome.and_then(|()| on_signal(exit)),
-        None => outcome,
-    };
+    let outcome = outcome.and(signalled.unwrap_or(Ok(())));
     tokio::select! {
         () = app.stop() => outcome,
         exit = signals.next() => Err(Failure::silent(exit)),

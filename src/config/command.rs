@@ -157,7 +157,12 @@ impl Check<'_> {
     ) -> Expanded {
         let directory = self.directory(place).to_owned();
         let wrong = match interpolate::expand(text, &self.sources(&directory)) {
-            Ok(expanded) => return expanded,
+            Ok(expanded) => {
+                if !lenient {
+                    self.blanks(&expanded, path, place);
+                }
+                return expanded;
+            }
             Err(wrong) => wrong,
         };
         for Misread { message, hint } in wrong {
@@ -165,6 +170,19 @@ impl Check<'_> {
             self.report(place, path, Misread { message, hint }, lenient);
         }
         Expanded { text: text.to_owned(), values: Vec::new() }
+    }
+
+    /// Warns of variables that are set and hold nothing, where no default says that they may.
+    fn blanks(&mut self, expanded: &Expanded, path: &KeyPath, place: &Place) {
+        for value in &expanded.values {
+            let Value::Variable { name, text } = value else { continue };
+            if text.is_empty() {
+                let message = format!("`{path}`: the variable `{name}` is set, but empty");
+                let hint =
+                    format!("give it a value, or write `${{{name}:-}}` if it may hold nothing");
+                self.warnings.push(Problem::at(place, path, message).hint(hint));
+            }
+        }
     }
 
     pub(super) fn sources<'s>(&'s self, directory: &'s Path) -> Sources<'s> {

@@ -4,12 +4,10 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Http;
 use crate::config::HttpLimits;
-use crate::config::Tls;
 use crate::config::file;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Problem;
@@ -53,8 +51,8 @@ impl Check<'_> {
     fn listen(&mut self, written: &file::Http, path: &KeyPath) -> SocketAddr {
         let text = &written.listen;
         let Some(address) = address(text) else {
-            let hint = "write an IP address and a port, such as `127.0.0.1:7420`";
-            self.wrong(path, format!("`{text}` is no address to listen on"), hint);
+            let (message, hint) = not_an_address(text);
+            self.wrong(path, message, &hint);
             return LISTEN;
         };
         if !address.ip().is_loopback() && !written.unauthenticated {
@@ -72,27 +70,6 @@ impl Check<'_> {
         address
     }
 
-    fn tls(&mut self, written: &file::Tls, path: &KeyPath) -> Option<Tls> {
-        let (given, missing) = match (&written.cert, &written.key) {
-            (None, None) => return None,
-            (Some(cert), Some(key)) => {
-                let cert = self.beside(cert, &path.key("cert"));
-                return Some(Tls { cert, key: self.beside(key, &path.key("key")) });
-            }
-            (Some(_), None) => ("cert", "key"),
-            (None, Some(_)) => ("key", "cert"),
-        };
-        let message = format!("`{path}.{given}` is of no use without `{path}.{missing}`");
-        self.wrong(&path.key(given), message, &format!("add `{missing}`"));
-        None
-    }
-
-    /// Returns a path that may start at the directory of its file.
-    fn beside(&self, written: &str, path: &KeyPath) -> PathBuf {
-        let place = self.context.places.value(path);
-        self.directory(&place).join(written)
-    }
-
     fn http_limits(&mut self, written: &file::HttpLimits, path: &KeyPath) -> HttpLimits {
         let (idle, time) = (path.key("session_idle"), path.key("request_time"));
         HttpLimits {
@@ -104,7 +81,8 @@ impl Check<'_> {
         }
     }
 
-    fn wrong(&mut self, path: &KeyPath, message: String, hint: &str) {
+    /// Reports what is wrong with the value at `path`.
+    pub(super) fn wrong(&mut self, path: &KeyPath, message: String, hint: &str) {
         let place = self.context.places.value(path);
         self.problems.push(Problem::at(&place, path, message).hint(hint));
     }
@@ -116,6 +94,26 @@ fn address(text: &str) -> Option<SocketAddr> {
         return Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port.parse().ok()?));
     }
     text.parse().ok()
+}
+
+/// Says what an address to listen on lacks, and what to write instead.
+fn not_an_address(text: &str) -> (String, String) {
+    let port = LISTEN.port();
+    match text.parse::<IpAddr>() {
+        Ok(IpAddr::V6(ip)) => (lacks_port(text), format!("write `[{ip}]:{port}`")),
+        Ok(IpAddr::V4(ip)) => (lacks_port(text), format!("write `{ip}:{port}`")),
+        Err(_) if text == "localhost" => (lacks_port(text), format!("write `localhost:{port}`")),
+        Err(_) => {
+            let hint = format!(
+                "write an IP address or `localhost`, and a port, such as `127.0.0.1:{port}`"
+            );
+            (format!("`{text}` is no address to listen on"), hint)
+        }
+    }
+}
+
+fn lacks_port(text: &str) -> String {
+    format!("`{text}` lacks the port to listen on")
 }
 
 fn is_host(text: &str) -> bool {

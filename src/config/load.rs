@@ -139,11 +139,11 @@ fn find(options: &Options, around: &Surroundings) -> Result<Vec<PathBuf>, Proble
 fn nothing_found(places: &[PathBuf]) -> Problem {
     let places: Vec<_> = places.iter().map(|path| format!("`{}`", path.display())).collect();
     let message = format!("no configuration found: there is no {}", places.join(" and no "));
-    Problem::new(message).hint(
+    Problem::new(message).hint(format!(
         "name one with `--config FILE` or `CONFLUX_CONFIG`, or begin with an `upstreams.yaml` \
-         like this:\n\n    upstreams:\n      files:\n        command: npx\n        \
-         args: [-y, \"@modelcontextprotocol/server-filesystem\", \".\"]",
-    )
+         like this:\n\n{}",
+        validate::EXAMPLE
+    ))
 }
 
 fn setting(flag: &Override) -> Setting {

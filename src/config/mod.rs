@@ -20,6 +20,7 @@ mod remote;
 pub mod secrets;
 mod shape;
 mod suggest;
+pub mod tls;
 pub mod tools;
 mod tree;
 pub mod units;
@@ -33,8 +34,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
+use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;
+use crate::config::tls::Identity;
 use crate::config::tools::ToolFilter;
 use crate::ids::UpstreamId;
 
@@ -57,6 +60,8 @@ pub struct Config {
     pub state: PathBuf,
     /// The environment that every child gets beneath the `env` of its entry.
     pub child_environment: IndexMap<String, String>,
+    /// What is probably not meant as it is written, in reading order.
+    pub warnings: Vec<Problem>,
     /// What no log, error or record may show.
     pub secrets: Secrets,
 }
@@ -238,6 +243,8 @@ pub struct Tls {
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+    /// What was in both.
+    pub identity: Identity,
 }
 
 /// What clients may take up over HTTP, all of them together.

@@ -27,11 +27,22 @@ impl Check<'_> {
             self.name(&name, "name", "a profile", &path, &self.context.places.key(&path));
             let upstreams = written.upstreams.as_ref();
             let upstreams = upstreams.map(|keys| self.members(keys, known, &path.key("upstreams")));
+            if upstreams.as_ref().is_some_and(Vec::is_empty) {
+                self.nobody(&name, &path.key("upstreams"));
+            }
             if let Some(tools) = self.tools(&written.tools, &path.key("tools")) {
                 profiles.insert(name, Profile { upstreams, tools });
             }
         }
         profiles
+    }
+
+    /// Warns of a profile that nothing is part of.
+    fn nobody(&mut self, name: &str, path: &KeyPath) {
+        let message = format!("no upstream is part of the profile `{name}`, so it is empty");
+        let hint = "name keys under `upstreams`, or leave `upstreams` out for all of them";
+        let place = self.context.places.value(path);
+        self.warnings.push(Problem::at(&place, path, message).hint(hint));
     }
 
     fn members(&mut self, keys: &[String], known: &[String], path: &KeyPath) -> Vec<UpstreamId> {

@@ -1,6 +1,6 @@
 //! The checks of an upstream at an address: the address, headers, proxy and certificates.
 
-use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
@@ -15,6 +15,7 @@ use crate::config::file;
 use crate::config::interpolate;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Place;
+use crate::config::tls;
 use crate::config::units::Misread;
 use crate::config::validate::Check;
 
@@ -39,8 +40,6 @@ const OWNED: &[&str] = &[
 
 /// What no file of certificates is without.
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
-/// The largest file of certificates that is read, in bytes; the whole web's are a fifth of it.
-const MAX_CA: u64 = 1 << 20;
 
 impl Check<'_> {
     /// Checks an upstream at an address; nothing comes of one whose address is wrong.
@@ -52,6 +51,12 @@ impl Check<'_> {
         let transport = self.transport(written, &path.key("transport"));
         let ca = self.ca(written, &path.key("tls").key("ca"), lenient);
         let url = url?;
+        if url.scheme() == "http" && written.tls.ca.is_some() {
+            let message = "`tls.ca` is for `https://`, and this `url` begins with `http://`";
+            let hint = "remove it, or write `https://`".to_owned();
+            let (path, message) = (path.key("tls").key("ca"), message.to_owned());
+            self.report(&self.context.places.key(&path), &path, Misread { message, hint }, lenient);
+        }
         let proxy = self.proxy(written, &url, &path.key("proxy"), lenient);
         Some(Remote { url, headers, transport, proxy, ca })
     }
@@ -299,12 +304,8 @@ fn unprintable(name: &str) -> Misread {
     Misread { message, hint: "use printable ASCII on one line".to_owned() }
 }
 
-fn certificates(file: &PathBuf) -> Result<(), &'static str> {
-    let about = fs::metadata(file).map_err(|_| "cannot be found")?;
-    if !about.is_file() || about.len() > MAX_CA {
-        return Err("is not a file of at most 1MiB");
-    }
-    let bytes = fs::read(file).map_err(|_| "cannot be read")?;
+fn certificates(file: &Path) -> Result<(), &'static str> {
+    let bytes = tls::read(file)?;
     let text = String::from_utf8_lossy(&bytes);
     if text.contains(CERTIFICATE) { Ok(()) } else { Err("holds no certificate") }
 }

@@ -33,6 +33,10 @@ use crate::config::units::WrittenDuration;
 use crate::config::units::WrittenSize;
 use crate::ids::UpstreamId;
 
+/// What a first configuration may look like.
+pub(super) const EXAMPLE: &str = "    upstreams:\n      files:\n        command: npx\n        \
+     args: [-y, \"@modelcontextprotocol/server-filesystem\", \"${HOME}/Documents\"]";
+
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// The smallest lets a handshake pass; the largest still fits into memory once per direction.
@@ -56,7 +60,8 @@ pub(super) fn compile(
     files: Vec<PathBuf>,
     context: &Context<'_>,
 ) -> (Option<Config>, Vec<Problem>) {
-    let mut check = Check { context, problems: Vec::new(), secrets: Vec::new() };
+    let mut check =
+        Check { context, problems: Vec::new(), warnings: Vec::new(), secrets: Vec::new() };
     let file::File { schema: _, upstreams, mcp_servers: _, names, limits, profiles, http } = file;
     let known: Vec<String> = upstreams.keys().cloned().collect();
     let limits = check.limits(&limits);
@@ -64,7 +69,8 @@ pub(super) fn compile(
     let profiles = check.profiles(&profiles, &known);
     let http = check.http(&http);
     let state = check.state();
-    let Check { problems, secrets, .. } = check;
+    check.emptiness(&upstreams);
+    let Check { problems, warnings, secrets, .. } = check;
     let config = state.filter(|_| problems.is_empty()).map(|state| Config {
         upstreams,
         names: Names { max_length: names.max_length },
@@ -73,6 +79,7 @@ pub(super) fn compile(
         http,
         files,
         state,
+        warnings,
         child_environment: environment::for_children(&context.around.variables),
         secrets: Secrets::new(secrets),
     });
@@ -83,6 +90,8 @@ pub(super) fn compile(
 pub(super) struct Check<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) problems: Vec<Problem>,
+    /// What can be used, but is probably not meant.
+    pub(super) warnings: Vec<Problem>,
     pub(super) secrets: Vec<String>,
 }
 
@@ -110,6 +119,22 @@ impl Check<'_> {
             self.problems.push(problem.hint("set `CONFLUX_STATE` to a directory"));
         }
         state
+    }
+
+    /// Warns of a gateway with nothing behind it.
+    fn emptiness(&mut self, upstreams: &IndexMap<UpstreamId, Upstream>) {
+        let path = KeyPath::of(&["upstreams"]);
+        let place = self.context.places.key(&path);
+        let (message, hint) = if upstreams.is_empty() {
+            let hint = format!("add one, as in:\n\n{EXAMPLE}");
+            ("there is no upstream, so clients find nothing but `conflux__status`", hint)
+        } else if upstreams.values().all(|upstream| upstream.disabled) {
+            let hint = "remove `disabled` from one of them".to_owned();
+            ("every upstream is disabled, so clients find nothing but `conflux__status`", hint)
+        } else {
+            return;
+        };
+        self.warnings.push(Problem::at(&place, &path, message).hint(hint));
     }
 
     fn upstreams(

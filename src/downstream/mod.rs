@@ -8,6 +8,8 @@
 pub mod http;
 /// The process's own stdin and stdout, as the runtime likes them.
 pub mod pipes;
+/// How a front end is told to end.
+pub mod shutdown;
 /// One client on a pair of streams, a message a line.
 pub mod stdio;
 

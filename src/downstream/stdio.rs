@@ -11,7 +11,6 @@ use tokio::io::AsyncWrite;
 use tokio::select;
 use tokio::task::JoinHandle;
 use tokio::time;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::downstream::Error;
@@ -19,6 +18,7 @@ use crate::downstream::Service;
 use crate::downstream::connection::Connection;
 use crate::downstream::lines;
 use crate::downstream::outbox::Outbox;
+use crate::downstream::shutdown::Shutdown;
 use crate::wire::line::Lines;
 
 /// How long calls in flight may go on once nothing more is read.
@@ -37,14 +37,14 @@ pub enum End {
     Stopped,
 }
 
-/// Serves one client until it closes its end or `shutdown` is cancelled.
+/// Serves one client until it closes its end or `shutdown` begins.
 ///
-/// Returns at most four seconds after that.
+/// Returns at most four seconds after that, or two if it is hurried.
 pub async fn serve<R, W>(
     service: Service,
     reader: R,
     writer: W,
-    shutdown: CancellationToken,
+    shutdown: Shutdown,
 ) -> Result<End, Error>
 where
     R: AsyncRead + Unpin + Send,
@@ -59,7 +59,7 @@ where
     let patience = async {
         select! {
             () = outbox.closed() => {}
-            () = time::sleep(DRAIN_LIMIT) => {}
+            () = shutdown.clone().patience(DRAIN_LIMIT) => {}
         }
     };
     connection.end(patience).await;
@@ -72,12 +72,12 @@ async fn read<R: AsyncRead + Unpin>(
     connection: &Connection,
     mut lines: Lines<R>,
     outbox: &Outbox,
-    shutdown: &CancellationToken,
+    shutdown: &Shutdown,
 ) -> io::Result<End> {
     loop {
         let line = select! {
             biased;
-            () = shutdown.cancelled() => return Ok(End::Stopped),
+            () = shutdown.begun() => return Ok(End::Stopped),
             () = outbox.closed() => return Ok(End::Closed),
             line = lines.next() => line?,
         };
@@ -86,7 +86,7 @@ async fn read<R: AsyncRead + Unpin>(
             biased;
             () = connection.receive(line) => {}
             // The client's queue is full, and stays so.
-            () = shutdown.cancelled() => return Ok(End::Stopped),
+            () = shutdown.begun() => return Ok(End::Stopped),
         }
     }
 }

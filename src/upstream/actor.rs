@@ -248,7 +248,13 @@ impl Actor {
 
     fn fail(&self, supervision: &mut Supervision, error: Error) {
         if !self.around.stop.is_cancelled() {
-            tracing::warn!(upstream = %self.config.id, %error, "failed");
+            tracing::warn!(
+                upstream = %self.config.id,
+                %error,
+                stderr = error.stderr.last().map(|line| &**line),
+                hint = error.kind.advice(),
+                "failed"
+            );
         }
         self.state.send_replace(supervision.fails(error, Instant::now()));
     }
@@ -308,7 +314,7 @@ impl Actor {
             let remains = running.end().await;
             let (kind, detail) = match verdict {
                 None => (Kind::StartTimedOut, format!("{limit:?} have passed")),
-                Some(Verdict::Refused(error)) if error.kind == Kind::Unreachable => {
+                Some(Verdict::Refused(error)) if error.kind.is_out_of_reach() => {
                     return Err(error);
                 }
                 Some(Verdict::StartAgain(era)) => {
@@ -394,7 +400,7 @@ impl Actor {
             }
             (Target::Command(command), _) => {
                 let launched = Running::launch(command, &self.around, connecting);
-                launched.map_err(|detail| self.error(Kind::CannotStart, &detail, Vec::new()))
+                launched.map_err(|(kind, detail)| self.error(kind, &detail, Vec::new()))
             }
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::ids::UpstreamId;
 use crate::upstream::shown::Shown;
+use crate::upstream::trust::Distrust;
 
 /// A request that an upstream did not answer, and all that is known about why.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -32,6 +33,8 @@ pub struct Error {
 pub enum Kind {
     /// Its program could not be started.
     CannotStart,
+    /// The directory it is to be started in is not there.
+    NoDirectory,
     /// It ended before it was ready.
     Exited,
     /// It was ready, and ended.
@@ -40,6 +43,8 @@ pub enum Kind {
     StartTimedOut,
     /// Nothing answers at its address.
     Unreachable,
+    /// What answers there has a certificate that is not trusted.
+    Untrusted(Distrust),
     /// It answered with this HTTP status, and with nothing that could be passed on.
     Status(u16),
     /// It answered the handshake with something Conflux cannot work with.
@@ -94,10 +99,10 @@ impl Kind {
     /// Returns the word for it in `_meta["dev.conflux/error"].kind`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::CannotStart => "cannot_start",
+            Self::CannotStart | Self::NoDirectory => "cannot_start",
             Self::Exited | Self::Ended => "exited",
             Self::StartTimedOut => "start_timeout",
-            Self::Unreachable => "unreachable",
+            Self::Unreachable | Self::Untrusted(_) => "unreachable",
             Self::Status(401 | 403) => "unauthorized",
             Self::Status(_) => "http_status",
             Self::HandshakeFailed => "handshake_failed",
@@ -112,11 +117,19 @@ impl Kind {
         }
     }
 
+    /// Returns whether nothing came to be at its address that could be spoken to.
+    pub(super) fn is_out_of_reach(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Untrusted(_))
+    }
+
     /// Returns what a person can do about it.
     pub fn advice(self) -> &'static str {
         match self {
             Self::CannotStart => {
                 "install the program or correct `command`; `conflux check --connect` shows more"
+            }
+            Self::NoDirectory => {
+                "make that directory, or correct `cwd`; `conflux check --connect` shows more"
             }
             Self::Exited => {
                 "start its command by hand to see why; `conflux check --connect` shows more"
@@ -127,6 +140,7 @@ impl Kind {
             }
             Self::StartTimedOut => "raise `timeout.start`, or find out by hand what it waits for",
             Self::Unreachable => "check `url`, `proxy` and the network, and that the server runs",
+            Self::Untrusted(why) => why.advice(),
             Self::Status(401 | 403) => {
                 "give it a token: `headers: { Authorization: \"Bearer ${TOKEN}\" }`"
             }
@@ -154,7 +168,8 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Status(status) => return write!(f, "answered with HTTP status {status}"),
             Self::Unreachable => "cannot be reached",
-            Self::CannotStart => "cannot be started",
+            Self::Untrusted(_) => "has a certificate that cannot be trusted",
+            Self::CannotStart | Self::NoDirectory => "cannot be started",
             Self::Exited => "exited before it was ready",
             Self::Ended => "has ended",
             Self::StartTimedOut => "was not ready in time",

@@ -38,6 +38,7 @@ mod supervision;
 mod task;
 mod told;
 mod transport;
+pub mod trust;
 mod upkeep;
 mod visits;
 mod wants;

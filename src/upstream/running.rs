@@ -12,6 +12,7 @@ use crate::upstream::Surroundings;
 use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::LAST_WORDS_LIMIT;
+use crate::upstream::error::Kind;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
 use crate::upstream::shown::Shown;
@@ -62,9 +63,9 @@ impl Running {
         command: &config::Command,
         around: &Surroundings,
         connecting: impl FnOnce(mpsc::Sender<Message>) -> Connection,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, (Kind, String)> {
         let (process, pipes) = stdio::start(command, &around.environment)
-            .map_err(|error| format!("`{}`: {}", command.program, stdio::explain(&error)))?;
+            .map_err(|error| stdio::explain(&error, command))?;
         let (outgoing, queue) = mpsc::channel(connection::OUTGOING_CAPACITY);
         let connection = connecting(outgoing);
         let stderr = Tail::new(connection.errors().clone());

@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::fs::File;
 use std::io;
 use std::io::BufRead as _;
 use std::io::BufReader;
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -117,7 +119,42 @@ fn without_a_configuration_it_says_how_to_begin() {
         upstreams:
           files:
             command: npx
-            args: [-y, "@modelcontextprotocol/server-filesystem", "."]
+            args: [-y, "@modelcontextprotocol/server-filesystem", "${HOME}/Documents"]
+    "#);
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    let place = Place::new("upstreams:\n  demo: { command: conflux, args: [demo, '${BLANK}'] }\n");
+    let run = |args: &[&str]| place.shown(&place.program(args).env("BLANK", "").output().unwrap());
+    assert_snapshot!(run(&["check"]), @r"
+    exit code 0
+    --- stderr
+    configuration is valid: 1 upstream in {dir}/upstreams.yaml
+    warning: upstreams.yaml:2:43: `upstreams.demo.args[1]`: the variable `BLANK` is set, but empty
+
+    hint: give it a value, or write `${BLANK:-}` if it may hold nothing
+    ");
+    for args in [&["tools"][..], &["serve"], &["check", "--connect"]] {
+        let shown = run(args);
+        assert!(shown.contains("the variable `BLANK` is set, but empty"), "{shown}");
+        assert!(shown.starts_with("exit code 0\n"), "{shown}");
+    }
+    let nothing = Place::new("upstreams: {}");
+    assert_snapshot!(nothing.run(&["tools"]), @r#"
+    exit code 0
+    --- stdout
+    NAME             UPSTREAM  DESCRIPTION
+    conflux__status  conflux   Tells which MCP servers stand behind this gateway, whether each of them is ready, why not if it failed, and what is wrong with what they list.
+    --- stderr
+    warning: upstreams.yaml:1:1: there is no upstream, so clients find nothing but `conflux__status`
+
+    hint: add one, as in:
+
+        upstreams:
+          files:
+            command: npx
+            args: [-y, "@modelcontextprotocol/server-filesystem", "${HOME}/Documents"]
     "#);
 }
 
@@ -152,7 +189,7 @@ fn a_right_configuration_is_summed_up() {
     assert_snapshot!(place.run(&["check", "--json"]), @r#"
     exit code 0
     --- stdout
-    {"files":["{dir}/upstreams.yaml"],"upstreams":[{"disabled":false,"name":"a","required":true},{"disabled":true,"name":"b","required":false}]}
+    {"files":["{dir}/upstreams.yaml"],"upstreams":[{"disabled":false,"name":"a","required":true},{"disabled":true,"name":"b","required":false}],"warnings":[]}
     --- stderr
     configuration is valid: 2 upstreams (1 disabled) in {dir}/upstreams.yaml
     "#);
@@ -186,7 +223,7 @@ fn check_can_try_every_upstream() {
     --- stderr
     configuration is valid: 3 upstreams in {dir}/upstreams.yaml
     warning: upstream `gone` is left out
-      caused by: `gone` cannot be started: `no-such-program`: no such program, or no such `cwd`
+      caused by: `gone` cannot be started: `no-such-program`: no such program
 
     hint: install the program or correct `command`
 
@@ -301,7 +338,7 @@ fn a_broken_upstream_spoils_nothing_of_the_others() {
     conflux__status  conflux   Tells which MCP servers stand behind this gateway, whether each of them is ready, why not if it failed, and what is wrong with what they list.
     --- stderr
     warning: upstream `gone` is left out
-      caused by: `gone` cannot be started: `no-such-program`: no such program, or no such `cwd`
+      caused by: `gone` cannot be started: `no-such-program`: no such program
 
     hint: install the program or correct `command`; `conflux check --connect` shows more
 
@@ -310,6 +347,31 @@ fn a_broken_upstream_spoils_nothing_of_the_others() {
       stderr: out of luck
 
     hint: start its command by hand to see why; `conflux check --connect` shows more
+    ");
+}
+
+#[test]
+fn what_is_missing_to_start_a_program_is_named() {
+    let place = Place::new(
+        "upstreams:\n  nowhere: { command: sh, cwd: ./gone }\n  \
+         headless: { command: ./headless.sh }\n",
+    );
+    place.write("headless.sh", "#!/no/such/shell\n");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(place.path().join("headless.sh"), executable).unwrap();
+    let shown = place.run(&["check", "--connect"]);
+    let (_, said) = shown.split_once("--- stderr\n").unwrap();
+    assert_snapshot!(said, @r"
+    configuration is valid: 2 upstreams in {dir}/upstreams.yaml
+    warning: upstream `nowhere` is left out
+      caused by: `nowhere` cannot be started: there is no directory `{dir}/gone` to start it in
+
+    hint: make that directory, or correct `cwd`
+
+    warning: upstream `headless` is left out
+      caused by: `headless` cannot be started: `{dir}/headless.sh`: what its first line names is not there
+
+    hint: install the program or correct `command`
     ");
 }
 
@@ -355,7 +417,7 @@ upstreams:
     conflux__status  conflux   Tells which MCP servers stand behind this gateway, whether each of them is ready, why not if it failed, and what is wrong with what they list.
     --- stderr
     error: upstream `gone`, which is required, is left out
-      caused by: `gone` cannot be started: `no-such-program`: no such program, or no such `cwd`
+      caused by: `gone` cannot be started: `no-such-program`: no such program
 
     hint: install the program or correct `command`; `conflux check --connect` shows more
     ");
@@ -441,7 +503,7 @@ fn a_call_ends_by_what_became_of_it() {
     exit code 7
     --- stderr
     error: cannot call `gone__x`
-      caused by: `gone` cannot be started: `no-such-program`: no such program, or no such `cwd`
+      caused by: `gone` cannot be started: `no-such-program`: no such program
 
     hint: install the program or correct `command`; `conflux check --connect` shows more
     ");
@@ -559,6 +621,67 @@ fn check_signal(signal: Signal, code: i32) {
 }
 
 #[test]
+fn a_person_at_a_terminal_is_told_what_it_waits_for() {
+    let place = Place::new(DEMO);
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let mut program = place.program(&["serve"]);
+    program.stdin(terminal.slave.try_clone().unwrap()).stderr(terminal.slave);
+    let mut child = program.stdout(Stdio::piped()).spawn().unwrap();
+    drop(program);
+    let mut lines = BufReader::new(File::from(terminal.master)).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.starts_with("waiting for a client on stdin, which is a terminal"), "{first}");
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let second = lines.next().unwrap().unwrap();
+    assert!(second.contains("stopping: calls under way get two seconds"), "{second}");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // Nothing of it is for a client that keeps what its servers say.
+    let mut program = place.program(&["serve"]);
+    let output = program.output().unwrap();
+    assert_eq!(place.shown(&output), "exit code 0\n");
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_said_with_what_to_do() {
+    let place = Place::new(DEMO);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let shown = place.run(&["serve", "--listen", &address]);
+    assert_snapshot!(shown.replace(&address, "{address}"), @r"
+    exit code 9
+    --- stderr
+    error: cannot serve clients at `{address}`
+      caused by: Address already in use (os error 98)
+
+    hint: another program, perhaps another Conflux, listens there; end it, or choose another port with `--listen` or `http.listen`
+    ");
+    place.write("upstreams.yaml", "http: { unauthenticated: true }");
+    // An address for documents, which no machine has.
+    let shown = place.run(&["serve", "--listen", "192.0.2.1:0"]);
+    assert!(shown.starts_with("exit code 9\n"), "{shown}");
+    assert!(shown.contains("\nhint: this machine has no such address"), "{shown}");
+}
+
+#[test]
+fn whoever_lets_everybody_in_is_told_so() {
+    let place = Place::new("http: { unauthenticated: true }");
+    let mut program = place.program(&["serve", "--listen", "0.0.0.0:0"]);
+    let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let first = lines.next().unwrap();
+    // That is an address to go to, which `0.0.0.0` is not.
+    assert!(first.starts_with("listening on http://127.0.0.1:"), "{first}");
+    let said = lines.by_ref().take(3).collect::<Vec<_>>().join("\n");
+    assert_snapshot!(said, @r"
+    warning: everybody who can reach any address of this machine may use everything behind this gateway
+
+    hint: put a proxy that authenticates or a firewall in front; names and addresses by which clients come must be in `http.hosts`
+    ");
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn mistakes_on_the_command_line_are_usage() {
     let place = Place::new(DEMO);
     assert_snapshot!(place.run(&["tols"]), @r"
@@ -614,7 +737,7 @@ fn exit_codes_are_documented_in_help_and_in_the_readme() {
     let help = Place::new("").data(&["--help"]);
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let (_, codes) = help.split_once("Exit codes:\n").unwrap();
-    assert_eq!(codes.lines().count(), 11, "{codes}");
+    assert_eq!(codes.lines().count(), 12, "{codes}");
     for line in codes.lines() {
         let (code, meaning) = line.trim().split_once("  ").unwrap();
         assert!(readme.contains(&format!("| {code} | {meaning} |")), "README lacks: {line}");

@@ -85,6 +85,8 @@ fn configurations_are_looked_for() {
     let nothing = first_key(&around, &[]).unwrap_err().to_string();
     assert!(nothing.contains("there is no `upstreams.yaml` and no `"), "{nothing}");
     assert!(nothing.contains("command: npx"), "{nothing}");
+    // A relative directory would be whatever directory a client starts the gateway in.
+    assert!(nothing.contains("${HOME}/Documents"), "{nothing}");
     put(user.join("upstreams.yaml"), "user");
     assert_eq!(first_key(&around, &[]).unwrap(), "user");
     put(here.join("upstreams.yaml"), "here");
@@ -259,6 +261,10 @@ fn show(config: &Config) -> String {
         let members = profile.upstreams.as_ref().map(|ids| ids.iter().map(UpstreamId::as_str));
         let members = members.map(Iterator::collect::<Vec<_>>);
         writeln!(out, "profile {name}: {members:?} allow {allow:?} deny {deny:?}").unwrap();
+    }
+    for warning in &config.warnings {
+        assert!(warning.hint.as_ref().is_some_and(|hint| !hint.is_empty()), "{warning}");
+        writeln!(out, "warning: {warning}").unwrap();
     }
     writeln!(out, "state: {}", config.state.display()).unwrap();
     for file in &config.files {

@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
+use crate::support::http::Server;
 use crate::support::programs::Program;
 use crate::support::programs::toy;
 use crate::support::wire_client::Client;
@@ -171,16 +172,9 @@ async fn processes() -> Vec<Process> {
 
 /// The `count` upstreams of a gateway, each with its grandchild, once all are there.
 async fn started(client: &Client, count: usize) -> Vec<Pid> {
-    let gateway = pid(&json!(client.process_id()));
-    let below = |all: &[Process], parents: &[Pid]| -> Vec<Pid> {
-        let children = all.iter().filter(|process| parents.contains(&process.parent));
-        children.map(|process| process.pid).collect()
-    };
     let find = async {
         loop {
-            let all = processes().await;
-            let upstreams = below(&all, &[gateway]);
-            let grandchildren = below(&all, &upstreams);
+            let (upstreams, grandchildren) = below(client).await;
             if upstreams.len() == count && grandchildren.len() == count {
                 return [upstreams, grandchildren].concat();
             }
@@ -188,6 +182,19 @@ async fn started(client: &Client, count: usize) -> Vec<Pid> {
         }
     };
     tokio::time::timeout(LIMIT, find).await.expect("every upstream has its grandchild")
+}
+
+/// The processes that a gateway started, and those that they started.
+async fn below(client: &Client) -> (Vec<Pid>, Vec<Pid>) {
+    let gateway = pid(&json!(client.process_id()));
+    let all = processes().await;
+    let of = |parents: &[Pid]| -> Vec<Pid> {
+        let children = all.iter().filter(|process| parents.contains(&process.parent));
+        children.map(|process| process.pid).collect()
+    };
+    let upstreams = of(&[gateway]);
+    let grandchildren = of(&upstreams);
+    (upstreams, grandchildren)
 }
 
 /// Checks that none of them is alive; a zombie waits for its new parent only.
@@ -213,6 +220,73 @@ async fn nothing_outlives_a_client_that_leaves() {
     client.close_stdin();
     assert!(client.wait().await.success());
     expect_gone(&processes).await;
+}
+
+/// A gateway whose upstream takes no end of its input for one, and notes if it is told to end.
+fn noting() -> (Gateway, Program) {
+    let toy = toy(&["--ignore-stdin-eof"]);
+    let line = "trap 'touch \"$NOTE\"' TERM; \"$0\" \"$@\"; while :; do sleep 0.1; done";
+    let gateway = Gateway::new(&[]);
+    let args = [vec!["-c".to_owned(), line.to_owned(), toy.path.clone()], toy.args.clone()];
+    let args = args.concat();
+    let program = Program::new("sh").args(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    let program = program.env("NOTE", gateway.path().join("told"));
+    (gateway, program)
+}
+
+const ENDED: &str = "The request was ended because Conflux is stopping";
+
+/// A call that tells that it has begun, and would go on for ten minutes.
+fn endless() -> Value {
+    json!({
+        "name": "toy__progress",
+        "arguments": {"steps": 2, "gap": 600_000},
+        "_meta": {"progressToken": 1},
+    })
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_all_at_once() {
+    let (mut gateway, program) = noting();
+    gateway.add("toy", program.entry());
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let call = client.start("tools/call", endless()).await;
+    client.wait_for("notifications/progress", 1).await;
+    let (upstreams, grandchildren) = below(&client).await;
+    let processes = [upstreams, grandchildren].concat();
+    assert_eq!(processes.len(), 2);
+    // Two of a kind could become one before anybody looks.
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        kill(pid(&json!(client.process_id())), signal).unwrap();
+    }
+    assert_eq!(client.reply_to(call).await.error()["message"], ENDED);
+    assert!(matches!(client.wait().await.code(), Some(130 | 143)));
+    expect_gone(&processes).await;
+    assert!(!gateway.path().join("told").exists(), "it was killed, not asked");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_clients_over_http_at_once_too() {
+    let (mut gateway, program) = noting();
+    gateway.add("toy", program.entry());
+    let mut server = Server::start(&gateway).await;
+    let mut modern = server.modern("tools/call", endless()).events().await;
+    let session = server.session("2025-11-25", json!({})).await;
+    let mut legacy = session.request(1, "tools/call", endless()).events().await;
+    for stream in [&mut modern, &mut legacy] {
+        assert_eq!(stream.message().await["params"]["progress"], 1);
+    }
+    server.signal();
+    while !server.stderr().contains("stopping: calls under way get two seconds") {
+        tokio::time::sleep(POLL).await;
+    }
+    server.signal();
+    for mut stream in [modern, legacy] {
+        let last = stream.rest().await.pop().unwrap().json();
+        assert_eq!(last["error"]["message"], ENDED, "{last}");
+    }
+    assert_eq!(server.ended().await.code(), Some(143));
+    assert!(!gateway.path().join("told").exists(), "it was killed, not asked");
 }
 
 #[tokio::test]

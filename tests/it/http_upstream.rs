@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use rcgen::BasicConstraints;
+use rcgen::CertificateParams;
+use rcgen::CertifiedKey;
+use rcgen::IsCa;
+use rcgen::KeyPair;
 use serde_json::Value;
 use serde_json::json;
 
@@ -458,6 +463,67 @@ async fn a_proxy_is_used_and_an_authority_is_trusted() {
     let reply = client.call("strange__echo", json!({})).await;
     assert_eq!(failure(&reply)["kind"], "unreachable", "{}", reply.line);
     assert!(reply.text().contains("tls: { ca: FILE }"), "{}", reply.text());
+    assert!(client.leave().await.success());
+    remote.stop().await;
+}
+
+/// A certificate for `name` that signs itself, as `change` makes it.
+fn certificate(name: &str, change: impl FnOnce(&mut CertificateParams)) -> CertifiedKey<KeyPair> {
+    let signing_key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    change(&mut params);
+    let cert = params.self_signed(&signing_key).unwrap();
+    CertifiedKey { cert, signing_key }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_certificate_is_said_with_what_to_do() {
+    let remote = Remote::http(&["--era", "dual"]).await;
+    let cases = [
+        (
+            certificate("localhost", |it| it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)),
+            "it is the certificate of an authority, which is none for a server",
+            "basicConstraints=critical,CA:FALSE",
+        ),
+        (
+            certificate("localhost", |it| it.not_after = rcgen::date_time_ymd(2001, 2, 3)),
+            "it has expired ",
+            "must renew the certificate",
+        ),
+        (
+            certificate("localhost", |it| it.not_before = rcgen::date_time_ymd(4000, 2, 3)),
+            "it becomes valid in ",
+            "check the clock of this machine",
+        ),
+        (
+            certificate("other.example.com", |_| {}),
+            "it is for `other.example.com`, not for `localhost`",
+            "write a name into `url` that the certificate is for",
+        ),
+    ];
+    for (key, what, remedy) in cases {
+        let mut gateway = Gateway::new(&[]);
+        let ca = gateway.write("ca.pem", &key.cert.pem());
+        let encrypted = tls::front(&key, remote.address()).await;
+        let url = format!("https://localhost:{}/mcp", encrypted.port);
+        gateway.add("far", json!({"url": url, "tls": {"ca": ca}}));
+        let mut client = gateway.legacy("2025-11-25", json!({})).await;
+        let reply = client.call("far__echo", json!({})).await;
+        let text = reply.text();
+        assert_eq!(failure(&reply)["kind"], "unreachable", "{}", reply.line);
+        assert!(text.contains("`far` has a certificate that cannot be trusted"), "{text}");
+        assert!(text.contains(what) && text.contains(remedy), "`{what}` is not in {text}");
+        let log = client.stderr();
+        assert!(log.contains("failed") && log.contains(remedy), "{log}");
+        assert!(!log.contains("rustls_platform_verifier"), "{log}");
+        assert!(client.leave().await.success());
+    }
+    let mut gateway = Gateway::new(&[]);
+    let url = remote.url.replace("http://", "https://") + "/mcp";
+    gateway.add("plain", json!({"url": url}));
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let text = client.call("plain__echo", json!({})).await.text();
+    assert!(text.contains("addresses begin with `http://`"), "{text}");
     assert!(client.leave().await.success());
     remote.stop().await;
 }

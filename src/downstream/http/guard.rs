@@ -39,11 +39,7 @@ impl Guard {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, "`Host` is missing"));
         };
         if !self.is_known(named) {
-            let problem = format!(
-                "this gateway is not known as `{named}`; to reach it by that name, add it to \
-                 `http.hosts` in its configuration"
-            );
-            return Err(Refusal::new(StatusCode::FORBIDDEN, &problem));
+            return Err(Refusal::new(StatusCode::FORBIDDEN, &stranger(named)));
         }
         match headers.get(header::ORIGIN) {
             None => Ok(()),
@@ -77,6 +73,17 @@ impl Guard {
         is_loopback(&host)
             || self.hosts.contains(&host)
             || host.trim_matches(['[', ']']).parse().is_ok_and(|host: IpAddr| host == self.address)
+    }
+}
+
+/// Says under which name nobody is known here, as `http.hosts` takes it: without a port.
+fn stranger(named: &str) -> String {
+    match host_of(named) {
+        Some(host) => format!(
+            "this gateway is not known as `{host}`; to reach it by that name, add `{host}` to \
+             `http.hosts` in its configuration"
+        ),
+        None => format!("{named:?} in `Host` is no name that a gateway can have"),
     }
 }
 

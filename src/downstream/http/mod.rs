@@ -26,6 +26,9 @@ mod tests;
 use std::fmt;
 use std::future;
 use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -49,6 +52,7 @@ use crate::downstream::http::guard::Guard;
 use crate::downstream::http::session::Session;
 use crate::downstream::http::sessions::Sessions;
 use crate::downstream::http::sse::Channels;
+use crate::downstream::shutdown::Shutdown;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
@@ -74,9 +78,9 @@ pub enum Error {
     /// The address cannot be had.
     #[error("cannot listen")]
     Listen(#[source] io::Error),
-    /// The certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] tls::Error),
+    /// Nothing can be encrypted.
+    #[error("cannot serve HTTPS")]
+    Tls(#[from] rustls::Error),
 }
 
 /// What all connections share.
@@ -107,15 +111,27 @@ impl Front {
         Ok(Self { listener, address, tls, settings: settings.clone() })
     }
 
-    /// Returns where clients find everything.
-    pub fn url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}/mcp", self.address)
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
-    /// Serves everybody who comes until `shutdown` is cancelled, and ends in order within a few
+    /// Returns where clients on this machine find everything.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let mut address = self.address;
+        // Nobody can go to all addresses of a machine.
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            IpAddr::V4(_) | IpAddr::V6(_) => {}
+        }
+        format!("{scheme}://{address}/mcp")
+    }
+
+    /// Serves everybody who comes until `shutdown` begins, and ends in order within a few
     /// seconds after that.
-    pub async fn serve(self, service: Service, shutdown: CancellationToken) {
+    pub async fn serve(self, service: Service, shutdown: Shutdown) {
         let Self { listener, address, tls, settings } = self;
         let shared = Arc::new(Shared::new(service, address, &settings));
         let acceptor = Acceptor {
@@ -129,12 +145,12 @@ impl Front {
         shared.expire_sessions();
         select! {
             () = acceptor.run(&listener) => {}
-            () = shutdown.cancelled() => {}
+            () = shutdown.begun() => {}
         }
         drop(listener);
         acceptor.closing.cancel();
         acceptor.connections.close();
-        shared.drain().await;
+        shared.drain(&shutdown).await;
         if time::timeout(FLUSH_LIMIT, acceptor.connections.wait()).await.is_err() {
             tracing::debug!(left = acceptor.connections.len(), "some connections did not end");
         }
@@ -185,10 +201,13 @@ impl Shared {
     }
 
     /// Ends the conversation with a client of 2024-11-05 that is out of the table: what is under
-    /// way may take as long as `patience`.
-    fn leave(&self, connection: Arc<Connection>, patience: Duration) {
+    /// way may finish until `patience` is over.
+    fn leave<P>(&self, connection: Arc<Connection>, patience: P)
+    where
+        P: Future<Output = ()> + Send + 'static,
+    {
         self.tasks.spawn(async move {
-            connection.end(time::sleep(patience)).await;
+            connection.end(patience).await;
             connection.shared.outbox.close();
         });
     }
@@ -209,18 +228,20 @@ impl Shared {
     }
 
     /// Lets what is under way finish, and cancels the rest; bounded.
-    async fn drain(&self) {
+    async fn drain(&self, shutdown: &Shutdown) {
         self.stopping.cancel();
         self.service.parking.evict_all();
         for session in self.sessions.remove_all() {
-            self.tasks.spawn(async move { session.end(time::sleep(DRAIN_LIMIT)).await });
+            let patience = shutdown.clone().patience(DRAIN_LIMIT);
+            self.tasks.spawn(async move { session.end(patience).await });
         }
         for connection in self.channels.remove_all() {
-            self.leave(connection, DRAIN_LIMIT);
+            self.leave(connection, shutdown.clone().patience(DRAIN_LIMIT));
         }
         self.tasks.close();
-        if time::timeout(DRAIN_LIMIT, self.tasks.wait()).await.is_ok() {
-            return;
+        select! {
+            () = self.tasks.wait() => return,
+            () = shutdown.clone().patience(DRAIN_LIMIT) => {}
         }
         self.passing.ending.cancel();
         if time::timeout(CANCEL_LIMIT, self.tasks.wait()).await.is_err() {

@@ -2,6 +2,7 @@
 //! messages from it by POST.
 
 use std::collections::HashMap;
+use std::future;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -125,7 +126,7 @@ impl Drop for Presence {
         let connection = self.front.channels.lock().remove(&self.id);
         if let Some(connection) = connection {
             // Nobody reads any more, so nothing is worth waiting for.
-            self.front.leave(connection, Duration::ZERO);
+            self.front.leave(connection, future::ready(()));
         }
     }
 }

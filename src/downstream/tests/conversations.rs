@@ -13,10 +13,10 @@ use tokio::io::BufReader;
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
 use tokio::time;
-use tokio_util::sync::CancellationToken;
 
 use crate::downstream::Limits;
 use crate::downstream::Service;
+use crate::downstream::shutdown::Shutdown;
 use crate::downstream::stdio;
 use crate::downstream::stdio::End;
 use crate::downstream::tests::PATIENCE;
@@ -42,7 +42,7 @@ struct Client {
     input: DuplexStream,
     output: BufReader<DuplexStream>,
     serving: JoinHandle<Result<End, crate::downstream::Error>>,
-    shutdown: CancellationToken,
+    shutdown: Shutdown,
     opened: Arc<Mutex<Vec<Arc<Caller>>>>,
     answers: Option<JoinHandle<Result<Answers, Refusal>>>,
 }
@@ -63,7 +63,7 @@ impl Client {
         );
         let (input, reader) = tokio::io::duplex(64 * 1024);
         let (writer, output) = tokio::io::duplex(64 * 1024);
-        let shutdown = CancellationToken::new();
+        let shutdown = Shutdown::default();
         let serving = stdio::serve(service.unwrap(), reader, writer, shutdown.clone());
         #[expect(clippy::disallowed_methods, reason = "the test itself waits for it")]
         let serving = tokio::spawn(serving);
@@ -92,7 +92,7 @@ impl Client {
         let (what, rest) = what.split_once(' ').unwrap_or((what, ""));
         self.settle().await;
         match what {
-            "stop" => self.shutdown.cancel(),
+            "stop" => self.shutdown.begin(),
             // What was sent before has had its effects.
             "settle" => {}
             "changed" => self.caller().mailbox().list_changed(match rest {
@@ -127,7 +127,7 @@ impl Client {
     /// Closes the client's end; nothing may be left unsaid, and the front end must end.
     async fn finish(mut self) {
         self.settle().await;
-        let expected = if self.shutdown.is_cancelled() { End::Stopped } else { End::Closed };
+        let expected = if self.shutdown.has_begun() { End::Stopped } else { End::Closed };
         drop(self.input);
         let end = time::timeout(PATIENCE, self.serving).await.expect("it must end");
         assert_eq!(end.unwrap().unwrap(), expected);
@@ -249,7 +249,7 @@ async fn a_client_that_reads_nothing_holds_up_nobody_else_and_no_shutdown() {
         }
     };
     assert!(time::timeout(PATIENCE, flood).await.is_err(), "memory must be bounded");
-    client.shutdown.cancel();
+    client.shutdown.begin();
     let end = time::timeout(PATIENCE, client.serving).await.expect("it must end");
     assert_eq!(end.unwrap().unwrap(), End::Stopped);
 }
@@ -305,7 +305,7 @@ async fn a_modern_client_of_the_sdk_is_served() {
     client.caller().mailbox().list_changed(ListKind::Tools);
     let told = subscription.next().await.unwrap();
     assert!(matches!(told, Some(rmcp::model::ServerNotification::ToolListChangedNotification(_))));
-    client.shutdown.cancel();
+    client.shutdown.begin();
     assert!(subscription.next().await.unwrap().is_none(), "it must end in order");
     assert_eq!(client.serving.await.unwrap().unwrap(), End::Stopped);
 }

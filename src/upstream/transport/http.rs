@@ -191,7 +191,7 @@ impl Http {
 
     async fn exchange(self, request: Request, number: u64, gone: CancellationToken) {
         if let Err(error) = self.carry_out(&request, number, &gone).await {
-            if error.kind == Kind::Unreachable {
+            if error.kind.is_out_of_reach() {
                 // Nothing is there any more; whether it comes back is seen by the next start.
                 self.connection().leave(&error);
             }

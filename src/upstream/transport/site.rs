@@ -25,6 +25,7 @@ use crate::upstream::Error;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::upstream::shown::Errors;
+use crate::upstream::trust;
 
 /// How long it may take to reach a server: its name, the connection, TLS.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -150,10 +151,13 @@ impl Site {
     /// Has no limit of its own but for reaching the server.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
         request.send().await.map_err(|error| {
+            if let Some((kind, why)) = trust::explain(&error) {
+                let detail = format!("{}: {why}", self.shown);
+                return self.error(kind, &detail, Executed::No);
+            }
             let detail = format!("{}: {}", self.shown, root(&error));
             if error.is_connect() {
-                let advice = advice(&detail);
-                return self.error(Kind::Unreachable, &(detail + advice), Executed::No);
+                return self.error(Kind::Unreachable, &detail, Executed::No);
             }
             self.error(Kind::ConnectionLost, &detail, Executed::Unknown)
         })
@@ -255,14 +259,6 @@ fn root(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     words
-}
-
-/// What to do about some reasons for which a server cannot be reached.
-fn advice(detail: &str) -> &'static str {
-    if detail.contains("UnknownIssuer") || detail.contains("unknown issuer") {
-        return " (nobody trusted signed its certificate; `tls: { ca: FILE }` names an authority)";
-    }
-    ""
 }
 
 fn without_query(mut url: Url) -> Url {

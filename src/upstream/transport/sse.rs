@@ -157,7 +157,7 @@ impl Post {
         };
         let Err(error) = self.try_post(message).await else { return };
         tracing::debug!(upstream = %self.connection.upstream(), %error, "not accepted");
-        if matches!(error.kind, Kind::Unreachable | Kind::ConnectionLost) {
+        if error.kind.is_out_of_reach() || error.kind == Kind::ConnectionLost {
             self.connection.leave(&error);
         }
         if let Some(number) = number {

@@ -3,6 +3,7 @@
 //! Each child leads a process group of its own, so that what it starts ends with it.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::process::Stdio;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::process::Command;
 use tokio::time;
 
 use crate::config;
+use crate::upstream::error::Kind;
 
 /// How long a child may take to end by itself once its stdin is closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -144,10 +146,19 @@ pub(in crate::upstream) fn describe(status: ExitStatus) -> String {
 }
 
 /// Says why a program could not be started, as a fragment.
-pub(in crate::upstream) fn explain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such program, or no such `cwd`".to_owned(),
+pub(in crate::upstream) fn explain(error: &io::Error, command: &config::Command) -> (Kind, String) {
+    // The system says of all three only that something is not there.
+    if let Some(directory) = command.cwd.as_ref().filter(|directory| !directory.is_dir()) {
+        let why = format!("there is no directory `{}` to start it in", directory.display());
+        return (Kind::NoDirectory, why);
+    }
+    let program = &command.program;
+    let is_there = program.contains(std::path::MAIN_SEPARATOR) && Path::new(program).exists();
+    let why = match error.kind() {
+        io::ErrorKind::NotFound if is_there => "what its first line names is not there".to_owned(),
+        io::ErrorKind::NotFound => "no such program".to_owned(),
         io::ErrorKind::PermissionDenied => "it may not be executed".to_owned(),
         _ => error.to_string(),
-    }
+    };
+    (Kind::CannotStart, format!("`{program}`: {why}"))
 }
