@@ -131,7 +131,7 @@ fn what_is_probably_not_meant_is_a_warning() {
     exit code 0
     --- stderr
     configuration is valid: 1 upstream in {dir}/upstreams.yaml
-    warning: upstreams.yaml:2:43: `upstreams.demo.args[1]`: the variable `BLANK` is set, but empty
+    warning: upstreams.yaml:2:42: `upstreams.demo.args[1]`: the variable `BLANK` is set, but empty
 
     hint: give it a value, or write `${BLANK:-}` if it may hold nothing
     ");
@@ -636,7 +636,7 @@ fn an_address_that_cannot_be_had_is_said_with_what_to_do() {
 
 #[test]
 fn whoever_lets_everybody_in_is_told_so() {
-    let place = Place::new("http: { unauthenticated: true }");
+    let place = Place::new(&format!("{DEMO}\nhttp: {{ unauthenticated: true }}\n"));
     let mut program = place.program(&["serve", "--listen", "0.0.0.0:0"]);
     let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
