@@ -1,6 +1,7 @@
 //! Clients over HTTP, byte by byte: both eras, and everything that can be wrong.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -8,6 +9,7 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 use tokio::time::timeout;
 
 use crate::support::gateway::Gateway;
@@ -353,6 +355,43 @@ async fn strange_names_and_web_pages_are_refused() {
             // `http.hosts` takes names without a port.
             assert!(!message.contains(":80"), "{message}");
         }
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_and_why_is_in_the_log() {
+    let gateway = gateway("dual").profile("reading", json!({}));
+    let server = Server::start_logging(&gateway, "info").await;
+    server.request(Method::GET, "/mcp").header("Host", "evil.example.com").reply().await;
+    server.request(Method::GET, "/no%0Awhere%1B").reply().await;
+    let wrong = server.request(Method::GET, "/profiles/raeding/mcp").reply().await;
+    let message = wrong.json()["error"]["message"].to_string();
+    assert!(message.ends_with("did you mean `reading`?\""), "{message}");
+    let nowhere = server.request(Method::GET, "/servers").reply().await;
+    let message = nowhere.json()["error"]["message"].to_string();
+    for place in ["`/mcp`", "`/sse`", "`/servers/{name}/mcp`", "`/profiles/{name}/mcp`"] {
+        assert!(message.contains(place), "{message}");
+    }
+    let refused = async {
+        loop {
+            let log = server.stderr();
+            let lines = log.lines().filter(|line| line.contains(" refused "));
+            let refused: Vec<_> = lines.map(str::to_owned).collect();
+            if refused.len() == 4 {
+                return refused;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let refused = timeout(LIMIT, refused).await.expect("four lines");
+    let said = [
+        "status=403 reason=\"this gateway is not known as `evil.example.com`",
+        "path=\"/no%0Awhere%1B\" status=404",
+        "method=\"GET\" path=\"/profiles/raeding/mcp\" status=404",
+        "path=\"/servers\" status=404",
+    ];
+    for (line, said) in refused.iter().zip(said) {
+        assert!(line.contains("peer=\"127.0.0.1:") && line.contains(said), "{line}");
     }
 }
 
