@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Child;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
@@ -28,6 +29,26 @@ upstreams:
   gone: { command: no-such-program }
   boom: { command: sh, args: [-c, 'echo out of luck >&2; exit 3'] }
 ";
+
+/// A program under way; it is killed if the test fails before it has ended.
+struct Running(Child);
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    fn ended(mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already, unless something went wrong.
+        drop(self.0.kill());
+    }
+}
 
 /// An empty directory to run the program in, with nothing of the user's around it.
 struct Place(TempDir);
@@ -580,15 +601,15 @@ fn check_signal(signal: Signal, code: i32) {
     place.write("start.sh", &format!("echo $$ > pid; exec '{PROGRAM}' demo"));
     let arguments = r#"{"from":60,"pause_ms":300}"#;
     let mut program = place.program(&["call", "demo__countdown", "--args", arguments]);
-    let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Running(program.stderr(Stdio::piped()).spawn().unwrap());
     let mut first = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut first).unwrap();
+    BufReader::new(child.0.stderr.take().unwrap()).read_line(&mut first).unwrap();
     assert_eq!(first, "progress: 1 of 60: 59 to go\n");
     let upstream = fs::read_to_string(place.path().join("pid")).unwrap();
     let upstream = Pid::from_raw(upstream.trim().parse().unwrap());
     kill(upstream, None).expect("the upstream is there");
-    kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(code));
+    child.signal(signal);
+    assert_eq!(child.ended(), Some(code));
     kill(upstream, None).expect_err("the upstream has ended");
 }
 
@@ -598,15 +619,15 @@ fn a_person_at_a_terminal_is_told_what_it_waits_for() {
     let terminal = nix::pty::openpty(None, None).unwrap();
     let mut program = place.program(&["serve"]);
     program.stdin(terminal.slave.try_clone().unwrap()).stderr(terminal.slave);
-    let mut child = program.stdout(Stdio::piped()).spawn().unwrap();
+    let child = Running(program.stdout(Stdio::piped()).spawn().unwrap());
     drop(program);
     let mut lines = BufReader::new(File::from(terminal.master)).lines();
     let first = lines.next().unwrap().unwrap();
     assert!(first.starts_with("waiting for a client on stdin, which is a terminal"), "{first}");
-    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    child.signal(Signal::SIGINT);
     let second = lines.next().unwrap().unwrap();
     assert!(second.contains("stopping: calls under way get two seconds"), "{second}");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(child.ended(), Some(130));
     // Nothing of it is for a client that keeps what its servers say.
     let mut program = place.program(&["serve"]);
     let output = program.output().unwrap();
@@ -638,8 +659,8 @@ fn an_address_that_cannot_be_had_is_said_with_what_to_do() {
 fn whoever_lets_everybody_in_is_told_so() {
     let place = Place::new(&format!("{DEMO}\nhttp: {{ unauthenticated: true }}\n"));
     let mut program = place.program(&["serve", "--listen", "0.0.0.0:0"]);
-    let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut child = Running(program.stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let first = lines.next().unwrap();
     // That is an address to go to, which `0.0.0.0` is not.
     assert!(first.starts_with("listening on http://127.0.0.1:"), "{first}");
@@ -649,8 +670,8 @@ fn whoever_lets_everybody_in_is_told_so() {
 
     hint: put a proxy that authenticates or a firewall in front; names and addresses by which clients come must be in `http.hosts`
     ");
-    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    child.signal(Signal::SIGTERM);
+    assert_eq!(child.ended(), Some(0));
 }
 
 #[test]
