@@ -465,6 +465,17 @@ fn a_call_starts_the_upstream_it_is_for_and_no_other() {
 }
 
 #[test]
+fn a_status_that_says_little_points_to_one_that_says_more() {
+    let shown = Place::new(DEMO).run(&["call", "conflux__status"]);
+    let (_, said) = shown.split_once("--- stderr\n").unwrap();
+    assert_snapshot!(said, @r"
+    warning: no upstream is started for this call, so none is seen to work or to fail
+
+    hint: `conflux check --connect --json` starts every upstream and says how that went
+    ");
+}
+
+#[test]
 fn a_call_tells_how_far_it_is() {
     let place = Place::new(DEMO);
     let arguments = r#"{"from":2,"pause_ms":1}"#;
@@ -484,8 +495,10 @@ fn a_call_ends_by_what_became_of_it() {
     assert_snapshot!(place.run(&["call", "demo__add", "--args", r#"{"a":1}"#]), @r#"
     exit code 6
     --- stdout
-    {"content":[{"text":"`a` and `b` must both be given","type":"text"}],"isError":true,"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"conflux-demo","version":"0.1.0"}}}
+    {"content":[{"text":"`b` is missing","type":"text"}],"isError":true,"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"conflux-demo","version":"0.1.0"}}}
     "#);
+    let shown = place.run(&["call", "demo__add", "--args", r#"{"a":"x"}"#]);
+    assert!(shown.contains("`a` must be a number, and `b` is missing"), "{shown}");
     assert_snapshot!(place.run(&["call", "demo__ask", "--args", r#"{"question":"Tea?"}"#]), @r"
     exit code 8
     --- stderr
