@@ -9,6 +9,7 @@ mod demo;
 mod exit;
 mod logs;
 mod output;
+mod patterns;
 mod report;
 mod schema;
 mod serve;

@@ -269,6 +269,34 @@ fn check_can_try_every_upstream() {
 }
 
 #[test]
+fn patterns_that_match_nothing_are_said() {
+    let place = Place::new(
+        "upstreams:
+  demo: { command: conflux, args: [demo], tools: { allow: [echo, 'a*', demo__ask], deny: [add] } }
+profiles:
+  some: { tools: { allow: [echo, demo__echo, nothing] } }
+",
+    );
+    let shown = place.run(&["check", "--connect"]);
+    let (_, said) = shown.split_once("--- stderr\n").unwrap();
+    assert_snapshot!(said, @r"
+    configuration is valid: 1 upstream in {dir}/upstreams.yaml
+    warning: `demo__ask` in `upstreams.demo.tools` matches no tool there is
+
+    hint: patterns of an upstream are about its own names, which have no prefix
+
+    warning: `echo` in `profiles.some.tools` matches no tool there is
+
+    hint: patterns of a profile are about public names, as `conflux tools` shows them
+
+    warning: `nothing` in `profiles.some.tools` matches no tool there is
+
+    hint: correct it, or remove it; `conflux tools` shows the names there are
+    ");
+    assert!(shown.starts_with("exit code 0\n"), "{shown}");
+}
+
+#[test]
 fn tools_are_shown_as_a_table_or_exactly_as_listed() {
     let place = Place::new(DEMO);
     assert_snapshot!(place.run(&["tools"]), @r"
