@@ -9,6 +9,7 @@ mod demo;
 mod exit;
 mod logs;
 mod output;
+mod patterns;
 mod report;
 mod schema;
 mod serve;
@@ -33,6 +34,7 @@ use crate::cli::exit::Exit;
 use crate::cli::report::Failure;
 use crate::config;
 use crate::config::load::Surroundings;
+use crate::config::problem::Problem;
 
 /// What is not logged unless somebody wants it, because it is told as the failure of an upstream.
 const TOLD: &str = "rustls_platform_verifier=off";
@@ -73,7 +75,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             options.overrides.extend(wanted.overrides());
             let config = load(options)?;
             for warning in &config.warnings {
-                tracing::warn!("{warning}");
+                let bare = Problem { hint: None, ..warning.clone() };
+                tracing::warn!("{bare} (`conflux check` says what to do)");
             }
             match &wanted.listen {
                 Some(_) => wait(serve::http(config)),
