@@ -146,13 +146,15 @@ fn without_a_configuration_it_says_how_to_begin() {
 
 #[test]
 fn what_is_probably_not_meant_is_a_warning() {
-    let place = Place::new("upstreams:\n  demo: { command: conflux, args: [demo, '${BLANK}'] }\n");
+    let place = Place::new(
+        "upstreams:\n  demo: { command: conflux, args: [demo], env: { X: '${BLANK}' } }\n",
+    );
     let run = |args: &[&str]| place.shown(&place.program(args).env("BLANK", "").output().unwrap());
     assert_snapshot!(run(&["check"]), @r"
     exit code 0
     --- stderr
     configuration is valid: 1 upstream in {dir}/upstreams.yaml
-    warning: upstreams.yaml:2:42: `upstreams.demo.args[1]`: the variable `BLANK` is set, but empty
+    warning: upstreams.yaml:2:53: `upstreams.demo.env.X`: the variable `BLANK` is set, but empty
 
     hint: give it a value, or write `${BLANK:-}` if it may hold nothing
     ");
