@@ -94,7 +94,19 @@ async fn check(transport: Transport) {
             listening.push(server.listen(&server.key()).await);
         }
     }
-    let cells = walked(transport, &listening).await;
+    let mut cells = walked(transport, &listening).await;
+    if cells.iter().any(|cell| cell.failure.is_some()) {
+        // In servers made with the Python SDK 1.x the end of any session ends the tasks of all, and
+        // that of the client before may come late. What does not work twice does not work.
+        let again = walked(transport, &listening).await;
+        for cell in cells.iter_mut().filter(|cell| cell.failure.is_some()) {
+            let same = again.iter().find(|other| {
+                (other.pair, other.feature) == (cell.pair, cell.feature)
+                    && other.programs == cell.programs
+            });
+            cell.failure = same.map_or(cell.failure.take(), |other| other.failure.clone());
+        }
+    }
     matrix_page::assert_section(transport.flag(), &matrix_page::tables(transport, &cells));
     assert_whole(transport, &cells);
     assert_works(&cells);
