@@ -213,7 +213,7 @@ impl Handle {
 
     /// Lists everything the upstream declared that it has, starting it if need be.
     ///
-    /// The lists are asked for side by side, so that one that never comes costs [`LIST_LIMIT`] and
+    /// The lists are asked for side by side, so that one that never comes costs `LIST_LIMIT` and
     /// none of the others.
     pub async fn list(&self) -> Result<Listed, Error> {
         let session = self.session().await?;
