@@ -62,10 +62,25 @@ pub(in crate::cli) async fn run(
             Err(error) => return Err(failure(app, name, error).await),
         };
         output::data(result.get())?;
+        if is_own(name) {
+            output::tell(&[idle()]);
+        }
         let is_error = result.member("isError").is_some_and(|flag| flag.get() == "true");
         if is_error { Err(Failure::silent(exit::TOOL_ERROR)) } else { Ok(()) }
     })
     .await
+}
+
+/// Whether a tool is one of Conflux itself.
+fn is_own(name: &str) -> bool {
+    let names = router::definitions();
+    names.iter().filter_map(|tool| tool.member("name")?.string()).any(|own| own == name)
+}
+
+/// Says why the status of a gateway that is there for one call alone tells so little.
+fn idle() -> Notice {
+    Notice::warning("no upstream is started for this call, so none is seen to work or to fail")
+        .hint("`conflux check --connect --json` starts every upstream and says how that went")
 }
 
 /// Sends the call on its way, and says what comes back before the result.

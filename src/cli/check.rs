@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::catalog::Kind;
 use crate::cli::exit;
 use crate::cli::output;
+use crate::cli::patterns;
 use crate::cli::report;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
@@ -77,7 +78,8 @@ async fn report(app: &App, json: bool) -> Result<(), Failure> {
         rows.push(Row::of(app, handle, took));
     }
     output::data(&if json { as_json(&rows) } else { as_table(&rows) })?;
-    let (notices, outcome) = upstreams::notices(app);
+    let (mut notices, outcome) = upstreams::notices(app);
+    notices.extend(patterns::idle(app));
     output::tell(&notices.into_iter().map(Notice::without_pointer).collect::<Vec<_>>());
     outcome?;
     if rows.iter().any(|row| !row.listed) { Err(Failure::silent(exit::UPSTREAM)) } else { Ok(()) }

@@ -11,6 +11,7 @@ mod exit;
 mod guard;
 mod logs;
 mod output;
+mod patterns;
 mod report;
 mod schema;
 mod serve;
@@ -35,6 +36,7 @@ use crate::cli::exit::Exit;
 use crate::cli::report::Failure;
 use crate::config;
 use crate::config::load::Surroundings;
+use crate::config::problem::Problem;
 #[cfg(unix)]
 use crate::upstream;
 
@@ -81,7 +83,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             options.overrides.extend(wanted.overrides());
             let config = load(options)?;
             for warning in &config.warnings {
-                tracing::warn!("{warning}");
+                let bare = Problem { hint: None, ..warning.clone() };
+                tracing::warn!("{bare} (`conflux check` says what to do)");
             }
             match &wanted.listen {
                 Some(_) => wait(serve::http(config)),

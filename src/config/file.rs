@@ -96,7 +96,8 @@ pub struct Upstream {
     /// Whom to trust when `url` begins with `https:`.
     pub tls: Trust,
 
-    /// Whether the gateway counts as not ready without this upstream.
+    /// Whether `conflux check --connect` and `conflux tools` fail (exit code 4) without this
+    /// upstream. `conflux serve` serves the others all the same.
     pub required: bool,
 
     /// When the program is started, or the remote server spoken to.

@@ -19,7 +19,7 @@ mod reference;
 mod remote;
 pub mod secrets;
 mod shape;
-mod suggest;
+pub mod suggest;
 pub mod tls;
 pub mod tools;
 mod tree;

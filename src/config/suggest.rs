@@ -60,7 +60,7 @@ pub(super) fn foreign(written: &str) -> Option<&'static str> {
 }
 
 /// Returns the word nearest to `written`, if one is near enough to be a slip of the hand.
-pub(super) fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();
     let allowed = (written.chars().count() / 3).max(1);
     let distance = |word: &str| strsim::damerau_levenshtein(&lower, &word.to_lowercase());

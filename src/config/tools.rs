@@ -27,6 +27,19 @@ impl ToolFilter {
         self.allowed.is_match(local_name) && !self.denied.is_match(local_name)
     }
 
+    /// Returns the patterns that match none of `names`, as written; `*` is meant to match whatever
+    /// there is.
+    pub fn idle<'n, N>(&self, names: impl Fn() -> N) -> Vec<&str>
+    where
+        N: Iterator<Item = &'n str>,
+    {
+        let is_idle = |glob: &&Glob| {
+            let matcher = glob.compile_matcher();
+            glob.glob() != "*" && !names().any(|name| matcher.is_match(name))
+        };
+        self.allow.iter().chain(&self.deny).filter(is_idle).map(Glob::glob).collect()
+    }
+
     /// Returns the patterns of tools to offer, as written.
     pub fn allow(&self) -> impl Iterator<Item = &str> {
         self.allow.iter().map(Glob::glob)

@@ -151,16 +151,26 @@ fn structured(text: &str, value: &Raw) -> Raw {
 }
 
 fn add(arguments: &Raw) -> Raw {
-    let number = |key| arguments.member(key).map(|value| value.get().to_owned());
-    let (Some(a), Some(b)) = (number("a"), number("b")) else {
-        return failed("`a` and `b` must both be given");
+    let (a, b) = match (number(arguments, "a"), number(arguments, "b")) {
+        (Ok(a), Ok(b)) => (a, b),
+        (a, b) => {
+            let wrong: Vec<_> = [a.err(), b.err()].into_iter().flatten().collect();
+            return failed(&wrong.join(", and "));
+        }
     };
     let exact = a.parse::<i128>().ok().zip(b.parse::<i128>().ok());
     let exact = exact.and_then(|(a, b)| a.checked_add(b)).map(|sum| sum.to_string());
     let about = || a.parse::<f64>().ok().zip(b.parse::<f64>().ok()).map(|(a, b)| a + b);
     let sum = exact.or_else(|| about().filter(|sum| sum.is_finite()).map(|sum| sum.to_string()));
-    let Some(sum) = sum else { return failed("`a` and `b` must be numbers") };
+    let Some(sum) = sum else { return failed("the sum is too large") };
     structured(&sum, &object::build([("sum", sum.as_str())]))
+}
+
+/// Returns the text of a number among the arguments, or what is wrong with it.
+fn number(arguments: &Raw, key: &str) -> Result<String, String> {
+    let value = arguments.member(key).ok_or_else(|| format!("`{key}` is missing"))?;
+    let is_number = value.read::<f64>().is_ok();
+    is_number.then(|| value.get().to_owned()).ok_or_else(|| format!("`{key}` must be a number"))
 }
 
 fn countdown(arguments: &Raw) -> Outcome {

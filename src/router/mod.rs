@@ -43,6 +43,7 @@ use tokio::time;
 
 use crate::catalog::Kind;
 use crate::catalog::ResultKind;
+use crate::catalog::name;
 use crate::config;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Callers;
@@ -163,6 +164,24 @@ impl Router {
         let servers = world.upstreams.keys().map(|id| View::Server(id.as_str().to_owned()));
         let profiles = self.shared.profiles.keys().cloned().map(View::Profile);
         servers.chain(profiles).collect()
+    }
+
+    /// Returns the names of all tools that an upstream lists, offered or not: the one it gave, and
+    /// the one that makes in public where nothing is in its way. Nothing if it has not listed.
+    pub fn listed_tools(&self, upstream: &UpstreamId) -> Option<Vec<(String, String)>> {
+        let world = self.shared.world.load();
+        let known = world.upstreams.get(upstream)?;
+        let prefix = &known.handle.config().prefix;
+        if known.unread.contains(&Kind::Tools) {
+            return None;
+        }
+        let names = known.listing.tools.iter();
+        let local = names.filter_map(|tool| tool.member("name")?.string());
+        let both = local.map(|local| {
+            let public = name::public(prefix, &local, world.max_name_length);
+            (local, public)
+        });
+        Some(both.collect())
     }
 
     /// Returns the routers of all views in use, this one first.

@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Child;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
@@ -28,6 +29,26 @@ upstreams:
   gone: { command: no-such-program }
   boom: { command: sh, args: [-c, 'echo out of luck >&2; exit 3'] }
 ";
+
+/// A program under way; it is killed if the test fails before it has ended.
+struct Running(Child);
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    fn ended(mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already, unless something went wrong.
+        drop(self.0.kill());
+    }
+}
 
 /// An empty directory to run the program in, with nothing of the user's around it.
 struct Place(TempDir);
@@ -131,7 +152,7 @@ fn what_is_probably_not_meant_is_a_warning() {
     exit code 0
     --- stderr
     configuration is valid: 1 upstream in {dir}/upstreams.yaml
-    warning: upstreams.yaml:2:43: `upstreams.demo.args[1]`: the variable `BLANK` is set, but empty
+    warning: upstreams.yaml:2:42: `upstreams.demo.args[1]`: the variable `BLANK` is set, but empty
 
     hint: give it a value, or write `${BLANK:-}` if it may hold nothing
     ");
@@ -273,6 +294,34 @@ fn a_list_that_cannot_be_had_is_said() {
     let shown = place.run(&["tools"]);
     assert!(shown.starts_with("exit code 0\n") && shown.contains("a__t"), "{shown}");
     assert!(shown.contains("warning: upstream `a` is not listed in full"), "{shown}");
+}
+
+#[test]
+fn patterns_that_match_nothing_are_said() {
+    let place = Place::new(
+        "upstreams:
+  demo: { command: conflux, args: [demo], tools: { allow: [echo, 'a*', demo__ask], deny: [add] } }
+profiles:
+  some: { tools: { allow: [echo, demo__echo, nothing] } }
+",
+    );
+    let shown = place.run(&["check", "--connect"]);
+    let (_, said) = shown.split_once("--- stderr\n").unwrap();
+    assert_snapshot!(said, @r"
+    configuration is valid: 1 upstream in {dir}/upstreams.yaml
+    warning: `demo__ask` in `upstreams.demo.tools` matches no tool there is
+
+    hint: patterns of an upstream are about its own names, which have no prefix
+
+    warning: `echo` in `profiles.some.tools` matches no tool there is
+
+    hint: patterns of a profile are about public names, as `conflux tools` shows them
+
+    warning: `nothing` in `profiles.some.tools` matches no tool there is
+
+    hint: correct it, or remove it; `conflux tools` shows the names there are
+    ");
+    assert!(shown.starts_with("exit code 0\n"), "{shown}");
 }
 
 #[test]
@@ -472,6 +521,17 @@ fn a_call_starts_the_upstream_it_is_for_and_no_other() {
 }
 
 #[test]
+fn a_status_that_says_little_points_to_one_that_says_more() {
+    let shown = Place::new(DEMO).run(&["call", "conflux__status"]);
+    let (_, said) = shown.split_once("--- stderr\n").unwrap();
+    assert_snapshot!(said, @r"
+    warning: no upstream is started for this call, so none is seen to work or to fail
+
+    hint: `conflux check --connect --json` starts every upstream and says how that went
+    ");
+}
+
+#[test]
 fn a_call_tells_how_far_it_is() {
     let place = Place::new(DEMO);
     let arguments = r#"{"from":2,"pause_ms":1}"#;
@@ -491,8 +551,10 @@ fn a_call_ends_by_what_became_of_it() {
     assert_snapshot!(place.run(&["call", "demo__add", "--args", r#"{"a":1}"#]), @r#"
     exit code 6
     --- stdout
-    {"content":[{"text":"`a` and `b` must both be given","type":"text"}],"isError":true,"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"conflux-demo","version":"0.1.0"}}}
+    {"content":[{"text":"`b` is missing","type":"text"}],"isError":true,"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"conflux-demo","version":"0.1.0"}}}
     "#);
+    let shown = place.run(&["call", "demo__add", "--args", r#"{"a":"x"}"#]);
+    assert!(shown.contains("`a` must be a number, and `b` is missing"), "{shown}");
     assert_snapshot!(place.run(&["call", "demo__ask", "--args", r#"{"question":"Tea?"}"#]), @r"
     exit code 8
     --- stderr
@@ -608,15 +670,15 @@ fn check_signal(signal: Signal, code: i32) {
     place.write("start.sh", &format!("echo $$ > pid; exec '{PROGRAM}' demo"));
     let arguments = r#"{"from":60,"pause_ms":300}"#;
     let mut program = place.program(&["call", "demo__countdown", "--args", arguments]);
-    let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Running(program.stderr(Stdio::piped()).spawn().unwrap());
     let mut first = String::new();
-    BufReader::new(child.stderr.take().unwrap()).read_line(&mut first).unwrap();
+    BufReader::new(child.0.stderr.take().unwrap()).read_line(&mut first).unwrap();
     assert_eq!(first, "progress: 1 of 60: 59 to go\n");
     let upstream = fs::read_to_string(place.path().join("pid")).unwrap();
     let upstream = Pid::from_raw(upstream.trim().parse().unwrap());
     kill(upstream, None).expect("the upstream is there");
-    kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(code));
+    child.signal(signal);
+    assert_eq!(child.ended(), Some(code));
     kill(upstream, None).expect_err("the upstream has ended");
 }
 
@@ -626,15 +688,15 @@ fn a_person_at_a_terminal_is_told_what_it_waits_for() {
     let terminal = nix::pty::openpty(None, None).unwrap();
     let mut program = place.program(&["serve"]);
     program.stdin(terminal.slave.try_clone().unwrap()).stderr(terminal.slave);
-    let mut child = program.stdout(Stdio::piped()).spawn().unwrap();
+    let child = Running(program.stdout(Stdio::piped()).spawn().unwrap());
     drop(program);
     let mut lines = BufReader::new(File::from(terminal.master)).lines();
     let first = lines.next().unwrap().unwrap();
     assert!(first.starts_with("waiting for a client on stdin, which is a terminal"), "{first}");
-    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    child.signal(Signal::SIGINT);
     let second = lines.next().unwrap().unwrap();
     assert!(second.contains("stopping: calls under way get two seconds"), "{second}");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(child.ended(), Some(130));
     // Nothing of it is for a client that keeps what its servers say.
     let mut program = place.program(&["serve"]);
     let output = program.output().unwrap();
@@ -664,10 +726,10 @@ fn an_address_that_cannot_be_had_is_said_with_what_to_do() {
 
 #[test]
 fn whoever_lets_everybody_in_is_told_so() {
-    let place = Place::new("http: { unauthenticated: true }");
+    let place = Place::new(&format!("{DEMO}\nhttp: {{ unauthenticated: true }}\n"));
     let mut program = place.program(&["serve", "--listen", "0.0.0.0:0"]);
-    let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut child = Running(program.stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(child.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let first = lines.next().unwrap();
     // That is an address to go to, which `0.0.0.0` is not.
     assert!(first.starts_with("listening on http://127.0.0.1:"), "{first}");
@@ -677,8 +739,8 @@ fn whoever_lets_everybody_in_is_told_so() {
 
     hint: put a proxy that authenticates or a firewall in front; names and addresses by which clients come must be in `http.hosts`
     ");
-    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    child.signal(Signal::SIGTERM);
+    assert_eq!(child.ended(), Some(0));
 }
 
 #[test]

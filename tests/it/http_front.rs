@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::process::Stdio;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -9,6 +10,7 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 use tokio::time::timeout;
 
 use crate::support::gateway::Gateway;
@@ -426,6 +428,43 @@ async fn trusted_web_pages_may_call_and_read_the_answers() {
     // Who is no browser is answered as before.
     let plain = server.modern("tools/list", json!({})).reply().await;
     assert_eq!((plain.status, plain.header("access-control-allow-origin")), (200, None));
+}
+
+#[tokio::test]
+async fn who_is_refused_and_why_is_in_the_log() {
+    let gateway = gateway("dual").profile("reading", json!({}));
+    let server = Server::start_logging(&gateway, "info").await;
+    server.request(Method::GET, "/mcp").header("Host", "evil.example.com").reply().await;
+    server.request(Method::GET, "/no%0Awhere%1B").reply().await;
+    let wrong = server.request(Method::GET, "/profiles/raeding/mcp").reply().await;
+    let message = wrong.json()["error"]["message"].to_string();
+    assert!(message.ends_with("did you mean `reading`?\""), "{message}");
+    let nowhere = server.request(Method::GET, "/servers").reply().await;
+    let message = nowhere.json()["error"]["message"].to_string();
+    for place in ["`/mcp`", "`/sse`", "`/servers/{name}/mcp`", "`/profiles/{name}/mcp`"] {
+        assert!(message.contains(place), "{message}");
+    }
+    let refused = async {
+        loop {
+            let log = server.stderr();
+            let lines = log.lines().filter(|line| line.contains(" refused "));
+            let refused: Vec<_> = lines.map(str::to_owned).collect();
+            if refused.len() == 4 {
+                return refused;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let refused = timeout(LIMIT, refused).await.expect("four lines");
+    let said = [
+        "status=403 reason=\"this gateway is not known as `evil.example.com`",
+        "path=\"/no%0Awhere%1B\" status=404",
+        "method=\"GET\" path=\"/profiles/raeding/mcp\" status=404",
+        "path=\"/servers\" status=404",
+    ];
+    for (line, said) in refused.iter().zip(said) {
+        assert!(line.contains("peer=\"127.0.0.1:") && line.contains(said), "{line}");
+    }
 }
 
 // Sessions.

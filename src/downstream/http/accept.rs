@@ -1,5 +1,6 @@
 //! Takes connections: only so many, only for so long without a request, with TLS where wanted.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,10 @@ pub(super) struct Acceptor {
     pub(super) closing: CancellationToken,
 }
 
+/// Where a request came from, as one of its extensions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
 /// Whether a connection is within the limit.
 enum Place {
     Within(OwnedSemaphorePermit),
@@ -73,8 +78,8 @@ impl Acceptor {
         let places = Arc::new(Semaphore::new(self.limit));
         let overflow = Arc::new(Semaphore::new(OVERFLOW_LIMIT));
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match listener.accept().await {
+                Ok(taken) => taken,
                 Err(error) => {
                     tracing::warn!(%error, "cannot take a connection");
                     time::sleep(ACCEPT_PAUSE).await;
@@ -89,39 +94,41 @@ impl Acceptor {
                 continue;
             };
             let acceptor = self.clone();
-            self.connections.spawn(async move { acceptor.greet(stream, place).await });
+            self.connections.spawn(async move { acceptor.greet(stream, Peer(peer), place).await });
         }
     }
 
-    async fn greet(&self, stream: TcpStream, place: Place) {
+    async fn greet(&self, stream: TcpStream, peer: Peer, place: Place) {
         // Answers are small, and nobody wants them to wait for more.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection is slower than it could be");
         }
         let stream = Stall::new(stream);
-        let Some(tls) = &self.tls else { return self.serve(stream, place).await };
+        let Some(tls) = &self.tls else { return self.serve(stream, peer, place).await };
         match time::timeout(self.request_time, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.serve(stream, place).await,
-            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Ok(Ok(stream)) => self.serve(stream, peer, place).await,
+            Ok(Err(error)) => tracing::info!(peer = %peer.0, %error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn serve<S>(&self, stream: S, place: Place)
+    async fn serve<S>(&self, stream: S, peer: Peer, place: Place)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let began = CancellationToken::new();
         let (paths, has_request) = (self.paths.clone(), began.clone());
         let is_within = matches!(place, Place::Within(_));
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             has_request.cancel();
+            request.extensions_mut().insert(peer);
             let answering = is_within.then(|| paths.clone().call(request.map(Body::new)));
             async move {
-                match answering {
-                    Some(answering) => answering.await,
-                    None => Ok(full()),
-                }
+                let Some(answering) = answering else {
+                    tracing::info!(peer = %peer.0, "refused: too many connections are open");
+                    return Ok(full());
+                };
+                answering.await
             }
         });
         let builder = self.builder();

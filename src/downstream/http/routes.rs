@@ -12,11 +12,14 @@ use axum::http::Method;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::middleware::Next;
+use axum::response::IntoResponse as _;
 use axum::response::Response;
 use axum::routing::any;
 
+use crate::config::suggest;
 use crate::downstream::codes;
 use crate::downstream::http::Shared;
+use crate::downstream::http::accept::Peer;
 use crate::downstream::http::body;
 use crate::downstream::http::cors;
 use crate::downstream::http::headers;
@@ -24,6 +27,7 @@ use crate::downstream::http::legacy;
 use crate::downstream::http::modern;
 use crate::downstream::http::sessions;
 use crate::downstream::http::sse;
+use crate::downstream::http::status::Reason;
 use crate::downstream::http::status::Refusal;
 use crate::router::Router;
 use crate::router::View;
@@ -54,10 +58,21 @@ pub(super) fn all(front: Arc<Shared>) -> Paths {
         .with_state(front)
 }
 
-/// Lets through what comes under a known name and from a trusted web page.
-async fn guard(State(front): Front, request: Request, next: Next) -> Result<Response, Refusal> {
-    front.guard.admit(request.uri(), request.headers())?;
-    Ok(next.run(request).await)
+/// Lets through what comes under a known name and from a trusted web page, and notes in the log
+/// what is refused, here or later.
+async fn guard(State(front): Front, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.to_string());
+    let (method, path) = (shown(request.method().as_str()), shown(request.uri().path()));
+    let response = match front.guard.admit(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    if let Some(Reason(reason)) = response.extensions().get() {
+        let (status, reason) = (response.status().as_u16(), shown(reason));
+        // Texts are escaped as they are written: nobody outside can make up a line.
+        tracing::info!(peer, ?method, ?path, status, ?reason, "refused");
+    }
+    response
 }
 
 async fn everything(State(front): Front, request: Request) -> Result<Response, Refusal> {
@@ -100,6 +115,9 @@ fn no_such_part(wanted: &View, views: &[View]) -> Refusal {
         ("server", View::Server(name)) | ("profile", View::Profile(name)) => Some(name.as_str()),
         _ => None,
     });
+    let wanted = shown(wanted);
+    let nearest = suggest::nearest(&wanted, names.clone());
+    let meant = nearest.map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default();
     let mut names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     let left_out = names.len().saturating_sub(NAMED_LIMIT);
     names.truncate(NAMED_LIMIT);
@@ -108,7 +126,7 @@ fn no_such_part(wanted: &View, views: &[View]) -> Refusal {
         (false, 0) => format!("there are {}", names.join(", ")),
         (false, _) => format!("there are {} and {left_out} more", names.join(", ")),
     };
-    let problem = format!("there is no {what} `{}`; {there_are}", shown(wanted));
+    let problem = format!("there is no {what} `{wanted}`; {there_are}{meant}");
     Refusal::new(StatusCode::NOT_FOUND, &problem)
 }
 
@@ -137,7 +155,11 @@ async fn channel_message(State(front): Front, request: Request) -> Result<Respon
 
 async fn nowhere(request: Request) -> Refusal {
     let path = shown(request.uri().path());
-    let problem = format!("there is nothing at `{path}`; everything is at `/mcp`");
+    let problem = format!(
+        "there is nothing at `{path}`; everything is at `/mcp` (and for clients of 2024-11-05 at \
+         `/sse`), one server alone at `/servers/{{name}}/mcp`, a profile at \
+         `/profiles/{{name}}/mcp`"
+    );
     Refusal::new(StatusCode::NOT_FOUND, &problem)
 }
 

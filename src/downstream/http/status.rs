@@ -73,10 +73,16 @@ impl Refusal {
     }
 }
 
+/// Why a request got no further, as an extension of its response, for the log.
+#[derive(Clone, Debug)]
+pub(super) struct Reason(pub(super) String);
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let frame = frame::response(self.id.as_ref(), Err(&self.error));
         let mut response = message(self.status, frame);
+        let reason = self.error.member("message").and_then(|message| message.string());
+        response.extensions_mut().insert(Reason(reason.unwrap_or_default()));
         if let Some(allow) = self.allow {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         }

@@ -30,6 +30,7 @@ use crate::upstream::transport::events::Events;
 use crate::upstream::transport::events::Next;
 use crate::upstream::transport::headers;
 use crate::upstream::transport::listening;
+use crate::upstream::transport::resumes::Resumes;
 use crate::upstream::transport::site;
 use crate::upstream::transport::site::Refused;
 use crate::upstream::transport::site::Site;
@@ -50,9 +51,7 @@ const DELETE_LIMIT: Duration = Duration::from_secs(2);
 /// How long a start waits for a server's own stream. Some servers send nothing of it, not even that
 /// there is one, before they have something to say.
 const LISTEN_LIMIT: Duration = Duration::from_millis(500);
-/// How often in a row a broken answer is taken up again before it counts as lost.
-const RESUMES: u32 = 5;
-/// How long to wait before that, unless the server says so.
+/// How long to wait before a broken answer is taken up again, unless the server says so.
 const RESUME_WAIT: Duration = Duration::from_secs(1);
 
 /// One connection over Streamable HTTP; cloning shares it.
@@ -280,7 +279,7 @@ impl Http {
         may_resume: bool,
     ) -> Result<(), Error> {
         let mut events = Events::new(response, self.limit);
-        let mut resumes = 0;
+        let mut resumes = Resumes::default();
         loop {
             let next = tokio::select! {
                 next = events.next(&self.reader, Some(number)) => next,
@@ -292,7 +291,7 @@ impl Http {
                     return Ok(());
                 }
                 Next::Taken => {
-                    resumes = 0;
+                    resumes.went_on();
                     continue;
                 }
                 Next::Other(..) => continue,
@@ -302,17 +301,16 @@ impl Http {
                 }
                 Next::End(error) => self.site.cut(error.as_ref()),
             };
-            if !may_resume || events.last_id().is_none() || resumes == RESUMES {
+            if !may_resume || events.last_id().is_none() || !resumes.again() {
                 return Err(broken);
             }
-            resumes += 1;
             tokio::select! {
                 () = time::sleep(events.wait(RESUME_WAIT)) => {}
                 () = gone.cancelled() => return Ok(()),
             }
             match self.open(events.last_id()).await {
                 Ok(response) => events.resume(response),
-                Err(Opening::Failed(_)) => {}
+                Err(Opening::Failed(error)) => resumes.failed(&error),
                 Err(Opening::NotOffered | Opening::Refused(_)) => return Err(broken),
                 Err(Opening::Lost(refused)) => {
                     self.lose(refused);

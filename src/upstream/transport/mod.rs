@@ -15,6 +15,8 @@ mod headers;
 mod listening;
 /// Messages on the pipes of a child.
 pub(super) mod pipes;
+/// How often an answer that broke off is taken up again.
+mod resumes;
 /// Where a remote upstream is, and the pool of connections to it.
 pub(super) mod site;
 /// HTTP+SSE, as it was until 2024-11-05.

@@ -13,6 +13,7 @@ use tokio::io::AsyncBufReadExt as _;
 use tokio::io::BufReader;
 use tokio::process::Child;
 use tokio::process::ChildStderr;
+use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -72,9 +73,19 @@ impl Server {
         Self::start_with(gateway, reqwest::Client::builder()).await
     }
 
+    /// The same, and logs what `filter` lets through.
+    pub(crate) async fn start_logging(gateway: &Gateway, filter: &str) -> Self {
+        let mut command = gateway.command();
+        command.args(["--log", filter]);
+        Self::run(command, reqwest::Client::builder()).await
+    }
+
     /// The same, with clients of one's own making.
     pub(crate) async fn start_with(gateway: &Gateway, client: reqwest::ClientBuilder) -> Self {
-        let mut command = gateway.command();
+        Self::run(gateway.command(), client).await
+    }
+
+    async fn run(mut command: Command, client: reqwest::ClientBuilder) -> Self {
         command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();

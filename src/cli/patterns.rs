@@ -1,0 +1,70 @@
+//! Patterns that match no tool there is: a slip that hides nothing, or everything.
+
+use crate::app::App;
+use crate::catalog::Kind;
+use crate::cli::report::Notice;
+use crate::config::tools::ToolFilter;
+
+/// The names of a tool: the one its upstream gave, and the public one.
+struct Names {
+    local: String,
+    public: String,
+}
+
+/// Which of the names of a tool patterns are about.
+#[derive(Clone, Copy)]
+enum About {
+    Local,
+    Public,
+}
+
+/// Warns of every pattern that matches nothing, where everything is known that it could match.
+pub(in crate::cli) fn idle(app: &App) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut all = Vec::new();
+    let mut is_complete = true;
+    for handle in app.upstreams() {
+        let Some(tools) = app.router().listed_tools(handle.id()) else {
+            is_complete = false;
+            continue;
+        };
+        let name = |(local, public)| Names { local, public };
+        let names: Vec<_> = tools.into_iter().map(name).collect();
+        let key = format!("upstreams.{}.tools", handle.id());
+        notices.extend(warned(&handle.config().tools, &key, &names, About::Local));
+        all.extend(names);
+    }
+    if !is_complete {
+        return notices;
+    }
+    let shown = &app.router().snapshot().catalog;
+    all.retain(|names| shown.entries(Kind::Tools).any(|entry| entry.public == names.public));
+    for (name, profile) in &app.config().profiles {
+        let key = format!("profiles.{name}.tools");
+        notices.extend(warned(&profile.tools, &key, &all, About::Public));
+    }
+    notices
+}
+
+fn warned(tools: &ToolFilter, key: &str, names: &[Names], about: About) -> Vec<Notice> {
+    let locals = || names.iter().map(|names| names.local.as_str());
+    let publics = || names.iter().map(|names| names.public.as_str());
+    let (idle, other) = match about {
+        About::Local => (tools.idle(locals), tools.idle(publics)),
+        About::Public => (tools.idle(publics), tools.idle(locals)),
+    };
+    let warn = |pattern: &str| {
+        let notice = Notice::warning(format!("`{pattern}` in `{key}` matches no tool there is"));
+        let is_of_the_other_kind = !other.contains(&pattern);
+        notice.hint(match (about, is_of_the_other_kind) {
+            (About::Local, true) => {
+                "patterns of an upstream are about its own names, which have no prefix"
+            }
+            (About::Public, true) => {
+                "patterns of a profile are about public names, as `conflux tools` shows them"
+            }
+            (_, false) => "correct it, or remove it; `conflux tools` shows the names there are",
+        })
+    };
+    idle.into_iter().map(warn).collect()
+}
