@@ -1,5 +1,6 @@
 //! The composition root: start order, stop order, nothing else.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,13 +40,16 @@ pub struct App {
 
 impl App {
     /// Builds everything for `config`. No upstream is started yet.
-    pub async fn start(config: Config) -> Self {
+    ///
+    /// `guard` is the program that keeps their processes under guard, which is this one.
+    pub async fn start(config: Config, guard: Option<PathBuf>) -> Self {
         let config = Arc::new(config);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let around = upstream::Surroundings {
             callers: Callers::default(),
             task_ids: Arc::new(upstream::task_ids(&config.state).await),
             environment: Arc::new(config.child_environment.clone()),
+            guard,
             secrets: config.secrets.clone(),
             message_limit: config.limits.message,
             state: config.state.clone(),

@@ -7,6 +7,8 @@ mod call;
 mod check;
 mod demo;
 mod exit;
+#[cfg(unix)]
+mod guard;
 mod logs;
 mod output;
 mod patterns;
@@ -35,12 +37,18 @@ use crate::cli::report::Failure;
 use crate::config;
 use crate::config::load::Surroundings;
 use crate::config::problem::Problem;
+#[cfg(unix)]
+use crate::upstream;
 
 /// What is not logged unless somebody wants it, because it is told as the failure of an upstream.
 const TOLD: &str = "rustls_platform_verifier=off";
 
 /// Runs the program with the arguments it was started with.
 pub fn main() -> ExitCode {
+    #[cfg(unix)]
+    if std::env::args_os().nth(1).is_some_and(|word| word == upstream::guard::COMMAND) {
+        return guard::run();
+    }
     let exit = match Arguments::try_parse() {
         Ok(arguments) => match run(&arguments) {
             Ok(()) => exit::OK,

@@ -1,5 +1,6 @@
 //! A command's time with a running gateway: whatever happens, every upstream is stopped after it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub(in crate::cli) async fn within(
     work: impl AsyncFnOnce(&App) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::install().context("cannot listen for signals")?;
-    let app = App::start(config).await;
+    let app = App::start(config, guard()).await;
     let outcome = tokio::select! {
         outcome = work(&app) => outcome,
         exit = signals.next() => Err(Failure::silent(exit)),
@@ -47,7 +48,7 @@ pub(in crate::cli) async fn until_shutdown(
     work: impl AsyncFnOnce(&App, Shutdown) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::install().context("cannot listen for signals")?;
-    let app = App::start(config).await;
+    let app = App::start(config, guard()).await;
     let shutdown = Shutdown::default();
     let mut signalled = None;
     let outcome = {
@@ -138,4 +139,21 @@ impl Signals {
         }
         exit::INTERRUPTED
     }
+}
+
+/// The program that upstreams are started under, which is this one, even if its file was replaced.
+#[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "other systems may not know it")]
+fn guard() -> Option<PathBuf> {
+    Some(PathBuf::from("/proc/self/exe"))
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn guard() -> Option<PathBuf> {
+    std::env::current_exe().ok()
+}
+
+#[cfg(not(unix))]
+fn guard() -> Option<PathBuf> {
+    None
 }

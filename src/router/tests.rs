@@ -108,6 +108,7 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
         callers: Callers::default(),
         task_ids: Arc::default(),
         environment: Arc::default(),
+        guard: None,
         secrets: config.secrets.clone(),
         message_limit: config.limits.message,
         state: config.state.clone(),

@@ -69,6 +69,8 @@ pub use self::key::task_ids;
 pub use self::negotiate::Agreed;
 pub use self::shown::Shown;
 pub use self::task::Need;
+#[cfg(unix)]
+pub use self::transport::guard;
 pub use self::wants::Watching;
 pub use self::watch::Change;
 pub use self::watch::Watch;
@@ -120,6 +122,8 @@ pub struct Surroundings {
     pub task_ids: Arc<Ids>,
     /// The environment children start with, before what their entry names.
     pub environment: Arc<IndexMap<String, String>>,
+    /// The program that knows the command [`guard::COMMAND`], to keep children under guard with.
+    pub guard: Option<PathBuf>,
     /// What must not be shown in errors and logs.
     pub secrets: config::secrets::Secrets,
     /// The longest message, in bytes.

@@ -64,7 +64,7 @@ impl Running {
         around: &Surroundings,
         connecting: impl FnOnce(mpsc::Sender<Message>) -> Connection,
     ) -> Result<Self, (Kind, String)> {
-        let (process, pipes) = stdio::start(command, &around.environment)
+        let (process, pipes) = stdio::start(command, &around.environment, around.guard.as_deref())
             .map_err(|error| stdio::explain(&error, command))?;
         let (outgoing, queue) = mpsc::channel(connection::OUTGOING_CAPACITY);
         let connection = connecting(outgoing);

@@ -170,31 +170,30 @@ async fn processes() -> Vec<Process> {
     text.lines().map(read).collect()
 }
 
-/// The `count` upstreams of a gateway, each with its grandchild, once all are there.
+/// The processes of `count` upstreams, each with its guard and its child, once all are there.
 async fn started(client: &Client, count: usize) -> Vec<Pid> {
     let find = async {
         loop {
-            let (upstreams, grandchildren) = below(client).await;
-            if upstreams.len() == count && grandchildren.len() == count {
-                return [upstreams, grandchildren].concat();
+            let found = descendants(client).await;
+            if found.len() == 3 * count {
+                return found;
             }
             tokio::time::sleep(POLL).await;
         }
     };
-    tokio::time::timeout(LIMIT, find).await.expect("every upstream has its grandchild")
+    tokio::time::timeout(LIMIT, find).await.expect("every upstream has its child")
 }
 
-/// The processes that a gateway started, and those that they started.
-async fn below(client: &Client) -> (Vec<Pid>, Vec<Pid>) {
-    let gateway = pid(&json!(client.process_id()));
+/// Every process below a gateway.
+async fn descendants(client: &Client) -> Vec<Pid> {
     let all = processes().await;
-    let of = |parents: &[Pid]| -> Vec<Pid> {
-        let children = all.iter().filter(|process| parents.contains(&process.parent));
-        children.map(|process| process.pid).collect()
-    };
-    let upstreams = of(&[gateway]);
-    let grandchildren = of(&upstreams);
-    (upstreams, grandchildren)
+    let mut found = vec![pid(&json!(client.process_id()))];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(all.iter().filter(|process| process.parent == parent).map(|it| it.pid));
+        next += 1;
+    }
+    found.split_off(1)
 }
 
 /// Checks that none of them is alive; a zombie waits for its new parent only.
@@ -204,8 +203,8 @@ async fn expect_gone(started: &[Pid]) {
         let alive = all.iter().filter(|process| !process.is_zombie);
         alive.map(|process| process.pid).filter(|pid| started.contains(pid)).collect()
     };
-    // The end of a process that was killed may show a moment later.
-    for _ in 0..100 {
+    // Five seconds are promised.
+    for _ in 0..250 {
         if alive().await.is_empty() {
             return;
         }
@@ -252,9 +251,9 @@ async fn a_second_signal_ends_all_at_once() {
     let mut client = gateway.legacy("2025-11-25", json!({})).await;
     let call = client.start("tools/call", endless()).await;
     client.wait_for("notifications/progress", 1).await;
-    let (upstreams, grandchildren) = below(&client).await;
-    let processes = [upstreams, grandchildren].concat();
-    assert_eq!(processes.len(), 2);
+    // A guard, a shell and the server.
+    let processes = descendants(&client).await;
+    assert_eq!(processes.len(), 3);
     // Two of a kind could become one before anybody looks.
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         kill(pid(&json!(client.process_id())), signal).unwrap();
@@ -293,6 +292,24 @@ async fn a_second_signal_ends_clients_over_http_at_once_too() {
 async fn nothing_outlives_sigterm() {
     let (_gateway, mut client, processes) = stubborn().await;
     kill(pid(&json!(client.process_id())), Signal::SIGTERM).unwrap();
+    client.wait().await;
+    expect_gone(&processes).await;
+}
+
+#[tokio::test]
+async fn nothing_outlives_a_conflux_that_is_killed_not_even_daemons() {
+    let toy = toy(&["--ignore-stdin-eof", "--spawn-grandchild"]);
+    let line = "setsid sleep 300 & \"$0\" \"$@\"";
+    let args = [vec!["-c".to_owned(), line.to_owned(), toy.path.clone()], toy.args.clone()];
+    let args = args.concat();
+    let args = args.iter().map(String::as_str).collect::<Vec<_>>();
+    let gateway = Gateway::new(&[("deep", Program::new("sh").args(&args).entry())]);
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    client.call("deep__echo", json!({"text": "x"})).await.result();
+    let processes = descendants(&client).await;
+    // A guard, a shell, the daemon, the server and its own child.
+    assert_eq!(processes.len(), 5, "{processes:?}");
+    kill(pid(&json!(client.process_id())), Signal::SIGKILL).unwrap();
     client.wait().await;
     expect_gone(&processes).await;
 }

@@ -2,6 +2,11 @@
 
 /// Server-sent events in the body of an answer, within limits.
 mod events;
+/// Whether a program can be started at all.
+mod executable;
+/// The process between Conflux and a program, which leaves nothing of it behind.
+#[cfg(unix)]
+pub mod guard;
 /// Streamable HTTP, of all revisions.
 pub(super) mod http;
 /// What messages say in headers besides their bodies.

@@ -1,9 +1,10 @@
 //! Children that speak over their standard input and output: started here and nowhere else.
 //!
-//! Each child leads a process group of its own, so that what it starts ends with it.
+//! Each child has a guard for its parent, so that what it starts ends with it; see [`guard`].
 
 use std::io;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::process::Stdio;
 use std::time::Duration;
@@ -18,6 +19,9 @@ use tokio::time;
 
 use crate::config;
 use crate::upstream::error::Kind;
+use crate::upstream::transport::executable;
+#[cfg(unix)]
+use crate::upstream::transport::guard;
 
 /// How long a child may take to end by itself once its stdin is closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -28,7 +32,17 @@ const TERMINATE_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(in crate::upstream) struct Process {
     child: Child,
-    group: Option<i32>,
+    /// Nothing when it has ended, and its tree with it.
+    tree: Option<Tree>,
+}
+
+/// How what a child started is reached.
+#[derive(Clone, Copy, Debug)]
+enum Tree {
+    /// By the guard that is its parent.
+    Guarded(i32),
+    /// By the process group that it leads.
+    Group(i32),
 }
 
 /// The ends of a child's pipes.
@@ -43,36 +57,67 @@ pub(in crate::upstream) struct Pipes {
 }
 
 /// Starts `command` with the environment `base` and what the entry itself names, nothing else.
+///
+/// The program `guard` is put in between, which leaves nothing of it behind.
 pub(in crate::upstream) fn start(
     command: &config::Command,
     base: &IndexMap<String, String>,
+    guard: Option<&Path>,
 ) -> io::Result<(Process, Pipes)> {
-    let mut starter = prepared(command)?;
-    starter.args(&command.args).env_clear().envs(base).envs(&command.env);
+    let mut starter = match guard {
+        Some(guard) => guarded(guard, command, base)?,
+        None => prepared(command)?,
+    };
+    starter.env_clear().envs(base).envs(&command.env);
     starter.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    starter.kill_on_drop(true);
+    // A guard ends its tree first.
+    starter.kill_on_drop(guard.is_none());
     #[cfg(unix)]
     starter.process_group(0);
     if let Some(directory) = &command.cwd {
         starter.current_dir(directory);
     }
     let mut child = starter.spawn()?;
-    let group = child.id().and_then(|id| i32::try_from(id).ok());
+    let id = child.id().and_then(|id| i32::try_from(id).ok());
+    let tree = id.map(if guard.is_some() { Tree::Guarded } else { Tree::Group });
     let missing = || io::Error::other("a pipe to the child is missing");
     let pipes = Pipes {
         stdin: child.stdin.take().ok_or_else(missing)?,
         stdout: child.stdout.take().ok_or_else(missing)?,
         stderr: child.stderr.take().ok_or_else(missing)?,
     };
-    Ok((Process { child, group }, pipes))
+    Ok((Process { child, tree }, pipes))
+}
+
+fn prepared(command: &config::Command) -> io::Result<Command> {
+    let mut starter = Command::new(program(command)?);
+    starter.args(&command.args);
+    Ok(starter)
 }
 
 /// The command `conflux` means the program that is running, so that both are of one version.
-fn prepared(command: &config::Command) -> io::Result<Command> {
+fn program(command: &config::Command) -> io::Result<PathBuf> {
     if command.program == "conflux" {
-        return Ok(Command::new(std::env::current_exe()?));
+        return std::env::current_exe();
     }
-    Ok(Command::new(&command.program))
+    Ok(PathBuf::from(&command.program))
+}
+
+fn guarded(
+    guard: &Path,
+    command: &config::Command,
+    base: &IndexMap<String, String>,
+) -> io::Result<Command> {
+    let program = program(command)?;
+    // A guard could only say afterwards that there is nothing to start.
+    let path = command.env.get("PATH").or_else(|| base.get("PATH"));
+    executable::find(&program, path.map(String::as_str), command.cwd.as_deref())?;
+    let mut starter = Command::new(guard);
+    #[cfg(unix)]
+    starter.arg0("conflux").arg(guard::COMMAND);
+    starter.args(["--conflux", &std::process::id().to_string(), "--"]);
+    starter.arg(program).args(&command.args);
+    Ok(starter)
 }
 
 impl Process {
@@ -81,10 +126,10 @@ impl Process {
         self.child.wait().await
     }
 
-    /// Ends the child and its group; its stdin must be closed already.
+    /// Ends the child and all it started; its stdin must be closed already.
     ///
-    /// Waits for it to end by itself, then terminates the group, then kills it. What the child
-    /// left behind in its group is terminated even if the child ended in good order.
+    /// Waits for it to end by itself, then terminates it, then kills it. What the child left
+    /// behind is terminated even if the child ended in good order.
     pub(in crate::upstream) async fn stop(mut self) -> Option<ExitStatus> {
         let mut status = time::timeout(CLOSE_LIMIT, self.child.wait()).await.ok();
         self.signal(Signal::Terminate);
@@ -95,20 +140,32 @@ impl Process {
         if status.is_none() {
             status = time::timeout(TERMINATE_LIMIT, self.child.wait()).await.ok();
         }
-        self.group = None;
+        self.tree = None;
         status.and_then(Result::ok)
     }
 
     #[cfg(unix)]
-    fn signal(&mut self, signal: Signal) {
+    fn signal(&mut self, wanted: Signal) {
         use nix::sys::signal;
-        let Some(group) = self.group else { return };
-        let signal = match signal {
-            Signal::Terminate => signal::Signal::SIGTERM,
-            Signal::Kill => signal::Signal::SIGKILL,
+        use nix::unistd::Pid;
+        // All of it may be gone already, which is what is wanted.
+        let _ = match (self.tree, wanted) {
+            (None, _) => return,
+            // Once it was waited for, its number may be another's.
+            (Some(Tree::Guarded(_)), _) if self.child.id().is_none() => return,
+            (Some(Tree::Guarded(guard)), Signal::Terminate) => {
+                signal::kill(Pid::from_raw(guard), guard::TERMINATE)
+            }
+            (Some(Tree::Guarded(guard)), Signal::Kill) => {
+                signal::kill(Pid::from_raw(guard), guard::AT_ONCE)
+            }
+            (Some(Tree::Group(group)), Signal::Terminate) => {
+                signal::killpg(Pid::from_raw(group), signal::Signal::SIGTERM)
+            }
+            (Some(Tree::Group(group)), Signal::Kill) => {
+                signal::killpg(Pid::from_raw(group), signal::Signal::SIGKILL)
+            }
         };
-        // The group may be gone already, which is what is wanted.
-        let _ = signal::killpg(nix::unistd::Pid::from_raw(group), signal);
     }
 
     #[cfg(not(unix))]
@@ -121,7 +178,7 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// The last resort, when nobody called [`Process::stop`]: the whole group is killed.
+    /// The last resort, when nobody called [`Process::stop`]: the whole tree is killed.
     fn drop(&mut self) {
         self.signal(Signal::Kill);
     }
