@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::config::Start;
+use crate::control;
 use crate::control::Control;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
@@ -38,8 +39,18 @@ pub struct App {
 }
 
 impl App {
-    /// Builds everything for `config`. No upstream is started yet.
+    /// Builds everything for `config`, with the catalogs of earlier runs. No upstream is started
+    /// yet.
     pub async fn start(config: Config) -> Self {
+        Self::build(config, true).await
+    }
+
+    /// Does the same without the catalogs of earlier runs: what is listed is listed now.
+    pub async fn start_afresh(config: Config) -> Self {
+        Self::build(config, false).await
+    }
+
+    async fn build(config: Config, remembers: bool) -> Self {
         let config = Arc::new(config);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let around = upstream::Surroundings {
@@ -48,7 +59,7 @@ impl App {
             environment: Arc::new(config.child_environment.clone()),
             secrets: config.secrets.clone(),
             message_limit: config.limits.message,
-            state: config.state.clone(),
+            state: upstream::Disk::new(config.state.clone()),
             tasks: tasks.clone(),
             starts: Arc::new(Semaphore::new(STARTS)),
             stop: stop.clone(),
@@ -57,7 +68,13 @@ impl App {
         let handles: IndexMap<_, _> = enabled
             .map(|upstream| (upstream.id.clone(), Handle::new(Arc::new(upstream.clone()), &around)))
             .collect();
-        let control = Control::new(Arc::clone(&config), handles.clone(), &around).await;
+        let catalogs = if remembers {
+            control::recalled(&handles, &around.state).await
+        } else {
+            IndexMap::new()
+        };
+        let control = Control::new(Arc::clone(&config), handles.clone(), catalogs, &around).await;
+        tasks.spawn(upstream::prune(around.state.clone()));
         let router = Arc::clone(control.router());
         tasks.spawn(control.run());
         Self { config, router, callers: around.callers, handles, tasks, stop }

@@ -45,7 +45,6 @@ mod wants;
 mod watch;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -66,6 +65,10 @@ use crate::wire::object::Object;
 pub use self::error::Error;
 pub use self::handle::Handle;
 pub use self::key::task_ids;
+pub use self::memory::Disk;
+pub use self::memory::Inventory;
+pub use self::memory::Moment;
+pub use self::memory::prune;
 pub use self::negotiate::Agreed;
 pub use self::shown::Shown;
 pub use self::task::Need;
@@ -125,7 +128,7 @@ pub struct Surroundings {
     /// The longest message, in bytes.
     pub message_limit: usize,
     /// Where facts about upstreams are remembered between runs.
-    pub state: PathBuf,
+    pub state: Disk,
     /// Where tasks are counted.
     pub tasks: TaskTracker,
     /// How many upstreams may be started at the same time.
