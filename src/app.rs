@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::config::Start;
+use crate::control;
 use crate::control::Control;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
@@ -39,10 +40,20 @@ pub struct App {
 }
 
 impl App {
-    /// Builds everything for `config`. No upstream is started yet.
+    /// Builds everything for `config`, with the catalogs of earlier runs. No upstream is started
+    /// yet.
     ///
     /// `guard` is the program that keeps their processes under guard, which is this one.
     pub async fn start(config: Config, guard: Option<PathBuf>) -> Self {
+        Self::build(config, guard, true).await
+    }
+
+    /// Does the same without the catalogs of earlier runs: what is listed is listed now.
+    pub async fn start_afresh(config: Config, guard: Option<PathBuf>) -> Self {
+        Self::build(config, guard, false).await
+    }
+
+    async fn build(config: Config, guard: Option<PathBuf>, remembers: bool) -> Self {
         let config = Arc::new(config);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let around = upstream::Surroundings {
@@ -52,7 +63,7 @@ impl App {
             guard,
             secrets: config.secrets.clone(),
             message_limit: config.limits.message,
-            state: config.state.clone(),
+            state: upstream::Disk::new(config.state.clone()),
             tasks: tasks.clone(),
             starts: Arc::new(Semaphore::new(STARTS)),
             stop: stop.clone(),
@@ -61,7 +72,13 @@ impl App {
         let handles: IndexMap<_, _> = enabled
             .map(|upstream| (upstream.id.clone(), Handle::new(Arc::new(upstream.clone()), &around)))
             .collect();
-        let control = Control::new(Arc::clone(&config), handles.clone(), &around).await;
+        let catalogs = if remembers {
+            control::recalled(&handles, &around.state).await
+        } else {
+            IndexMap::new()
+        };
+        let control = Control::new(Arc::clone(&config), handles.clone(), catalogs, &around).await;
+        tasks.spawn(upstream::prune(around.state.clone()));
         let router = Arc::clone(control.router());
         tasks.spawn(control.run());
         Self { config, router, callers: around.callers, handles, tasks, stop }

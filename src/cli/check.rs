@@ -20,6 +20,7 @@ use crate::cli::table;
 use crate::cli::upstreams;
 use crate::config::Config;
 use crate::upstream::Change;
+use crate::upstream::Disk;
 use crate::upstream::Handle;
 
 /// How long after its own limit an upstream is still expected to say how its start went.
@@ -73,14 +74,24 @@ async fn report(app: &App, json: bool) -> Result<(), Failure> {
     app.on_open()(&caller);
     let (took, ()) = tokio::join!(times(app), upstreams::settled(app));
     let mut rows = Vec::new();
+    let disk = Disk::new(app.config().state.clone());
     for handle in app.upstreams() {
         let took = took.iter().find(|(id, _)| id == handle.id().as_str()).map(|(_, took)| *took);
-        rows.push(Row::of(app, handle, took));
+        let mut row = Row::of(app, handle, took);
+        if !row.listed {
+            row.remembered = handle.inventory(&disk).await.map(|(_, from)| from.to_string());
+        }
+        rows.push(row);
     }
     output::data(&if json { as_json(&rows) } else { as_table(&rows) })?;
     let (mut notices, outcome) = upstreams::notices(app);
     notices.extend(patterns::idle(app));
     output::tell(&notices.into_iter().map(Notice::without_pointer).collect::<Vec<_>>());
+    for row in &rows {
+        if let Some(from) = &row.remembered {
+            output::say(&format!("clients are shown what `{}` listed at {from}", row.name));
+        }
+    }
     outcome?;
     if rows.iter().any(|row| !row.listed) { Err(Failure::silent(exit::UPSTREAM)) } else { Ok(()) }
 }
@@ -106,6 +117,8 @@ struct Row {
     state: &'static str,
     revision: &'static str,
     listed: bool,
+    /// When it listed what clients are shown of it, if it did not list everything now.
+    remembered: Option<String>,
     failure: Option<String>,
     counts: [usize; 4],
     took: Option<Duration>,
@@ -124,6 +137,7 @@ impl Row {
             state: if status.word == "backing_off" { "failed" } else { status.word },
             revision: status.agreed.map_or("-", |agreed| agreed.revision.as_str()),
             listed: !snapshot.unlisted.contains_key(handle.id()),
+            remembered: None,
             failure: snapshot.failures.get(handle.id()).cloned(),
             counts: [Kind::Tools, Kind::Prompts, Kind::Resources, Kind::Templates].map(count),
             took,
@@ -158,6 +172,7 @@ fn as_json(rows: &[Row]) -> String {
             "revision": if row.revision == "-" { None } else { Some(row.revision) },
             "listed": row.listed,
             "listingError": row.failure,
+            "remembered": row.remembered,
             "tools": tools,
             "prompts": prompts,
             "resources": resources,

@@ -21,13 +21,14 @@ use crate::ids::CallerId;
 /// How long calls that a second signal ends may take to be answered.
 const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
 
-/// Runs `work` with the gateway of `config`, until it is done or a signal ends it.
+/// Runs `work` with the gateway of `config`, until it is done or a signal ends it. What it sees is
+/// what upstreams list now.
 pub(in crate::cli) async fn within(
     config: Config,
     work: impl AsyncFnOnce(&App) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::install().context("cannot listen for signals")?;
-    let app = App::start(config, guard()).await;
+    let app = App::start_afresh(config, guard()).await;
     let outcome = tokio::select! {
         outcome = work(&app) => outcome,
         exit = signals.next() => Err(Failure::silent(exit)),

@@ -29,11 +29,15 @@ use crate::ids::UpstreamId;
 use crate::router::Demand;
 use crate::router::Lasting;
 use crate::router::Router;
+use crate::router::Settled;
 use crate::router::World;
 use crate::router::world::Known;
 use crate::upstream;
 use crate::upstream::Change;
+use crate::upstream::Disk;
 use crate::upstream::Handle;
+use crate::upstream::Inventory;
+use crate::upstream::Moment;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 
@@ -43,6 +47,17 @@ const EVENT_CAPACITY: usize = 256;
 const DEBOUNCE: Duration = Duration::from_millis(100);
 /// How much is kept of why a list could not be had, in bytes.
 const FAILURE_LIMIT: usize = 500;
+
+/// What upstreams listed in an earlier run, and when.
+pub type Catalogs = IndexMap<UpstreamId, (Inventory, Moment)>;
+
+/// Reads what upstreams listed in an earlier run of the same configuration.
+pub async fn recalled(handles: &IndexMap<UpstreamId, Handle>, disk: &Disk) -> Catalogs {
+    // Side by side, so that a slow disk is waited for once.
+    let recalled = future::join_all(handles.values().map(|handle| handle.inventory(disk))).await;
+    let all = handles.keys().zip(recalled);
+    all.filter_map(|(id, recalled)| Some((id.clone(), recalled?))).collect()
+}
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -78,13 +93,15 @@ pub struct Control {
 }
 
 impl Control {
-    /// Makes the control task of `handles`, and the router that sees what it publishes.
+    /// Makes the control task of `handles`, and the router that sees what it publishes. What is not
+    /// listed yet is as in `catalogs`.
     ///
     /// What upstreams said about themselves in earlier runs is recalled here, so that the first
     /// client sees it too.
     pub async fn new(
         config: Arc<config::Config>,
         handles: IndexMap<UpstreamId, Handle>,
+        catalogs: Catalogs,
         around: &upstream::Surroundings,
     ) -> Self {
         let mut remembered = IndexMap::new();
@@ -95,13 +112,20 @@ impl Control {
             remembered.extend(recalled.instructions.map(|text| (id.clone(), text)));
             extensions.extend(recalled.extensions.map(|declared| (id.clone(), declared)));
         }
-        let listings = Listings::new(handles.keys().cloned());
+        let mut listings = Listings::new(handles.keys().cloned());
+        for (id, (inventory, from)) in catalogs {
+            if let Some((handle, tools)) = handles.get(&id).zip(inventory.tools.as_ref()) {
+                handle.assume(tools);
+            }
+            listings.recall(&id, lists(inventory), from);
+        }
         let first =
             world(&config, &handles, &listings, &remembered, &extensions, Generation::default());
         let budget = config.limits.start_budget;
         let router =
             Arc::new(Router::new(first, &config.profiles, Arc::clone(&around.task_ids), budget));
-        router.settle(listings.are_settled());
+        report(None, &router.snapshot().catalog);
+        router.settle(listings.settled());
         Self {
             config,
             handles,
@@ -232,13 +256,14 @@ impl Control {
 
     /// Shows lists without waiting once there is nobody to wait for.
     fn settle(&self) {
-        if self.listings.are_settled() && !self.router.is_settled() {
+        let settled = self.listings.settled();
+        if settled > Settled::No && !self.router.is_settled() {
             // Whoever waited sees what there is now, and need not be told.
             for router in self.router.family() {
                 router.news();
             }
-            self.router.settle(true);
         }
+        self.router.settle(settled);
     }
 
     /// Keeps what an upstream that is ready declares; what one declared that is not stays.
@@ -319,7 +344,7 @@ impl Control {
         self.router.publish(next);
         let now = self.router.snapshot();
         if !Arc::ptr_eq(&before.catalog, &now.catalog) {
-            report(&before.catalog, &now.catalog);
+            report(Some(&before.catalog), &now.catalog);
             self.announce_at.get_or_insert_with(|| Instant::now() + DEBOUNCE);
         }
     }
@@ -350,6 +375,12 @@ impl Control {
             }
         });
     }
+}
+
+fn lists(inventory: Inventory) -> Vec<(Kind, Vec<Raw>)> {
+    let Inventory { tools, prompts, resources, templates, skills } = inventory;
+    let lists = Kind::ALL.into_iter().zip([tools, prompts, resources, templates, skills]);
+    lists.filter_map(|(kind, items)| Some((kind, items?))).collect()
 }
 
 async fn until(time: Option<Instant>) {
@@ -384,6 +415,7 @@ fn world(
             handle: handle.clone(),
             listing: listings.get(id),
             unread: listings.unread(id),
+            remembered: listings.remembered(id),
             lasting: listings.lasting(id),
             failure: failures.shift_remove(id),
             instructions: instructions.or_else(|| remembered.get(id).cloned()),
@@ -399,11 +431,12 @@ fn world(
 }
 
 /// Says on stderr what is newly wrong with what upstreams list.
-fn report(before: &Catalog, now: &Catalog) {
-    for defect in now.defects().iter().filter(|defect| !before.defects().contains(defect)) {
+fn report(before: Option<&Catalog>, now: &Catalog) {
+    let (defects, conflicts) = before.map(|it| (it.defects(), it.conflicts())).unwrap_or_default();
+    for defect in now.defects().iter().filter(|defect| !defects.contains(defect)) {
         tracing::warn!("{defect}");
     }
-    for conflict in now.conflicts().iter().filter(|it| !before.conflicts().contains(it)) {
+    for conflict in now.conflicts().iter().filter(|conflict| !conflicts.contains(conflict)) {
         tracing::warn!("{conflict}");
     }
 }

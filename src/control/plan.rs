@@ -10,6 +10,8 @@ use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
+use crate::router::Settled;
+use crate::upstream::Moment;
 use crate::wire::Raw;
 use crate::wire::freshness::Freshness;
 
@@ -37,8 +39,10 @@ pub(super) struct Listings {
 #[derive(Debug, Default)]
 struct One {
     listing: Arc<Listing>,
-    /// The kinds of which its list was had at least once.
+    /// The kinds of which its list was had at least once in this run.
     read: Vec<Kind>,
+    /// When it listed what is known of the other kinds, if it did so in an earlier run.
+    remembered: Option<Moment>,
     /// How long each list it was asked for may be kept.
     lasts: IndexMap<Kind, Lasts>,
     asked: Asked,
@@ -86,12 +90,29 @@ impl Listings {
         Self { all, waits: true }
     }
 
+    /// Takes what an upstream listed in an earlier run for what it lists, until it is asked.
+    pub(super) fn recall(&mut self, id: &UpstreamId, lists: Vec<(Kind, Vec<Raw>)>, from: Moment) {
+        let Some(one) = self.all.get_mut(id) else { return };
+        let mut listing = Listing::default();
+        for (kind, items) in lists {
+            listing.set(kind, items);
+        }
+        (one.listing, one.remembered) = (Arc::new(listing), Some(from));
+    }
+
+    /// Returns when an upstream listed what is shown of it, if a part of that is from an earlier
+    /// run.
+    pub(super) fn remembered(&self, id: &UpstreamId) -> Option<Moment> {
+        let one = self.all.get(id).filter(|one| one.read.len() < Kind::ALL.len())?;
+        one.remembered
+    }
+
     /// Returns what an upstream listed last.
     pub(super) fn get(&self, id: &UpstreamId) -> Arc<Listing> {
         self.all.get(id).map(|one| Arc::clone(&one.listing)).unwrap_or_default()
     }
 
-    /// Returns the kinds of which an upstream's list was never had.
+    /// Returns the kinds of which an upstream's list was never had in this run.
     pub(super) fn unread(&self, id: &UpstreamId) -> Vec<Kind> {
         let is_unread = |kind: &Kind| self.all.get(id).is_none_or(|one| !one.read.contains(kind));
         Kind::ALL.into_iter().filter(is_unread).collect()
@@ -206,7 +227,7 @@ impl Listings {
     }
 
     /// Returns those that have to be asked at `now` so that everything is listed: of which a list
-    /// was never had, and that are neither being asked nor left alone.
+    /// was never had in this run, and that are neither being asked nor left alone.
     pub(super) fn lacking(&self, now: Instant) -> Vec<UpstreamId> {
         let is_lacking = |one: &One| {
             let rests = one.rests_until.is_some_and(|until| until > now);
@@ -242,8 +263,15 @@ impl Listings {
     }
 
     /// Returns whether there is nobody to wait for.
-    pub(super) fn are_settled(&self) -> bool {
-        !self.waits || self.all.values().all(|one| one.is_settled)
+    pub(super) fn settled(&self) -> Settled {
+        let are = |is: fn(&One) -> bool| !self.waits || self.all.values().all(is);
+        if are(|one| one.is_settled) {
+            Settled::Live
+        } else if are(|one| one.is_settled || one.remembered.is_some()) {
+            Settled::Remembered
+        } else {
+            Settled::No
+        }
     }
 }
 

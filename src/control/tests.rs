@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
@@ -11,6 +12,8 @@ use crate::control::plan::List;
 use crate::control::plan::Listings;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
+use crate::router::Settled;
+use crate::upstream::Moment;
 use crate::wire::Raw;
 use crate::wire::freshness::Freshness;
 
@@ -37,13 +40,13 @@ fn listed(names: &[&str], lasts: Option<Lasts>) -> Vec<(Kind, List)> {
 #[test]
 fn a_list_waits_until_everybody_listed_or_failed() {
     let mut listings = Listings::new([id("a"), id("b")]);
-    assert!(!listings.are_settled());
+    assert_eq!(listings.settled(), Settled::No);
     assert!(listings.begin(&id("a")));
     assert!(!listings.listed(&id("a"), listed(&["x"], None), Instant::now()));
-    assert!(!listings.are_settled());
+    assert_eq!(listings.settled(), Settled::No);
     listings.failed(&id("b"), "gone".to_owned());
     assert_eq!(listings.failures()[&id("b")], "gone");
-    assert!(listings.are_settled());
+    assert_eq!(listings.settled(), Settled::Live);
     assert_eq!(listings.lacking(Instant::now()), [id("b")]);
 }
 
@@ -51,12 +54,37 @@ fn a_list_waits_until_everybody_listed_or_failed() {
 fn a_list_does_not_wait_longer_than_the_budget() {
     let mut listings = Listings::new([id("a")]);
     listings.give_up_waiting();
-    assert!(listings.are_settled());
+    assert_eq!(listings.settled(), Settled::Live);
 }
 
 #[test]
 fn nobody_has_nothing_to_wait_for() {
-    assert!(Listings::new([]).are_settled());
+    assert_eq!(Listings::new([]).settled(), Settled::Live);
+}
+
+#[test]
+fn what_is_remembered_is_shown_at_once_and_asked_for_all_the_same() {
+    let from = Moment::from(SystemTime::UNIX_EPOCH);
+    let mut listings = Listings::new([id("a"), id("b")]);
+    let now = Instant::now();
+    listings.recall(&id("a"), vec![(Kind::Tools, tools(&["x"])), (Kind::Skills, Vec::new())], from);
+    assert_eq!(listings.settled(), Settled::No, "nothing is known of `b`");
+    listings.recall(&id("b"), vec![(Kind::Tools, tools(&["y"]))], from);
+    assert_eq!(listings.settled(), Settled::Remembered);
+    assert_eq!(listings.get(&id("a")).tools, tools(&["x"]));
+    assert_eq!(listings.lacking(now), [id("a"), id("b")]);
+    assert_eq!(listings.unread(&id("a")), Kind::ALL, "a name that is not known may be new");
+    assert!(listings.lasting(&id("a")).is_empty());
+
+    let before = listings.get(&id("a"));
+    listings.listed(&id("a"), listed(&["x"], None), now);
+    assert!(Arc::ptr_eq(&before, &listings.get(&id("a"))), "it is as it was");
+    assert_eq!((listings.remembered(&id("a")), listings.remembered(&id("b"))), (None, Some(from)));
+    assert_eq!(listings.settled(), Settled::Remembered);
+    listings.failed(&id("b"), "gone".to_owned());
+    assert_eq!(listings.settled(), Settled::Live);
+    assert_eq!(listings.get(&id("b")).tools, tools(&["y"]), "it stays listed");
+    assert_eq!(listings.remembered(&id("b")), Some(from));
 }
 
 #[test]

@@ -17,6 +17,18 @@ pub struct Demand {
     pub upstreams: HashSet<UpstreamId>,
 }
 
+/// Whether somebody has to be waited for before lists are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Settled {
+    /// Nothing is known of somebody who may list soon.
+    #[default]
+    No,
+    /// Something is known of everybody, of some from an earlier run alone.
+    Remembered,
+    /// Everybody has listed in this run, failed, or used up the start budget.
+    Live,
+}
+
 /// What is wanted and was not taken yet; bounded by the number of upstreams.
 #[derive(Debug, Default)]
 pub(super) struct Demands {

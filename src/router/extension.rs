@@ -39,7 +39,7 @@ impl Router {
         let mut owner = self.concerned(&snapshot, exchange, method, params);
         if owner.is_none() && !snapshot.unlisted.is_empty() {
             tokio::select! {
-                () = self.settled() => {}
+                () = self.live() => {}
                 () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
             }
             snapshot = self.snapshot();

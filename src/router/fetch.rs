@@ -98,7 +98,7 @@ impl Router {
         let mut owner = self.known_owner(&snapshot, exchange, uri);
         if owner.is_none() && !snapshot.unlisted.is_empty() {
             tokio::select! {
-                () = self.settled() => {}
+                () = self.live() => {}
                 () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
             }
             snapshot = self.snapshot();

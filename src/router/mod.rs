@@ -60,6 +60,7 @@ use crate::wire::Raw;
 use crate::wire::method;
 
 pub use self::demand::Demand;
+pub use self::demand::Settled;
 pub use self::error::Error;
 pub use self::lasting::Lasting;
 pub use self::own::definitions;
@@ -93,8 +94,7 @@ struct Shared {
     published: watch::Sender<Generation>,
     /// What somebody waits for; `control` has it listed.
     demands: Demands,
-    /// Whether every upstream has listed, failed, or used up the start budget.
-    settled: watch::Sender<bool>,
+    settled: watch::Sender<Settled>,
     start_budget: Duration,
     profiles: IndexMap<String, Arc<config::Profile>>,
     mentions: Mentions,
@@ -119,7 +119,7 @@ impl Router {
             published: watch::Sender::new(world.generation),
             world: ArcSwap::from_pointee(world),
             demands: Demands::default(),
-            settled: watch::Sender::new(false),
+            settled: watch::Sender::new(Settled::No),
             start_budget,
             profiles: profiles.iter().map(profile).collect(),
             mentions: Mentions::default(),
@@ -270,13 +270,13 @@ impl Router {
     }
 
     /// Says whether there is anything to wait for before a list is shown.
-    pub fn settle(&self, settled: bool) {
+    pub fn settle(&self, settled: Settled) {
         self.shared.settled.send_replace(settled);
     }
 
     /// Returns whether lists are shown without waiting.
     pub fn is_settled(&self) -> bool {
-        *self.shared.settled.borrow()
+        *self.shared.settled.borrow() >= Settled::Remembered
     }
 
     /// Waits until somebody wants something listed, and takes it; for `control` alone.
@@ -284,18 +284,27 @@ impl Router {
         self.shared.demands.next().await
     }
 
-    /// Asks for lists, and waits until every upstream has listed or failed, or until `control`
-    /// finds that the start budget is spent.
+    /// Asks for lists, and waits until every upstream has listed, be it in an earlier run, or has
+    /// failed, or until `control` finds that the start budget is spent.
     pub async fn settled(&self) {
+        self.until(Settled::Remembered).await;
+    }
+
+    /// The same, but what was listed in an earlier run does not count.
+    pub async fn live(&self) {
+        self.until(Settled::Live).await;
+    }
+
+    async fn until(&self, least: Settled) {
         self.shared.demands.raise(|wanted| wanted.everything = true);
         let mut settled = self.shared.settled.subscribe();
         // `control` keeps the budget, so that what is listed later is announced; this is a fuse.
         let limit = self.shared.start_budget + SETTLE_MARGIN;
-        drop(time::timeout(limit, settled.wait_for(|settled| *settled)).await);
+        drop(time::timeout(limit, settled.wait_for(|settled| *settled >= least)).await);
     }
 
-    /// Waits until an upstream's list of one kind was had for the first time; once it is ready, as
-    /// long as the start budget.
+    /// Waits until an upstream's list of one kind was had for the first time in this run; once it
+    /// is ready, as long as the start budget.
     ///
     /// Returns the snapshot that has its list, or why there is none.
     async fn first_listing(

@@ -68,6 +68,9 @@ fn one(snapshot: &Snapshot, handle: &crate::upstream::Handle) -> serde_json::Val
     if let Some(failure) = snapshot.failures.get(handle.id()) {
         fields.insert("listingError".to_owned(), failure.as_str().into());
     }
+    if let Some(from) = snapshot.remembered.get(handle.id()) {
+        fields.insert("remembered".to_owned(), from.to_string().into());
+    }
     if let Some(agreed) = status.agreed {
         fields.insert("revision".to_owned(), agreed.revision.as_str().into());
     }

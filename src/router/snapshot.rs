@@ -21,6 +21,7 @@ use crate::router::view::Lens;
 use crate::router::world::Known;
 use crate::router::world::World;
 use crate::upstream;
+use crate::upstream::Moment;
 use crate::wire::Raw;
 
 /// One generation; it never changes.
@@ -32,8 +33,11 @@ pub struct Snapshot {
     pub catalog: Arc<Catalog>,
     /// Every upstream in view that is not disabled, in the order of the file.
     pub upstreams: IndexMap<UpstreamId, upstream::Handle>,
-    /// Those of which a list was never had, and of which kinds; all if nothing was listed yet.
+    /// Those of which a list was never had in this run, and of which kinds; all if nothing was
+    /// listed yet. What is known of them, if anything, is from an earlier run.
     pub unlisted: IndexMap<UpstreamId, Vec<Kind>>,
+    /// When those listed that are known from an earlier run.
+    pub remembered: IndexMap<UpstreamId, Moment>,
     /// Why upstreams, or single lists of them, could not be listed the last time.
     pub failures: IndexMap<UpstreamId, String>,
     /// How long each list stays fresh; not at all if it is not here.
@@ -68,12 +72,14 @@ impl Snapshot {
         let declared =
             |(id, known): (&UpstreamId, &Known)| Some((id.clone(), known.extensions.clone()?));
         let unlisted = seen().filter(|(_, known)| !known.unread.is_empty());
+        let remembered = |(id, known): (&UpstreamId, &Known)| Some((id.clone(), known.remembered?));
         let lasts = |known: &Known| known.unread.len() < Kind::ALL.len();
         Self {
             generation: world.generation,
             catalog,
             upstreams: seen().map(|(id, known)| (id.clone(), known.handle.clone())).collect(),
             unlisted: unlisted.map(|(id, known)| (id.clone(), known.unread.clone())).collect(),
+            remembered: seen().filter_map(remembered).collect(),
             failures: seen().filter_map(failed).collect(),
             lasting: lasting::merged(
                 seen().map(|(_, known)| lasts(known).then_some(&known.lasting)),
@@ -94,7 +100,7 @@ impl Snapshot {
     }
 
     /// Returns the upstream under whose prefix a name stands, if its list of this kind was never
-    /// had.
+    /// had in this run.
     pub fn expected(&self, kind: Kind, public: &str) -> Option<&UpstreamId> {
         let prefix = name::prefix(public)?;
         self.without(kind).find(|id| self.prefix(id) == Some(prefix))

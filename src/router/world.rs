@@ -10,6 +10,7 @@ use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
 use crate::upstream;
+use crate::upstream::Moment;
 use crate::wire::Raw;
 
 /// One generation; it never changes.
@@ -28,10 +29,13 @@ pub struct World {
 pub struct Known {
     /// How it is reached.
     pub handle: upstream::Handle,
-    /// What it listed last, in this run.
+    /// What it listed last, in this run or an earlier one.
     pub listing: Arc<Listing>,
-    /// The kinds of which its list was never had; all of them before it listed anything.
+    /// The kinds of which its list was never had in this run; all of them before it listed
+    /// anything.
     pub unread: Vec<Kind>,
+    /// When it listed what is known of those kinds, if it did so in an earlier run.
+    pub remembered: Option<Moment>,
     /// How long each list it was asked for may be kept.
     pub lasting: IndexMap<Kind, Lasting>,
     /// Why it, or one of its lists, could not be listed the last time.

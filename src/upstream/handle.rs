@@ -1,6 +1,5 @@
 //! How the rest of Conflux reaches one upstream: finds its open session, or has one opened.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +17,11 @@ use crate::upstream;
 use crate::upstream::Agreed;
 use crate::upstream::Error;
 use crate::upstream::Fault;
+use crate::upstream::Inventory;
 use crate::upstream::List;
 use crate::upstream::Listed;
 use crate::upstream::Lists;
+use crate::upstream::Moment;
 use crate::upstream::Need;
 use crate::upstream::Recalled;
 use crate::upstream::Status;
@@ -29,6 +30,9 @@ use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::memory::Catalog;
+use crate::upstream::memory::Disk;
+use crate::upstream::memory::Keeper;
 use crate::upstream::memory::Memory;
 use crate::upstream::memory::Remembered;
 use crate::upstream::mirrors::Mirrors;
@@ -63,6 +67,8 @@ struct Inner {
     lists: watch::Receiver<Lists>,
     wants: watch::Sender<Wants>,
     offer: watch::Sender<Raw>,
+    mirrors: Mirrors,
+    keeper: Keeper,
 }
 
 impl Handle {
@@ -73,6 +79,7 @@ impl Handle {
         let (wants, wants_seen) = watch::channel(Wants::default());
         let (offer, offered) = watch::channel(object::build([]));
         let (state_sender, state) = watch::channel(State::Idle);
+        let mirrors = Mirrors::default();
         let actor = Actor {
             config: Arc::clone(&config),
             around: around.clone(),
@@ -81,10 +88,11 @@ impl Handle {
             wants: wants_seen,
             offer: offered,
             site: OnceCell::new(),
-            mirrors: Mirrors::default(),
+            mirrors: mirrors.clone(),
         };
         around.tasks.spawn(actor.run(wishes));
-        Self(Arc::new(Inner { config, commands, state, lists, wants, offer }))
+        let keeper = Keeper::begin(Catalog::new(&around.state, &config), around);
+        Self(Arc::new(Inner { config, commands, state, lists, wants, offer, mirrors, keeper }))
     }
 
     /// Returns its key.
@@ -114,10 +122,21 @@ impl Handle {
     }
 
     /// Returns what it said about itself in an earlier run.
-    pub async fn recalled(&self, state: &Path) -> Recalled {
-        let remembered = Memory::new(state, &self.0.config).recall().await;
+    pub async fn recalled(&self, disk: &Disk) -> Recalled {
+        let remembered = Memory::new(disk, &self.0.config).recall().await;
         let Remembered { instructions, extensions, era: _, transport: _ } = remembered;
         Recalled { instructions, extensions }
+    }
+
+    /// Returns what it listed in an earlier run, and when.
+    pub async fn inventory(&self, disk: &Disk) -> Option<(Inventory, Moment)> {
+        Catalog::new(disk, &self.0.config).recall().await
+    }
+
+    /// Takes tools that were listed in an earlier run for its own, until it lists them anew: a call
+    /// may be the first thing it is asked, and must have the headers they want.
+    pub fn assume(&self, tools: &[Raw]) {
+        self.0.mirrors.learn(tools);
     }
 
     /// Carries out one request of a caller, starting the upstream if need be.
@@ -213,8 +232,8 @@ impl Handle {
 
     /// Lists everything the upstream declared that it has, starting it if need be.
     ///
-    /// The lists are asked for side by side, so that one that never comes costs `LIST_LIMIT` and
-    /// none of the others.
+    /// The lists are asked for side by side, so that one that never comes costs [`LIST_LIMIT`] and
+    /// none of the others. What could be listed is remembered for the next run.
     pub async fn list(&self) -> Result<Listed, Error> {
         let session = self.session().await?;
         let list = |method, key, capability| one_list(&session, method, key, capability);
@@ -229,7 +248,9 @@ impl Handle {
             let List { items, freshness } = list;
             List { items: task::listed(&session, items), freshness }
         });
-        Ok(Listed { tools, prompts, resources, templates, skills })
+        let listed = Listed { tools, prompts, resources, templates, skills };
+        self.0.keeper.learn(&listed);
+        Ok(listed)
     }
 
     /// Asks to be told of `topic` for as long as what is returned is held.

@@ -66,6 +66,10 @@ use crate::wire::object::Object;
 pub use self::error::Error;
 pub use self::handle::Handle;
 pub use self::key::task_ids;
+pub use self::memory::Disk;
+pub use self::memory::Inventory;
+pub use self::memory::Moment;
+pub use self::memory::prune;
 pub use self::negotiate::Agreed;
 pub use self::shown::Shown;
 pub use self::task::Need;
@@ -129,7 +133,7 @@ pub struct Surroundings {
     /// The longest message, in bytes.
     pub message_limit: usize,
     /// Where facts about upstreams are remembered between runs.
-    pub state: PathBuf,
+    pub state: Disk,
     /// Where tasks are counted.
     pub tasks: TaskTracker,
     /// How many upstreams may be started at the same time.

@@ -28,6 +28,7 @@ mod parity;
 mod real_http;
 mod real_servers;
 mod relay;
+mod remembered;
 mod sdk_clients;
 mod secrets;
 mod startup;

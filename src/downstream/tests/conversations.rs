@@ -33,6 +33,7 @@ use crate::exchange::mailbox::ListKind;
 use crate::exchange::mailbox::Topic;
 use crate::ids::Generation;
 use crate::router::Router;
+use crate::router::Settled;
 use crate::router::World;
 use crate::wire::Raw;
 use crate::wire::method;
@@ -142,7 +143,7 @@ fn router() -> Arc<Router> {
     let generation = Generation::default();
     let world = World { generation, upstreams: IndexMap::new(), max_name_length: 50 };
     let router = Router::new(world, &IndexMap::new(), Arc::default(), Duration::ZERO);
-    router.settle(true);
+    router.settle(Settled::Live);
     Arc::new(router)
 }
 
