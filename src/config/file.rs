@@ -111,7 +111,7 @@ pub struct Upstream {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
 
-    /// Which of the upstream's tools are offered.
+    /// Which of the upstream's tools are offered, and what is different for some of them.
     pub tools: Tools,
 
     /// Whether to leave this upstream out; its variables need not be set then.
@@ -177,7 +177,8 @@ pub struct Timeout {
     /// From the start of the program, or the first request, until it can be asked; at most
     /// `24h`.
     pub start: WrittenDuration,
-    /// For the answer to one request; at most `24h`.
+    /// For one request of a client, whatever it waits for: a start, its turn, the answer. While
+    /// the client is asked something, time stands still. At most `24h`.
     pub call: WrittenDuration,
     /// Without a request, until the program is stopped or the session closed; the next request
     /// starts it again. At most `720h`.
@@ -191,9 +192,8 @@ impl Default for Timeout {
     }
 }
 
-/// Which tools are offered: those that match `allow` and do not match `deny`. Under an upstream,
-/// patterns are about its own names; case matters; `*`, `?`, `[a-z]` and `{a,b}` have their usual
-/// meaning.
+/// Which tools are offered: those that match `allow` and do not match `deny`. Patterns are about
+/// the upstream's own names; case matters; `*`, `?`, `[a-z]` and `{a,b}` have their usual meaning.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tools {
@@ -201,9 +201,41 @@ pub struct Tools {
     pub allow: Vec<String>,
     /// Patterns of the tools to hide, even if `allow` matches.
     pub deny: Vec<String>,
+    /// What is different for some tools, by their names or by patterns of them, as in
+    /// `"export_*": { timeout: 10m }`. A name goes before patterns, the first pattern before later
+    /// ones.
+    #[serde(rename = "override", skip_serializing_if = "BTreeMap::is_empty")]
+    pub r#override: BTreeMap<String, Override>,
 }
 
 impl Default for Tools {
+    fn default() -> Self {
+        let Selection { allow, deny } = Selection::default();
+        Self { allow, deny, r#override: BTreeMap::new() }
+    }
+}
+
+/// What is different for some tools.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Override {
+    /// For one call, in the place of the upstream's `timeout.call`; from `1ms` to `24h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<WrittenDuration>,
+}
+
+/// Which tools are part of something: those that match `allow` and do not match `deny`. Patterns
+/// are about public names here, as in `*__get_*`; otherwise they are like those of an upstream.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Selection {
+    /// Patterns of the tools that are part of it.
+    pub allow: Vec<String>,
+    /// Patterns of the tools that are not, even if `allow` matches.
+    pub deny: Vec<String>,
+}
+
+impl Default for Selection {
     fn default() -> Self {
         Self { allow: vec!["*".to_owned()], deny: Vec::new() }
     }
@@ -216,9 +248,8 @@ pub struct Profile {
     /// The keys of the upstreams that are part of it; all of them if this is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstreams: Option<Vec<String>>,
-    /// Which of their tools are part of it. Unlike an upstream's own `tools`, patterns are about
-    /// public names here, as in `*__get_*`.
-    pub tools: Tools,
+    /// Which of their tools are part of it.
+    pub tools: Selection,
 }
 
 /// How public names are made.

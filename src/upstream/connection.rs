@@ -9,7 +9,6 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -25,7 +24,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::exchange::Exchange;
 use crate::exchange::ask::Refusal;
+use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
+use crate::exchange::deadline::Asking;
 use crate::exchange::task::Ids;
 use crate::ids::UpstreamId;
 use crate::upstream::Error;
@@ -90,7 +91,6 @@ struct Pending {
     events: mpsc::Sender<Incoming>,
     answer: OwnedPermit<Incoming>,
     exchange: Option<Exchange>,
-    asking: Arc<AtomicUsize>,
     is_slow: bool,
     role: Option<task::Role>,
     /// Cancelled when the request is no longer under way.
@@ -243,7 +243,6 @@ impl Connection {
     pub(super) fn call(&self, exchange: Option<&Exchange>) -> Option<Call> {
         let (events, incoming) = mpsc::channel(CALL_CAPACITY);
         let answer = events.clone().try_reserve_owned().ok()?;
-        let asking = Arc::new(AtomicUsize::new(0));
         let mut table = self.lock();
         if table.is_closed {
             return None;
@@ -256,7 +255,6 @@ impl Connection {
             events,
             answer,
             exchange: exchange.cloned(),
-            asking: Arc::clone(&asking),
             is_slow: false,
             role: None,
             _gone: gone.clone().drop_guard(),
@@ -264,7 +262,7 @@ impl Connection {
         };
         table.calls.insert(number, pending);
         drop(table);
-        Some(Call::new(self.clone(), number, incoming, asking))
+        Some(Call::new(self.clone(), number, incoming))
     }
 
     /// Sends a notification; it is lost if the connection has ended.
@@ -332,7 +330,7 @@ impl Connection {
             .filter(|(_, pending)| pending.role.as_ref().and_then(task::Role::served) == Some(id));
         let (number, pending) = all.max_by_key(|(number, _)| **number)?;
         let exchange = pending.exchange.clone()?;
-        Some(Meant::Call { number: *number, exchange, asking: Arc::clone(&pending.asking) })
+        Some(Meant::Call { number: *number, exchange })
     }
 
     /// Gives the request `number` its answer.
@@ -410,27 +408,33 @@ impl Connection {
             // What belongs to a request that is over belongs to nobody else.
             let pending = table.calls.get(&number).ok_or(Refusal::Gone)?;
             if let Some(exchange) = &pending.exchange {
-                let (exchange, asking) = (exchange.clone(), Arc::clone(&pending.asking));
-                return Ok(Meant::Call { number, exchange, asking });
+                return Ok(Meant::Call { number, exchange: exchange.clone() });
             }
         }
-        let mut meant: Option<(u64, &Exchange, &Pending)> = None;
+        let mut meant: Option<(u64, &Exchange)> = None;
         for (number, pending) in &table.calls {
             let Some(exchange) = &pending.exchange else { continue };
             match meant {
-                Some((_, other, _)) if other.caller().id() != exchange.caller().id() => {
+                Some((_, other)) if other.caller().id() != exchange.caller().id() => {
                     return Err(Refusal::Ambiguous);
                 }
-                Some((later, _, _)) if later > *number => {}
-                _ => meant = Some((*number, exchange, pending)),
+                Some((later, _)) if later > *number => {}
+                _ => meant = Some((*number, exchange)),
             }
         }
-        if let Some((number, exchange, pending)) = meant {
-            let (exchange, asking) = (exchange.clone(), Arc::clone(&pending.asking));
-            return Ok(Meant::Call { number, exchange, asking });
+        if let Some((number, exchange)) = meant {
+            return Ok(Meant::Call { number, exchange: exchange.clone() });
         }
         drop(table);
         self.0.callers.only().map(Meant::Caller)
+    }
+
+    /// Stops the clocks of all requests of a caller until what is returned is dropped.
+    pub(super) fn stand_still(&self, caller: &Caller) -> Vec<Asking> {
+        let table = self.lock();
+        let exchanges = table.calls.values().filter_map(|pending| pending.exchange.as_ref());
+        let own = exchanges.filter(|exchange| exchange.caller().id() == caller.id());
+        own.map(Exchange::stand_still).collect()
     }
 
     /// Returns since when no caller's request is under way; nothing while one is, or while a task

@@ -73,6 +73,7 @@ pub use self::memory::prune;
 pub use self::negotiate::Agreed;
 pub use self::shown::Shown;
 pub use self::task::Need;
+pub use self::task::Tool;
 #[cfg(unix)]
 pub use self::transport::guard;
 pub use self::wants::Watching;

@@ -304,6 +304,9 @@ fn show_upstream(out: &mut String, upstream: &Upstream) {
     let allow: Vec<_> = upstream.tools.allow().collect();
     let deny: Vec<_> = upstream.tools.deny().collect();
     writeln!(out, "  allow {allow:?} deny {deny:?}").unwrap();
+    for (tool, timeout) in upstream.overrides.timeouts() {
+        writeln!(out, "  override {tool:?}: timeout {timeout:?}").unwrap();
+    }
 }
 
 /// Compares a generated file with the one in the repository, or accepts it.

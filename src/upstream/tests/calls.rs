@@ -25,7 +25,6 @@ use crate::upstream::legacy;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
 use crate::upstream::shown::Errors;
-use crate::upstream::tests::LIMIT;
 use crate::upstream::tests::MESSAGE_LIMIT;
 use crate::upstream::tests::call;
 use crate::upstream::tests::caller;
@@ -93,7 +92,7 @@ async fn an_upstream_that_ends_fails_what_is_under_way_and_what_follows() {
     drop(world.server);
     let error = failed(under_way.await.unwrap());
     assert_eq!((error.kind, error.executed), (Kind::ConnectionLost, Executed::Unknown));
-    let late = legacy::request(&world.connection, "x", None, &exchange, LIMIT).await;
+    let late = legacy::request(&world.connection, "x", None, &exchange).await;
     let error = failed(late);
     assert_eq!((error.kind, error.executed), (Kind::ConnectionLost, Executed::No));
 }
@@ -164,15 +163,14 @@ async fn an_upstream_that_no_longer_reads_can_still_answer() {
     let (first, second) = (exchange.clone(), exchange);
     let (one, two) = (connection.clone(), connection.clone());
     around.tasks.spawn(pipes::write(connection.clone(), queue, ours));
-    let waits =
-        around.tasks.spawn(async move { legacy::request(&one, "x", None, &first, LIMIT).await });
+    let waits = around.tasks.spawn(async move { legacy::request(&one, "x", None, &first).await });
     // It takes the first request, stops reading, and answers only then.
     let mut theirs = BufReader::new(theirs);
     let mut line = String::new();
     theirs.read_line(&mut line).await.unwrap();
     drop(theirs);
     let refused =
-        around.tasks.spawn(async move { legacy::request(&two, "x", None, &second, LIMIT).await });
+        around.tasks.spawn(async move { legacy::request(&two, "x", None, &second).await });
     tokio::task::yield_now().await;
     let noise = Noise::new(connection.errors());
     around.tasks.spawn(pipes::read(Reader::new(connection, noise), answers, MESSAGE_LIMIT));

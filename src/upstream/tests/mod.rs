@@ -31,6 +31,7 @@ use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
+use crate::exchange::deadline::Limits;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::upstream::Error;
@@ -122,7 +123,10 @@ fn caller(number: u64, capabilities: &Value) -> Arc<Caller> {
 
 fn exchange(caller: &Arc<Caller>) -> (Exchange, mpsc::Receiver<Back>) {
     let wishes = Wishes { progress: true, ..Wishes::default() };
-    Exchange::new(Arc::clone(caller), Arc::clone(caller.capabilities()), wishes)
+    let capabilities = Arc::clone(caller.capabilities());
+    let (exchange, back) = Exchange::new(Arc::clone(caller), capabilities, wishes);
+    exchange.deadline().set(Limits::of(LIMIT));
+    (exchange, back)
 }
 
 /// Sends `tools/call` in the legacy way, as a task.
@@ -130,7 +134,7 @@ fn call(world: &World, exchange: Exchange) -> tokio::task::JoinHandle<Result<Raw
     let connection = world.connection.clone();
     world.tasks.spawn(async move {
         let params = Raw::of(&json!({ "name": "t" }));
-        legacy::request(&connection, method::TOOLS_CALL, Some(&params), &exchange, LIMIT).await
+        legacy::request(&connection, method::TOOLS_CALL, Some(&params), &exchange).await
     })
 }
 

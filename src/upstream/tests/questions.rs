@@ -211,7 +211,7 @@ async fn input_that_is_required_is_asked_for_and_sent_along() {
     let connection = world.connection.clone();
     let call = world.tasks.spawn(async move {
         let params = Raw::parse(r#"{"name":"t","arguments":{"n":100000000000000000000}}"#).unwrap();
-        modern::request(&connection, method::TOOLS_CALL, Some(&params), &exchange, LIMIT).await
+        modern::request(&connection, method::TOOLS_CALL, Some(&params), &exchange).await
     });
     let question = json!({ "method": method::ELICIT, "params": { "message": "who?" } });
     let wanted = json!({
