@@ -11,6 +11,7 @@ use globset::GlobMatcher;
 use crate::config::Timeout;
 use crate::config::file;
 use crate::config::problem::KeyPath;
+use crate::config::problem::Problem;
 use crate::config::validate::Check;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -68,9 +69,18 @@ impl Eq for Override {}
 
 impl Check<'_> {
     pub(super) fn timeout(&mut self, written: &file::Timeout, path: &KeyPath) -> Timeout {
+        let call = self.duration(&written.call, &WAIT, &path.key("call"));
+        let key = path.key("progress");
+        let progress = written.progress.as_ref().map(|most| self.duration(most, &WAIT, &key));
+        if progress.is_some_and(|most| most <= call) {
+            let message = format!("`{key}` is not longer than `call`, so it extends nothing");
+            let problem = Problem::at(&self.context.places.value(&key), &key, message);
+            self.warnings.push(problem.hint("write how long a call may take in all, or remove it"));
+        }
         Timeout {
             start: self.duration(&written.start, &WAIT, &path.key("start")),
-            call: self.duration(&written.call, &WAIT, &path.key("call")),
+            call,
+            progress,
             idle: self.duration(&written.idle, &IDLE, &path.key("idle")),
         }
     }

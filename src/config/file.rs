@@ -180,6 +180,10 @@ pub struct Timeout {
     /// For one request of a client, whatever it waits for: a start, its turn, the answer. While
     /// the client is asked something, time stands still. At most `24h`.
     pub call: WrittenDuration,
+    /// In all, if each report of progress gives a call the time `call` anew; at most `24h`. Without
+    /// it, progress changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<WrittenDuration>,
     /// Without a request, until the program is stopped or the session closed; the next request
     /// starts it again. At most `720h`.
     pub idle: WrittenDuration,
@@ -188,7 +192,7 @@ pub struct Timeout {
 impl Default for Timeout {
     fn default() -> Self {
         let written = |text: &str| WrittenDuration(text.to_owned());
-        Self { start: written("30s"), call: written("60s"), idle: written("10m") }
+        Self { start: written("30s"), call: written("60s"), progress: None, idle: written("10m") }
     }
 }
 

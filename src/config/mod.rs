@@ -221,6 +221,8 @@ pub struct Timeout {
     pub start: Duration,
     /// For one request of a caller, whatever it waits for.
     pub call: Duration,
+    /// For one request in all, if progress extends `call`; nothing if it does not.
+    pub progress: Option<Duration>,
     /// Without a request, until the program is stopped or the session closed.
     pub idle: Duration,
 }

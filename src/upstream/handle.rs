@@ -275,7 +275,7 @@ impl Handle {
     fn limits(&self, tool: Option<&str>) -> Limits {
         let config = &self.0.config;
         let own = tool.and_then(|tool| config.overrides.timeout(tool));
-        Limits { call: own.unwrap_or(config.timeout.call), progress: None }
+        Limits { call: own.unwrap_or(config.timeout.call), progress: config.timeout.progress }
     }
 
     /// Starts the upstream if need be, and returns what it said about itself.

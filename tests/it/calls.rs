@@ -56,6 +56,28 @@ async fn a_tool_can_have_a_deadline_of_its_own() {
 }
 
 #[tokio::test]
+async fn progress_extends_a_deadline_where_that_is_wanted() {
+    let remote = Remote::http(&["--era", "modern"]).await;
+    let timeout = json!({"call": "5s", "progress": "1h"});
+    let gateway = Gateway::new(&[
+        ("near", with(toy(&[]).entry(), "timeout", timeout.clone())),
+        ("far", with(remote.entry("/mcp"), "timeout", timeout)),
+    ]);
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    // It gives no token, so progress is between the upstream and Conflux.
+    let arguments = json!({"steps": 6, "gap": 1000});
+    for upstream in ["near", "far"] {
+        let params = json!({"name": format!("{upstream}__progress"), "arguments": arguments});
+        client.start("tools/call", params).await;
+    }
+    for _ in 0..2 {
+        let done = client.recv().await;
+        assert_eq!(done.result()["isError"], Value::Null, "{}", done.line);
+    }
+    remote.stop().await;
+}
+
+#[tokio::test]
 async fn a_deadline_covers_the_wait_for_a_start() {
     let entry = with(toy(&["--hang"]).entry(), "timeout", json!({"call": "300ms", "start": "1h"}));
     let gateway = Gateway::new(&[("mute", entry)]);

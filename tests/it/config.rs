@@ -301,6 +301,9 @@ fn show_upstream(out: &mut String, upstream: &Upstream) {
     }
     let timeout = &upstream.timeout;
     writeln!(out, "  wait {:?} {:?} {:?}", timeout.start, timeout.call, timeout.idle).unwrap();
+    if let Some(progress) = timeout.progress {
+        writeln!(out, "  with progress {progress:?}").unwrap();
+    }
     let allow: Vec<_> = upstream.tools.allow().collect();
     let deny: Vec<_> = upstream.tools.deny().collect();
     writeln!(out, "  allow {allow:?} deny {deny:?}").unwrap();

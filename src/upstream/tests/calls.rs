@@ -1,6 +1,7 @@
 //! A call has exactly one answer, whatever the server, its caller or the clock do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::AsyncBufReadExt as _;
@@ -8,11 +9,13 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::io::BufReader;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
+use tokio::time;
 use tokio_util::task::TaskTracker;
 
 use crate::config::secrets::Secrets;
 use crate::exchange::Back;
 use crate::exchange::caller::Callers;
+use crate::exchange::deadline::Limits;
 use crate::ids::UpstreamId;
 use crate::upstream::Fault;
 use crate::upstream::Lists;
@@ -25,6 +28,7 @@ use crate::upstream::legacy;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
 use crate::upstream::shown::Errors;
+use crate::upstream::tests::LIMIT;
 use crate::upstream::tests::MESSAGE_LIMIT;
 use crate::upstream::tests::call;
 use crate::upstream::tests::caller;
@@ -64,6 +68,39 @@ async fn a_call_nobody_answers_ends_and_is_cancelled() {
     let cancelled = world.server.read().await;
     assert_eq!(cancelled["method"], method::CANCELLED);
     assert_eq!(cancelled["params"]["requestId"], request["id"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_extends_the_time_of_a_call_up_to_an_end() {
+    for (progress, expected) in [(None, 60), (Some(100), 100), (Some(1000), 150)] {
+        let mut world = world();
+        let (exchange, _back) = exchange(&caller(1, &json!({})));
+        let progress = progress.map(Duration::from_secs);
+        exchange.deadline().set(Limits { call: LIMIT, progress });
+        let call = call(&world, exchange);
+        let request = world.server.read().await;
+        for step in 1..=2 {
+            time::sleep(Duration::from_secs(45)).await;
+            world.server.write(&self::progress(&request, step)).await;
+        }
+        let error = failed(call.await.unwrap());
+        assert_eq!(error.kind, Kind::TimedOut);
+        assert!(error.detail.ends_with(&format!(" {expected}s")), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_there_when_the_time_is_over_is_given() {
+    let mut world = world();
+    // Nobody empties the way back.
+    let (exchange, _back) = exchange(&caller(1, &json!({})));
+    let call = call(&world, exchange);
+    let request = world.server.read().await;
+    for step in 0..100 {
+        world.server.write(&progress(&request, step)).await;
+    }
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": 1 })).await;
+    assert_eq!(call.await.unwrap().unwrap().get(), "1");
 }
 
 #[tokio::test]
