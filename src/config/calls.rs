@@ -8,6 +8,7 @@ use std::time::Duration;
 use globset::Glob;
 use globset::GlobMatcher;
 
+use crate::config::Concurrency;
 use crate::config::Timeout;
 use crate::config::file;
 use crate::config::problem::KeyPath;
@@ -17,6 +18,12 @@ use crate::config::validate::Check;
 const MILLISECOND: Duration = Duration::from_millis(1);
 const WAIT: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(24);
 const IDLE: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(720);
+
+/// How many requests an upstream is given at once: more than servers do side by side, few enough
+/// that one who is flooded does not fill the memory of either.
+pub(super) const CALLS: usize = 64;
+/// How many wait: with those under way, more than one client may have (`limits.in_flight`).
+pub(super) const QUEUE: usize = 256;
 
 /// What is different for some tools of an upstream, by its own names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,6 +90,12 @@ impl Check<'_> {
             progress,
             idle: self.duration(&written.idle, &IDLE, &path.key("idle")),
         }
+    }
+
+    pub(super) fn concurrency(written: &file::Concurrency) -> Concurrency {
+        // The schema has their ranges.
+        let file::Concurrency { calls, queue } = *written;
+        Concurrency { calls, queue }
     }
 
     /// Checks what is different for some tools.

@@ -106,6 +106,9 @@ pub struct Upstream {
     /// How long to wait for this upstream.
     pub timeout: Timeout,
 
+    /// How many requests this upstream is given at once.
+    pub concurrency: Concurrency,
+
     /// What stands before `__` in the public names of this upstream's tools and prompts, by
     /// default its key, with the same rules; `""` leaves the names as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,6 +196,25 @@ impl Default for Timeout {
     fn default() -> Self {
         let written = |text: &str| WrittenDuration(text.to_owned());
         Self { start: written("30s"), call: written("60s"), progress: None, idle: written("10m") }
+    }
+}
+
+/// How many requests an upstream is given at once: calls, reads, prompts and completions of all
+/// clients. What lives on, such as tasks and subscriptions, does not count.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Concurrency {
+    /// How many may be under way. One for a server that can do one thing at a time.
+    #[schemars(range(min = 1, max = 65536))]
+    pub calls: usize,
+    /// How many may wait for their turn, in the order of arrival; any more fail at once.
+    #[schemars(range(min = 0, max = 65536))]
+    pub queue: usize,
+}
+
+impl Default for Concurrency {
+    fn default() -> Self {
+        Self { calls: config::calls::CALLS, queue: config::calls::QUEUE }
     }
 }
 

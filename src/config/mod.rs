@@ -108,6 +108,8 @@ pub struct Upstream {
     pub start: Start,
     /// How long to wait for it.
     pub timeout: Timeout,
+    /// How many requests it is given at once.
+    pub concurrency: Concurrency,
     /// What stands before `__` in its public names; empty for names without a prefix.
     pub prefix: String,
     /// Which of its tools are offered.
@@ -225,6 +227,15 @@ pub struct Timeout {
     pub progress: Option<Duration>,
     /// Without a request, until the program is stopped or the session closed.
     pub idle: Duration,
+}
+
+/// How many requests of callers an upstream is given at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// How many may be under way; at least 1.
+    pub calls: usize,
+    /// How many may wait for their turn.
+    pub queue: usize,
 }
 
 /// How clients come over HTTP.

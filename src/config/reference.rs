@@ -16,6 +16,7 @@ const INTRODUCTION: &str = include_str!("reference.md");
 const TABLES: &[(&str, &str)] = &[
     ("upstreams.<key>", "/$defs/Upstream"),
     ("upstreams.<key>.timeout", "/$defs/Timeout"),
+    ("upstreams.<key>.concurrency", "/$defs/Concurrency"),
     ("upstreams.<key>.tools", "/$defs/Tools"),
     ("upstreams.<key>.tools.override.<tool>", "/$defs/Override"),
     ("upstreams.<key>.tls", "/$defs/Trust"),

@@ -174,6 +174,7 @@ impl Check<'_> {
             required: written.required,
             start,
             timeout,
+            concurrency: Self::concurrency(&written.concurrency),
             prefix,
             tools: tools?,
             overrides,

@@ -3,7 +3,6 @@
 //! Every request has a queue of its own. Its last place is kept free for the answer, so an answer
 //! is never lost and never waits; progress and log messages give way when a caller is too slow.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -14,12 +13,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::SetOnce;
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::watch;
 use tokio::time;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 use crate::exchange::Exchange;
@@ -32,10 +29,13 @@ use crate::ids::UpstreamId;
 use crate::upstream::Error;
 use crate::upstream::Lists;
 use crate::upstream::call::Call;
+use crate::upstream::gate::Gate;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::mirrors::Mirrors;
 use crate::upstream::shown::Errors;
+use crate::upstream::table::Pending;
+use crate::upstream::table::Table;
 use crate::upstream::task;
 use crate::upstream::visits::Visits;
 use crate::wire::Id;
@@ -65,6 +65,7 @@ struct Shared {
     revision: OnceLock<Revision>,
     mirrors: Option<Mirrors>,
     callers: Callers,
+    gate: Gate,
     lists: watch::Sender<Lists>,
     live: task::Registry,
     tasks: TaskTracker,
@@ -75,34 +76,13 @@ struct Shared {
     ended: SetOnce<Error>,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    last: u64,
-    calls: HashMap<u64, Pending>,
-    is_closed: bool,
-    /// Why nothing new can begin, if it is not closed.
-    left: Option<Error>,
-    /// When a request last began or ended; those of Conflux itself, such as for lists, count too.
-    used: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Pending {
-    events: mpsc::Sender<Incoming>,
-    answer: OwnedPermit<Incoming>,
-    exchange: Option<Exchange>,
-    is_slow: bool,
-    role: Option<task::Role>,
-    /// Cancelled when the request is no longer under way.
-    gone: CancellationToken,
-    _gone: DropGuard,
-}
-
 /// What a connection needs to know about the world around it.
 #[derive(Clone, Debug)]
 pub(super) struct Surroundings {
     /// Whom it may tell and ask outside of calls.
     pub(super) callers: Callers,
+    /// Where requests of callers wait for their turn.
+    pub(super) gate: Gate,
     /// Makes the ids under which callers know tasks.
     pub(super) task_ids: Arc<Ids>,
     /// Where it says that a list changed.
@@ -125,6 +105,7 @@ impl Connection {
             revision: OnceLock::new(),
             mirrors: around.mirrors.clone(),
             callers: around.callers.clone(),
+            gate: around.gate.clone(),
             lists: around.lists.clone(),
             live: task::Registry::new(Arc::clone(&around.task_ids)),
             tasks: around.tasks.clone(),
@@ -149,6 +130,11 @@ impl Connection {
     /// Returns whom it may tell and ask outside of calls.
     pub(super) fn callers(&self) -> &Callers {
         &self.0.callers
+    }
+
+    /// Returns where requests of callers wait for their turn.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.0.gate
     }
 
     /// Returns the tasks that calls on it became.
@@ -323,14 +309,7 @@ impl Connection {
 
     /// Returns the request that waits for the result of the task `id`.
     pub(super) fn serving(&self, id: &str) -> Option<Meant> {
-        let table = self.lock();
-        let all = table
-            .calls
-            .iter()
-            .filter(|(_, pending)| pending.role.as_ref().and_then(task::Role::served) == Some(id));
-        let (number, pending) = all.max_by_key(|(number, _)| **number)?;
-        let exchange = pending.exchange.clone()?;
-        Some(Meant::Call { number: *number, exchange })
+        self.lock().serving(id)
     }
 
     /// Gives the request `number` its answer.
@@ -363,9 +342,7 @@ impl Connection {
 
     /// Returns the only request under way, if there is exactly one.
     pub(super) fn only_number(&self) -> Option<u64> {
-        let table = self.lock();
-        let mut numbers = table.calls.keys();
-        numbers.next().copied().filter(|_| numbers.next().is_none())
+        self.lock().only_number()
     }
 
     /// Tells the request `number` something before its answer.
@@ -403,38 +380,13 @@ impl Connection {
     ///
     /// Where the message came with the answer to the request `origin`, it is that one.
     pub(super) fn meant(&self, origin: Option<u64>) -> Result<Meant, Refusal> {
-        let table = self.lock();
-        if let Some(number) = origin {
-            // What belongs to a request that is over belongs to nobody else.
-            let pending = table.calls.get(&number).ok_or(Refusal::Gone)?;
-            if let Some(exchange) = &pending.exchange {
-                return Ok(Meant::Call { number, exchange: exchange.clone() });
-            }
-        }
-        let mut meant: Option<(u64, &Exchange)> = None;
-        for (number, pending) in &table.calls {
-            let Some(exchange) = &pending.exchange else { continue };
-            match meant {
-                Some((_, other)) if other.caller().id() != exchange.caller().id() => {
-                    return Err(Refusal::Ambiguous);
-                }
-                Some((later, _)) if later > *number => {}
-                _ => meant = Some((*number, exchange)),
-            }
-        }
-        if let Some((number, exchange)) = meant {
-            return Ok(Meant::Call { number, exchange: exchange.clone() });
-        }
-        drop(table);
-        self.0.callers.only().map(Meant::Caller)
+        let meant = self.lock().meant(origin)?;
+        meant.map_or_else(|| self.0.callers.only().map(Meant::Caller), Ok)
     }
 
     /// Stops the clocks of all requests of a caller until what is returned is dropped.
     pub(super) fn stand_still(&self, caller: &Caller) -> Vec<Asking> {
-        let table = self.lock();
-        let exchanges = table.calls.values().filter_map(|pending| pending.exchange.as_ref());
-        let own = exchanges.filter(|exchange| exchange.caller().id() == caller.id());
-        own.map(Exchange::stand_still).collect()
+        self.lock().stand_still(caller)
     }
 
     /// Returns since when no caller's request is under way; nothing while one is, or while a task
@@ -444,8 +396,7 @@ impl Connection {
             return None;
         }
         let table = self.lock();
-        let is_busy = table.calls.values().any(|pending| pending.exchange.is_some());
-        if is_busy { None } else { table.used }
+        if table.is_busy() { None } else { table.used }
     }
 
     fn remove(&self, number: u64) -> Option<Pending> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time;
 
+use crate::config;
 use crate::exchange::Exchange;
 use crate::upstream::Error;
 use crate::upstream::Fault;
@@ -12,6 +13,9 @@ use crate::upstream::connection::Connection;
 use crate::upstream::connection::LAST_WORDS_LIMIT;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::gate;
+use crate::upstream::gate::Full;
+use crate::upstream::gate::Place;
 use crate::upstream::incoming::Incoming;
 use crate::wire::Raw;
 
@@ -51,6 +55,10 @@ pub(super) async fn converse(
     params: impl FnOnce(u64) -> Option<Raw>,
 ) -> Result<Raw, Fault> {
     let exchange = sending.whom.exchange();
+    let _place = match exchange.filter(|_| gate::guards(sending.method)) {
+        Some(exchange) => Some(turn(connection, exchange, sending.method).await?),
+        None => None,
+    };
     let Some(mut call) = connection.call(exchange) else {
         return Err(lost(connection, Executed::No).into());
     };
@@ -79,6 +87,24 @@ pub(super) async fn converse(
             call.cancel("the client cancelled it").await;
             Err(Fault::Cancelled)
         }
+    }
+}
+
+/// Waits until the upstream may be given one more request.
+async fn turn(connection: &Connection, exchange: &Exchange, method: &str) -> Result<Place, Fault> {
+    let config::Concurrency { calls, queue } = connection.gate().limits();
+    tokio::select! {
+        biased;
+        () = exchange.cancelled().cancelled() => Err(Fault::Cancelled),
+        () = exchange.deadline().passed() => {
+            let allowed = exchange.deadline().allowed();
+            let detail = format!("`{method}` waited for its turn for {allowed:?}");
+            Err(connection.error(Kind::TimedOut, &detail, Executed::No).into())
+        }
+        place = connection.gate().enter() => place.map_err(|Full| {
+            let detail = format!("{calls} requests are under way, and {queue} wait for their turn");
+            connection.error(Kind::Busy, &detail, Executed::No).into()
+        }),
     }
 }
 

@@ -31,6 +31,7 @@ use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::gate::Gate;
 use crate::upstream::memory::Catalog;
 use crate::upstream::memory::Disk;
 use crate::upstream::memory::Keeper;
@@ -92,6 +93,7 @@ impl Handle {
             offer: offered,
             site: OnceCell::new(),
             mirrors: mirrors.clone(),
+            gate: Gate::new(config.concurrency),
         };
         around.tasks.spawn(actor.run(wishes));
         let keeper = Keeper::begin(Catalog::new(&around.state, &config), around);

@@ -1,16 +1,20 @@
 //! How long calls may take, how many there may be, and what becomes of those that fail.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use serde_json::json;
 
 use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
+use crate::support::http::Server;
 use crate::support::programs::toy;
 use crate::support::remote::Remote;
 use crate::support::wire_client::Client;
 use crate::support::wire_client::Message;
 
 const FAILURE: &str = "dev.conflux/error";
+const QUIET: Duration = Duration::from_millis(300);
 /// Longer than any test may take.
 const FOR_EVER: u64 = 600_000;
 
@@ -87,4 +91,81 @@ async fn a_deadline_covers_the_wait_for_a_start() {
         assert_eq!((&failure["kind"], &failure["executed"]), (&json!("timeout"), &json!("no")));
         assert!(late.text().contains("not ready within 300ms"), "{}", late.text());
     }
+}
+
+#[tokio::test]
+async fn calls_wait_for_their_turn_and_those_that_cannot_are_told_at_once() {
+    let remote = Remote::http(&[]).await;
+    let one = |entry| with(entry, "concurrency", json!({"calls": 1, "queue": 1}));
+    let gateway =
+        Gateway::new(&[("near", one(toy(&[]).entry())), ("far", one(remote.entry("/mcp")))]);
+    for mut client in both(&gateway).await {
+        for upstream in ["near", "far"] {
+            let slow = json!({"name": format!("{upstream}__slow"), "arguments": {"ms": FOR_EVER}});
+            let first = client.start("tools/call", slow).await;
+            let echo = json!({"name": format!("{upstream}__echo"), "arguments": {"a": 1}});
+            // They are under way side by side, so the first ones may come before the slow one.
+            let mut waiting = Vec::new();
+            let refused = loop {
+                waiting.push(client.start("tools/call", echo.clone()).await);
+                let Some(line) = client.try_line(QUIET).await else { continue };
+                let answer: Value = serde_json::from_str(&line.unwrap()).unwrap();
+                waiting.retain(|id| answer["id"] != *id);
+                if answer["result"]["isError"] == true {
+                    break answer;
+                }
+            };
+            let failure = &refused["result"]["_meta"][FAILURE];
+            assert_eq!((&failure["kind"], &failure["executed"]), (&json!("busy"), &json!("no")));
+            client.cancel(first).await;
+            assert_eq!(waiting.len(), 1);
+            assert_eq!(client.reply_to(waiting[0]).await.structured(), json!({"a": 1}));
+        }
+    }
+    remote.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_delays_no_other() {
+    let remote = Remote::http(&[]).await;
+    let gateway = Gateway::new(&[("near", toy(&[]).entry()), ("far", remote.entry("/mcp"))]);
+    for mut client in both(&gateway).await {
+        for upstream in ["near", "far"] {
+            let slow = json!({"name": format!("{upstream}__slow"), "arguments": {"ms": FOR_EVER}});
+            for _ in 0..20 {
+                client.start("tools/call", slow.clone()).await;
+            }
+            for number in 0..20 {
+                let echoed = client.call(&format!("{upstream}__echo"), json!({"a": number})).await;
+                assert_eq!(echoed.structured(), json!({"a": number}));
+            }
+        }
+    }
+    remote.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_delays_no_other() {
+    let remote = Remote::http(&[]).await;
+    let gateway = Gateway::new(&[("near", toy(&[]).entry()), ("far", remote.entry("/mcp"))]);
+    let server = Server::start(&gateway).await;
+    for upstream in ["near", "far"] {
+        // More than there is room for on the way; what is read here is its beginning.
+        let params = json!({
+            "name": format!("{upstream}__progress"),
+            "arguments": {"steps": 200_000, "gap": 0},
+            "_meta": {"progressToken": "p"},
+        });
+        let mut unread = server.modern("tools/call", params).events().await;
+        unread.message().await;
+        let huge = server.call(&format!("{upstream}__huge"), json!({"bytes": 8 << 20}));
+        let huge = huge.send().await;
+        for number in 0..20 {
+            let echo = server.call(&format!("{upstream}__echo"), json!({"a": number}));
+            assert_eq!(echo.reply().await.result()["structuredContent"], json!({"a": number}));
+        }
+        drop((unread, huge));
+    }
+    server.stop().await;
+    remote.stop().await;
 }

@@ -34,6 +34,7 @@ use crate::upstream::tests::call;
 use crate::upstream::tests::caller;
 use crate::upstream::tests::exchange;
 use crate::upstream::tests::failed;
+use crate::upstream::tests::gate;
 use crate::upstream::tests::progress;
 use crate::upstream::tests::world;
 use crate::upstream::transport::pipes;
@@ -189,6 +190,7 @@ async fn an_upstream_that_no_longer_reads_can_still_answer() {
     let (outgoing, queue) = mpsc::channel(OUTGOING_CAPACITY);
     let around = connection::Surroundings {
         callers: Callers::default(),
+        gate: gate(),
         task_ids: Arc::default(),
         lists: watch::channel(Lists::default()).0,
         tasks: TaskTracker::new(),

@@ -6,6 +6,7 @@ mod eras;
 mod farewell;
 mod questions;
 mod tasks;
+mod turns;
 mod visits;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::config;
 use crate::config::secrets::Secrets;
 use crate::exchange::Back;
 use crate::exchange::Exchange;
@@ -40,6 +42,7 @@ use crate::upstream::Lists;
 use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::OUTGOING_CAPACITY;
+use crate::upstream::gate::Gate;
 use crate::upstream::legacy;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
@@ -92,7 +95,15 @@ struct World {
     tasks: TaskTracker,
 }
 
+fn gate() -> Gate {
+    Gate::new(config::Concurrency { calls: 64, queue: 256 })
+}
+
 fn world() -> World {
+    guarded(gate())
+}
+
+fn guarded(gate: Gate) -> World {
     let (ours, theirs) = tokio::io::duplex(1024 * 1024);
     let (input, output) = tokio::io::split(ours);
     let (outgoing, queue) = mpsc::channel(OUTGOING_CAPACITY);
@@ -100,6 +111,7 @@ fn world() -> World {
     let callers = Callers::default();
     let around = connection::Surroundings {
         callers: callers.clone(),
+        gate,
         task_ids: Arc::default(),
         lists: lists_sender,
         tasks: TaskTracker::new(),
