@@ -55,7 +55,7 @@ pub struct Asking(Arc<Deadline>);
 
 impl Deadline {
     /// Begins to count now.
-    pub(in crate::exchange) fn begin(limits: Limits) -> Self {
+    pub fn begin(limits: Limits) -> Self {
         let begun = Instant::now();
         let (until, still) = (begun + limits.call, Duration::ZERO);
         Self(watch::Sender::new(Clock { begun, limits, until, asked: 0, since: begun, still }))

@@ -185,6 +185,7 @@ impl Actor {
             revision = %session.agreed.revision,
             "ready"
         );
+        self.gate.renewed();
         self.state.send_replace(State::Ready(session));
         let connection = running.connection.clone();
         let is_idle = loop {

@@ -23,6 +23,7 @@ pub(super) struct Call {
     number: u64,
     incoming: mpsc::Receiver<Incoming>,
     sent: bool,
+    heard: bool,
 }
 
 impl Call {
@@ -32,7 +33,7 @@ impl Call {
         number: u64,
         incoming: mpsc::Receiver<Incoming>,
     ) -> Self {
-        Self { connection, number, incoming, sent: false }
+        Self { connection, number, incoming, sent: false, heard: false }
     }
 
     /// Returns its number, which is its id and the token of its progress.
@@ -56,9 +57,16 @@ impl Call {
         self.sent
     }
 
+    /// Returns whether anything came back for it.
+    pub(super) fn was_heard(&self) -> bool {
+        self.heard
+    }
+
     /// Waits for what comes next. Cancel safe.
     pub(super) async fn next(&mut self) -> Incoming {
-        self.incoming.recv().await.unwrap_or(Incoming::Closed)
+        let incoming = self.incoming.recv().await.unwrap_or(Incoming::Closed);
+        self.heard = true;
+        incoming
     }
 
     /// Returns what came last; nobody hears what came before it.

@@ -3,21 +3,24 @@
 use std::time::Duration;
 
 use tokio::time;
+use tokio::time::Instant;
 
-use crate::config;
 use crate::exchange::Exchange;
 use crate::upstream::Error;
 use crate::upstream::Fault;
+use crate::upstream::breaker::Outcome;
 use crate::upstream::call::Call;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::LAST_WORDS_LIMIT;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::upstream::gate;
-use crate::upstream::gate::Full;
 use crate::upstream::gate::Place;
 use crate::upstream::incoming::Incoming;
 use crate::wire::Raw;
+
+/// Of the time that a request has, the upstream must have had this part, or it did not fail.
+const FAIR: u32 = 2;
 
 /// One request as an edge wants it sent.
 #[derive(Clone, Copy, Debug)]
@@ -55,17 +58,64 @@ pub(super) async fn converse(
     params: impl FnOnce(u64) -> Option<Raw>,
 ) -> Result<Raw, Fault> {
     let exchange = sending.whom.exchange();
-    let _place = match exchange.filter(|_| gate::guards(sending.method)) {
-        Some(exchange) => Some(turn(connection, exchange, sending.method).await?),
-        None => None,
+    let Some(exchange) = exchange.filter(|_| gate::guards(sending.method)) else {
+        return carry_out(connection, sending, params).await.outcome;
     };
+    let place = turn(connection, exchange, sending.method).await?;
+    let begun = Instant::now();
+    let done = carry_out(connection, sending, params).await;
+    let had_time = begun.elapsed() >= exchange.deadline().limits().call / FAIR;
+    place.leave(learned(connection, &done, had_time));
+    done.outcome
+}
+
+/// What came of a request.
+struct Done {
+    outcome: Result<Raw, Fault>,
+    /// Whether the upstream said anything about it.
+    was_heard: bool,
+}
+
+/// Tells what the outcome of a request says about the upstream.
+///
+/// What ended a session is seen by whoever starts another one. A request that had waited too long
+/// for its turn to be answered in time says nothing, and neither does one that made progress.
+fn learned(connection: &Connection, done: &Done, had_time: bool) -> Outcome {
+    let error = match &done.outcome {
+        Ok(_) | Err(Fault::Answered(_)) => return Outcome::Answered,
+        Err(Fault::Cancelled) => return Outcome::Unknown,
+        Err(Fault::Failed(error)) => error,
+    };
+    match (error.kind, error.retry_after) {
+        (Kind::Status(429 | 503), Some(wait)) => Outcome::Later(error.clone(), wait),
+        (Kind::Status(429), None) => Outcome::Unknown,
+        (Kind::Status(500..), _) => Outcome::Failed(error.clone()),
+        (Kind::TimedOut, _) if had_time && !done.was_heard => Outcome::Failed(error.clone()),
+        (Kind::ConnectionLost, _)
+            if connection.is_open() && error.executed == Executed::Unknown =>
+        {
+            Outcome::Failed(error.clone())
+        }
+        (Kind::Status(_) | Kind::TooLarge | Kind::BadAnswer, _) => Outcome::Answered,
+        _ => Outcome::Unknown,
+    }
+}
+
+async fn carry_out(
+    connection: &Connection,
+    sending: Sending<'_>,
+    params: impl FnOnce(u64) -> Option<Raw>,
+) -> Done {
+    let exchange = sending.whom.exchange();
     let Some(mut call) = connection.call(exchange) else {
-        return Err(lost(connection, Executed::No).into());
+        let outcome = Err(lost(connection, Executed::No).into());
+        return Done { outcome, was_heard: false };
     };
     let params = params(call.number());
     let ended = within(&mut call, sending, params.as_ref()).await;
     let executed = if call.is_sent() { Executed::Unknown } else { Executed::No };
-    match ended {
+    let was_heard = call.was_heard();
+    let outcome = match ended {
         Ended::Answer(outcome) => outcome.map_err(Fault::Answered),
         Ended::TooLarge => {
             let detail = "its answer is larger than `limits.message`";
@@ -87,12 +137,12 @@ pub(super) async fn converse(
             call.cancel("the client cancelled it").await;
             Err(Fault::Cancelled)
         }
-    }
+    };
+    Done { outcome, was_heard }
 }
 
 /// Waits until the upstream may be given one more request.
 async fn turn(connection: &Connection, exchange: &Exchange, method: &str) -> Result<Place, Fault> {
-    let config::Concurrency { calls, queue } = connection.gate().limits();
     tokio::select! {
         biased;
         () = exchange.cancelled().cancelled() => Err(Fault::Cancelled),
@@ -101,10 +151,7 @@ async fn turn(connection: &Connection, exchange: &Exchange, method: &str) -> Res
             let detail = format!("`{method}` waited for its turn for {allowed:?}");
             Err(connection.error(Kind::TimedOut, &detail, Executed::No).into())
         }
-        place = connection.gate().enter() => place.map_err(|Full| {
-            let detail = format!("{calls} requests are under way, and {queue} wait for their turn");
-            connection.error(Kind::Busy, &detail, Executed::No).into()
-        }),
+        place = connection.gate().enter(exchange.deadline()) => Ok(place?),
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Kind {
     BadAnswer,
     /// Too many requests wait for their turn.
     Busy,
+    /// It failed so often in a row that it is not asked for a while.
+    Suspended,
     /// It asked for input that the client could not give.
     InputRefused,
     /// It does not tell of what somebody wants to hear of.
@@ -113,6 +115,7 @@ impl Kind {
             Self::TooLarge => "too_large",
             Self::BadAnswer => "bad_answer",
             Self::Busy => "busy",
+            Self::Suspended => "suspended",
             Self::InputRefused => "input_refused",
             Self::NotTold => "not_told",
             Self::TaskEnded => "task_ended",
@@ -159,6 +162,7 @@ impl Kind {
             }
             Self::TooLarge => "ask for less, or raise `limits.message`",
             Self::BadAnswer => "report this to the author of the server",
+            Self::Suspended => "try again then; `conflux__status` says how it is",
             Self::Busy => {
                 "wait for an answer, then try again; `concurrency` says how many may wait"
             }
@@ -185,6 +189,7 @@ impl fmt::Display for Kind {
             Self::TooLarge => "exceeded the message limit",
             Self::BadAnswer => "gave an answer that cannot be used",
             Self::Busy => "has too much to do",
+            Self::Suspended => "is not asked for the moment",
             Self::InputRefused => "asked for input that could not be given",
             Self::NotTold => "does not tell when this changes",
             Self::TaskEnded => "ended the task without a result",

@@ -1,56 +1,192 @@
-//! What every request of a caller passes on its way to an upstream: it waits for its turn.
+//! What every request of a caller passes on its way to an upstream: it waits for its turn, and is
+//! turned away while the upstream does not do its work.
 //!
 //! A place is held for as long as the upstream has to do with one request. Who waits does so in the
 //! order of arrival, and stops when nobody wants the answer any more.
 
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
+use tokio::time;
+use tokio::time::Instant;
 
-use crate::config;
+use crate::config::Concurrency;
+use crate::exchange::deadline::Deadline;
+use crate::upstream::Error;
+use crate::upstream::breaker::Breaker;
+use crate::upstream::breaker::Change;
+use crate::upstream::breaker::Outcome;
+use crate::upstream::breaker::Pass;
+use crate::upstream::breaker::Trouble;
+use crate::upstream::breaker::Verdict;
+use crate::upstream::error::Executed;
+use crate::upstream::error::Kind;
+use crate::upstream::shown::Errors;
 
 /// The gate of one upstream, whatever its sessions; cloning shares it.
 #[derive(Clone, Debug)]
-pub(super) struct Gate {
-    limits: config::Concurrency,
+pub(super) struct Gate(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limits: Concurrency,
     places: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
+    queue: Semaphore,
+    breaker: Mutex<Breaker>,
+    errors: Errors,
 }
 
 /// A request that the upstream has to do with, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
+    gate: Gate,
+    /// Nothing once it is said what came of it.
+    pass: Option<Pass>,
     _held: OwnedSemaphorePermit,
 }
 
-/// As many requests as may be under way are, and as many as may wait do.
-#[derive(Debug)]
-pub(super) struct Full;
-
 impl Gate {
     /// Makes the gate of an upstream that has these limits.
-    pub(super) fn new(limits: config::Concurrency) -> Self {
-        let places = Arc::new(Semaphore::new(limits.calls));
-        Self { limits, places, queue: Arc::new(Semaphore::new(limits.queue)) }
+    pub(super) fn new(limits: Concurrency, errors: Errors) -> Self {
+        Self(Arc::new(Shared {
+            limits,
+            places: Arc::new(Semaphore::new(limits.calls)),
+            queue: Semaphore::new(limits.queue),
+            breaker: Mutex::default(),
+            errors,
+        }))
     }
 
-    /// Returns how many requests may be under way, and how many may wait.
-    pub(super) fn limits(&self) -> config::Concurrency {
-        self.limits
+    /// Waits for a place, unless too many do already, or the upstream is not asked for now. Cancel
+    /// safe; then the turn is lost.
+    pub(super) async fn enter(&self, deadline: &Deadline) -> Result<Place, Error> {
+        let held = self.turn(deadline).await?;
+        loop {
+            let verdict = self.breaker().ask(Instant::now());
+            match verdict {
+                Verdict::Pass(pass) => {
+                    let gate = self.clone();
+                    return Ok(Place { gate, pass: Some(pass), _held: held });
+                }
+                Verdict::Wait(until, error) => {
+                    may_wait(until, error, deadline)?;
+                    time::sleep_until(until).await;
+                }
+                Verdict::Fail(trouble) => return Err(self.not_asked(&trouble)),
+            }
+        }
     }
 
-    /// Waits for a place, unless too many do already. Cancel safe; then the turn is lost.
-    pub(super) async fn enter(&self) -> Result<Place, Full> {
-        let places = Arc::clone(&self.places);
+    /// Returns why a request would be turned away now, before anything is done for it.
+    pub(super) fn check(&self, deadline: &Deadline) -> Result<(), Error> {
+        let verdict = self.breaker().look(Instant::now());
+        match verdict {
+            Verdict::Pass(_) => Ok(()),
+            Verdict::Wait(until, error) => may_wait(until, error, deadline),
+            Verdict::Fail(trouble) => Err(self.not_asked(&trouble)),
+        }
+    }
+
+    /// Returns what keeps the upstream from being asked, if anything does.
+    pub(super) fn trouble(&self) -> Option<Error> {
+        let breaker = self.breaker();
+        if let Some(trouble) = breaker.trouble() {
+            return Some(self.not_asked(trouble));
+        }
+        match breaker.look(Instant::now()) {
+            Verdict::Wait(until, error) => Some(postponed(error, until)),
+            Verdict::Pass(_) | Verdict::Fail(_) => None,
+        }
+    }
+
+    /// Says that the upstream has a new session.
+    pub(super) fn renewed(&self) {
+        self.breaker().renewed(Instant::now());
+    }
+
+    async fn turn(&self, deadline: &Deadline) -> Result<OwnedSemaphorePermit, Error> {
+        self.check(deadline)?;
+        let places = Arc::clone(&self.0.places);
         // Nobody is overtaken: there are none to take while somebody waits.
         if let Ok(held) = Arc::clone(&places).try_acquire_owned() {
-            return Ok(Place { _held: held });
+            return Ok(held);
         }
-        let _waits = self.queue.try_acquire().map_err(|_| Full)?;
-        let held = places.acquire_owned().await.expect("it is never closed");
-        Ok(Place { _held: held })
+        let _waits = self.0.queue.try_acquire().map_err(|_| self.full())?;
+        Ok(places.acquire_owned().await.expect("it is never closed"))
     }
+
+    fn note(&self, pass: Pass, outcome: Outcome) {
+        let change = self.breaker().note(pass, outcome, Instant::now());
+        let upstream = self.0.errors.upstream();
+        match change {
+            Change::None => {}
+            Change::Opened => {
+                if let Some(error) = self.trouble() {
+                    tracing::warn!(%upstream, %error, "fails");
+                }
+            }
+            Change::Closed => tracing::info!(%upstream, "works again"),
+        }
+    }
+
+    fn full(&self) -> Error {
+        let Concurrency { calls, queue } = self.0.limits;
+        let detail = format!("{calls} requests are under way, and {queue} wait for their turn");
+        self.0.errors.error(Kind::Busy, &detail, Executed::No)
+    }
+
+    fn not_asked(&self, trouble: &Trouble) -> Error {
+        let Trouble { failures, last, until, .. } = trouble;
+        let wait = until.saturating_duration_since(Instant::now());
+        let (kind, why) = (last.kind, &last.detail);
+        let next = if wait.is_zero() { "now".to_owned() } else { format!("in {wait:.1?}") };
+        let detail = format!(
+            "{failures} requests in a row failed; the last time it {kind}: {why}; the next one \
+             tries {next}"
+        );
+        Error {
+            stderr: last.stderr.clone(),
+            retry_after: Some(wait),
+            ..self.0.errors.error(Kind::Suspended, &detail, Executed::No)
+        }
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.0.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Says what came of the request.
+    pub(super) fn leave(mut self, outcome: Outcome) {
+        if let Some(pass) = self.pass.take() {
+            self.gate.note(pass, outcome);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(pass) = self.pass.take() {
+            self.gate.note(pass, Outcome::Unknown);
+        }
+    }
+}
+
+/// Lets a request wait for what the upstream asked for, if there is time for that.
+fn may_wait(until: Instant, error: Error, deadline: &Deadline) -> Result<(), Error> {
+    let wait = until.saturating_duration_since(Instant::now());
+    if deadline.allows(wait) { Ok(()) } else { Err(postponed(error, until)) }
+}
+
+/// What the upstream said to somebody else who came too early.
+fn postponed(error: Error, until: Instant) -> Error {
+    let retry_after = Some(until.saturating_duration_since(Instant::now()));
+    Error { executed: Executed::No, retry_after, ..error }
 }
 
 /// Returns whether requests of this method pass the gate.
@@ -63,23 +199,42 @@ pub(super) fn guards(method: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures_util::FutureExt as _;
 
     use super::Gate;
     use crate::config::Concurrency;
+    use crate::config::secrets::Secrets;
+    use crate::exchange::deadline::Deadline;
+    use crate::exchange::deadline::Limits;
+    use crate::ids::UpstreamId;
+    use crate::upstream::breaker::Outcome;
+    use crate::upstream::error::Executed;
+    use crate::upstream::error::Kind;
+    use crate::upstream::shown::Errors;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn gate(calls: usize, queue: usize) -> (Gate, Errors, Deadline) {
+        let errors = Errors::new(UpstreamId::new("toy"), Secrets::default());
+        let gate = Gate::new(Concurrency { calls, queue }, errors.clone());
+        (gate, errors, Deadline::begin(Limits::of(10 * SECOND)))
+    }
 
     #[tokio::test]
     async fn places_are_given_in_the_order_of_arrival_and_no_more_may_wait_than_that() {
-        let gate = Gate::new(Concurrency { calls: 1, queue: 2 });
-        let first = gate.enter().await.unwrap();
-        let (mut second, mut third) = (Box::pin(gate.enter()), Box::pin(gate.enter()));
+        let (gate, _, deadline) = gate(1, 2);
+        let enter = || Box::pin(gate.enter(&deadline));
+        let first = enter().await.unwrap();
+        let (mut second, mut third) = (enter(), enter());
         assert!((&mut second).now_or_never().is_none() && (&mut third).now_or_never().is_none());
-        assert!(gate.enter().await.is_err());
+        assert_eq!(enter().await.unwrap_err().kind, Kind::Busy);
         drop(first);
         assert!((&mut third).now_or_never().is_none(), "the third overtook the second");
         let second = (&mut second).now_or_never().unwrap().unwrap();
         // One more may wait again.
-        let mut fourth = Box::pin(gate.enter());
+        let mut fourth = enter();
         assert!((&mut fourth).now_or_never().is_none());
         // Who no longer waits takes no place from anybody.
         drop(third);
@@ -89,10 +244,51 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_queue_nobody_waits() {
-        let gate = Gate::new(Concurrency { calls: 1, queue: 0 });
-        let place = gate.enter().await.unwrap();
-        assert!(gate.enter().await.is_err());
+        let (gate, _, deadline) = gate(1, 0);
+        let place = gate.enter(&deadline).await.unwrap();
+        assert!(gate.enter(&deadline).await.is_err());
         drop(place);
-        assert!(gate.enter().await.is_ok());
+        assert!(gate.enter(&deadline).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_when_the_upstream_is_given_up_is_told_at_once() {
+        let (gate, errors, deadline) = gate(6, 8);
+        let mut places = Vec::new();
+        for _ in 0..6 {
+            places.push(gate.enter(&deadline).await.unwrap());
+        }
+        let _hangs = places.pop();
+        let mut waiting: Vec<_> = (0..8).map(|_| Box::pin(gate.enter(&deadline))).collect();
+        assert!(waiting.iter_mut().all(|waits| waits.now_or_never().is_none()));
+        let error = errors.error(Kind::TimedOut, "slow", Executed::Unknown);
+        for place in places {
+            place.leave(Outcome::Failed(error.clone()));
+        }
+        waiting.push(Box::pin(gate.enter(&deadline)));
+        for waits in waiting {
+            let refused = waits.await.unwrap_err();
+            assert_eq!((refused.kind, refused.executed), (Kind::Suspended, Executed::No));
+            assert!(refused.retry_after.unwrap() <= SECOND);
+            assert!(refused.detail.contains("did not answer in time: slow"), "{refused}");
+        }
+        assert_eq!(gate.trouble().unwrap().kind, Kind::Suspended);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_upstream_asked_for_is_waited_for_where_there_is_time() {
+        for (seconds, is_waited_for) in [(9, true), (11, false)] {
+            let (gate, errors, deadline) = gate(4, 4);
+            let error = errors.error(Kind::Status(429), "too many", Executed::No);
+            let place = gate.enter(&deadline).await.unwrap();
+            place.leave(Outcome::Later(error, seconds * SECOND));
+            let begun = tokio::time::Instant::now();
+            let entered = gate.enter(&deadline).await;
+            assert_eq!(entered.is_ok(), is_waited_for);
+            match entered {
+                Ok(_) => assert_eq!(begun.elapsed().as_secs(), u64::from(seconds)),
+                Err(error) => assert_eq!(error.retry_after, Some(seconds * SECOND)),
+            }
+        }
     }
 }

@@ -72,6 +72,7 @@ struct Inner {
     offer: watch::Sender<Raw>,
     mirrors: Mirrors,
     keeper: Keeper,
+    gate: Gate,
     errors: Errors,
 }
 
@@ -84,6 +85,8 @@ impl Handle {
         let (offer, offered) = watch::channel(object::build([]));
         let (state_sender, state) = watch::channel(State::Idle);
         let mirrors = Mirrors::default();
+        let errors = Errors::new(config.id.clone(), around.secrets.clone());
+        let gate = Gate::new(config.concurrency, errors.clone());
         let actor = Actor {
             config: Arc::clone(&config),
             around: around.clone(),
@@ -93,11 +96,10 @@ impl Handle {
             offer: offered,
             site: OnceCell::new(),
             mirrors: mirrors.clone(),
-            gate: Gate::new(config.concurrency),
+            gate: gate.clone(),
         };
         around.tasks.spawn(actor.run(wishes));
         let keeper = Keeper::begin(Catalog::new(&around.state, &config), around);
-        let errors = Errors::new(config.id.clone(), around.secrets.clone());
         Self(Arc::new(Inner {
             config,
             commands,
@@ -107,6 +109,7 @@ impl Handle {
             offer,
             mirrors,
             keeper,
+            gate,
             errors,
         }))
     }
@@ -134,7 +137,10 @@ impl Handle {
             State::Ready(session) => Some(session.agreed.clone()),
             _ => None,
         };
-        Status { word, error: state.error(Instant::now()), agreed }
+        match self.0.gate.trouble().filter(|_| agreed.is_some()) {
+            Some(trouble) => Status { word: "degraded", error: Some(trouble), agreed },
+            None => Status { word, error: state.error(Instant::now()), agreed },
+        }
     }
 
     /// Returns what it said about itself in an earlier run.
@@ -241,6 +247,8 @@ impl Handle {
 
     /// Returns the open session, for as long as the caller waits for it.
     async fn opened(&self, exchange: &Exchange) -> Result<Arc<Session>, Fault> {
+        // Nothing is started for a request that would be turned away.
+        self.0.gate.check(exchange.deadline())?;
         tokio::select! {
             session = self.session() => Ok(session?),
             () = exchange.deadline().passed() => Err(self.not_ready(exchange).into()),

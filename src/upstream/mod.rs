@@ -16,6 +16,7 @@ mod tests;
 mod actor;
 mod answer;
 mod backoff;
+mod breaker;
 mod call;
 mod connection;
 mod converse;

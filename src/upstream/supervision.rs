@@ -69,6 +69,7 @@ impl Supervision {
         let pause = self.backoff.next();
         let is_absent = error.kind == Kind::Unreachable;
         let pause = if is_absent { pause.min(ABSENT_PAUSE) } else { pause };
+        let pause = pause.max(error.retry_after.unwrap_or_default());
         let until = self.earliest().map_or(now + pause, |earliest| earliest.max(now + pause));
         if self.failures < PATIENCE {
             State::BackingOff { error, until }
@@ -176,6 +177,14 @@ mod tests {
             let (_, pause) = fail(&mut it, &mut now, Kind::Unreachable, None);
             assert!(pause <= Duration::from_secs(20), "{pause:?}");
         }
+    }
+
+    #[test]
+    fn one_that_wants_to_be_left_alone_is() {
+        let (mut it, now) = (Supervision::default(), Instant::now());
+        let later = Some(Duration::from_secs(100));
+        let error = Error { retry_after: later, ..error(Kind::Status(503)) };
+        assert_eq!(it.fails(error, now).due(), Some(now + Duration::from_secs(100)));
     }
 
     #[test]

@@ -10,7 +10,9 @@ use crate::support::gateway::with;
 use crate::support::http::Server;
 use crate::support::programs::toy;
 use crate::support::remote::Remote;
+use crate::support::scripted::Scripted;
 use crate::support::wire_client::Client;
+use crate::support::wire_client::LIMIT;
 use crate::support::wire_client::Message;
 
 const FAILURE: &str = "dev.conflux/error";
@@ -168,4 +170,68 @@ async fn a_client_that_does_not_read_delays_no_other() {
     }
     server.stop().await;
     remote.stop().await;
+}
+
+async fn status(client: &mut Client) -> Value {
+    let status = client.call("conflux__status", json!({})).await.structured();
+    status["upstreams"][0].clone()
+}
+
+#[tokio::test]
+async fn an_upstream_that_fails_its_calls_is_not_asked_for_a_while() {
+    let far = Scripted::start().await;
+    let gateway = Gateway::new(&[("far", far.entry())]);
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    far.say(&[(500, None); 100]);
+    let refused = loop {
+        let reply = client.call("far__write", json!({})).await;
+        let failure = failure(&reply);
+        if failure["kind"] == "suspended" {
+            break reply;
+        }
+        let expected = (&json!("http_status"), &json!("unknown"));
+        assert_eq!((&failure["kind"], &failure["executed"]), expected, "{}", reply.line);
+    };
+    let made = far.calls();
+    assert!(made >= 5, "{made}");
+    let said = failure(&refused);
+    assert!(said["executed"] == "no" && said["retry_after_ms"].is_u64(), "{said}");
+    let text = refused.text();
+    for words in ["requests in a row failed", "HTTP status 500", "out of luck", "tries"] {
+        assert!(text.contains(words), "`{words}` is not in {text}");
+    }
+    assert_eq!(status(&mut client).await["state"], "degraded");
+    far.recover();
+    let again = async {
+        while client.call("far__write", json!({})).await.result()["isError"] == true {
+            tokio::time::sleep(QUIET / 10).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, again).await.expect("it is asked again");
+    assert_eq!(far.calls(), made + 1, "more than one tried");
+    assert_eq!(status(&mut client).await["state"], "ready");
+}
+
+#[tokio::test]
+async fn an_upstream_that_wants_to_be_left_alone_is() {
+    for status_code in [429, 503] {
+        let far = Scripted::start().await;
+        let gateway = Gateway::new(&[("far", far.entry())]);
+        for later in ["240", "99999999"] {
+            let mut client = gateway.legacy("2025-11-25", json!({})).await;
+            far.say(&[(status_code, Some(later))]);
+            let before = far.calls();
+            let longest = if later == "240" { 240_000 } else { 300_000 };
+            for _ in 0..3 {
+                let reply = client.call("far__read", json!({})).await;
+                let failure = failure(&reply);
+                let expected = (&json!("http_status"), &json!("no"));
+                assert_eq!((&failure["kind"], &failure["executed"]), expected, "{}", reply.line);
+                let wait = failure["retry_after_ms"].as_u64().unwrap();
+                assert!((200_000..=longest).contains(&wait), "{failure}");
+            }
+            assert_eq!(far.calls(), before + 1, "it was asked all the same");
+            assert_eq!(status(&mut client).await["state"], "degraded");
+        }
+    }
 }

@@ -96,7 +96,15 @@ struct World {
 }
 
 fn gate() -> Gate {
-    Gate::new(config::Concurrency { calls: 64, queue: 256 })
+    gate_of(64, 256)
+}
+
+fn gate_of(calls: usize, queue: usize) -> Gate {
+    Gate::new(config::Concurrency { calls, queue }, errors())
+}
+
+fn errors() -> Errors {
+    Errors::new(UpstreamId::new("toy"), Secrets::new([SECRET.to_owned()]))
 }
 
 fn world() -> World {
@@ -116,7 +124,7 @@ fn guarded(gate: Gate) -> World {
         lists: lists_sender,
         tasks: TaskTracker::new(),
         mirrors: None,
-        errors: Errors::new(UpstreamId::new("toy"), Secrets::new([SECRET.to_owned()])),
+        errors: errors(),
     };
     let connection = Connection::new(outgoing, &around);
     let noise = Noise::new(connection.errors());

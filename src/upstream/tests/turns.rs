@@ -3,22 +3,21 @@
 use serde_json::json;
 use tokio::time;
 
-use crate::config::Concurrency;
 use crate::upstream::Fault;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
-use crate::upstream::gate::Gate;
 use crate::upstream::tests::LIMIT;
 use crate::upstream::tests::World;
 use crate::upstream::tests::call;
 use crate::upstream::tests::caller;
 use crate::upstream::tests::exchange;
 use crate::upstream::tests::failed;
+use crate::upstream::tests::gate_of;
 use crate::upstream::tests::guarded;
 use crate::wire::method;
 
 fn one_at_a_time(queue: usize) -> World {
-    guarded(Gate::new(Concurrency { calls: 1, queue }))
+    guarded(gate_of(1, queue))
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ pub(super) mod http;
 /// What messages say in headers besides their bodies.
 mod headers;
 /// The stream a legacy server may send on outside of requests.
+mod later;
 mod listening;
 /// Messages on the pipes of a child.
 pub(super) mod pipes;

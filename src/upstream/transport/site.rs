@@ -5,6 +5,7 @@
 
 use std::error::Error as _;
 use std::time::Duration;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use reqwest::Client;
@@ -25,6 +26,7 @@ use crate::upstream::Error;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::upstream::shown::Errors;
+use crate::upstream::transport::later;
 use crate::upstream::trust;
 
 /// How long it may take to reach a server: its name, the connection, TLS.
@@ -167,7 +169,8 @@ impl Site {
     pub(super) async fn refused(&self, mut response: Response) -> Refused {
         let status = response.status();
         let retry_after = response.headers().get(RETRY_AFTER);
-        let retry_after = retry_after.and_then(|after| after.to_str().ok()?.parse().ok());
+        let retry_after =
+            retry_after.and_then(|after| later::read(after.to_str().ok()?, SystemTime::now()));
         let place = response.headers().get(LOCATION).and_then(|place| place.to_str().ok());
         let place = place.and_then(|place| self.url.join(place).ok()).map(without_query);
         let kind = content_type(&response);
@@ -198,12 +201,13 @@ impl Site {
             };
             detail = format!("{detail}: {words}");
         }
-        // Whatever a server refuses it has not carried out; what it failed at it may have.
-        let executed = if status.is_server_error() { Executed::Unknown } else { Executed::No };
-        let error = Error {
-            retry_after: retry_after.map(Duration::from_secs),
-            ..self.error(Kind::Status(status.as_u16()), &detail, executed)
-        };
+        // Whatever a server refuses or puts off it has not carried out; what it failed at it may
+        // have.
+        let is_put_off = status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some();
+        let has_begun = status.is_server_error() && !is_put_off;
+        let executed = if has_begun { Executed::Unknown } else { Executed::No };
+        let error =
+            Error { retry_after, ..self.error(Kind::Status(status.as_u16()), &detail, executed) };
         Refused { status, body: body.into(), error }
     }
 

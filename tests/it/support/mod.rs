@@ -15,6 +15,7 @@ pub(crate) mod raw;
 pub(crate) mod real;
 pub(crate) mod remote;
 pub(crate) mod rmcp_client;
+pub(crate) mod scripted;
 pub(crate) mod sdk;
 pub(crate) mod servers;
 pub(crate) mod tls;
