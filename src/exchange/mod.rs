@@ -70,6 +70,8 @@ pub struct Exchange {
     deadline: Arc<Deadline>,
     /// Whether its upstream has said how far it is.
     has_progressed: Arc<AtomicBool>,
+    /// Whether anything came back before the result.
+    was_told: Arc<AtomicBool>,
 }
 
 /// What a caller wants to be told while its request is under way.
@@ -102,6 +104,7 @@ impl Exchange {
             cancelled,
             deadline: Arc::new(Deadline::open()),
             has_progressed: Arc::default(),
+            was_told: Arc::default(),
         };
         (exchange, receiver)
     }
@@ -186,11 +189,18 @@ impl Exchange {
         requests: Vec<(String, InputRequest)>,
     ) -> Result<Answers, Refusal> {
         self.capabilities.permit(requests.iter().map(|(_, request)| request))?;
+        self.was_told.store(true, Ordering::Relaxed);
         let _still = self.stand_still();
         let (answer, answered) = oneshot::channel();
         let ask = Ask::new(from.clone(), requests, answer);
         self.back.send(Back::Ask(ask)).await.map_err(|_| Refusal::Gone)?;
         ask::wait(answered).await
+    }
+
+    /// Returns whether the caller was told or asked anything, which it would be a second time if
+    /// the request were made again.
+    pub fn was_told(&self) -> bool {
+        self.was_told.load(Ordering::Relaxed)
     }
 
     /// Returns the token that is cancelled when the caller no longer wants the result.
@@ -199,6 +209,7 @@ impl Exchange {
     }
 
     async fn tell(&self, back: Back) {
+        self.was_told.store(true, Ordering::Relaxed);
         // A caller that is gone needs no news; its call ends by `cancelled`.
         drop(self.back.send(back).await);
     }

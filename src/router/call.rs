@@ -48,7 +48,8 @@ impl Router {
         };
         let handle = snapshot.handle(&entry.upstream)?;
         let params = with(params, "name", &entry.local)?;
-        let tool = upstream::Tool { name: &entry.local, need: need(entry) };
+        let (need, may_repeat) = (need(entry), is_repeatable(entry));
+        let tool = upstream::Tool { name: &entry.local, need, may_repeat };
         let result = handle.call(&params, exchange, tool).await?;
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
     }
@@ -131,6 +132,17 @@ fn need(entry: &Entry) -> upstream::Need {
         Some("\"required\"") => upstream::Need::Task,
         _ => upstream::Need::None,
     }
+}
+
+/// Reads from the definition of a tool whether a second call does nothing that the first did not:
+/// its upstream says that it changes nothing, or nothing more.
+fn is_repeatable(entry: &Entry) -> bool {
+    if !entry.definition.get().contains("Hint\"") {
+        return false;
+    }
+    let Some(annotations) = entry.definition.member("annotations") else { return false };
+    let says = |hint| annotations.member(hint).is_some_and(|said| said.get() == "true");
+    says("readOnlyHint") || says("idempotentHint")
 }
 
 /// Reads the parameter that names what a request is about.

@@ -1,11 +1,14 @@
 //! How the rest of Conflux reaches one upstream: finds its open session, or has one opened.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
+use tokio::time;
 use tokio::time::Instant;
 
 use crate::config;
@@ -19,7 +22,6 @@ use crate::upstream::Agreed;
 use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::Inventory;
-use crate::upstream::List;
 use crate::upstream::Listed;
 use crate::upstream::Lists;
 use crate::upstream::Moment;
@@ -32,12 +34,16 @@ use crate::upstream::actor::Actor;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::upstream::gate::Gate;
+use crate::upstream::listing;
 use crate::upstream::memory::Catalog;
 use crate::upstream::memory::Disk;
 use crate::upstream::memory::Keeper;
 use crate::upstream::memory::Memory;
 use crate::upstream::memory::Remembered;
 use crate::upstream::mirrors::Mirrors;
+use crate::upstream::retry;
+use crate::upstream::retry::Again;
+use crate::upstream::retry::Budget;
 use crate::upstream::session::Session;
 use crate::upstream::shown::Errors;
 use crate::upstream::state::Next;
@@ -46,17 +52,13 @@ use crate::upstream::task;
 use crate::upstream::wants::Wants;
 use crate::upstream::wants::Watching;
 use crate::wire::Raw;
-use crate::wire::code;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
-use crate::wire::extension;
 use crate::wire::method;
 use crate::wire::object;
 
 /// How many wishes to be started may wait; one is as good as many.
 const COMMAND_CAPACITY: usize = 1;
-/// How long one page of a list may take.
-const LIST_LIMIT: Duration = Duration::from_secs(30);
 
 /// One upstream; cloning shares it.
 #[derive(Clone, Debug)]
@@ -73,6 +75,7 @@ struct Inner {
     mirrors: Mirrors,
     keeper: Keeper,
     gate: Gate,
+    budget: Mutex<Budget>,
     errors: Errors,
 }
 
@@ -110,6 +113,31 @@ impl Handle {
             mirrors,
             keeper,
             gate,
+            budget: Mutex::new(Budget::new(Instant::now())),
+            errors,
+        }))
+    }
+
+    /// Makes one whose sessions a test opens, when something comes through `commands`.
+    #[cfg(test)]
+    pub(super) fn acted(
+        config: Arc<config::Upstream>,
+        commands: mpsc::Sender<()>,
+        state: watch::Receiver<State>,
+        gate: Gate,
+    ) -> Self {
+        let errors = Errors::new(config.id.clone(), config::secrets::Secrets::default());
+        Self(Arc::new(Inner {
+            config,
+            commands,
+            state,
+            lists: watch::channel(Lists::default()).1,
+            wants: watch::Sender::new(Wants::default()),
+            offer: watch::Sender::new(object::build([])),
+            mirrors: Mirrors::default(),
+            keeper: Keeper::nowhere(),
+            gate,
+            budget: Mutex::new(Budget::new(Instant::now())),
             errors,
         }))
     }
@@ -169,7 +197,7 @@ impl Handle {
         exchange: &Exchange,
     ) -> Result<Raw, Fault> {
         exchange.deadline().set(self.limits(None));
-        self.with_session(exchange, |session| async move {
+        self.with_session(exchange, is_repeatable(method), |session| async move {
             session.request(method, params, exchange).await
         })
         .await
@@ -185,7 +213,7 @@ impl Handle {
         tool: Tool<'_>,
     ) -> Result<Raw, Fault> {
         exchange.deadline().set(self.limits(Some(tool.name)));
-        self.with_session(exchange, |session| async move {
+        self.with_session(exchange, tool.may_repeat, |session| async move {
             task::call(&session, params, exchange, tool.need).await
         })
         .await
@@ -202,7 +230,7 @@ impl Handle {
         exchange: &Exchange,
     ) -> Result<Option<Raw>, Fault> {
         exchange.deadline().set(self.limits(None));
-        self.with_session(exchange, |session| async move {
+        self.with_session(exchange, is_repeatable(method), |session| async move {
             task::request(&session, method, params, id, exchange).await
         })
         .await
@@ -212,7 +240,7 @@ impl Handle {
     pub async fn tasks(&self, exchange: &Exchange) -> Result<Vec<Raw>, Fault> {
         let state = self.0.state.borrow().clone();
         let State::Ready(session) = state else { return Ok(Vec::new()) };
-        task::list(&session, exchange, LIST_LIMIT).await
+        task::list(&session, exchange, listing::LIMIT).await
     }
 
     /// Has the upstream complete an argument; nothing if it completes none.
@@ -225,24 +253,67 @@ impl Handle {
             return Ok(None);
         }
         match self.request(method::COMPLETE, Some(params), exchange).await {
-            Err(Fault::Answered(error)) if !declares && is_unknown_method(&error) => Ok(None),
+            Err(Fault::Answered(error)) if !declares && listing::is_unknown_method(&error) => {
+                Ok(None)
+            }
             answered => answered.map(Some),
         }
     }
 
-    /// Does something on the open session, and on the next one if that had ended before anything
-    /// was sent on it.
+    /// Does something on the open session, and once more if it failed in a way that allows that.
     async fn with_session<T, F: Future<Output = Result<T, Fault>>>(
         &self,
         exchange: &Exchange,
+        may_repeat: bool,
         work: impl Fn(Arc<Session>) -> F,
     ) -> Result<T, Fault> {
-        match work(self.opened(exchange).await?).await {
-            Err(Fault::Failed(error)) if error.was_never_sent() => {
-                work(self.opened(exchange).await?).await
-            }
-            outcome => outcome,
+        self.budget().earn();
+        let first = match work(self.opened(exchange).await?).await {
+            Err(Fault::Failed(error)) => error,
+            outcome => return outcome,
+        };
+        if !self.goes_again(&first, exchange, may_repeat).await? {
+            return Err(first.into());
         }
+        let second = match self.opened(exchange).await {
+            Ok(session) => work(session).await,
+            Err(fault) => Err(fault),
+        };
+        second.map_err(|fault| match fault {
+            Fault::Failed(second) => retry::after(first, second).into(),
+            fault => fault,
+        })
+    }
+
+    /// Tells whether a request that failed is to be made once more, and waits until it may be.
+    ///
+    /// Never if that were too late, or if its caller was told something already.
+    async fn goes_again(
+        &self,
+        error: &Error,
+        exchange: &Exchange,
+        may_repeat: bool,
+    ) -> Result<bool, Fault> {
+        let upstream = self.id();
+        let again = retry::again(error, may_repeat);
+        let Some(pause) = again.pause() else { return Ok(false) };
+        if exchange.was_told() || !exchange.deadline().allows(pause) {
+            return Ok(false);
+        }
+        // A new session is opened once for all, so those that wait for it multiply nothing.
+        if again != Again::Elsewhere && !self.budget().spend(Instant::now()) {
+            tracing::debug!(%upstream, %error, "not made again: too much was, of late");
+            return Ok(false);
+        }
+        tracing::debug!(%upstream, %error, ?pause, "made once more");
+        tokio::select! {
+            () = time::sleep(pause) => Ok(true),
+            () = exchange.cancelled().cancelled() => Err(Fault::Cancelled),
+        }
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.0.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the open session, for as long as the caller waits for it.
@@ -295,23 +366,9 @@ impl Handle {
 
     /// Lists everything the upstream declared that it has, starting it if need be.
     ///
-    /// The lists are asked for side by side, so that one that never comes costs [`LIST_LIMIT`] and
-    /// none of the others. What could be listed is remembered for the next run.
+    /// What could be listed is remembered for the next run.
     pub async fn list(&self) -> Result<Listed, Error> {
-        let session = self.session().await?;
-        let list = |method, key, capability| one_list(&session, method, key, capability);
-        let (tools, prompts, resources, templates, skills) = tokio::join!(
-            list(method::TOOLS_LIST, "tools", &["tools"]),
-            list(method::PROMPTS_LIST, "prompts", &["prompts"]),
-            list(method::RESOURCES_LIST, "resources", &["resources"]),
-            list(method::TEMPLATES_LIST, "resourceTemplates", &["resources"]),
-            list(method::SKILLS_LIST, "skills", &["extensions", extension::SKILLS]),
-        );
-        let tools = tools.map(|list| {
-            let List { items, freshness } = list;
-            List { items: task::listed(&session, items), freshness }
-        });
-        let listed = Listed { tools, prompts, resources, templates, skills };
+        let listed = listing::all(&*self.session().await?).await;
         self.0.keeper.learn(&listed);
         Ok(listed)
     }
@@ -343,7 +400,8 @@ impl Handle {
                 }
             }
         };
-        self.with_session(exchange, ask).await?;
+        // To ask twice is to be told once.
+        self.with_session(exchange, true, ask).await?;
         Ok(watching)
     }
 
@@ -403,23 +461,16 @@ impl Handle {
     }
 }
 
-/// One list of an upstream; a server that does not know the method has nothing in it.
-async fn one_list(
-    session: &Session,
-    method: &str,
-    key: &str,
-    capability: &[&str],
-) -> Result<List, Fault> {
-    if !session.agreed.can(capability) {
-        return Ok(List::default());
-    }
-    let (items, freshness) = match session.list(method, key, LIST_LIMIT).await {
-        Err(Fault::Answered(error)) if is_unknown_method(&error) => Default::default(),
-        listed => listed?,
-    };
-    Ok(List { items, freshness: Some(freshness) })
-}
-
-fn is_unknown_method(error: &Raw) -> bool {
-    error.member("code").is_some_and(|code| code.get() == code::METHOD_NOT_FOUND.to_string())
+/// Returns whether a request only reads.
+fn is_repeatable(method: &str) -> bool {
+    matches!(
+        method,
+        method::RESOURCES_READ
+            | method::PROMPTS_GET
+            | method::COMPLETE
+            | method::SKILLS_GET
+            | method::DIRECTORY_READ
+            | method::TASKS_GET
+            | method::TASKS_RESULT
+    )
 }

@@ -235,3 +235,32 @@ async fn an_upstream_that_wants_to_be_left_alone_is() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_may_be_made_again_is_and_nothing_else() {
+    let far = Scripted::start().await;
+    let gateway = Gateway::new(&[("far", far.entry())]);
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    // The tool, how it is answered first, how often it is called, and what is said then.
+    for (tool, first, calls, executed) in [
+        ("write", (502, None), 1, Some("unknown")),
+        ("read", (502, None), 2, None),
+        ("put", (502, None), 2, None),
+        ("write", (429, Some("1")), 2, None),
+        ("write", (503, Some("1")), 2, None),
+        ("write", (429, None), 1, Some("no")),
+        ("read", (404, None), 1, Some("no")),
+    ] {
+        let before = far.calls();
+        far.say(&[first]);
+        let result = client.call(&format!("far__{tool}"), json!({})).await.result();
+        assert_eq!(far.calls() - before, calls, "{tool} {first:?}: {result}");
+        let failure = &result["_meta"][FAILURE]["executed"];
+        assert_eq!(failure.as_str(), executed, "{tool} {first:?}: {result}");
+    }
+    // Once more is not for ever.
+    let before = far.calls();
+    far.say(&[(502, None), (502, None)]);
+    let failure = failure(&client.call("far__read", json!({})).await);
+    assert_eq!((&failure["executed"], far.calls() - before), (&json!("unknown"), 2));
+}

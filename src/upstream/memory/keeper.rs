@@ -26,6 +26,12 @@ impl Keeper {
         Self(sender)
     }
 
+    /// Keeps nothing.
+    #[cfg(test)]
+    pub(in crate::upstream) fn nowhere() -> Self {
+        Self(watch::Sender::new(Inventory::default()))
+    }
+
     /// Says what could be listed.
     pub(in crate::upstream) fn learn(&self, listed: &Listed) {
         self.0.send_modify(|known| known.learn(listed));

@@ -54,6 +54,8 @@ pub struct Tool<'a> {
     pub name: &'a str,
     /// Whether it can be called without a task.
     pub need: Need,
+    /// Whether it does no harm to call it twice with the same arguments.
+    pub may_repeat: bool,
 }
 
 /// Whether a tool can be called without a task (2025-11-25, "Tool-Level Negotiation").

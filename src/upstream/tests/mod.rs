@@ -4,6 +4,7 @@ mod calls;
 mod changes;
 mod eras;
 mod farewell;
+mod outcomes;
 mod questions;
 mod tasks;
 mod turns;
@@ -107,6 +108,18 @@ fn errors() -> Errors {
     Errors::new(UpstreamId::new("toy"), Secrets::new([SECRET.to_owned()]))
 }
 
+fn around(gate: Gate) -> connection::Surroundings {
+    connection::Surroundings {
+        callers: Callers::default(),
+        gate,
+        task_ids: Arc::default(),
+        lists: watch::channel(Lists::default()).0,
+        tasks: TaskTracker::new(),
+        mirrors: None,
+        errors: errors(),
+    }
+}
+
 fn world() -> World {
     guarded(gate())
 }
@@ -117,15 +130,8 @@ fn guarded(gate: Gate) -> World {
     let (outgoing, queue) = mpsc::channel(OUTGOING_CAPACITY);
     let (lists_sender, lists) = watch::channel(Lists::default());
     let callers = Callers::default();
-    let around = connection::Surroundings {
-        callers: callers.clone(),
-        gate,
-        task_ids: Arc::default(),
-        lists: lists_sender,
-        tasks: TaskTracker::new(),
-        mirrors: None,
-        errors: errors(),
-    };
+    let around =
+        connection::Surroundings { callers: callers.clone(), lists: lists_sender, ..around(gate) };
     let connection = Connection::new(outgoing, &around);
     let noise = Noise::new(connection.errors());
     around.tasks.spawn(pipes::write(connection.clone(), queue, output));
