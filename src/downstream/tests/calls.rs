@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use proptest::prelude::*;
+use tokio::io::AsyncBufReadExt as _;
+use tokio::runtime;
 use tokio::sync::mpsc;
 use tokio::time;
 
@@ -10,7 +14,10 @@ use crate::downstream::tests::ask;
 use crate::downstream::tests::id;
 use crate::downstream::tests::raw;
 use crate::downstream::tests::told;
+use crate::exchange::Exchange;
 use crate::router;
+use crate::wire::Raw;
+use crate::wire::era::Revision;
 
 #[tokio::test(start_paused = true)]
 async fn progress_log_and_result_keep_their_order_and_bytes() {
@@ -122,4 +129,102 @@ async fn a_question_nobody_waits_for_is_taken_back() {
             r#"{"requestId":1,"reason":"the answer is no longer needed"}}"#
         )
     );
+}
+
+/// One second of a call.
+#[derive(Clone, Copy, Debug)]
+enum Second {
+    Progress,
+    Ask,
+    Succeed,
+    Fail,
+    Panic,
+    /// The client cancels it.
+    Cancel,
+    /// Its connection ends.
+    Leave,
+}
+
+fn seconds() -> impl Strategy<Value = Vec<Second>> {
+    let second = prop_oneof![
+        Just(Second::Progress),
+        Just(Second::Ask),
+        Just(Second::Succeed),
+        Just(Second::Fail),
+        Just(Second::Panic),
+        Just(Second::Cancel),
+        Just(Second::Leave),
+    ];
+    proptest::collection::vec(second, 0..6)
+}
+
+/// What is done upstream; it never ends by itself unless it is told how.
+async fn work(exchange: Exchange, seconds: Vec<Second>) -> Result<Raw, router::Error> {
+    for second in seconds {
+        time::sleep(Duration::from_secs(1)).await;
+        match second {
+            Second::Progress => exchange.progress(raw(r#"{"progress":1}"#)).await,
+            Second::Ask => drop(ask(&exchange, &["a"]).now_or_never()),
+            Second::Succeed => return Ok(raw("{}")),
+            Second::Fail => return Err(router::Error::UnknownTool("t".to_owned())),
+            Second::Panic => panic!("on purpose"),
+            Second::Cancel | Second::Leave => {}
+        }
+    }
+    std::future::pending().await
+}
+
+async fn check(seconds: Vec<Second>, is_modern: bool) {
+    let mut bench = Bench::of(if is_modern { Revision::LATEST } else { Revision::LATEST_LEGACY });
+    let upstream = seconds.clone();
+    if is_modern {
+        drop(bench.rounds("{}", |exchange| work(exchange, upstream)));
+    } else {
+        bench.call(|exchange| work(exchange, upstream));
+    }
+    let mut may_be_silent = false;
+    let mut is_over = false;
+    for second in &seconds {
+        time::sleep(Duration::from_secs(1)).await;
+        match second {
+            Second::Cancel => {
+                bench.flights.cancel(&id("1"));
+                may_be_silent |= !is_over;
+            }
+            Second::Leave => bench.flights.cancel_all(),
+            Second::Progress | Second::Ask => continue,
+            Second::Succeed | Second::Fail | Second::Panic => {}
+        }
+        is_over = true;
+    }
+    // Whatever is under way ends with its connection.
+    time::sleep(Duration::from_secs(1)).await;
+    bench.flights.cancel_all();
+    let mut answers = 0;
+    let mut line = String::new();
+    while time::timeout(Duration::from_mins(1), bench.output.read_line(&mut line)).await.is_ok() {
+        answers += usize::from(is_answer(&line));
+        line.clear();
+    }
+    let least = usize::from(!may_be_silent);
+    assert!((least..=1).contains(&answers), "{answers} answers: {seconds:?}");
+    assert!(bench.flights.is_empty());
+}
+
+fn is_answer(line: &str) -> bool {
+    line.starts_with(r#"{"jsonrpc":"2.0","id":1,"#) && !line.contains(r#""method""#)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_call_is_answered_once_unless_its_client_cancelled_it(
+        seconds in seconds(),
+        is_modern: bool,
+    ) {
+        let runtime =
+            runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(check(seconds, is_modern));
+    }
 }
