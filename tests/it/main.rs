@@ -27,6 +27,7 @@ mod limits;
 mod matrix;
 mod on_demand;
 mod parity;
+mod process_tree;
 mod real_http;
 mod real_servers;
 mod relay;

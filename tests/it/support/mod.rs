@@ -10,6 +10,7 @@ pub(crate) mod matrix_page;
 pub(crate) mod matrix_programs;
 pub(crate) mod matrix_rmcp;
 pub(crate) mod parity;
+pub(crate) mod processes;
 pub(crate) mod programs;
 pub(crate) mod raw;
 pub(crate) mod real;
