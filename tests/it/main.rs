@@ -17,6 +17,7 @@ mod conformance;
 mod conformance_through;
 mod corpus;
 mod failure;
+mod faults;
 mod fuzz_corpus;
 mod http_front;
 mod http_upstream;
