@@ -105,6 +105,10 @@ impl Server {
         self.origin.split_once("://").unwrap().1
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id().expect("the server runs")
+    }
+
     /// What it said since it listens.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
