@@ -19,6 +19,7 @@ mod conformance_through;
 mod corpus;
 mod exec;
 mod failure;
+mod faults;
 mod fuzz_corpus;
 mod http_front;
 mod http_upstream;
