@@ -39,8 +39,11 @@ impl Case {
     /// a busy machine may want.
     pub(super) fn entry(&self, entry: Value) -> Value {
         match self.call {
-            Outcome::Failed { kind, .. } if kind.contains("timeout") => {
-                with(entry, "timeout", json!({"call": "1s", "start": "3s"}))
+            Outcome::Failed { kind: "start_timeout", .. } => {
+                with(entry, "timeout", json!({"start": "1s"}))
+            }
+            Outcome::Failed { kind: "timeout", .. } => {
+                with(entry, "timeout", json!({"call": "2s"}))
             }
             _ => entry,
         }
