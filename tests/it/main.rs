@@ -18,6 +18,7 @@ mod conformance_through;
 mod corpus;
 mod exec;
 mod failure;
+mod faults;
 mod fuzz_corpus;
 mod http_front;
 mod http_upstream;
