@@ -8,9 +8,9 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::Server;
+use crate::floods;
 use crate::put;
 use crate::put_bytes;
-use crate::say;
 use crate::server;
 
 /// What a server that is not one writes.
@@ -51,12 +51,18 @@ impl Server {
                 put(&answer)?;
                 put(&answer)?;
             }
-            "late" => self.late = Some(request.clone()),
+            "late" => {
+                let token = &request["params"]["_meta"]["progressToken"];
+                let params = json!({"progressToken": token, "progress": 1});
+                let method = "notifications/progress";
+                put(&json!({"jsonrpc": "2.0", "method": method, "params": params}))?;
+                self.late = Some(request.clone());
+            }
             "oversized" => {
                 let content = json!([{"type": "text", "text": "x".repeat(OVERSIZED)}]);
                 put(&server::response(self.era, &request["id"], json!({"content": content})))?;
             }
-            other => say(&format!("faulty: there is no fault `{other}`")),
+            other => floods::begin(self, other, request)?,
         }
         Ok(())
     }
@@ -80,7 +86,7 @@ pub(crate) fn pause(milliseconds: u64) {
 }
 
 /// Ends the process in the middle of whatever it does.
-fn exit(code: i32) -> ! {
+pub(crate) fn exit(code: i32) -> ! {
     #[expect(clippy::exit, reason = "a server that ends in the middle of a call is the point")]
     std::process::exit(code)
 }

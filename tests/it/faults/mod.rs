@@ -1,8 +1,12 @@
 //! Whatever an upstream does wrong, its caller gets one answer that says what happened, its
 //! neighbour notices nothing, and it can be used again.
 
+mod dirt;
+mod floods;
+mod front;
 mod http;
 mod page;
+mod remote_floods;
 mod scene;
 #[path = "../../../examples/faulty_upstream/server.rs"]
 mod server;

@@ -1,5 +1,6 @@
 //! A gateway with one upstream that goes wrong and one that does not, and a client in front.
 
+use std::fs;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -49,13 +50,7 @@ impl Case {
 impl Scene {
     /// Starts a gateway; its client speaks the other era than the upstream.
     pub(super) async fn begin(era: Era, upstream: Value) -> Self {
-        Self::set(era, &[("faulty", upstream)]).await
-    }
-
-    /// The same with several upstreams beside the one that is well.
-    pub(super) async fn set(era: Era, upstreams: &[(&str, Value)]) -> Self {
-        let mut gateway = Gateway::new(upstreams).limit("message", json!(MESSAGE_LIMIT));
-        gateway.add("healthy", faulty(Era::Legacy).entry());
+        let gateway = gateway(upstream);
         let client = match era {
             Era::Legacy => gateway.modern(json!({})),
             Era::Modern => gateway.legacy("2025-11-25", json!({})).await,
@@ -63,9 +58,26 @@ impl Scene {
         Self { gateway, client }
     }
 
+    /// Starts a gateway; its client has a session, and hears whatever an upstream says.
+    pub(super) async fn listening(upstream: Value) -> Self {
+        let gateway = gateway(upstream);
+        let client = gateway.legacy("2025-11-25", json!({})).await;
+        Self { gateway, client }
+    }
+
     /// Begins a call of the upstream that goes wrong.
     pub(super) async fn call(&mut self, tool: &str, arguments: Value) -> u64 {
         let params = json!({"name": format!("faulty__{tool}"), "arguments": arguments});
+        self.client.start("tools/call", params).await
+    }
+
+    /// Has the upstream go wrong in a call whose progress is told.
+    pub(super) async fn fault_with_progress(&mut self, how: &str, count: u64) -> u64 {
+        let params = json!({
+            "name": "faulty__fault",
+            "arguments": {"how": how, "count": count},
+            "_meta": {"progressToken": "t"},
+        });
         self.client.start("tools/call", params).await
     }
 
@@ -137,6 +149,39 @@ impl Scene {
         assert!(rest.is_empty(), "nobody waits for these: {rest:?}");
         drop(self.gateway);
     }
+}
+
+fn gateway(upstream: Value) -> Gateway {
+    let mut gateway = Gateway::new(&[("faulty", upstream)]);
+    gateway.add("healthy", faulty(Era::Legacy).entry());
+    gateway.limit("message", json!(MESSAGE_LIMIT))
+}
+
+/// How much memory a process has had at most.
+pub(super) struct Peak {
+    process: u32,
+    before: u64,
+}
+
+impl Peak {
+    /// Begins to watch.
+    pub(super) fn of(process: u32) -> Self {
+        Self { process, before: peak(process) }
+    }
+
+    /// Checks that it has grown by no more than so many MiB.
+    #[track_caller]
+    pub(super) fn assert_within(&self, mib: u64) {
+        let grown = peak(self.process) - self.before;
+        assert!(grown <= mib * 1024, "from {} KiB by {grown} KiB", self.before);
+    }
+}
+
+/// The most memory that a process has had, in KiB.
+fn peak(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// Checks what a call came to.

@@ -130,7 +130,7 @@ pub(super) const FAULTS: &[Fault] = &[
     },
     Fault {
         what: "answers with half a message",
-        stdio: Some(case(Act::Tool("half"), LATE, Then::Stays)),
+        stdio: Some(case(Act::Tool("half"), ODD, Then::Stays)),
         http: Some(case(Act::Tool("half"), ODD, Then::Stays)),
     },
     Fault {

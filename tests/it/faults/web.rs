@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -17,13 +18,17 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::io::BufStream;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::faults::dirt;
 use crate::faults::server;
 use crate::faults::server::Era;
 
 /// How long a late answer takes: longer than anybody waits.
 const LATE: Duration = Duration::from_millis(1500);
+
+const POLL: Duration = Duration::from_millis(10);
 
 /// The server; it ends when this is dropped.
 pub(super) struct Web {
@@ -38,6 +43,11 @@ pub(super) struct Shared {
     pub(super) era: Era,
     is_hanging: AtomicBool,
     sessions: Mutex<Sessions>,
+    /// The call that is held, until somebody releases it.
+    pub(super) held: Mutex<Option<Value>>,
+    pub(super) released: Notify,
+    /// How many bytes of something endless were written.
+    pub(super) written: AtomicU64,
 }
 
 #[derive(Default)]
@@ -64,8 +74,14 @@ impl Web {
     pub(super) async fn start(era: Era) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-        let (is_hanging, sessions) = (AtomicBool::new(false), Mutex::default());
-        let shared = Arc::new(Shared { era, is_hanging, sessions });
+        let shared = Arc::new(Shared {
+            era,
+            is_hanging: AtomicBool::new(false),
+            sessions: Mutex::default(),
+            held: Mutex::default(),
+            released: Notify::new(),
+            written: AtomicU64::new(0),
+        });
         let mut tasks = JoinSet::new();
         let for_all = Arc::clone(&shared);
         tasks.spawn(async move {
@@ -79,6 +95,18 @@ impl Web {
             }
         });
         Self { url, shared, _tasks: tasks }
+    }
+
+    /// Waits until a call is held.
+    pub(super) async fn holds(&self) {
+        while self.shared.held.lock().unwrap().is_none() {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// How many bytes of something endless were written.
+    pub(super) fn written(&self) -> u64 {
+        self.shared.written.load(Ordering::Relaxed)
     }
 
     /// Says whether it answers what begins a session.
@@ -186,6 +214,7 @@ async fn go_wrong(
         "500" => whole(socket, "500 Internal Server Error", "", b"").await,
         "429" => whole(socket, "429 Too Many Requests", "Retry-After: 1\r\n", b"").await,
         "forget" if shared.forget_once() => whole(socket, "404 Not Found", "", b"").await,
+        "forget" => json(socket, "", text.as_bytes()).await,
         "elsewhere" => {
             let place = "Location: http://127.0.0.1:9/mcp\r\n";
             whole(socket, "307 Temporary Redirect", place, b"").await
@@ -208,7 +237,7 @@ async fn go_wrong(
             let answer = server::response(shared.era, &message["id"], json!({"content": content}));
             json(socket, "", answer.to_string().as_bytes()).await
         }
-        _ => json(socket, "", text.as_bytes()).await,
+        other => dirt::begin(shared, other, message, socket).await,
     }
 }
 
