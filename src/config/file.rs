@@ -96,8 +96,10 @@ pub struct Upstream {
     /// Whom to trust when `url` begins with `https:`.
     pub tls: Trust,
 
-    /// Whether `conflux check --connect` and `conflux tools` fail (exit code 4) without this
-    /// upstream. `conflux serve` serves the others all the same.
+    /// Whether `conflux check --connect`, `conflux tools`, `conflux exec` and `conflux serve
+    /// --ready` fail (exit code 4) without this upstream, and `/readyz` is 503. It is started
+    /// together with Conflux then, whatever `start` says; a plain `conflux serve` serves the others
+    /// all the same.
     pub required: bool,
 
     /// When the program is started, or the remote server spoken to.

@@ -60,6 +60,8 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     /// The directory for what outlives a run: `CONFLUX_STATE` or the user's state directory.
     pub state: PathBuf,
+    /// The directories for sockets of this run, the best one first.
+    pub runtime: Vec<PathBuf>,
     /// The environment that every child gets beneath the `env` of its entry.
     pub child_environment: IndexMap<String, String>,
     /// What is probably not meant as it is written, in reading order.
@@ -102,7 +104,7 @@ pub struct Upstream {
     pub id: UpstreamId,
     /// What to start, or where it is.
     pub target: Target,
-    /// Whether the gateway counts as not ready without it.
+    /// Whether the gateway counts as not ready without it; it is then started like an eager one.
     pub required: bool,
     /// When it is started.
     pub start: Start,
@@ -118,6 +120,14 @@ pub struct Upstream {
     pub overrides: Overrides,
     /// Whether it is left out. References in its entry are filled in only where they can be.
     pub disabled: bool,
+}
+
+impl Upstream {
+    /// Returns whether it is started, and started again, without anybody who asks for it: whether
+    /// the gateway is ready must be found out before somebody comes.
+    pub fn starts_by_itself(&self) -> bool {
+        self.required || self.start == Start::Eager
+    }
 }
 
 /// How an upstream is reached.

@@ -75,6 +75,7 @@ pub(super) fn compile(
         http,
         files,
         state,
+        runtime: context.around.runtime(),
         warnings,
         child_environment: environment::for_children(&context.around.variables),
         secrets: Secrets::new(secrets),
@@ -106,10 +107,7 @@ impl Check<'_> {
     }
 
     fn state(&mut self) -> Option<PathBuf> {
-        let around = self.context.around;
-        let named = around.variables.get("CONFLUX_STATE").filter(|named| !named.is_empty());
-        let named = named.map(|named| around.directory.join(named));
-        let state = named.or_else(|| around.state.as_ref().map(|state| state.join("conflux")));
+        let state = self.context.around.state();
         if state.is_none() {
             let problem = Problem::new("there is no home directory to keep state in");
             self.problems.push(problem.hint("set `CONFLUX_STATE` to a directory"));

@@ -47,6 +47,7 @@ use crate::upstream::retry::Budget;
 use crate::upstream::session::Session;
 use crate::upstream::shown::Errors;
 use crate::upstream::state::Next;
+use crate::upstream::state::Phase;
 use crate::upstream::state::State;
 use crate::upstream::task;
 use crate::upstream::wants::Wants;
@@ -68,7 +69,7 @@ pub struct Handle(Arc<Inner>);
 struct Inner {
     config: Arc<config::Upstream>,
     commands: mpsc::Sender<()>,
-    state: watch::Receiver<State>,
+    state: watch::Receiver<Phase>,
     lists: watch::Receiver<Lists>,
     wants: watch::Sender<Wants>,
     offer: watch::Sender<Raw>,
@@ -86,7 +87,7 @@ impl Handle {
         let (lists_sender, lists) = watch::channel(Lists::default());
         let (wants, wants_seen) = watch::channel(Wants::default());
         let (offer, offered) = watch::channel(object::build([]));
-        let (state_sender, state) = watch::channel(State::Idle);
+        let (state_sender, state) = watch::channel(Phase::first());
         let mirrors = Mirrors::default();
         let errors = Errors::new(config.id.clone(), around.secrets.clone());
         let gate = Gate::new(config.concurrency, errors.clone());
@@ -123,7 +124,7 @@ impl Handle {
     pub(super) fn acted(
         config: Arc<config::Upstream>,
         commands: mpsc::Sender<()>,
-        state: watch::Receiver<State>,
+        state: watch::Receiver<Phase>,
         gate: Gate,
     ) -> Self {
         let errors = Errors::new(config.id.clone(), config::secrets::Secrets::default());
@@ -159,16 +160,16 @@ impl Handle {
 
     /// Returns what it is doing.
     pub fn status(&self) -> Status {
-        let state = self.0.state.borrow().clone();
-        let word = state.word();
-        let agreed = match &state {
-            State::Ready(session) => Some(session.agreed.clone()),
-            _ => None,
+        let Phase { state, since, works } = self.0.state.borrow().clone();
+        let (agreed, process) = match &state {
+            State::Ready(session) => (Some(session.agreed.clone()), session.process),
+            _ => (None, None),
         };
-        match self.0.gate.trouble().filter(|_| agreed.is_some()) {
-            Some(trouble) => Status { word: "degraded", error: Some(trouble), agreed },
-            None => Status { word, error: state.error(Instant::now()), agreed },
-        }
+        // One that runs and does not do its work is something else than one that runs.
+        let trouble = self.0.gate.trouble().filter(|_| agreed.is_some());
+        let word = if trouble.is_some() { "degraded" } else { state.word() };
+        let error = trouble.or_else(|| state.error(Instant::now()));
+        Status { word, since, works, error, agreed, process }
     }
 
     /// Returns what it said about itself in an earlier run.
@@ -238,7 +239,7 @@ impl Handle {
 
     /// Lists the tasks that the caller was given by this upstream, if that is running.
     pub async fn tasks(&self, exchange: &Exchange) -> Result<Vec<Raw>, Fault> {
-        let state = self.0.state.borrow().clone();
+        let state = self.0.state.borrow().state.clone();
         let State::Ready(session) = state else { return Ok(Vec::new()) };
         task::list(&session, exchange, listing::LIMIT).await
     }
@@ -417,14 +418,14 @@ impl Handle {
 
     /// Passes a notification of an extension on without waiting, if the upstream is running.
     pub fn pass_on(&self, method: &str, params: Option<&Raw>) {
-        if let State::Ready(session) = self.0.state.borrow().clone() {
+        if let State::Ready(session) = self.0.state.borrow().state.clone() {
             session.connection.pass_on(method, params);
         }
     }
 
     /// Passes a notification on without waiting, if the upstream is running in a legacy session.
     pub fn notify(&self, method: &str) {
-        let state = self.0.state.borrow().clone();
+        let state = self.0.state.borrow().state.clone();
         if let State::Ready(session) = state
             && session.era() == Era::Legacy
         {
@@ -443,7 +444,7 @@ impl Handle {
         let mut state = self.0.state.clone();
         let mut has_tried = false;
         loop {
-            let next = state.borrow_and_update().next(Instant::now(), has_tried);
+            let next = state.borrow_and_update().state.next(Instant::now(), has_tried);
             match next {
                 Next::Use(session) => return Ok(session),
                 Next::Fail(error) => return Err(error),
@@ -452,7 +453,7 @@ impl Handle {
                     // If the queue is full, somebody else had the same wish a moment ago.
                     let _is_first = self.0.commands.try_send(()).is_ok();
                 }
-                Next::Wait => has_tried |= matches!(*state.borrow(), State::Starting),
+                Next::Wait => has_tried |= matches!(state.borrow().state, State::Starting),
             }
             if state.changed().await.is_err() {
                 return Err(Error::stopped(self.id()));

@@ -52,6 +52,7 @@ mod watch;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use indexmap::IndexMap;
 use tokio::sync::Semaphore;
@@ -186,10 +187,17 @@ pub struct Recalled {
 pub struct Status {
     /// One word.
     pub word: &'static str,
+    /// Since when it is the word.
+    pub since: SystemTime,
+    /// Whether its last start came out well, and it did not fail since. One that was put away for
+    /// want of use works; one that nobody needed yet is not known to.
+    pub works: bool,
     /// Why it is not ready, if it failed.
     pub error: Option<Error>,
     /// What it said about itself, if it is ready.
     pub agreed: Option<Agreed>,
+    /// The id of its process, if it is ready and has one.
+    pub process: Option<u32>,
 }
 
 /// Of what a client can do, the part that Conflux passes on to upstreams.

@@ -31,12 +31,14 @@ pub(super) struct Session {
     pub(super) agreed: Agreed,
     /// What it agreed to tell of.
     pub(super) told: Told,
+    /// The id of its process, if it has one.
+    pub(super) process: Option<u32>,
 }
 
 impl Session {
     /// Makes a session of which nothing was asked yet.
     pub(super) fn new(connection: Connection, agreed: Agreed) -> Self {
-        Self { connection, agreed, told: Told::default() }
+        Self { connection, agreed, told: Told::default(), process: None }
     }
 
     /// Returns which era it speaks.

@@ -34,6 +34,7 @@ use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::session::Session;
+use crate::upstream::state::Phase;
 use crate::upstream::state::State;
 use crate::upstream::tests::LIMIT;
 use crate::upstream::tests::around;
@@ -134,13 +135,13 @@ fn configured() -> Arc<config::Upstream> {
 /// Opens a session whenever one is wished for, and lets happen in it what is to happen.
 async fn actor(
     mut wishes: mpsc::Receiver<()>,
-    state: watch::Sender<State>,
+    state: watch::Sender<Phase>,
     around: connection::Surroundings,
     story: Shared,
     client: CancellationToken,
 ) {
     while wishes.recv().await.is_some() {
-        state.send_replace(State::Starting);
+        state.send_modify(|phase| phase.enter(State::Starting));
         time::sleep(START).await;
         let (outgoing, queue) = mpsc::channel(OUTGOING_CAPACITY);
         let connection = Connection::new(outgoing, &around);
@@ -148,12 +149,13 @@ async fn actor(
         let capabilities = Raw::of(&json!({}));
         let agreed = Agreed { revision: Revision::V2025_11_25, capabilities, instructions: None };
         let session = Session::new(connection.clone(), agreed);
-        state.send_replace(State::Ready(Arc::new(session)));
+        state.send_modify(|phase| phase.enter(State::Ready(Arc::new(session))));
         serve(&connection, queue, &story, &client).await;
         let error = connection.why_left();
         let error = error.unwrap_or_else(|| connection.error(Kind::Ended, "", Executed::No));
         drop(connection.ended().set(error.clone()));
-        state.send_replace(State::BackingOff { error, until: Instant::now() + START });
+        let until = Instant::now() + START;
+        state.send_modify(|phase| phase.enter(State::BackingOff { error, until }));
     }
 }
 
@@ -271,7 +273,7 @@ fn world(events: Vec<Event>) -> World {
     let story = Shared::default();
     story.lock().unwrap().events = events.into();
     let (commands, wishes) = mpsc::channel(1);
-    let (sender, state) = watch::channel(State::Idle);
+    let (sender, state) = watch::channel(Phase::first());
     let (gate, client) = (gate(), CancellationToken::new());
     let handle = Handle::acted(configured(), commands, state, gate.clone());
     let around = around(gate);

@@ -3,8 +3,6 @@
 use std::time::Duration;
 use std::time::SystemTime;
 
-use chrono::DateTime;
-
 /// The longest time that a server is left alone because it said so; some mean milliseconds.
 const LONGEST: Duration = Duration::from_mins(5);
 
@@ -16,7 +14,7 @@ pub(super) fn read(value: &str, now: SystemTime) -> Option<Duration> {
         // A number too large to be one is a long time.
         value.parse().map_or(LONGEST, Duration::from_secs)
     } else {
-        let date = SystemTime::from(DateTime::parse_from_rfc2822(value).ok()?);
+        let date = httpdate::parse_http_date(value).ok()?;
         // What is over need not be waited for.
         date.duration_since(now).unwrap_or_default()
     };
