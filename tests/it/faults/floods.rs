@@ -143,7 +143,10 @@ async fn who_reads_nothing_fails_its_own_calls_and_is_there_again_when_it_reads(
         }
         for id in ids {
             let reply = scene.client.reply_to(id).await.result();
-            assert_eq!(reply["_meta"]["dev.conflux/error"]["kind"], "timeout", "{reply}");
+            // Those that were given to it time out; others waited for their turn, or came when it
+            // was not asked any more.
+            let kind = reply["_meta"]["dev.conflux/error"]["kind"].as_str().unwrap_or_default();
+            assert!(["timeout", "suspended", "busy"].contains(&kind), "{reply}");
         }
         scene.healthy().await;
     }

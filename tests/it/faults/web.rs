@@ -26,7 +26,7 @@ use crate::faults::server;
 use crate::faults::server::Era;
 
 /// How long a late answer takes: longer than anybody waits.
-const LATE: Duration = Duration::from_millis(1500);
+const LATE: Duration = Duration::from_secs(4);
 
 const POLL: Duration = Duration::from_millis(10);
 
