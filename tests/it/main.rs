@@ -32,6 +32,7 @@ mod relay;
 mod remembered;
 mod sdk_clients;
 mod secrets;
+mod soak;
 mod startup;
 mod support;
 mod tasks;

@@ -152,6 +152,11 @@ impl Server {
         self.modern("tools/call", json!({"name": name, "arguments": arguments}))
     }
 
+    /// The program's process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id().expect("the program runs")
+    }
+
     /// Tells the program to end, and waits for that.
     pub(crate) async fn stop(mut self) -> (ExitStatus, String) {
         self.signal();
