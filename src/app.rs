@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::config::Start;
 use crate::control;
 use crate::control::Control;
+use crate::downstream::local::Door;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
@@ -24,6 +24,9 @@ use crate::upstream::Handle;
 
 /// How long everything together may take to stop; what is left then is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the socket for people on this machine may take to be opened.
+const DOOR_LIMIT: Duration = Duration::from_secs(1);
 
 /// How many upstreams are started at the same time: more would only get in each other's way.
 const STARTS: usize = 8;
@@ -80,6 +83,7 @@ impl App {
         let control = Control::new(Arc::clone(&config), handles.clone(), catalogs, &around).await;
         tasks.spawn(upstream::prune(around.state.clone()));
         let router = Arc::clone(control.router());
+        router.instance().reads(&config.files);
         tasks.spawn(control.run());
         Self { config, router, callers: around.callers, handles, tasks, stop }
     }
@@ -117,6 +121,18 @@ impl App {
         open(&self.handles, &self.tasks, &Capabilities::everything());
     }
 
+    /// Opens the local socket at which `conflux status` asks. Without one everything else works.
+    pub async fn open_door(&self) {
+        let door = match time::timeout(DOOR_LIMIT, Door::open(&self.config.runtime)).await {
+            Ok(Ok(door)) => door,
+            Ok(Err(error)) => return tracing::info!(%error, "`conflux status` will not find this"),
+            Err(_) => {
+                return tracing::info!("`conflux status` will not find this: the disk is slow");
+            }
+        };
+        self.tasks.spawn(door.serve(Arc::clone(&self.router), self.stop.clone()));
+    }
+
     /// Stops every upstream, side by side, and waits for all tasks, within bounds.
     pub async fn stop(self) {
         self.stop.cancel();
@@ -130,7 +146,7 @@ impl App {
 fn open(handles: &IndexMap<UpstreamId, Handle>, tasks: &TaskTracker, offer: &Capabilities) {
     for handle in handles.values() {
         handle.offer(offer);
-        if handle.config().start == Start::Eager {
+        if handle.config().starts_by_itself() {
             let handle = handle.clone();
             // What comes of it is in the state of the upstream.
             tasks.spawn(async move { drop(handle.ready().await) });

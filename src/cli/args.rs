@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -47,6 +48,10 @@ impl Common {
 pub(in crate::cli) enum Command {
     /// Serve one client over stdin and stdout, or many over HTTP
     Serve(Serve),
+    /// Run a command with a gateway of its own
+    Exec(Exec),
+    /// Tell how running gateways are
+    Status(Status),
     /// Validate the configuration
     Check(Check),
     /// List the tools of all upstreams
@@ -68,19 +73,63 @@ pub(in crate::cli) struct Serve {
     /// Without an address: what `http.listen` in the configuration says.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "")]
     pub(in crate::cli) listen: Option<String>,
+    /// Wait until every upstream that is `required` is ready, or fail and say why as JSON
+    ///
+    /// Over HTTP, `listening on` is said when all is ready; over stdin and stdout, the first answer
+    /// waits for it.
+    #[arg(long)]
+    pub(in crate::cli) ready: bool,
 }
 
 impl Serve {
     /// Returns what this command says about the configuration.
     pub(in crate::cli) fn overrides(&self) -> Vec<config::load::Override> {
         let listen = self.listen.iter().filter(|address| !address.is_empty());
-        let listen = listen.map(|address| config::load::Override {
-            flag: "--listen".to_owned(),
-            key: "http.listen".to_owned(),
-            value: address.clone(),
-        });
-        listen.collect()
+        listen.map(|address| listening(address)).collect()
     }
+}
+
+/// Run a command with a gateway of its own.
+///
+/// The command starts when every upstream that is `required` is ready. It finds the gateway in its
+/// environment: `CONFLUX_URL` is the address, `CONFLUX_MCP_CONFIG` the same as `mcpServers` of
+/// clients, `CONFLUX_PID` the process. When it ends, the gateway ends, and with its exit code.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Exec {
+    /// Serve the command at this address
+    ///
+    /// Without it: at any free port of `127.0.0.1`, without TLS.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(in crate::cli) listen: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(in crate::cli) command: Vec<OsString>,
+}
+
+impl Exec {
+    /// Returns what this command says about the configuration.
+    pub(in crate::cli) fn overrides(&self) -> Vec<config::load::Override> {
+        vec![listening(self.listen.as_deref().unwrap_or("127.0.0.1:0"))]
+    }
+}
+
+fn listening(address: &str) -> config::load::Override {
+    config::load::Override {
+        flag: "--listen".to_owned(),
+        key: "http.listen".to_owned(),
+        value: address.to_owned(),
+    }
+}
+
+/// Tell how running gateways are.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Status {
+    /// Ask the gateway with this process id alone
+    #[arg(long)]
+    pub(in crate::cli) pid: Option<u32>,
+    /// Print what each gateway says, a JSON object a line
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
 }
 
 /// Validate the configuration.

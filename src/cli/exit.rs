@@ -37,6 +37,15 @@ pub(in crate::cli) const REFUSED: Exit =
 /// The address to serve clients at cannot be had.
 pub(in crate::cli) const ADDRESS: Exit =
     Exit { code: 9, meaning: "the address to serve clients at cannot be used" };
+/// No gateway runs that could be asked.
+pub(in crate::cli) const NO_INSTANCE: Exit =
+    Exit { code: 10, meaning: "`status`: no running instance could be asked" };
+/// The command of `exec` may not be executed.
+pub(in crate::cli) const NOT_EXECUTABLE: Exit =
+    Exit { code: 126, meaning: "`exec`: the command cannot be executed" };
+/// The command of `exec` is not there.
+pub(in crate::cli) const NOT_FOUND: Exit =
+    Exit { code: 127, meaning: "`exec`: there is no such command" };
 /// SIGINT, as shells count it: 128 and the number of the signal.
 pub(in crate::cli) const INTERRUPTED: Exit =
     Exit { code: 130, meaning: "stopped by SIGINT (Ctrl-C)" };
@@ -44,7 +53,7 @@ pub(in crate::cli) const INTERRUPTED: Exit =
 pub(in crate::cli) const TERMINATED: Exit = Exit { code: 143, meaning: "stopped by SIGTERM" };
 
 /// Every way to end, by code.
-pub(in crate::cli) const ALL: [Exit; 12] = [
+pub(in crate::cli) const ALL: [Exit; 15] = [
     OK,
     FAILURE,
     USAGE,
@@ -55,6 +64,9 @@ pub(in crate::cli) const ALL: [Exit; 12] = [
     UPSTREAM,
     REFUSED,
     ADDRESS,
+    NO_INSTANCE,
+    NOT_EXECUTABLE,
+    NOT_FOUND,
     INTERRUPTED,
     TERMINATED,
 ];

@@ -6,16 +6,19 @@ mod args;
 mod call;
 mod check;
 mod demo;
+mod exec;
 mod exit;
 #[cfg(unix)]
 mod guard;
 mod logs;
 mod output;
 mod patterns;
+mod ready;
 mod report;
 mod schema;
 mod serve;
 mod session;
+mod status;
 mod suggest;
 mod table;
 mod tools;
@@ -66,7 +69,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let around = Surroundings::of_process();
     let filter = arguments.common.log.as_deref().or(around.log_filter());
     // Commands that report on upstreams themselves need no log to say it again.
-    let is_service = matches!(arguments.command, Command::Serve(_));
+    let is_service = matches!(arguments.command, Command::Serve(_) | Command::Exec(_));
     let default = if is_service { format!("warn,{TOLD}") } else { format!("error,{TOLD}") };
     let log = logs::start(filter, &default)?;
     let load = |options| {
@@ -75,21 +78,37 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Ok::<_, Failure>(config)
     };
     let config = || load(arguments.common.options());
+    let service = |overrides| {
+        let mut options = arguments.common.options();
+        options.overrides = overrides;
+        let config = load(options)?;
+        for warning in &config.warnings {
+            let bare = Problem { hint: None, ..warning.clone() };
+            tracing::warn!("{bare} (`conflux check` says what to do)");
+        }
+        Ok::<_, Failure>(config)
+    };
     match &arguments.command {
         Command::Schema => schema::run(),
         Command::Demo => wait(demo::run()),
         Command::Serve(wanted) => {
-            let mut options = arguments.common.options();
-            options.overrides.extend(wanted.overrides());
-            let config = load(options)?;
-            for warning in &config.warnings {
-                let bare = Problem { hint: None, ..warning.clone() };
-                tracing::warn!("{bare} (`conflux check` says what to do)");
-            }
+            let config = service(wanted.overrides())?;
             match &wanted.listen {
-                Some(_) => wait(serve::http(config)),
-                None => wait(serve::stdio(config)),
+                Some(_) => wait(serve::http(config, wanted.ready)),
+                None => wait(serve::stdio(config, wanted.ready)),
             }
+        }
+        Command::Exec(wanted) => {
+            let mut config = service(wanted.overrides())?;
+            if wanted.listen.is_none() {
+                // No certificate is for an address that is made up for one command.
+                config.http.tls = None;
+            }
+            wait(exec::run(config, &wanted.command))
+        }
+        Command::Status(wanted) => {
+            let asked = status::Asked { pid: wanted.pid, json: wanted.json };
+            wait(status::run(around.runtime(), asked, around.columns()))
         }
         Command::Check(wanted) if wanted.connect => wait(check::connect(config()?, wanted.json)),
         Command::Check(wanted) => check::run(&config()?, wanted.json),

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use crate::app::App;
 use crate::cli::exit;
 use crate::cli::output;
+use crate::cli::ready;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::cli::session;
@@ -30,7 +31,10 @@ const WAITING: &str = "waiting for a client on stdin, which is a terminal; clien
                        command themselves, and `--listen` serves them over HTTP";
 
 /// Serves one client until it leaves or a signal comes.
-pub(in crate::cli) async fn stdio(config: Config) -> Result<(), Failure> {
+///
+/// If it `waits`, nothing is read before everything required is ready, so the first answer comes
+/// after that.
+pub(in crate::cli) async fn stdio(config: Config, waits: bool) -> Result<(), Failure> {
     let interrupted = |exit| {
         // A client keeps what its servers say, and has not asked for this.
         if io::stderr().is_terminal() {
@@ -41,6 +45,16 @@ pub(in crate::cli) async fn stdio(config: Config) -> Result<(), Failure> {
     session::until_shutdown(config, interrupted, async |app, shutdown| {
         if io::stdin().is_terminal() {
             output::say(WAITING);
+        }
+        app.router().instance().listens("stdio");
+        if waits {
+            // Nobody has said what the client can do; what it cannot is refused when it is asked.
+            app.open();
+            let outcome = tokio::select! {
+                outcome = app.router().ready() => outcome,
+                () = shutdown.begun() => return Ok(()),
+            };
+            outcome.map_err(|unready| ready::failure(&unready, output::say))?;
         }
         let (router, callers) = (Arc::clone(app.router()), app.callers().clone());
         let service =
@@ -55,33 +69,58 @@ pub(in crate::cli) async fn stdio(config: Config) -> Result<(), Failure> {
 }
 
 /// Serves everybody who comes to the configured address until a signal comes.
-pub(in crate::cli) async fn http(config: Config) -> Result<(), Failure> {
-    let address = config.http.listen;
-    let front = Front::bind(address, &config.http).await;
-    let front = front.map_err(|error| no_front(address, error))?;
+///
+/// If it `waits`, it says where it listens when everything required is ready, and ends if that does
+/// not come about. Who comes earlier is served as ever, so that probes are answered.
+pub(in crate::cli) async fn http(config: Config, waits: bool) -> Result<(), Failure> {
+    let front = bind(&config).await?;
     // A signal is how such a service is meant to end.
-    session::until_shutdown(
-        config,
-        |_| {
-            output::say(STOPPING);
-            Ok(())
-        },
-        async |app, shutdown| {
-            let (router, callers) = (Arc::clone(app.router()), app.callers().clone());
-            let anybody = Principal::Anonymous;
-            // Whatever a client can answer, some upstream is told that it may ask for it.
-            app.open();
-            let service = Service::try_new(router, callers, anybody, limits(app), |_| {})
-                .context("cannot make keys")?;
-            output::say(&format!("listening on {}", front.url()));
-            if !front.address().ip().is_loopback() {
-                output::tell(&[open_to_everybody(front.address())]);
+    let on_signal = |_| {
+        output::say(STOPPING);
+        Ok(())
+    };
+    session::until_shutdown(config, on_signal, async |app, shutdown| {
+        let (url, address) = (front.url(), front.address());
+        let serving = front.serve(service(app, &url)?, shutdown.clone());
+        tokio::pin!(serving);
+        if waits {
+            let outcome = tokio::select! {
+                outcome = app.router().ready() => outcome,
+                () = &mut serving => return Ok(()),
+            };
+            if let Err(unready) = outcome {
+                shutdown.begin();
+                serving.await;
+                return Err(ready::failure(&unready, |json| drop(output::data(json))));
             }
-            front.serve(service, shutdown).await;
-            Ok(())
-        },
-    )
+        }
+        output::say(&format!("listening on {url}"));
+        if !address.ip().is_loopback() {
+            output::tell(&[open_to_everybody(address)]);
+        }
+        if waits {
+            output::tell(&ready::doubts(app));
+        }
+        serving.await;
+        Ok(())
+    })
     .await
+}
+
+/// Takes the address that the configuration names.
+pub(in crate::cli) async fn bind(config: &Config) -> Result<Front, Failure> {
+    let address = config.http.listen;
+    Front::bind(address, &config.http).await.map_err(|error| no_front(address, error))
+}
+
+/// Makes what is served at `url`, and has the upstreams started that start by themselves.
+pub(in crate::cli) fn service(app: &App, url: &str) -> anyhow::Result<Service> {
+    let (router, callers) = (Arc::clone(app.router()), app.callers().clone());
+    app.router().instance().listens(url);
+    // Whatever a client can answer, some upstream is told that it may ask for it.
+    app.open();
+    Service::try_new(router, callers, Principal::Anonymous, limits(app), |_| {})
+        .context("cannot make keys")
 }
 
 /// Says why there is no address to serve clients at.

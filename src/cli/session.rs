@@ -50,6 +50,7 @@ pub(in crate::cli) async fn until_shutdown(
 ) -> Result<(), Failure> {
     let mut signals = Signals::install().context("cannot listen for signals")?;
     let app = App::start(config, guard()).await;
+    app.open_door().await;
     let shutdown = Shutdown::default();
     let mut signalled = None;
     let outcome = {
@@ -100,9 +101,6 @@ pub(in crate::cli) fn caller(app: &App) -> Arc<Caller> {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
-    /// Kept so that the ends of children are told, to guards as well, even where whoever started
-    /// the program wanted to hear of none, which programs inherit.
-    _child: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
@@ -113,7 +111,6 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            _child: signal(SignalKind::child())?,
         })
     }
 
@@ -149,16 +146,16 @@ impl Signals {
 /// The program that upstreams are started under, which is this one, even if its file was replaced.
 #[cfg(target_os = "linux")]
 #[expect(clippy::unnecessary_wraps, reason = "other systems may not know it")]
-fn guard() -> Option<PathBuf> {
+pub(in crate::cli) fn guard() -> Option<PathBuf> {
     Some(PathBuf::from("/proc/self/exe"))
 }
 
 #[cfg(all(unix, not(target_os = "linux")))]
-fn guard() -> Option<PathBuf> {
+pub(in crate::cli) fn guard() -> Option<PathBuf> {
     std::env::current_exe().ok()
 }
 
 #[cfg(not(unix))]
-fn guard() -> Option<PathBuf> {
+pub(in crate::cli) fn guard() -> Option<PathBuf> {
     None
 }

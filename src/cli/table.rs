@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+/// How wide a table is on a terminal that does not say how wide it is, in characters.
+pub(in crate::cli) const WIDTH: usize = 100;
 /// Between two columns.
 const GAP: usize = 2;
 /// The least that is left of the last column, however narrow the terminal is.

@@ -15,9 +15,6 @@ use crate::cli::upstreams;
 use crate::config::Config;
 use crate::wire::Raw;
 
-/// How wide a table is on a terminal that does not say how wide it is, in characters.
-const WIDTH: usize = 100;
-
 /// Lists the tools of every upstream that can be started, and says which cannot.
 pub(in crate::cli) async fn run(
     config: Config,
@@ -33,7 +30,7 @@ async fn list(app: &App, json: bool, columns: Option<usize>) -> Result<(), Failu
     upstreams::settled(app).await;
     let catalog = &app.router().snapshot().catalog;
     // What is cut off can only be read in another way, so that is for terminals alone.
-    let width = io::stdout().is_terminal().then(|| columns.unwrap_or(WIDTH));
+    let width = io::stdout().is_terminal().then(|| columns.unwrap_or(table::WIDTH));
     let shown =
         if json { catalog.list(Kind::Tools).get().to_owned() } else { table(catalog, width) };
     output::data(&shown)?;

@@ -16,7 +16,15 @@ use crate::config::tree::Value;
 const PREFIX: &str = "CONFLUX_";
 
 /// Variables that start like configuration and say something else.
-const NOT_KEYS: &[&str] = &["CONFLUX_CONFIG", "CONFLUX_STATE", "CONFLUX_LOG"];
+const NOT_KEYS: &[&str] = &[
+    "CONFLUX_CONFIG",
+    "CONFLUX_STATE",
+    "CONFLUX_LOG",
+    // What `conflux exec` tells its command, which may run Conflux itself.
+    "CONFLUX_URL",
+    "CONFLUX_MCP_CONFIG",
+    "CONFLUX_PID",
+];
 
 /// What every child is given, if Conflux has it: what programs need to find themselves, their
 /// user, their language and the certificates of the network they are in. Nothing here is a

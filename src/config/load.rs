@@ -99,6 +99,22 @@ impl Surroundings {
         self.variable("COLUMNS")?.parse().ok()
     }
 
+    /// Returns the directory for what outlives a run: `CONFLUX_STATE`, or one of the user's.
+    pub fn state(&self) -> Option<PathBuf> {
+        let named = self.variable("CONFLUX_STATE").map(|named| self.directory.join(named));
+        named.or_else(|| self.state.as_ref().map(|state| state.join("conflux")))
+    }
+
+    /// Returns the directories where the sockets of what runs may be, the best one first: that of
+    /// the user's session (XDG Base Directory Specification), and one that is always there.
+    pub fn runtime(&self) -> Vec<PathBuf> {
+        let session = self.variable("XDG_RUNTIME_DIR").map(PathBuf::from);
+        // A relative path is to be ignored, says the specification; and the system alone makes it.
+        let session = session.filter(|path| path.is_absolute() && path.is_dir());
+        let session = session.map(|path| path.join("conflux"));
+        session.into_iter().chain(self.state().map(|state| state.join("run"))).collect()
+    }
+
     fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }

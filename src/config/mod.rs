@@ -4,6 +4,7 @@
 //! here and reports everything that is wrong at once. No serde here, and no environment anywhere
 //! but in `load`.
 
+pub mod calls;
 mod command;
 mod dialect;
 mod environment;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
+use crate::config::calls::Overrides;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;
@@ -58,6 +60,8 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     /// The directory for what outlives a run: `CONFLUX_STATE` or the user's state directory.
     pub state: PathBuf,
+    /// The directories for sockets of this run, the best one first.
+    pub runtime: Vec<PathBuf>,
     /// The environment that every child gets beneath the `env` of its entry.
     pub child_environment: IndexMap<String, String>,
     /// What is probably not meant as it is written, in reading order.
@@ -100,18 +104,30 @@ pub struct Upstream {
     pub id: UpstreamId,
     /// What to start, or where it is.
     pub target: Target,
-    /// Whether the gateway counts as not ready without it.
+    /// Whether the gateway counts as not ready without it; it is then started like an eager one.
     pub required: bool,
     /// When it is started.
     pub start: Start,
     /// How long to wait for it.
     pub timeout: Timeout,
+    /// How many requests it is given at once.
+    pub concurrency: Concurrency,
     /// What stands before `__` in its public names; empty for names without a prefix.
     pub prefix: String,
     /// Which of its tools are offered.
     pub tools: ToolFilter,
+    /// What is different for some of them.
+    pub overrides: Overrides,
     /// Whether it is left out. References in its entry are filled in only where they can be.
     pub disabled: bool,
+}
+
+impl Upstream {
+    /// Returns whether it is started, and started again, without anybody who asks for it: whether
+    /// the gateway is ready must be found out before somebody comes.
+    pub fn starts_by_itself(&self) -> bool {
+        self.required || self.start == Start::Eager
+    }
 }
 
 /// How an upstream is reached.
@@ -215,10 +231,21 @@ pub enum Start {
 pub struct Timeout {
     /// From the start of the program, or the first request, until it can be asked.
     pub start: Duration,
-    /// For the answer to one request.
+    /// For one request of a caller, whatever it waits for.
     pub call: Duration,
+    /// For one request in all, if progress extends `call`; nothing if it does not.
+    pub progress: Option<Duration>,
     /// Without a request, until the program is stopped or the session closed.
     pub idle: Duration,
+}
+
+/// How many requests of callers an upstream is given at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// How many may be under way; at least 1.
+    pub calls: usize,
+    /// How many may wait for their turn.
+    pub queue: usize,
 }
 
 /// How clients come over HTTP.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use globset::Glob;
 use indexmap::IndexMap;
 
 use crate::config::Config;
@@ -14,7 +15,6 @@ use crate::config::Limits;
 use crate::config::Names;
 use crate::config::Start;
 use crate::config::Target;
-use crate::config::Timeout;
 use crate::config::Upstream;
 use crate::config::environment;
 use crate::config::file;
@@ -37,14 +37,10 @@ use crate::ids::UpstreamId;
 pub(super) const EXAMPLE: &str = "    upstreams:\n      files:\n        command: npx\n        \
      args: [-y, \"@modelcontextprotocol/server-filesystem\", \"${HOME}/Documents\"]";
 
-const MILLISECOND: Duration = Duration::from_millis(1);
-
 /// The smallest lets a handshake pass; the largest still fits into memory once per direction.
 const MESSAGE: RangeInclusive<usize> = 1 << 10..=1 << 30;
 /// A client that waits longer for its first listing gives up.
 const START_BUDGET: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(1);
-const WAIT: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(24);
-const IDLE: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(720);
 
 /// What the checks may look at besides the file.
 pub(super) struct Context<'a> {
@@ -79,6 +75,7 @@ pub(super) fn compile(
         http,
         files,
         state,
+        runtime: context.around.runtime(),
         warnings,
         child_environment: environment::for_children(&context.around.variables),
         secrets: Secrets::new(secrets),
@@ -110,10 +107,7 @@ impl Check<'_> {
     }
 
     fn state(&mut self) -> Option<PathBuf> {
-        let around = self.context.around;
-        let named = around.variables.get("CONFLUX_STATE").filter(|named| !named.is_empty());
-        let named = named.map(|named| around.directory.join(named));
-        let state = named.or_else(|| around.state.as_ref().map(|state| state.join("conflux")));
+        let state = self.context.around.state();
         if state.is_none() {
             let problem = Problem::new("there is no home directory to keep state in");
             self.problems.push(problem.hint("set `CONFLUX_STATE` to a directory"));
@@ -164,7 +158,9 @@ impl Check<'_> {
         self.name(key, "key", "an upstream", &path, &self.context.places.key(&path));
         let prefix = self.prefix(key, written.prefix.as_deref(), &path, max_length);
         let timeout = self.timeout(&written.timeout, &path.key("timeout"));
-        let tools = self.tools(&written.tools, &path.key("tools"));
+        let file::Tools { allow, deny, r#override } = &written.tools;
+        let tools = self.tools(allow, deny, &path.key("tools"));
+        let overrides = self.overrides(r#override, &path.key("tools").key("override"));
         let target = self.target(key, written, &path);
         let start = match written.start {
             file::Start::Lazy => Start::Lazy,
@@ -176,8 +172,10 @@ impl Check<'_> {
             required: written.required,
             start,
             timeout,
+            concurrency: Self::concurrency(&written.concurrency),
             prefix,
             tools: tools?,
+            overrides,
             disabled: written.disabled,
         })
     }
@@ -260,17 +258,14 @@ impl Check<'_> {
         }
     }
 
-    fn timeout(&mut self, written: &file::Timeout, path: &KeyPath) -> Timeout {
-        Timeout {
-            start: self.duration(&written.start, &WAIT, &path.key("start")),
-            call: self.duration(&written.call, &WAIT, &path.key("call")),
-            idle: self.duration(&written.idle, &IDLE, &path.key("idle")),
-        }
-    }
-
-    pub(super) fn tools(&mut self, written: &file::Tools, path: &KeyPath) -> Option<ToolFilter> {
-        let allow = self.patterns(&written.allow, &path.key("allow"));
-        let deny = self.patterns(&written.deny, &path.key("deny"));
+    pub(super) fn tools(
+        &mut self,
+        allow: &[String],
+        deny: &[String],
+        path: &KeyPath,
+    ) -> Option<ToolFilter> {
+        let allow = self.patterns(allow, &path.key("allow"));
+        let deny = self.patterns(deny, &path.key("deny"));
         match ToolFilter::new(allow, deny) {
             Ok(filter) => Some(filter),
             Err(error) => {
@@ -282,22 +277,23 @@ impl Check<'_> {
         }
     }
 
-    fn patterns(&mut self, written: &[String], path: &KeyPath) -> Vec<globset::Glob> {
-        let mut patterns = Vec::new();
-        for (index, text) in written.iter().enumerate() {
+    fn patterns(&mut self, written: &[String], path: &KeyPath) -> Vec<Glob> {
+        let read = |(index, text): (usize, &String)| {
             let path = path.index(index);
-            match tools::pattern(text) {
-                Ok(pattern) => patterns.push(pattern),
-                Err(error) => {
-                    let message = format!("`{text}` is not a pattern: {}", error.kind());
-                    let hint = "`*`, `?`, `[a-z]` and `{a,b}` are special; write `\\` before one \
-                                that is not";
-                    let place = self.context.places.value(&path);
-                    self.problems.push(Problem::at(&place, &path, message).hint(hint));
-                }
-            }
-        }
-        patterns
+            self.pattern(text, &path, &self.context.places.value(&path))
+        };
+        written.iter().enumerate().filter_map(read).collect()
+    }
+
+    pub(super) fn pattern(&mut self, text: &str, path: &KeyPath, place: &Place) -> Option<Glob> {
+        let error = match tools::pattern(text) {
+            Ok(pattern) => return Some(pattern),
+            Err(error) => error,
+        };
+        let message = format!("`{text}` is not a pattern: {}", error.kind());
+        let hint = "`*`, `?`, `[a-z]` and `{a,b}` are special; write `\\` before one that is not";
+        self.problems.push(Problem::at(place, path, message).hint(hint));
+        None
     }
 
     pub(super) fn duration(

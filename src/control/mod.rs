@@ -423,9 +423,11 @@ fn world(
         };
         (id.clone(), known)
     };
+    let disabled = config.upstreams.values().filter(|upstream| upstream.disabled);
     World {
         generation,
         upstreams: handles.iter().map(known).collect(),
+        disabled: disabled.map(|upstream| upstream.id.clone()).collect(),
         max_name_length: config.names.max_length,
     }
 }

@@ -6,6 +6,8 @@
 
 /// Many clients over HTTP.
 pub mod http;
+/// One question for people on this machine, over a local socket: how is it?
+pub mod local;
 /// The process's own stdin and stdout, as the runtime likes them.
 pub mod pipes;
 /// How a front end is told to end.

@@ -26,7 +26,7 @@ impl Shutdown {
     }
 
     /// Waits until the front end is to end.
-    pub(super) async fn begun(&self) {
+    pub async fn begun(&self) {
         self.begun.cancelled().await;
     }
 

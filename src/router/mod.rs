@@ -7,8 +7,12 @@
 pub mod demand;
 /// Why a request has no result.
 pub mod error;
+/// What this process is, for reports.
+pub mod instance;
 /// How long a list stays fresh.
 pub mod lasting;
+/// Whether what is required can be used.
+pub mod readiness;
 /// What one request sees of the world.
 pub mod snapshot;
 /// What there is to be seen.
@@ -21,6 +25,7 @@ mod instructions;
 mod list;
 mod mentions;
 mod own;
+mod status;
 mod subscribe;
 mod task;
 mod told;
@@ -62,6 +67,7 @@ use crate::wire::method;
 pub use self::demand::Demand;
 pub use self::demand::Settled;
 pub use self::error::Error;
+pub use self::instance::Instance;
 pub use self::lasting::Lasting;
 pub use self::own::definitions;
 pub use self::snapshot::Snapshot;
@@ -100,6 +106,7 @@ struct Shared {
     mentions: Mentions,
     /// Makes and reads the ids under which callers know tasks.
     task_ids: Arc<Ids>,
+    instance: Instance,
 }
 
 impl Router {
@@ -124,6 +131,7 @@ impl Router {
             profiles: profiles.iter().map(profile).collect(),
             mentions: Mentions::default(),
             task_ids,
+            instance: Instance::default(),
         };
         Self::looking(Lens::Everything, Arc::new(shared))
     }
@@ -188,6 +196,17 @@ impl Router {
     pub fn family(self: &Arc<Self>) -> Vec<Arc<Self>> {
         let views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         iter::once(self).chain(views.values()).map(Arc::clone).collect()
+    }
+
+    /// Returns what is told of this process in reports.
+    pub fn instance(&self) -> &Instance {
+        &self.shared.instance
+    }
+
+    /// Returns how everything in this view is, as data: the one document behind every door, be it
+    /// a tool, a socket or an address.
+    pub fn status(&self) -> serde_json::Value {
+        status::document(self)
     }
 
     /// Returns the callers that see this view; who is among them is told when its lists change.

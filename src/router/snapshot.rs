@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub catalog: Arc<Catalog>,
     /// Every upstream in view that is not disabled, in the order of the file.
     pub upstreams: IndexMap<UpstreamId, upstream::Handle>,
+    /// Those that are, for reports.
+    pub disabled: Vec<UpstreamId>,
     /// Those of which a list was never had in this run, and of which kinds; all if nothing was
     /// listed yet. What is known of them, if anything, is from an earlier run.
     pub unlisted: IndexMap<UpstreamId, Vec<Kind>>,
@@ -78,6 +80,7 @@ impl Snapshot {
             generation: world.generation,
             catalog,
             upstreams: seen().map(|(id, known)| (id.clone(), known.handle.clone())).collect(),
+            disabled: world.disabled.iter().filter(|id| lens.shows(id)).cloned().collect(),
             unlisted: unlisted.map(|(id, known)| (id.clone(), known.unread.clone())).collect(),
             remembered: seen().filter_map(remembered).collect(),
             failures: seen().filter_map(failed).collect(),

@@ -131,7 +131,8 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
         (it.id.clone(), known)
     };
     let upstreams = config.upstreams.values().map(known).collect();
-    let world = World { generation: Generation::default(), upstreams, max_name_length: 50 };
+    let (generation, disabled) = (Generation::default(), Vec::new());
+    let world = World { generation, upstreams, disabled, max_name_length: 50 };
     (Router::new(world, &config.profiles, Arc::default(), Duration::ZERO), home)
 }
 
@@ -174,7 +175,8 @@ async fn nothing_is_merged_anew_unless_a_listing_differs() {
         let now = router.shared.world.load();
         let mut upstreams = now.upstreams.clone();
         change(&mut upstreams[&id("github")]);
-        router.publish(World { generation: now.generation.next(), upstreams, ..**now });
+        let (generation, disabled) = (now.generation.next(), Vec::new());
+        router.publish(World { generation, upstreams, disabled, ..**now });
     };
     let before = catalogs();
     publish(&|known| known.failure = Some("gone".to_owned()));
@@ -187,7 +189,8 @@ async fn nothing_is_merged_anew_unless_a_listing_differs() {
 }
 
 fn empty(generation: Generation) -> World {
-    World { generation, upstreams: IndexMap::new(), max_name_length: 50 }
+    let (upstreams, disabled) = (IndexMap::new(), Vec::new());
+    World { generation, upstreams, disabled, max_name_length: 50 }
 }
 
 #[test]

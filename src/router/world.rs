@@ -20,6 +20,8 @@ pub struct World {
     pub generation: Generation,
     /// Every upstream that is not disabled, in the order of the file.
     pub upstreams: IndexMap<UpstreamId, Known>,
+    /// Those that are, for reports.
+    pub disabled: Vec<UpstreamId>,
     /// How long a public name may be, in characters.
     pub max_name_length: usize,
 }

@@ -20,6 +20,7 @@ use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::gate::Gate;
 use crate::upstream::memory::Memory;
 use crate::upstream::mirrors::Mirrors;
 use crate::upstream::negotiate::Agreed;
@@ -30,6 +31,7 @@ use crate::upstream::running::Running;
 use crate::upstream::session::Session;
 use crate::upstream::shown::Errors;
 use crate::upstream::shown::Shown;
+use crate::upstream::state::Phase;
 use crate::upstream::state::State;
 use crate::upstream::supervision::Supervision;
 use crate::upstream::transport::site::Site;
@@ -51,7 +53,7 @@ pub(super) struct Actor {
     /// What every upstream is given.
     pub(super) around: Surroundings,
     /// Where its state is published.
-    pub(super) state: watch::Sender<State>,
+    pub(super) state: watch::Sender<Phase>,
     /// Where it says that lists changed.
     pub(super) lists: watch::Sender<Lists>,
     /// What callers want from it.
@@ -62,6 +64,8 @@ pub(super) struct Actor {
     pub(super) site: OnceCell<Site>,
     /// Which arguments its tools want in headers.
     pub(super) mirrors: Mirrors,
+    /// Where requests of callers wait for their turn.
+    pub(super) gate: Gate,
 }
 
 /// How a start is tried.
@@ -90,12 +94,16 @@ impl Actor {
         while self.has_reason(&supervision, &mut wishes).await {
             self.start_and_serve(&mut supervision, &mut wishes).await;
         }
-        self.state.send_replace(State::Stopped(Error::stopped(&self.config.id)));
+        self.enter(State::Stopped(Error::stopped(&self.config.id)));
+    }
+
+    fn enter(&self, state: State) {
+        self.state.send_modify(|phase| phase.enter(state));
     }
 
     /// Waits until it is wanted and may be started; false when everything stops.
     async fn has_reason(&self, supervision: &Supervision, wishes: &mut mpsc::Receiver<()>) -> bool {
-        let due = self.state.borrow().due();
+        let due = self.state.borrow().state.due();
         let by_itself = due.filter(|_| self.is_wanted_anyway(supervision));
         let is_wanted = tokio::select! {
             wish = wishes.recv() => wish.is_some(),
@@ -109,7 +117,7 @@ impl Actor {
     /// counts on being told.
     fn is_wanted_anyway(&self, supervision: &Supervision) -> bool {
         !supervision.was_ready()
-            || self.config.start == config::Start::Eager
+            || self.config.starts_by_itself()
             || self.wants.borrow().topics().next().is_some()
     }
 
@@ -129,7 +137,7 @@ impl Actor {
         wishes: &mut mpsc::Receiver<()>,
     ) {
         loop {
-            self.state.send_replace(State::Starting);
+            self.enter(State::Starting);
             if !self.has_waited_until(supervision.earliest()).await {
                 return;
             }
@@ -142,7 +150,7 @@ impl Actor {
             match self.serve(running, agreed, wishes).await {
                 End::Idle => {
                     supervision.rests(Instant::now());
-                    self.state.send_replace(State::Idle);
+                    self.enter(State::Idle);
                     return;
                 }
                 End::Lost(_) if supervision.loses(Instant::now()) => {}
@@ -170,7 +178,9 @@ impl Actor {
         agreed: Agreed,
         wishes: &mut mpsc::Receiver<()>,
     ) -> End {
-        let session = Arc::new(Session::new(running.connection.clone(), agreed));
+        let process = running.process();
+        let session = Session::new(running.connection.clone(), agreed);
+        let session = Arc::new(Session { process, ..session });
         if session.era() == Era::Legacy {
             running.opened().await;
         }
@@ -182,7 +192,7 @@ impl Actor {
             revision = %session.agreed.revision,
             "ready"
         );
-        self.state.send_replace(State::Ready(session));
+        self.enter(State::Ready(session));
         let connection = running.connection.clone();
         let is_idle = loop {
             tokio::select! {
@@ -200,7 +210,7 @@ impl Actor {
         };
         if is_idle {
             // Whoever needs it meanwhile waits until it can be started again.
-            self.state.send_replace(State::Starting);
+            self.enter(State::Starting);
         }
         // A server may wait for the end of a subscription before it ends.
         over.cancel();
@@ -256,7 +266,7 @@ impl Actor {
                 "failed"
             );
         }
-        self.state.send_replace(supervision.fails(error, Instant::now()));
+        self.enter(supervision.fails(error, Instant::now()));
     }
 
     async fn start(&self) -> Result<(Running, Agreed), Error> {
@@ -385,6 +395,7 @@ impl Actor {
     async fn launch(&self, transport: Option<Transport>) -> Result<Running, Error> {
         let around = connection::Surroundings {
             callers: self.around.callers.clone(),
+            gate: self.gate.clone(),
             task_ids: Arc::clone(&self.around.task_ids),
             lists: self.lists.clone(),
             tasks: self.around.tasks.clone(),

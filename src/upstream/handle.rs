@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::config;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Capabilities;
+use crate::exchange::deadline::Limits;
 use crate::exchange::mailbox::Topic;
 use crate::ids::UpstreamId;
 use crate::upstream;
@@ -22,14 +23,15 @@ use crate::upstream::List;
 use crate::upstream::Listed;
 use crate::upstream::Lists;
 use crate::upstream::Moment;
-use crate::upstream::Need;
 use crate::upstream::Recalled;
 use crate::upstream::Status;
 use crate::upstream::Surroundings;
+use crate::upstream::Tool;
 use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::gate::Gate;
 use crate::upstream::memory::Catalog;
 use crate::upstream::memory::Disk;
 use crate::upstream::memory::Keeper;
@@ -37,7 +39,9 @@ use crate::upstream::memory::Memory;
 use crate::upstream::memory::Remembered;
 use crate::upstream::mirrors::Mirrors;
 use crate::upstream::session::Session;
+use crate::upstream::shown::Errors;
 use crate::upstream::state::Next;
+use crate::upstream::state::Phase;
 use crate::upstream::state::State;
 use crate::upstream::task;
 use crate::upstream::wants::Wants;
@@ -63,12 +67,13 @@ pub struct Handle(Arc<Inner>);
 struct Inner {
     config: Arc<config::Upstream>,
     commands: mpsc::Sender<()>,
-    state: watch::Receiver<State>,
+    state: watch::Receiver<Phase>,
     lists: watch::Receiver<Lists>,
     wants: watch::Sender<Wants>,
     offer: watch::Sender<Raw>,
     mirrors: Mirrors,
     keeper: Keeper,
+    errors: Errors,
 }
 
 impl Handle {
@@ -78,7 +83,7 @@ impl Handle {
         let (lists_sender, lists) = watch::channel(Lists::default());
         let (wants, wants_seen) = watch::channel(Wants::default());
         let (offer, offered) = watch::channel(object::build([]));
-        let (state_sender, state) = watch::channel(State::Idle);
+        let (state_sender, state) = watch::channel(Phase::first());
         let mirrors = Mirrors::default();
         let actor = Actor {
             config: Arc::clone(&config),
@@ -89,10 +94,22 @@ impl Handle {
             offer: offered,
             site: OnceCell::new(),
             mirrors: mirrors.clone(),
+            gate: Gate::new(config.concurrency),
         };
         around.tasks.spawn(actor.run(wishes));
         let keeper = Keeper::begin(Catalog::new(&around.state, &config), around);
-        Self(Arc::new(Inner { config, commands, state, lists, wants, offer, mirrors, keeper }))
+        let errors = Errors::new(config.id.clone(), around.secrets.clone());
+        Self(Arc::new(Inner {
+            config,
+            commands,
+            state,
+            lists,
+            wants,
+            offer,
+            mirrors,
+            keeper,
+            errors,
+        }))
     }
 
     /// Returns its key.
@@ -112,13 +129,13 @@ impl Handle {
 
     /// Returns what it is doing.
     pub fn status(&self) -> Status {
-        let state = self.0.state.borrow().clone();
-        let word = state.word();
-        let agreed = match &state {
-            State::Ready(session) => Some(session.agreed.clone()),
-            _ => None,
+        let Phase { state, since, works } = self.0.state.borrow().clone();
+        let (agreed, process) = match &state {
+            State::Ready(session) => (Some(session.agreed.clone()), session.process),
+            _ => (None, None),
         };
-        Status { word, error: state.error(Instant::now()), agreed }
+        let error = state.error(Instant::now());
+        Status { word: state.word(), since, works, error, agreed, process }
     }
 
     /// Returns what it said about itself in an earlier run.
@@ -146,9 +163,9 @@ impl Handle {
         params: Option<&Raw>,
         exchange: &Exchange,
     ) -> Result<Raw, Fault> {
-        let limit = self.0.config.timeout.call;
+        exchange.deadline().set(self.limits(None));
         self.with_session(exchange, |session| async move {
-            session.request(method, params, exchange, limit).await
+            session.request(method, params, exchange).await
         })
         .await
     }
@@ -156,10 +173,15 @@ impl Handle {
     /// Carries out `tools/call`, starting the upstream if need be.
     ///
     /// The result is a task if the caller can be given one and the upstream made one of the call.
-    pub async fn call(&self, params: &Raw, exchange: &Exchange, need: Need) -> Result<Raw, Fault> {
-        let limit = self.0.config.timeout.call;
+    pub async fn call(
+        &self,
+        params: &Raw,
+        exchange: &Exchange,
+        tool: Tool<'_>,
+    ) -> Result<Raw, Fault> {
+        exchange.deadline().set(self.limits(Some(tool.name)));
         self.with_session(exchange, |session| async move {
-            task::call(&session, params, exchange, limit, need).await
+            task::call(&session, params, exchange, tool.need).await
         })
         .await
     }
@@ -174,22 +196,23 @@ impl Handle {
         id: &str,
         exchange: &Exchange,
     ) -> Result<Option<Raw>, Fault> {
-        let limit = self.0.config.timeout.call;
+        exchange.deadline().set(self.limits(None));
         self.with_session(exchange, |session| async move {
-            task::request(&session, method, params, id, exchange, limit).await
+            task::request(&session, method, params, id, exchange).await
         })
         .await
     }
 
     /// Lists the tasks that the caller was given by this upstream, if that is running.
     pub async fn tasks(&self, exchange: &Exchange) -> Result<Vec<Raw>, Fault> {
-        let state = self.0.state.borrow().clone();
+        let state = self.0.state.borrow().state.clone();
         let State::Ready(session) = state else { return Ok(Vec::new()) };
         task::list(&session, exchange, LIST_LIMIT).await
     }
 
     /// Has the upstream complete an argument; nothing if it completes none.
     pub async fn complete(&self, params: &Raw, exchange: &Exchange) -> Result<Option<Raw>, Fault> {
+        exchange.deadline().set(self.limits(None));
         let agreed = &self.opened(exchange).await?.agreed;
         let declares = agreed.can(&["completions"]);
         // The oldest revision has completions, but no capability to declare them.
@@ -221,8 +244,41 @@ impl Handle {
     async fn opened(&self, exchange: &Exchange) -> Result<Arc<Session>, Fault> {
         tokio::select! {
             session = self.session() => Ok(session?),
+            () = exchange.deadline().passed() => Err(self.not_ready(exchange).into()),
             () = exchange.cancelled().cancelled() => Err(Fault::Cancelled),
         }
+    }
+
+    /// Waits for something that has to come before a request is made, at most as long as the
+    /// request may take; which tool it calls is not known yet.
+    pub async fn in_time<T>(
+        &self,
+        exchange: &Exchange,
+        wait: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let limits = self.limits(None);
+        let call = limits.call.max(self.0.config.overrides.longest().unwrap_or_default());
+        exchange.deadline().set(Limits { call, ..limits });
+        tokio::select! {
+            outcome = wait => outcome,
+            () = exchange.deadline().passed() => Err(self.not_ready(exchange)),
+        }
+    }
+
+    /// Says of a request whose time is over that there was nobody to be asked; why, if that is
+    /// known.
+    fn not_ready(&self, exchange: &Exchange) -> Error {
+        self.status().error.unwrap_or_else(|| {
+            let detail = format!("it was not ready within {:?}", exchange.deadline().allowed());
+            self.0.errors.error(Kind::TimedOut, &detail, Executed::No)
+        })
+    }
+
+    /// Returns how long a request may take: any, or a call of this tool.
+    fn limits(&self, tool: Option<&str>) -> Limits {
+        let config = &self.0.config;
+        let own = tool.and_then(|tool| config.overrides.timeout(tool));
+        Limits { call: own.unwrap_or(config.timeout.call), progress: config.timeout.progress }
     }
 
     /// Starts the upstream if need be, and returns what it said about itself.
@@ -257,15 +313,16 @@ impl Handle {
     ///
     /// Fails if the upstream says that it does not tell of it.
     pub async fn watch_topic(&self, topic: Topic, exchange: &Exchange) -> Result<Watching, Fault> {
+        exchange.deadline().set(self.limits(None));
         // A session that begins has nothing to catch up with for this wish.
         self.opened(exchange).await?;
         let watching = Watching::begin(&self.0.wants, topic);
-        let (topic, limit) = (watching.topic(), self.0.config.timeout.call);
+        let topic = watching.topic();
         let ask = |session: Arc<Session>| async move {
             let agreed = match (session.era(), topic) {
                 (Era::Legacy, Topic::Resource(uri)) => {
                     let (method, params) = (method::RESOURCES_SUBSCRIBE, upstream::address(uri));
-                    session.request(method, Some(&params), exchange, limit).await?;
+                    session.request(method, Some(&params), exchange).await?;
                     Some(true)
                 }
                 (_, Topic::Task(_)) if task::watched(&session).is_none() => Some(false),
@@ -295,14 +352,14 @@ impl Handle {
 
     /// Passes a notification of an extension on without waiting, if the upstream is running.
     pub fn pass_on(&self, method: &str, params: Option<&Raw>) {
-        if let State::Ready(session) = self.0.state.borrow().clone() {
+        if let State::Ready(session) = self.0.state.borrow().state.clone() {
             session.connection.pass_on(method, params);
         }
     }
 
     /// Passes a notification on without waiting, if the upstream is running in a legacy session.
     pub fn notify(&self, method: &str) {
-        let state = self.0.state.borrow().clone();
+        let state = self.0.state.borrow().state.clone();
         if let State::Ready(session) = state
             && session.era() == Era::Legacy
         {
@@ -321,7 +378,7 @@ impl Handle {
         let mut state = self.0.state.clone();
         let mut has_tried = false;
         loop {
-            let next = state.borrow_and_update().next(Instant::now(), has_tried);
+            let next = state.borrow_and_update().state.next(Instant::now(), has_tried);
             match next {
                 Next::Use(session) => return Ok(session),
                 Next::Fail(error) => return Err(error),
@@ -330,7 +387,7 @@ impl Handle {
                     // If the queue is full, somebody else had the same wish a moment ago.
                     let _is_first = self.0.commands.try_send(()).is_ok();
                 }
-                Next::Wait => has_tried |= matches!(*state.borrow(), State::Starting),
+                Next::Wait => has_tried |= matches!(state.borrow().state, State::Starting),
             }
             if state.changed().await.is_err() {
                 return Err(Error::stopped(self.id()));

@@ -19,6 +19,7 @@ mod backoff;
 mod call;
 mod connection;
 mod converse;
+mod gate;
 mod handle;
 mod incoming;
 mod inquiry;
@@ -35,6 +36,7 @@ mod session;
 mod shown;
 mod state;
 mod supervision;
+mod table;
 mod task;
 mod told;
 mod transport;
@@ -47,6 +49,7 @@ mod watch;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use indexmap::IndexMap;
 use tokio::sync::Semaphore;
@@ -73,6 +76,7 @@ pub use self::memory::prune;
 pub use self::negotiate::Agreed;
 pub use self::shown::Shown;
 pub use self::task::Need;
+pub use self::task::Tool;
 #[cfg(unix)]
 pub use self::transport::guard;
 pub use self::wants::Watching;
@@ -180,10 +184,17 @@ pub struct Recalled {
 pub struct Status {
     /// One word.
     pub word: &'static str,
+    /// Since when it is the word.
+    pub since: SystemTime,
+    /// Whether its last start came out well, and it did not fail since. One that was put away for
+    /// want of use works; one that nobody needed yet is not known to.
+    pub works: bool,
     /// Why it is not ready, if it failed.
     pub error: Option<Error>,
     /// What it said about itself, if it is ready.
     pub agreed: Option<Agreed>,
+    /// The id of its process, if it is ready and has one.
+    pub process: Option<u32>,
 }
 
 /// Of what a client can do, the part that Conflux passes on to upstreams.

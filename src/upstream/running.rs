@@ -112,6 +112,14 @@ impl Running {
         }
     }
 
+    /// Returns the id of the process, if there is one that has not ended.
+    pub(super) fn process(&self) -> Option<u32> {
+        match &self.link {
+            Link::Process { process, .. } => process.id(),
+            Link::Http(_) | Link::Sse => None,
+        }
+    }
+
     /// Waits until the process has ended; for ever where there is none. Cancel safe.
     pub(super) async fn exited(&mut self) {
         match &mut self.link {

@@ -1,6 +1,7 @@
 //! What state an upstream is in, and what that means for a request.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
@@ -35,6 +36,18 @@ pub(super) enum State {
     Stopped(Error),
 }
 
+/// A state, and what it leaves of those before it.
+#[derive(Clone, Debug)]
+pub(super) struct Phase {
+    /// The state.
+    pub(super) state: State,
+    /// Since when it is in it.
+    pub(super) since: SystemTime,
+    /// Whether its last start came out well, and what it is doing is no consequence of a failure;
+    /// false before anybody needed it.
+    pub(super) works: bool,
+}
+
 /// What a request that needs the upstream has to do.
 #[derive(Debug)]
 pub(super) enum Next {
@@ -46,6 +59,24 @@ pub(super) enum Next {
     Wait,
     /// Give up.
     Fail(Error),
+}
+
+impl Phase {
+    /// Begins as something that nobody needed yet.
+    pub(super) fn first() -> Self {
+        Self { state: State::Idle, since: SystemTime::now(), works: false }
+    }
+
+    /// Goes on to another state.
+    pub(super) fn enter(&mut self, state: State) {
+        self.works = match &state {
+            State::Ready(_) => true,
+            // It is put away, or comes back from there; or it failed, and is tried again.
+            State::Idle | State::Starting => self.works,
+            State::BackingOff { .. } | State::Failed { .. } | State::Stopped(_) => false,
+        };
+        (self.state, self.since) = (state, SystemTime::now());
+    }
 }
 
 impl State {

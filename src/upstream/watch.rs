@@ -5,12 +5,13 @@ use tokio::time::Instant;
 
 use crate::upstream::Error;
 use crate::upstream::Lists;
+use crate::upstream::state::Phase;
 use crate::upstream::state::State;
 
 /// Tells of changes of one upstream; what happens meanwhile is told once.
 #[derive(Debug)]
 pub struct Watch {
-    state: watch::Receiver<State>,
+    state: watch::Receiver<Phase>,
     lists: watch::Receiver<Lists>,
 }
 
@@ -29,7 +30,7 @@ pub enum Change {
 
 impl Watch {
     /// Tells of changes of `state` and of `lists`.
-    pub(super) fn new(state: watch::Receiver<State>, lists: watch::Receiver<Lists>) -> Self {
+    pub(super) fn new(state: watch::Receiver<Phase>, lists: watch::Receiver<Lists>) -> Self {
         Self { state, lists }
     }
 
@@ -41,8 +42,8 @@ impl Watch {
                     if changed.is_err() {
                         return Change::Gone;
                     }
-                    let state = self.state.borrow_and_update();
-                    if let State::Ready(_) = &*state {
+                    let state = &self.state.borrow_and_update().state;
+                    if let State::Ready(_) = state {
                         return Change::Ready;
                     }
                     if let Some(error) = state.error(Instant::now()) {

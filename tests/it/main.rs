@@ -9,6 +9,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "`json!` reads better without a reference")]
 
 mod bridge;
+mod calls;
 mod catalog;
 mod cli;
 mod clients;
@@ -16,7 +17,9 @@ mod config;
 mod conformance;
 mod conformance_through;
 mod corpus;
+mod exec;
 mod failure;
+mod faults;
 mod fuzz_corpus;
 mod http_front;
 mod http_upstream;
@@ -34,6 +37,7 @@ mod sdk_clients;
 mod secrets;
 mod soak;
 mod startup;
+mod status;
 mod support;
 mod tasks;
 mod tidy;

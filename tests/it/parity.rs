@@ -132,7 +132,10 @@ pub(crate) async fn check_through(
 ) {
     for modern in [false, true] {
         server.prepare(directory);
-        let mut through = take(server, gateway, directory, modern, Some(server.key())).await;
+        // What calls of one client made is not there for the next: nothing is remembered between.
+        let state = TempDir::new().unwrap();
+        let gateway = gateway.clone().env("CONFLUX_STATE", state.path());
+        let mut through = take(server, &gateway, directory, modern, Some(server.key())).await;
         let mut direct = direct.clone();
         check_unowned(&mut direct, &mut through);
         check_waited_for(&mut direct, &mut through);

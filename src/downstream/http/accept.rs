@@ -1,5 +1,6 @@
 //! Takes connections: only so many, only for so long without a request, with TLS where wanted.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
+use crate::downstream::http::probes;
 use crate::downstream::http::stall::Stall;
 use crate::downstream::http::status::Refusal;
 
@@ -121,14 +123,18 @@ impl Acceptor {
         let is_within = matches!(place, Place::Within(_));
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             has_request.cancel();
+            // Being full is no reason to be taken for dead.
+            let is_answered = is_within || probes::is_one(request.uri().path());
             request.extensions_mut().insert(peer);
-            let answering = is_within.then(|| paths.clone().call(request.map(Body::new)));
+            let answering = is_answered.then(|| paths.clone().call(request.map(Body::new)));
             async move {
-                let Some(answering) = answering else {
+                let response = if let Some(answering) = answering {
+                    answering.await?
+                } else {
                     tracing::info!(peer = %peer.0, "refused: too many connections are open");
-                    return Ok(full());
+                    full()
                 };
-                answering.await
+                Ok::<_, Infallible>(if is_within { response } else { last(response) })
             }
         });
         let builder = self.builder();
@@ -177,7 +183,11 @@ impl Acceptor {
 /// The answer to whoever has no place.
 fn full() -> Response {
     let problem = "too many connections are open; try again later";
-    let mut response = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem).into_response();
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem).into_response()
+}
+
+/// Ends the connection with an answer.
+fn last(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }

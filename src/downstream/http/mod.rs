@@ -10,6 +10,7 @@ mod guard;
 mod headers;
 mod legacy;
 mod modern;
+mod probes;
 mod replay;
 mod routes;
 mod session;

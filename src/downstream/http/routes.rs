@@ -25,6 +25,7 @@ use crate::downstream::http::cors;
 use crate::downstream::http::headers;
 use crate::downstream::http::legacy;
 use crate::downstream::http::modern;
+use crate::downstream::http::probes;
 use crate::downstream::http::sessions;
 use crate::downstream::http::sse;
 use crate::downstream::http::status::Reason;
@@ -55,6 +56,9 @@ pub(super) fn all(front: Arc<Shared>) -> Paths {
         .fallback(nowhere)
         .layer(cors::layer(Arc::clone(&front)))
         .layer(middleware::from_fn_with_state(Arc::clone(&front), guard))
+        // Not behind the guard: strangers are told next to nothing there.
+        .route(probes::HEALTH, any(probes::health))
+        .route(probes::READINESS, any(probes::readiness))
         .with_state(front)
 }
 
@@ -188,7 +192,7 @@ async fn post(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    headers::is_json(headers)?;
+    headers::is_plain_json(headers)?;
     headers::takes_both(headers)?;
     let bytes = body::read(body, front.service.limits.message, front.request_time).await?;
     let message = match frame::read(bytes) {

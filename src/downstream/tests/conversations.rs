@@ -141,7 +141,8 @@ impl Client {
 /// The data plane without upstreams.
 fn router() -> Arc<Router> {
     let generation = Generation::default();
-    let world = World { generation, upstreams: IndexMap::new(), max_name_length: 50 };
+    let (upstreams, disabled) = (IndexMap::new(), Vec::new());
+    let world = World { generation, upstreams, disabled, max_name_length: 50 };
     let router = Router::new(world, &IndexMap::new(), Arc::default(), Duration::ZERO);
     router.settle(Settled::Live);
     Arc::new(router)

@@ -34,7 +34,8 @@ pub(super) async fn within<T: Send + 'static>(
     }
 }
 
-/// Reads a file of at most `largest` bytes, and when it was last confirmed; nothing if there is none.
+/// Reads a file of at most `largest` bytes, and when it was last confirmed; nothing if there is
+/// none.
 pub(super) fn read(path: &Path, largest: u64) -> io::Result<Option<(Vec<u8>, SystemTime)>> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,

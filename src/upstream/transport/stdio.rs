@@ -2,6 +2,7 @@
 //!
 //! Each child has a guard for its parent, so that what it starts ends with it; see [`guard`].
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -69,6 +70,10 @@ pub(in crate::upstream) fn start(
     base: &IndexMap<String, String>,
     guard: Option<&Path>,
 ) -> io::Result<(Process, Pipes)> {
+    // Whoever started this program may not have wanted to hear of the ends of children, which
+    // programs inherit, guards included. Listening once takes that back.
+    #[cfg(unix)]
+    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?);
     let mut starter = match guard {
         Some(guard) => guarded(guard, command, base)?,
         None => prepared(command)?,
@@ -128,7 +133,23 @@ fn guarded(
     Ok(starter)
 }
 
+/// Returns what a process started first, of what still runs.
+fn first_child(id: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
 impl Process {
+    /// Returns the id of the program, unless it has ended; where the system does not tell what a
+    /// guard started, that of the guard.
+    pub(in crate::upstream) fn id(&self) -> Option<u32> {
+        let id = self.child.id()?;
+        match self.tree {
+            Some(Tree::Guarded(_)) => Some(first_child(id).unwrap_or(id)),
+            _ => Some(id),
+        }
+    }
+
     /// Waits until the child has ended. Cancel safe.
     pub(in crate::upstream) async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.child.wait().await

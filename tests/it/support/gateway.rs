@@ -70,9 +70,14 @@ impl Gateway {
 
     /// How the program is started.
     pub(crate) fn command(&self) -> Command {
+        self.conflux(&["serve"])
+    }
+
+    /// The program on this configuration, with arguments.
+    pub(crate) fn conflux(&self, args: &[&str]) -> Command {
         let config = self.write("gateway.yaml", &self.config.to_string());
         let mut command = Command::new(PROGRAM);
-        command.arg("serve").arg("--config").arg(config);
+        command.arg("--config").arg(config).args(args);
         command.current_dir(self.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap());
         command.env("HOME", self.path()).env("CONFLUX_STATE", self.path().join("state"));

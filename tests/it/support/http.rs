@@ -68,6 +68,13 @@ pub(crate) struct Event {
 }
 
 impl Server {
+    /// Starts the program and waits until everything required is ready, and it says so.
+    pub(crate) async fn start_ready(gateway: &Gateway) -> Self {
+        let mut command = gateway.command();
+        command.arg("--ready");
+        Self::run(command, reqwest::Client::builder()).await
+    }
+
     /// Starts the program and waits until it listens.
     pub(crate) async fn start(gateway: &Gateway) -> Self {
         Self::start_with(gateway, reqwest::Client::builder()).await
@@ -103,6 +110,11 @@ impl Server {
     /// Where it listens, without the scheme.
     pub(crate) fn address(&self) -> &str {
         self.origin.split_once("://").unwrap().1
+    }
+
+    /// Its process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id().expect("the server runs")
     }
 
     /// What it said since it listens.
@@ -150,11 +162,6 @@ impl Server {
     /// A modern call of a tool.
     pub(crate) fn call(&self, name: &str, arguments: Value) -> Post<'_> {
         self.modern("tools/call", json!({"name": name, "arguments": arguments}))
-    }
-
-    /// The program's process.
-    pub(crate) fn process_id(&self) -> u32 {
-        self.child.id().expect("the program runs")
     }
 
     /// Tells the program to end, and waits for that.

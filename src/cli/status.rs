@@ -1,0 +1,211 @@
+//! `conflux status`: how the gateways are that run on this machine for this user.
+
+use std::io;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use futures_util::future;
+use serde_json::Value;
+
+use crate::cli::exit;
+use crate::cli::output;
+use crate::cli::report::Failure;
+use crate::cli::report::Notice;
+use crate::cli::report::printable;
+use crate::cli::table;
+use crate::downstream::local::ask;
+use crate::downstream::local::place::Place;
+
+/// What somebody wants to know.
+pub(in crate::cli) struct Asked {
+    /// Of whom; without it, of everybody.
+    pub(in crate::cli) pid: Option<u32>,
+    /// Whether as data.
+    pub(in crate::cli) json: bool,
+}
+
+/// Asks the gateways whose sockets are in `directories`, and prints what they say.
+pub(in crate::cli) async fn run(
+    directories: Vec<PathBuf>,
+    asked: Asked,
+    columns: Option<usize>,
+) -> Result<(), Failure> {
+    let (sockets, mut notices) = find(&directories, asked.pid).await;
+    let answers = future::join_all(sockets.iter().map(|(_, path)| ask::status(path))).await;
+    let mut documents = Vec::new();
+    for ((pid, path), answer) in sockets.iter().zip(answers) {
+        match answer {
+            Ok(document) => documents.push(document),
+            Err(error) => notices.push(
+                Notice::warning(format!("the gateway with the process id {pid} cannot be asked"))
+                    .cause(format!("`{}`: {error}", path.display()))
+                    .hint("if the process hangs or is stopped, end it"),
+            ),
+        }
+    }
+    if documents.is_empty() {
+        notices.push(nobody(asked.pid, &directories));
+        return Err(Failure { exit: exit::NO_INSTANCE, notices });
+    }
+    let width = io::stdout().is_terminal().then(|| columns.unwrap_or(table::WIDTH));
+    output::data(&shown(&documents, asked.json, width))?;
+    output::tell(&notices);
+    Ok(())
+}
+
+/// Returns the sockets to ask at, and what is wrong with the places where they would be.
+async fn find(directories: &[PathBuf], pid: Option<u32>) -> (Vec<(u32, PathBuf)>, Vec<Notice>) {
+    let (mut sockets, mut notices) = (Vec::new(), Vec::new());
+    for directory in directories {
+        match Place::find(directory) {
+            Ok(Some(place)) => {
+                place.sweep().await;
+                sockets.extend(place.sockets());
+            }
+            Ok(None) => {}
+            Err(error) => notices.push(
+                Notice::warning("gateways cannot be looked for everywhere")
+                    .cause(error)
+                    .hint("the directory must be yours and have mode 0700"),
+            ),
+        }
+    }
+    sockets.retain(|(process, _)| pid.is_none_or(|pid| pid == *process));
+    (sockets, notices)
+}
+
+fn nobody(pid: Option<u32>, directories: &[PathBuf]) -> Notice {
+    let message = match pid {
+        Some(pid) => format!("no gateway with the process id {pid} could be asked"),
+        None => "no running gateway could be asked".to_owned(),
+    };
+    let places: Vec<_> = directories.iter().map(|it| format!("`{}`", it.display())).collect();
+    Notice::error(message).cause(format!("looked in {}", places.join(" and "))).hint(
+        "start one with `conflux serve`; one that runs is found by the same user, with the same \
+         `XDG_RUNTIME_DIR` and `CONFLUX_STATE`",
+    )
+}
+
+/// Writes what was found: data, one gateway at length, or several as a list.
+fn shown(documents: &[Value], json: bool, width: Option<usize>) -> String {
+    if json {
+        return documents.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+    }
+    match documents {
+        [only] => at_length(only, width),
+        several => list(several, width),
+    }
+}
+
+fn list(documents: &[Value], width: Option<usize>) -> String {
+    let row = |document: &Value| {
+        let (ready, all) = counted(document);
+        [
+            text(&document["pid"]),
+            since(&document["started"]),
+            if document["ready"] == true { "yes" } else { "no" }.to_owned(),
+            format!("{ready} of {all}"),
+            text(&document["listening"]),
+            files(document),
+        ]
+    };
+    let rows: Vec<_> = documents.iter().map(row).collect();
+    let header = ["PID", "UP", "READY", "UPSTREAMS", "LISTENING", "CONFIGURATION"];
+    let table = table::render(header, &rows, width);
+    format!("{table}\n\n`--pid PID` tells more of one")
+}
+
+fn at_length(document: &Value, width: Option<usize>) -> String {
+    let ready = if document["ready"] == true { "ready" } else { "not ready" };
+    let mut lines = vec![
+        format!(
+            "conflux {}, process {}, up {}, {ready}",
+            text(&document["version"]),
+            text(&document["pid"]),
+            since(&document["started"]),
+        ),
+        format!("configuration: {}", files(document)),
+        format!("listening: {}", text(&document["listening"])),
+        format!("generation: {}", text(&document["generation"])),
+    ];
+    for key in ["conflicts", "defects"] {
+        let count = document[key].as_array().map_or(0, Vec::len);
+        if count > 0 {
+            lines.push(format!("{key}: {count}; `--json` shows them"));
+        }
+    }
+    let header =
+        ["UPSTREAM", "STATE", "FOR", "REVISION", "PID", "TOOLS", "PROMPTS", "RESOURCES", "REMARK"];
+    let rows: Vec<_> = upstreams(document).iter().map(row).collect();
+    lines.extend([String::new(), table::render(header, &rows, width)]);
+    lines.join("\n")
+}
+
+fn row(upstream: &Value) -> [String; 9] {
+    let cell = |key: &str| text(&upstream[key]);
+    [
+        cell("name"),
+        cell("state"),
+        since(&upstream["since"]),
+        cell("revision"),
+        cell("pid"),
+        cell("tools"),
+        cell("prompts"),
+        cell("resources"),
+        remark(upstream),
+    ]
+}
+
+fn remark(upstream: &Value) -> String {
+    let mut remarks = Vec::new();
+    if upstream["required"] == true {
+        remarks.push("required".to_owned());
+    }
+    if let Some(error) = upstream["error"].as_str().or(upstream["listingError"].as_str()) {
+        remarks.push(error.to_owned());
+    } else if upstream["listed"] == false {
+        remarks.push("not listed yet".to_owned());
+    }
+    if let Some(pause) = upstream["retryAfterMs"].as_u64() {
+        let pause = Duration::from_secs(pause.div_ceil(1000));
+        remarks.push(format!("tried again in {}", humantime::format_duration(pause)));
+    }
+    if let Some(hint) = upstream["hint"].as_str() {
+        remarks.push(format!("hint: {hint}"));
+    }
+    printable(&remarks.join("; ")).replace('\n', " ")
+}
+
+fn upstreams(document: &Value) -> &[Value] {
+    document["upstreams"].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Returns how many upstreams are ready, and how many there are.
+fn counted(document: &Value) -> (usize, usize) {
+    let all = upstreams(document);
+    (all.iter().filter(|upstream| upstream["state"] == "ready").count(), all.len())
+}
+
+fn files(document: &Value) -> String {
+    let files = document["files"].as_array().map_or(&[][..], Vec::as_slice);
+    files.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns how long ago a time was, to the second.
+fn since(time: &Value) -> String {
+    let time = time.as_str().and_then(|text| humantime::parse_rfc3339(text).ok());
+    let passed = time.and_then(|time| SystemTime::now().duration_since(time).ok());
+    let passed = passed.map(|passed| Duration::from_secs(passed.as_secs()));
+    passed.map_or_else(String::new, |passed| humantime::format_duration(passed).to_string())
+}
+
+/// Returns what stands in a cell.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => printable(text),
+        other => other.to_string(),
+    }
+}

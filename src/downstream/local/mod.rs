@@ -1,0 +1,134 @@
+//! The local socket of a running gateway: whoever connects gets the status document.
+//!
+//! Nothing is ever read from it, so nothing has to be understood or waited for. Who may connect is
+//! said by the file system: the directory and the socket belong to one user alone.
+
+/// Asking what runs.
+pub mod ask;
+/// Where sockets lie.
+pub mod place;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixListener;
+use tokio::net::UnixStream;
+use tokio::select;
+use tokio::sync::Semaphore;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::downstream::local::place::Error;
+use crate::downstream::local::place::Place;
+use crate::router::Router;
+
+/// How many may be told at the same time; more wait in the queue of the system.
+const CONNECTIONS: usize = 8;
+/// How long one may take to be told.
+const VISIT_LIMIT: Duration = Duration::from_secs(2);
+/// How long to wait when no connection can be taken, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A socket that is there, and is taken away when this is dropped.
+#[derive(Debug)]
+pub struct Door {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Door {
+    /// Makes the socket of this process in the first of `directories` that can have it, and takes
+    /// away those of processes that are gone.
+    ///
+    /// # Errors
+    ///
+    /// Why the last directory could not have it.
+    pub async fn open(directories: &[PathBuf]) -> Result<Self, Error> {
+        let mut outcome = Err(Error::Nowhere);
+        for directory in directories {
+            outcome = Self::open_in(directory).await;
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    async fn open_in(directory: &Path) -> Result<Self, Error> {
+        let place = Place::make(directory)?;
+        place.sweep().await;
+        let path = place.socket(process::id());
+        let failed = |error: io::Error| Error::Unusable { path: path.clone(), error };
+        // What is left now answers: a process of another machine or container that sees the same
+        // disk. Its socket stays its own.
+        let listener = UnixListener::bind(&path).map_err(failed)?;
+        let door = Self { listener, path: path.clone() };
+        // Nobody else could come before this either: the directory is closed to them.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        Ok(door)
+    }
+
+    /// Tells everybody who connects how `router` is, until `stop`.
+    pub async fn serve(self, router: Arc<Router>, stop: CancellationToken) {
+        let (places, visits) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
+        loop {
+            let visitor = select! {
+                visitor = self.next(&places) => visitor,
+                () = stop.cancelled() => break,
+            };
+            let (stream, place) = match visitor {
+                Ok(visitor) => visitor,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot take a connection to the local socket");
+                    time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let document = router.status().to_string();
+            visits.spawn(stop.clone().run_until_cancelled_owned(async move {
+                if time::timeout(VISIT_LIMIT, tell(stream, &document)).await.is_err() {
+                    tracing::debug!("somebody at the local socket took too long");
+                }
+                drop(place);
+            }));
+        }
+        visits.close();
+        visits.wait().await;
+    }
+
+    async fn next(
+        &self,
+        places: &Arc<Semaphore>,
+    ) -> io::Result<(UnixStream, tokio::sync::OwnedSemaphorePermit)> {
+        let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+        let (stream, _) = self.listener.accept().await?;
+        Ok((stream, place))
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!(%error, "the local socket was gone already");
+        }
+    }
+}
+
+async fn tell(mut stream: UnixStream, document: &str) {
+    let told = async {
+        stream.write_all(document.as_bytes()).await?;
+        stream.write_all(b"\n").await?;
+        stream.shutdown().await
+    };
+    if let Err(error) = told.await {
+        tracing::debug!(%error, "somebody at the local socket left early");
+    }
+}

@@ -1,0 +1,160 @@
+//! The directory where sockets lie: of one user, closed to everybody else, and no link.
+//!
+//! Whoever could write there could pretend to be a gateway, or have a file of theirs taken away.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use nix::errno::Errno;
+use nix::sys::signal;
+use nix::unistd;
+use nix::unistd::Pid;
+
+use crate::downstream::local::ask;
+
+/// How the names of sockets end; before it stands the id of the process.
+const ENDING: &str = "sock";
+/// How old a socket must be that nobody answers at before it is taken away although there is a
+/// process of that id: it may be another one, or one that is just about to listen.
+const GRACE: Duration = Duration::from_secs(10);
+/// How many sockets are looked at.
+const SOCKETS: usize = 256;
+
+/// A directory that only its owner, who is the user of this process, can look into.
+#[derive(Clone, Debug)]
+pub struct Place(PathBuf);
+
+/// Why there can be no socket.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No directory is known.
+    #[error("there is neither `XDG_RUNTIME_DIR` nor a directory of state")]
+    Nowhere,
+    /// Others than the user could change what is there.
+    #[error("`{}` is {what}, so sockets in it cannot be trusted", path.display())]
+    Open {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The system refused.
+    #[error("`{}`: {error}", path.display())]
+    Unusable {
+        /// What could not be used.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+impl Place {
+    /// Makes the directory, if it is not there, and closes it to others.
+    pub(super) fn make(directory: &Path) -> Result<Self, Error> {
+        let unusable = |error| Error::Unusable { path: directory.to_owned(), error };
+        let parent = directory.parent().unwrap_or(directory);
+        fs::create_dir_all(parent).map_err(unusable)?;
+        let above = fs::metadata(parent).map_err(unusable)?;
+        let is_sticky = above.mode() & 0o1000 != 0;
+        if !is_mine(&above) && above.uid() != 0 || above.mode() & 0o002 != 0 && !is_sticky {
+            let what = "below a directory that others can change";
+            return Err(Error::Open { path: directory.to_owned(), what });
+        }
+        match fs::DirBuilder::new().mode(0o700).create(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(unusable(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        let found = fs::symlink_metadata(directory).map_err(unusable)?;
+        if found.is_dir() && is_mine(&found) {
+            let closed = fs::Permissions::from_mode(0o700);
+            fs::set_permissions(directory, closed).map_err(unusable)?;
+        }
+        Self::checked(directory)
+    }
+
+    /// Finds the directory; nothing if there is none.
+    pub fn find(directory: &Path) -> Result<Option<Self>, Error> {
+        match Self::checked(directory) {
+            Err(Error::Unusable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            checked => checked.map(Some),
+        }
+    }
+
+    fn checked(directory: &Path) -> Result<Self, Error> {
+        let path = directory.to_owned();
+        let found = match fs::symlink_metadata(directory) {
+            Ok(found) => found,
+            Err(error) => return Err(Error::Unusable { path, error }),
+        };
+        let what = if !found.is_dir() {
+            "no directory"
+        } else if !is_mine(&found) {
+            "of another user"
+        } else if found.mode() & 0o077 != 0 {
+            "open to other users"
+        } else {
+            return Ok(Self(path));
+        };
+        Err(Error::Open { path, what })
+    }
+
+    /// Returns where the socket of a process is.
+    pub(super) fn socket(&self, process: u32) -> PathBuf {
+        self.0.join(process.to_string()).with_extension(ENDING)
+    }
+
+    /// Returns every socket there is, by the id of its process.
+    pub fn sockets(&self) -> Vec<(u32, PathBuf)> {
+        let Ok(entries) = fs::read_dir(&self.0) else { return Vec::new() };
+        let socket = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry.ok().filter(|entry| entry.file_type().is_ok_and(|it| it.is_socket()));
+            let path = entry?.path();
+            let is_ours = path.extension().is_some_and(|ending| ending == ENDING);
+            let process = path.file_stem()?.to_str()?.parse().ok()?;
+            is_ours.then_some((process, path))
+        };
+        let mut sockets: Vec<_> = entries.filter_map(socket).take(SOCKETS).collect();
+        sockets.sort_unstable();
+        sockets
+    }
+
+    /// Takes away the sockets of processes that are gone.
+    pub async fn sweep(&self) {
+        for (process, path) in self.sockets() {
+            if !ask::is_deserted(&path).await || !(is_gone(process) || is_old(&path)) {
+                continue;
+            }
+            match fs::remove_file(&path) {
+                Ok(()) => tracing::debug!(process, "a socket was left by a process that is gone"),
+                Err(error) => tracing::debug!(process, %error, "a socket cannot be taken away"),
+            }
+        }
+    }
+}
+
+fn is_mine(found: &fs::Metadata) -> bool {
+    found.uid() == unistd::geteuid().as_raw()
+}
+
+/// Whether there is no process with this id, or it is this one.
+fn is_gone(process: u32) -> bool {
+    let Ok(id) = i32::try_from(process) else { return true };
+    process == std::process::id() || signal::kill(Pid::from_raw(id), None) == Err(Errno::ESRCH)
+}
+
+fn is_old(path: &Path) -> bool {
+    let made = fs::symlink_metadata(path).and_then(|found| found.modified());
+    made.is_ok_and(|made| SystemTime::now().duration_since(made).is_ok_and(|age| age > GRACE))
+}

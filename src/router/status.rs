@@ -1,0 +1,103 @@
+//! How everything is, as one document for all doors.
+//!
+//! Texts of upstreams in it were masked and cut where they were made.
+
+use std::process;
+use std::time::SystemTime;
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::catalog::Kind;
+use crate::router::Router;
+use crate::router::readiness;
+use crate::router::snapshot::Snapshot;
+use crate::upstream;
+use crate::wire::era::Era;
+
+/// Tells what one view shows of this process and its upstreams.
+pub(super) fn document(router: &Router) -> Value {
+    let (snapshot, instance) = (router.snapshot(), router.instance());
+    let handles = snapshot.upstreams.values().map(|handle| upstream(&snapshot, handle));
+    let disabled = snapshot.disabled.iter();
+    let disabled = disabled.map(|id| json!({ "name": id.as_str(), "state": "disabled" }));
+    let upstreams: Vec<_> = handles.chain(disabled).collect();
+    let sentences = |all: &mut dyn Iterator<Item = String>| all.collect::<Vec<_>>();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": process::id(),
+        "started": timestamp(instance.started),
+        "uptimeMs": millis(instance.begun.elapsed()),
+        "files": instance.files().iter().map(|file| file.to_string_lossy()).collect::<Vec<_>>(),
+        "listening": instance.listening(),
+        "ready": readiness::unready(&snapshot).is_empty(),
+        "generation": snapshot.generation.0,
+        "upstreams": upstreams,
+        "conflicts": sentences(&mut snapshot.catalog.conflicts().iter().map(ToString::to_string)),
+        "defects": sentences(&mut snapshot.catalog.defects().iter().map(ToString::to_string)),
+    })
+}
+
+/// Tells what one upstream is doing.
+fn upstream(snapshot: &Snapshot, handle: &upstream::Handle) -> Value {
+    let (id, status) = (handle.id(), handle.status());
+    let failure = snapshot.failures.get(id);
+    // It can be asked, but something of it is not listed.
+    let is_degraded = status.agreed.is_some() && failure.is_some();
+    let count = |kind| snapshot.catalog.entries(kind).filter(|entry| entry.upstream == *id).count();
+    let mut fields = Map::new();
+    let mut say = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
+    say("name", id.as_str().into());
+    say("state", if is_degraded { "degraded" } else { status.word }.into());
+    say("since", timestamp(status.since).into());
+    say("required", handle.config().required.into());
+    say("listed", (!snapshot.unlisted.contains_key(id)).into());
+    say("tools", count(Kind::Tools).into());
+    say("prompts", count(Kind::Prompts).into());
+    say("resources", count(Kind::Resources).into());
+    say("resourceTemplates", count(Kind::Templates).into());
+    if let Some(failure) = failure {
+        say("listingError", failure.as_str().into());
+    }
+    if let Some(from) = snapshot.remembered.get(id) {
+        say("remembered", from.to_string().into());
+    }
+    if let Some(process) = status.process {
+        say("pid", process.into());
+    }
+    if let Some(agreed) = status.agreed {
+        let era = match agreed.revision.era() {
+            Era::Legacy => "legacy",
+            Era::Modern => "modern",
+        };
+        say("era", era.into());
+        say("revision", agreed.revision.as_str().into());
+    }
+    if let Some(error) = &status.error {
+        fields.extend(failure_of(error));
+    }
+    Value::Object(fields)
+}
+
+/// Tells why an upstream failed.
+pub(super) fn failure_of(error: &upstream::Error) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let mut say = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
+    say("error", error.to_string().into());
+    say("errorKind", error.kind.as_str().into());
+    say("hint", error.kind.advice().into());
+    say("stderr", json!(error.stderr));
+    if let Some(pause) = error.retry_after {
+        say("retryAfterMs", millis(pause).into());
+    }
+    fields
+}
+
+fn timestamp(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
