@@ -109,7 +109,8 @@ impl Remotes {
         let mut all = Vec::new();
         for (number, upstream) in upstreams("remote", REMOTES).into_iter().enumerate() {
             let flags = upstream.flags(number, ledger);
-            let remote = Self::run("127.0.0.1:0", &flags).await;
+            // Not where clients come from, who could take its port while it is away.
+            let remote = Self::run("127.0.0.2:0", &flags).await;
             all.push((upstream, flags, remote.address().to_owned(), Some(remote)));
         }
         Self { all }
@@ -252,6 +253,21 @@ async fn until_listed(server: &Server, count: usize) {
     }
 }
 
+/// Kills some process of some victim: the server, the shell above it, or the guard. False if all
+/// wait for their next start just now.
+async fn kill_a_program(victims: &[Upstream], random: &mut Random) -> bool {
+    for _ in 0..victims.len() {
+        let mark = victims[random.below(victims.len())].mark();
+        let found = tokio::task::spawn_blocking(move || marked(&mark)).await.unwrap();
+        if let Some((pid, _)) = found.get(random.below(found.len().max(1)))
+            && kill(*pid, Signal::SIGKILL).is_ok()
+        {
+            return true;
+        }
+    }
+    false
+}
+
 /// Kills a victim every second, and looks what Conflux holds; says how many it killed.
 async fn kill_and_look(
     victims: &[Upstream],
@@ -265,22 +281,12 @@ async fn kill_and_look(
         tick.tick().await;
         seen.push(held(pid));
         remotes.revive().await;
-        if random.below(victims.len() + REMOTES / 2) < REMOTES / 2 {
+        let is_program = random.below(victims.len() + REMOTES / 2) < victims.len();
+        if !is_program || !kill_a_program(victims, &mut random).await {
             let at = random.below(REMOTES / 2) * 2 + 1;
             remotes.all[at].3.take().unwrap().kill().await;
-            kills += 1;
-            continue;
         }
-        // Some wait for their next start just now.
-        for _ in 0..victims.len() {
-            let mark = victims[random.below(victims.len())].mark();
-            let found = tokio::task::spawn_blocking(move || marked(&mark)).await.unwrap();
-            if let Some((pid, _)) = found.get(random.below(found.len().max(1))) {
-                // The server, the shell above it, or the guard.
-                kills += usize::from(kill(*pid, Signal::SIGKILL).is_ok());
-                break;
-            }
-        }
+        kills += 1;
     }
     (kills, seen)
 }
