@@ -14,6 +14,7 @@ use crate::ask;
 use crate::die;
 use crate::era::Era;
 use crate::extras;
+use crate::ledger;
 use crate::say;
 use crate::serve::Outcome;
 use crate::serve::Toy;
@@ -40,7 +41,7 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn number(&self, name: &str, default: u64) -> u64 {
+    pub(crate) fn number(&self, name: &str, default: u64) -> u64 {
         self.arguments.get(name).and_then(Value::as_u64).unwrap_or(default)
     }
 
@@ -108,6 +109,7 @@ async fn run(call: &Call<'_>) -> Outcome {
             say_text("said")
         }
         "cut" => cut(call).await,
+        ledger::NAME => ledger::write(call).await,
         "raw" => match &call.toy.files.reply {
             Some(reply) => Outcome::Verbatim(reply.clone()),
             None => Outcome::Refused(Refusal::new(-32602, "`--reply-file` was not given")),

@@ -109,6 +109,12 @@ pub(crate) struct Flags {
     /// is said from the second list on only.
     #[arg(long, value_enum)]
     pub(crate) mirror: Option<Mirror>,
+    /// Offers the tool `ledger`, which adds a line to this file for each call.
+    #[arg(long)]
+    pub(crate) ledger: Option<PathBuf>,
+    /// How the server calls itself in it.
+    #[arg(long, default_value = "toy")]
+    pub(crate) ledger_name: String,
     /// Keeps running when stdin closes, and on SIGTERM.
     #[arg(long)]
     pub(crate) ignore_stdin_eof: bool,

@@ -108,7 +108,10 @@ impl Web {
         let mut shared = self.shared();
         shared.last += 1;
         let stream = Arc::new(Stream::new(shared.last, headers.into()));
-        shared.streams.insert(stream.number, Arc::clone(&stream));
+        // Others cannot be resumed.
+        if self.flags.event_ids {
+            shared.streams.insert(stream.number, Arc::clone(&stream));
+        }
         stream
     }
 

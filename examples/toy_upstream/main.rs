@@ -9,6 +9,7 @@ mod era;
 mod extras;
 mod flags;
 mod http;
+mod ledger;
 mod lists;
 mod serve;
 mod sse;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::flags::Mirror;
+use crate::ledger;
 use crate::serve::Toy;
 use crate::tasks;
 
@@ -69,6 +70,9 @@ pub(crate) fn definitions(toy: &Toy) -> Vec<String> {
     }
     let extra = (1..=toy.flags.tools).map(|number| format!("extra_{number}"));
     let added = (1..=toy.state().added).map(|number| format!("added_{number}"));
+    if toy.flags.ledger.is_some() {
+        all.push(define(ledger::NAME, "Writes the call down.", &["nonce", "ms"]));
+    }
     if toy.flags.asking {
         all.push(define("visit", "Wants an address visited first, so many times.", &["times"]));
     }

@@ -1020,6 +1020,22 @@ async fn who_sends_too_slowly_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn who_rests_between_requests_finds_its_connection_open() {
+    let gateway = gateway("dual").http("limits", json!({"request_time": "300ms"}));
+    let server = Server::start(&gateway).await;
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    for _ in 0..2 {
+        // No page: the answer is short, and the connection lives.
+        stream.write_all(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        let mut answer = [0; 1024];
+        let read = timeout(LIMIT, stream.read(&mut answer)).await.unwrap().unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 404 "), "{read} bytes");
+        // Much longer than a request may take.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_too_large_or_too_much_is_refused_with_its_status() {
     let limits = json!({"connections": 2, "requests": 1});
     let server = Server::start(&gateway("dual").http("limits", limits)).await;

@@ -35,6 +35,7 @@ mod relay;
 mod remembered;
 mod sdk_clients;
 mod secrets;
+mod soak;
 mod startup;
 mod status;
 mod support;

@@ -44,6 +44,10 @@ const STREAM_LIMIT: u32 = 256;
 const OVERFLOW_LIMIT: usize = 32;
 /// How long to wait when no connection can be taken, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection may rest between two requests, at least. Most clients keep one for ninety
+/// seconds; one that was closed here first could be so in the moment it is used again, and its
+/// request would be lost without anybody knowing whether it was carried out.
+const REST_LIMIT: Duration = Duration::from_mins(3);
 /// How often HTTP/2 looks whether the client is still there, and how long that may take.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -167,7 +171,8 @@ impl Acceptor {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.request_time)
+            // The time before the first request is looked at where it is served.
+            .header_read_timeout(self.request_time.max(REST_LIMIT))
             .max_buf_size(HEAD_LIMIT);
         builder
             .http2()

@@ -70,6 +70,10 @@ pub(in crate::upstream) fn start(
     base: &IndexMap<String, String>,
     guard: Option<&Path>,
 ) -> io::Result<(Process, Pipes)> {
+    // Whoever started this program may not have wanted to hear of the ends of children, which
+    // programs inherit, guards included. Listening once takes that back.
+    #[cfg(unix)]
+    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::child())?);
     let mut starter = match guard {
         Some(guard) => guarded(guard, command, base)?,
         None => prepared(command)?,

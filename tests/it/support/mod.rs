@@ -20,5 +20,6 @@ pub(crate) mod rmcp_client;
 pub(crate) mod scripted;
 pub(crate) mod sdk;
 pub(crate) mod servers;
+pub(crate) mod soak;
 pub(crate) mod tls;
 pub(crate) mod wire_client;

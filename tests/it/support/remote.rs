@@ -70,6 +70,11 @@ impl Remote {
         self.url.strip_prefix("http://").unwrap()
     }
 
+    /// Kills the server and waits for that.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// Ends the server and waits for that.
     pub(crate) async fn stop(mut self) {
         drop(self.stdin.take());
