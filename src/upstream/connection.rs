@@ -362,11 +362,14 @@ impl Connection {
             },
         };
         let Some((number, events, is_slow)) = found else { return };
-        let patience = if is_slow { Duration::ZERO } else { PATIENCE };
-        match time::timeout(patience, incoming::room(&events, incoming.size())).await {
-            Ok(Ok(room)) => return room.send(incoming),
-            Ok(Err(_)) => return,
-            Err(_) => {}
+        let size = incoming.size();
+        let room = if is_slow {
+            incoming::room_now(&events, size)
+        } else {
+            time::timeout(PATIENCE, incoming::room(&events, size)).await.ok().flatten()
+        };
+        if let Some(room) = room {
+            return room.send(incoming);
         }
         tracing::debug!(upstream = %self.upstream(), number, "a slow caller missed something");
         if let Some(pending) = self.lock().calls.get_mut(&number) {

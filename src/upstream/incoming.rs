@@ -53,18 +53,30 @@ impl Incoming {
     }
 }
 
-/// Waits until something of this `size` may be put into the queue of a call: the larger it is, the
-/// fewer may wait before it. Fails if nobody reads the queue any more. Cancel safe.
+/// Returns the place of something of this `size` in the queue of a call, if it has one: the larger
+/// it is, the fewer may wait before it.
+pub(super) fn room_now(
+    events: &mpsc::Sender<Incoming>,
+    size: usize,
+) -> Option<mpsc::Permit<'_, Incoming>> {
+    if fits(events, size) { events.try_reserve().ok() } else { None }
+}
+
+/// Waits for such a place; nothing if nobody reads the queue any more. Cancel safe.
 pub(super) async fn room(
     events: &mpsc::Sender<Incoming>,
     size: usize,
-) -> Result<mpsc::Permit<'_, Incoming>, mpsc::error::SendError<()>> {
-    // One place is kept for the answer.
-    let waiting = || events.max_capacity().saturating_sub(events.capacity() + 1);
-    while waiting().saturating_mul(size) > CALL_BYTES && !events.is_closed() {
+) -> Option<mpsc::Permit<'_, Incoming>> {
+    while !fits(events, size) && !events.is_closed() {
         time::sleep(MOMENT).await;
     }
-    events.reserve().await
+    events.reserve().await.ok()
+}
+
+fn fits(events: &mpsc::Sender<Incoming>, size: usize) -> bool {
+    // One place is kept for the answer.
+    let waiting = events.max_capacity().saturating_sub(events.capacity() + 1);
+    waiting.saturating_mul(size) <= CALL_BYTES
 }
 
 /// Whom a message that names nobody is meant for.
@@ -91,6 +103,7 @@ mod tests {
     use super::CALL_BYTES;
     use super::Incoming;
     use super::room;
+    use super::room_now;
     use crate::wire::Raw;
 
     /// How many of a size fit into the queue of a call of which nobody reads.
@@ -102,6 +115,7 @@ mod tests {
             let news = Incoming::Log(Raw::of(&"x".repeat(size - 2)));
             let room = room(&events, news.size());
             let Ok(room) = time::timeout(Duration::from_millis(100), room).await else {
+                assert!(room_now(&events, size).is_none());
                 return count;
             };
             room.unwrap().send(news);
