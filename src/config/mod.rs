@@ -6,6 +6,7 @@
 
 mod command;
 mod dialect;
+pub mod difference;
 mod environment;
 pub mod file;
 mod http;
