@@ -26,6 +26,7 @@ pub mod tools;
 mod tree;
 pub mod units;
 mod validate;
+pub mod watch;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -29,7 +29,7 @@ pub struct Difference {
     /// What becomes of upstreams: those of the new configuration in its order, then those that are
     /// gone. Of the others nothing differs.
     pub upstreams: IndexMap<UpstreamId, Fate>,
-    /// Whether those that are in both stand in another order.
+    /// Whether those that are in both, and are not disabled, stand in another order.
     pub is_reordered: bool,
     /// What differs outside of `upstreams`.
     pub settings: Vec<Setting>,
@@ -86,7 +86,7 @@ impl Difference {
             |id: &UpstreamId| Some((id.clone(), fate(standing(old, id), standing(new, id))?));
         Self {
             upstreams: new.upstreams.keys().chain(gone).filter_map(fate).collect(),
-            is_reordered: !same_order(&old.upstreams, &new.upstreams),
+            is_reordered: !same_order(old, new),
             settings: settings(old, new),
         }
     }
@@ -111,12 +111,14 @@ impl Difference {
 
     /// Returns the same as data.
     pub fn document(&self) -> Value {
-        let upstream = |(id, fate): (&UpstreamId, &Fate)| json!({ "name": id.as_str(), "change": fate.word(), "keys": fate.keys() });
+        let upstream = |(id, fate): (&UpstreamId, &Fate)| {
+            let keys = fate.keys();
+            json!({ "name": id.as_str(), "change": fate.word(), "keys": keys })
+        };
         json!({
             "upstreams": self.upstreams.iter().map(upstream).collect::<Vec<_>>(),
             "reordered": self.is_reordered,
             "applied": self.settings_at(When::AtOnce).collect::<Vec<_>>(),
-            "needRestart": self.at_restart(),
         })
     }
 
@@ -289,8 +291,10 @@ fn entries<T: PartialEq>(
     names.map(|name| format!("{key}.{name}")).collect()
 }
 
-fn same_order<T>(old: &IndexMap<UpstreamId, T>, new: &IndexMap<UpstreamId, T>) -> bool {
-    let old = old.keys().filter(|id| new.contains_key(*id)).collect::<Vec<_>>();
-    let new = new.keys().filter(|id| old.contains(id));
-    new.eq(old.iter().copied())
+/// Whether those that are in both, and are not disabled, stand in the same order.
+fn same_order(old: &Config, new: &Config) -> bool {
+    let is_enabled =
+        |config: &Config, id: &UpstreamId| matches!(standing(config, id), Standing::Enabled(_));
+    let is_in_both = |id: &&UpstreamId| is_enabled(old, id) && is_enabled(new, id);
+    old.upstreams.keys().filter(is_in_both).eq(new.upstreams.keys().filter(is_in_both))
 }

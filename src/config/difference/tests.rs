@@ -128,9 +128,12 @@ fn how_an_upstream_is_shown_or_awaited_leaves_it_running() {
 
 #[test]
 fn the_order_of_upstreams_that_stay_counts() {
+    let files = "  files: { command: files, args: [here], env: { TOKEN: one } }\n";
+    let last = format!("{files}profiles:");
+    check(&[(files, ""), ("profiles:", &last)], &["the order of upstreams differs"], &[]);
     let off = "  off: { command: off, disabled: true }\n";
     let moved = format!("upstreams:\n{off}");
-    check(&[(off, ""), ("upstreams:\n", &moved)], &["the order of upstreams differs"], &[]);
+    check(&[(off, ""), ("upstreams:\n", &moved)], &[], &[]);
     let first = "upstreams:\n  more: { command: more }\n";
     check(&[("upstreams:\n", first)], &["`more` is added"], &[]);
 }
