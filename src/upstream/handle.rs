@@ -1,16 +1,19 @@
 //! How the rest of Conflux reaches one upstream: finds its open session, or has one opened.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::sync::DropGuard;
 
 use crate::config;
 use crate::exchange::Exchange;
-use crate::exchange::caller::Capabilities;
 use crate::exchange::mailbox::Topic;
 use crate::ids::UpstreamId;
 use crate::upstream;
@@ -23,7 +26,7 @@ use crate::upstream::Listed;
 use crate::upstream::Lists;
 use crate::upstream::Moment;
 use crate::upstream::Need;
-use crate::upstream::Recalled;
+use crate::upstream::Retired;
 use crate::upstream::Status;
 use crate::upstream::Surroundings;
 use crate::upstream::Watch;
@@ -33,9 +36,8 @@ use crate::upstream::error::Kind;
 use crate::upstream::memory::Catalog;
 use crate::upstream::memory::Disk;
 use crate::upstream::memory::Keeper;
-use crate::upstream::memory::Memory;
-use crate::upstream::memory::Remembered;
 use crate::upstream::mirrors::Mirrors;
+use crate::upstream::retirement::Retirement;
 use crate::upstream::session::Session;
 use crate::upstream::state::Next;
 use crate::upstream::state::Phase;
@@ -49,51 +51,134 @@ use crate::wire::era::Era;
 use crate::wire::era::Revision;
 use crate::wire::extension;
 use crate::wire::method;
-use crate::wire::object;
 
 /// How many wishes to be started may wait; one is as good as many.
 const COMMAND_CAPACITY: usize = 1;
 /// How long one page of a list may take.
 const LIST_LIMIT: Duration = Duration::from_secs(30);
 
-/// One upstream; cloning shares it.
+/// The number of the next upstream.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// One upstream, as one configuration shows it; cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Handle(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     config: Arc<config::Upstream>,
+    link: Arc<Link>,
+}
+
+/// The ways to the task that owns the upstream.
+#[derive(Debug)]
+struct Link {
+    /// Tells one upstream from another one that has taken its place.
+    number: u64,
+    settings: watch::Sender<Arc<config::Upstream>>,
     commands: mpsc::Sender<()>,
     state: watch::Receiver<Phase>,
     lists: watch::Receiver<Lists>,
     wants: watch::Sender<Wants>,
-    offer: watch::Sender<Raw>,
     mirrors: Mirrors,
     keeper: Keeper,
+    retired: CancellationToken,
+    /// Says that nobody is left who may ask the upstream.
+    _released: DropGuard,
 }
 
 impl Handle {
     /// Makes an upstream that is started when it is first needed.
     pub fn new(config: Arc<config::Upstream>, around: &Surroundings) -> Self {
+        Self::wanted(config, around, watch::Sender::default())
+    }
+
+    /// Makes the upstream that takes the place of this one: what callers have asked to be told of,
+    /// they are told by that one.
+    #[must_use]
+    pub fn succeeded_by(&self, config: Arc<config::Upstream>, around: &Surroundings) -> Self {
+        Self::wanted(config, around, self.0.link.wants.clone())
+    }
+
+    /// Returns the same upstream under another configuration, which does not make another server
+    /// of it.
+    #[must_use]
+    pub fn adopted(&self, config: Arc<config::Upstream>) -> Self {
+        let link = Arc::clone(&self.0.link);
+        link.settings.send_replace(Arc::clone(&config));
+        Self(Arc::new(Inner { config, link }))
+    }
+
+    fn wanted(
+        config: Arc<config::Upstream>,
+        around: &Surroundings,
+        wants: watch::Sender<Wants>,
+    ) -> Self {
+        // It may end before the others.
+        let around = Surroundings { stop: around.stop.child_token(), ..around.clone() };
         let (commands, wishes) = mpsc::channel(COMMAND_CAPACITY);
         let (lists_sender, lists) = watch::channel(Lists::default());
-        let (wants, wants_seen) = watch::channel(Wants::default());
-        let (offer, offered) = watch::channel(object::build([]));
+        let (settings, settings_seen) = watch::channel(Arc::clone(&config));
         let (state_sender, state) = watch::channel(Phase::first());
         let mirrors = Mirrors::default();
+        let (retired, released) = (CancellationToken::new(), CancellationToken::new());
+        let retirement = Retirement {
+            state: state.clone(),
+            retired: retired.clone(),
+            released: released.clone(),
+            stop: around.stop.clone(),
+            commands: commands.clone(),
+        };
         let actor = Actor {
             config: Arc::clone(&config),
+            settings: settings_seen,
             around: around.clone(),
             state: state_sender,
             lists: lists_sender,
-            wants: wants_seen,
-            offer: offered,
+            wants: wants.subscribe(),
             site: OnceCell::new(),
             mirrors: mirrors.clone(),
         };
         around.tasks.spawn(actor.run(wishes));
-        let keeper = Keeper::begin(Catalog::new(&around.state, &config), around);
-        Self(Arc::new(Inner { config, commands, state, lists, wants, offer, mirrors, keeper }))
+        around.tasks.spawn(retirement.oversee());
+        let keeper = Keeper::begin(Catalog::new(&around.state, &config), &around);
+        let link = Link {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            settings,
+            commands,
+            state,
+            lists,
+            wants,
+            mirrors,
+            keeper,
+            retired,
+            _released: released.drop_guard(),
+        };
+        Self(Arc::new(Inner { config, link: Arc::new(link) }))
+    }
+
+    /// Returns what tells this upstream from another one under the same key, before or after it.
+    pub fn number(&self) -> u64 {
+        self.0.link.number
+    }
+
+    /// Says that it is no longer part of the configuration: it ends when what is under way has
+    /// ended and no handle is left, or some minutes from now at the latest.
+    pub fn retire(&self) -> Retired {
+        self.0.link.retired.cancel();
+        let limit = self.0.config.timeout.call;
+        Retired::new(self.id().clone(), self.0.link.state.clone(), limit)
+    }
+
+    /// Waits until it is no longer part of the configuration.
+    pub async fn retired(&self) {
+        self.0.link.retired.cancelled().await;
+    }
+
+    /// Returns whether it is to be started without anybody who waits for it: it is configured so,
+    /// or somebody counts on being told.
+    pub fn is_wanted(&self) -> bool {
+        self.config().starts_by_itself() || self.0.link.wants.borrow().topics().next().is_some()
     }
 
     /// Returns its key.
@@ -106,27 +191,15 @@ impl Handle {
         &self.0.config
     }
 
-    /// Says what the client in front can do; a legacy upstream that starts later is told so.
-    pub fn offer(&self, capabilities: &Capabilities) {
-        self.0.offer.send_replace(upstream::offer(capabilities));
-    }
-
     /// Returns what it is doing.
     pub fn status(&self) -> Status {
-        let Phase { state, since, works } = self.0.state.borrow().clone();
+        let Phase { state, since, works } = self.0.link.state.borrow().clone();
         let (agreed, process) = match &state {
             State::Ready(session) => (Some(session.agreed.clone()), session.process),
             _ => (None, None),
         };
         let error = state.error(Instant::now());
         Status { word: state.word(), since, works, error, agreed, process }
-    }
-
-    /// Returns what it said about itself in an earlier run.
-    pub async fn recalled(&self, disk: &Disk) -> Recalled {
-        let remembered = Memory::new(disk, &self.0.config).recall().await;
-        let Remembered { instructions, extensions, era: _, transport: _ } = remembered;
-        Recalled { instructions, extensions }
     }
 
     /// Returns what it listed in an earlier run, and when.
@@ -137,7 +210,7 @@ impl Handle {
     /// Takes tools that were listed in an earlier run for its own, until it lists them anew: a call
     /// may be the first thing it is asked, and must have the headers they want.
     pub fn assume(&self, tools: &[Raw]) {
-        self.0.mirrors.learn(tools);
+        self.0.link.mirrors.learn(tools);
     }
 
     /// Carries out one request of a caller, starting the upstream if need be.
@@ -184,7 +257,7 @@ impl Handle {
 
     /// Lists the tasks that the caller was given by this upstream, if that is running.
     pub async fn tasks(&self, exchange: &Exchange) -> Result<Vec<Raw>, Fault> {
-        let state = self.0.state.borrow().state.clone();
+        let state = self.0.link.state.borrow().state.clone();
         let State::Ready(session) = state else { return Ok(Vec::new()) };
         task::list(&session, exchange, LIST_LIMIT).await
     }
@@ -250,7 +323,7 @@ impl Handle {
             List { items: task::listed(&session, items), freshness }
         });
         let listed = Listed { tools, prompts, resources, templates, skills };
-        self.0.keeper.learn(&listed);
+        self.0.link.keeper.learn(&listed);
         Ok(listed)
     }
 
@@ -260,7 +333,7 @@ impl Handle {
     pub async fn watch_topic(&self, topic: Topic, exchange: &Exchange) -> Result<Watching, Fault> {
         // A session that begins has nothing to catch up with for this wish.
         self.opened(exchange).await?;
-        let watching = Watching::begin(&self.0.wants, topic);
+        let watching = Watching::begin(&self.0.link.wants, topic);
         let (topic, limit) = (watching.topic(), self.0.config.timeout.call);
         let ask = |session: Arc<Session>| async move {
             let agreed = match (session.era(), topic) {
@@ -287,7 +360,7 @@ impl Handle {
     /// Sets the lowest level of log messages, as raw JSON, now and whenever it starts again.
     /// Without one, it is told none when it starts again; no message takes one back.
     pub fn set_level(&self, level: Option<Raw>) {
-        self.0.wants.send_if_modified(|wants| {
+        self.0.link.wants.send_if_modified(|wants| {
             let is_new = wants.level != level;
             wants.level = level;
             is_new
@@ -296,14 +369,14 @@ impl Handle {
 
     /// Passes a notification of an extension on without waiting, if the upstream is running.
     pub fn pass_on(&self, method: &str, params: Option<&Raw>) {
-        if let State::Ready(session) = self.0.state.borrow().state.clone() {
+        if let State::Ready(session) = self.0.link.state.borrow().state.clone() {
             session.connection.pass_on(method, params);
         }
     }
 
     /// Passes a notification on without waiting, if the upstream is running in a legacy session.
     pub fn notify(&self, method: &str) {
-        let state = self.0.state.borrow().state.clone();
+        let state = self.0.link.state.borrow().state.clone();
         if let State::Ready(session) = state
             && session.era() == Era::Legacy
         {
@@ -313,13 +386,13 @@ impl Handle {
 
     /// Returns what tells of changes, beginning with the present state.
     pub fn watch(&self) -> Watch {
-        let mut state = self.0.state.clone();
+        let mut state = self.0.link.state.clone();
         state.mark_changed();
-        Watch::new(state, self.0.lists.clone())
+        Watch::new(state, self.0.link.lists.clone())
     }
 
     async fn session(&self) -> Result<Arc<Session>, Error> {
-        let mut state = self.0.state.clone();
+        let mut state = self.0.link.state.clone();
         let mut has_tried = false;
         loop {
             let next = state.borrow_and_update().state.next(Instant::now(), has_tried);
@@ -329,7 +402,7 @@ impl Handle {
                 Next::Start => {
                     has_tried = true;
                     // If the queue is full, somebody else had the same wish a moment ago.
-                    let _is_first = self.0.commands.try_send(()).is_ok();
+                    let _is_first = self.0.link.commands.try_send(()).is_ok();
                 }
                 Next::Wait => has_tried |= matches!(state.borrow().state, State::Starting),
             }

@@ -29,6 +29,8 @@ mod parity;
 mod real_http;
 mod real_servers;
 mod relay;
+mod reload;
+mod reload_load;
 mod remembered;
 mod sdk_clients;
 mod secrets;
