@@ -42,6 +42,8 @@ use crate::config::watch::trail::Trail;
 
 /// How long nothing must happen before it is looked what came of it.
 const QUIET: Duration = Duration::from_millis(100);
+/// How long that is for who wants to read the files at once.
+const BRIEF: Duration = Duration::from_millis(20);
 /// How long that is if a file is still open for writing: whoever wrote may write more.
 const OPEN: Duration = Duration::from_secs(5);
 /// When it is looked at the latest.
@@ -62,7 +64,7 @@ impl Writers {
     /// Waits until nothing happens to the files any more, and nobody writes; within bounds.
     pub async fn are_done(&self) {
         let begun = Instant::now();
-        while let Some(due) = self.0.due(begun) {
+        while let Some(due) = self.0.due(begun, BRIEF) {
             time::sleep_until(due).await;
         }
     }
@@ -153,7 +155,7 @@ impl Seen {
     /// Waits until nothing happens any more, and nobody writes.
     async fn quiet(&self) {
         let begun = Instant::now();
-        while let Some(due) = self.due(begun) {
+        while let Some(due) = self.due(begun, QUIET) {
             tokio::select! {
                 () = time::sleep_until(due) => {}
                 () = self.woken.notified() => {}
@@ -162,12 +164,12 @@ impl Seen {
         self.lock().open.clear();
     }
 
-    /// Returns until when to wait, for somebody who has waited since `begun`; nothing if that is
-    /// long enough.
-    fn due(&self, begun: Instant) -> Option<Instant> {
+    /// Returns until when to wait, for somebody who has waited since `begun` for nothing to happen
+    /// for `quiet`; nothing if that is long enough.
+    fn due(&self, begun: Instant, quiet: Duration) -> Option<Instant> {
         let state = self.lock();
         let last = state.last?;
-        let (pause, latest) = if state.open.is_empty() { (QUIET, BUSY) } else { (OPEN, LATEST) };
+        let (pause, latest) = if state.open.is_empty() { (quiet, BUSY) } else { (OPEN, LATEST) };
         let due = (last + pause).min(begun + latest);
         (due > Instant::now()).then_some(due)
     }
