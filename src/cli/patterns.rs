@@ -5,6 +5,8 @@ use crate::catalog::Kind;
 use crate::cli::report::Notice;
 use crate::config::tools::ToolFilter;
 
+const CORRECT: &str = "correct it, or remove it; `conflux tools` shows the names there are";
+
 /// The names of a tool: the one its upstream gave, and the public one.
 struct Names {
     local: String,
@@ -31,7 +33,12 @@ pub(in crate::cli) fn idle(app: &App) -> Vec<Notice> {
         let name = |(local, public)| Names { local, public };
         let names: Vec<_> = tools.into_iter().map(name).collect();
         let key = format!("upstreams.{}.tools", handle.id());
-        notices.extend(warned(&handle.config().tools, &key, &names, About::Local));
+        let config = handle.config();
+        notices.extend(warned(&config.tools, &key, &names, About::Local));
+        let locals = || names.iter().map(|names| names.local.as_str());
+        let key = format!("{key}.override");
+        notices
+            .extend(config.overrides.idle(locals).into_iter().map(|name| of_nothing(name, &key)));
         all.extend(names);
     }
     if !is_complete {
@@ -46,6 +53,14 @@ pub(in crate::cli) fn idle(app: &App) -> Vec<Notice> {
     notices
 }
 
+fn of_nothing(name: &str, key: &str) -> Notice {
+    matches_nothing(name, key).hint(CORRECT)
+}
+
+fn matches_nothing(pattern: &str, key: &str) -> Notice {
+    Notice::warning(format!("`{pattern}` in `{key}` matches no tool there is"))
+}
+
 fn warned(tools: &ToolFilter, key: &str, names: &[Names], about: About) -> Vec<Notice> {
     let locals = || names.iter().map(|names| names.local.as_str());
     let publics = || names.iter().map(|names| names.public.as_str());
@@ -54,7 +69,7 @@ fn warned(tools: &ToolFilter, key: &str, names: &[Names], about: About) -> Vec<N
         About::Public => (tools.idle(publics), tools.idle(locals)),
     };
     let warn = |pattern: &str| {
-        let notice = Notice::warning(format!("`{pattern}` in `{key}` matches no tool there is"));
+        let notice = matches_nothing(pattern, key);
         let is_of_the_other_kind = !other.contains(&pattern);
         notice.hint(match (about, is_of_the_other_kind) {
             (About::Local, true) => {
@@ -63,7 +78,7 @@ fn warned(tools: &ToolFilter, key: &str, names: &[Names], about: About) -> Vec<N
             (About::Public, true) => {
                 "patterns of a profile are about public names, as `conflux tools` shows them"
             }
-            (_, false) => "correct it, or remove it; `conflux tools` shows the names there are",
+            (_, false) => CORRECT,
         })
     };
     idle.into_iter().map(warn).collect()

@@ -108,6 +108,9 @@ pub(in crate::cli) fn caller(app: &App) -> Arc<Caller> {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    /// Kept so that the ends of children are told, to guards as well, even where whoever started
+    /// the program wanted to hear of none, which programs inherit.
+    _child: tokio::signal::unix::Signal,
     hangups: Option<Hangups>,
 }
 
@@ -128,6 +131,7 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            _child: signal(SignalKind::child())?,
             hangups: None,
         })
     }

@@ -108,12 +108,15 @@ pub struct Upstream {
     /// How long to wait for this upstream.
     pub timeout: Timeout,
 
+    /// How many requests this upstream is given at once.
+    pub concurrency: Concurrency,
+
     /// What stands before `__` in the public names of this upstream's tools and prompts, by
     /// default its key, with the same rules; `""` leaves the names as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
 
-    /// Which of the upstream's tools are offered.
+    /// Which of the upstream's tools are offered, and what is different for some of them.
     pub tools: Tools,
 
     /// Whether to leave this upstream out; its variables need not be set then.
@@ -179,8 +182,13 @@ pub struct Timeout {
     /// From the start of the program, or the first request, until it can be asked; at most
     /// `24h`.
     pub start: WrittenDuration,
-    /// For the answer to one request; at most `24h`.
+    /// For one request of a client, whatever it waits for: a start, its turn, the answer. While
+    /// the client is asked something, time stands still. At most `24h`.
     pub call: WrittenDuration,
+    /// In all, if each report of progress gives a call the time `call` anew; at most `24h`. Without
+    /// it, progress changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<WrittenDuration>,
     /// Without a request, until the program is stopped or the session closed; the next request
     /// starts it again. At most `720h`.
     pub idle: WrittenDuration,
@@ -189,13 +197,31 @@ pub struct Timeout {
 impl Default for Timeout {
     fn default() -> Self {
         let written = |text: &str| WrittenDuration(text.to_owned());
-        Self { start: written("30s"), call: written("60s"), idle: written("10m") }
+        Self { start: written("30s"), call: written("60s"), progress: None, idle: written("10m") }
     }
 }
 
-/// Which tools are offered: those that match `allow` and do not match `deny`. Under an upstream,
-/// patterns are about its own names; case matters; `*`, `?`, `[a-z]` and `{a,b}` have their usual
-/// meaning.
+/// How many requests an upstream is given at once: calls, reads, prompts and completions of all
+/// clients. What lives on, such as tasks and subscriptions, does not count.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Concurrency {
+    /// How many may be under way. One for a server that can do one thing at a time.
+    #[schemars(range(min = 1, max = 65536))]
+    pub calls: usize,
+    /// How many may wait for their turn, in the order of arrival; any more fail at once.
+    #[schemars(range(min = 0, max = 65536))]
+    pub queue: usize,
+}
+
+impl Default for Concurrency {
+    fn default() -> Self {
+        Self { calls: config::calls::CALLS, queue: config::calls::QUEUE }
+    }
+}
+
+/// Which tools are offered: those that match `allow` and do not match `deny`. Patterns are about
+/// the upstream's own names; case matters; `*`, `?`, `[a-z]` and `{a,b}` have their usual meaning.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tools {
@@ -203,9 +229,41 @@ pub struct Tools {
     pub allow: Vec<String>,
     /// Patterns of the tools to hide, even if `allow` matches.
     pub deny: Vec<String>,
+    /// What is different for some tools, by their names or by patterns of them, as in
+    /// `"export_*": { timeout: 10m }`. A name goes before patterns, the first pattern before later
+    /// ones.
+    #[serde(rename = "override", skip_serializing_if = "BTreeMap::is_empty")]
+    pub r#override: BTreeMap<String, Override>,
 }
 
 impl Default for Tools {
+    fn default() -> Self {
+        let Selection { allow, deny } = Selection::default();
+        Self { allow, deny, r#override: BTreeMap::new() }
+    }
+}
+
+/// What is different for some tools.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Override {
+    /// For one call, in the place of the upstream's `timeout.call`; from `1ms` to `24h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<WrittenDuration>,
+}
+
+/// Which tools are part of something: those that match `allow` and do not match `deny`. Patterns
+/// are about public names here, as in `*__get_*`; otherwise they are like those of an upstream.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Selection {
+    /// Patterns of the tools that are part of it.
+    pub allow: Vec<String>,
+    /// Patterns of the tools that are not, even if `allow` matches.
+    pub deny: Vec<String>,
+}
+
+impl Default for Selection {
     fn default() -> Self {
         Self { allow: vec!["*".to_owned()], deny: Vec::new() }
     }
@@ -218,9 +276,8 @@ pub struct Profile {
     /// The keys of the upstreams that are part of it; all of them if this is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstreams: Option<Vec<String>>,
-    /// Which of their tools are part of it. Unlike an upstream's own `tools`, patterns are about
-    /// public names here, as in `*__get_*`.
-    pub tools: Tools,
+    /// Which of their tools are part of it.
+    pub tools: Selection,
 }
 
 /// How public names are made.

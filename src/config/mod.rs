@@ -4,6 +4,7 @@
 //! here and reports everything that is wrong at once. No serde here, and no environment anywhere
 //! but in `load`.
 
+pub mod calls;
 mod command;
 mod dialect;
 pub mod difference;
@@ -36,6 +37,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
+use crate::config::calls::Overrides;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;
@@ -110,10 +112,14 @@ pub struct Upstream {
     pub start: Start,
     /// How long to wait for it.
     pub timeout: Timeout,
+    /// How many requests it is given at once.
+    pub concurrency: Concurrency,
     /// What stands before `__` in its public names; empty for names without a prefix.
     pub prefix: String,
     /// Which of its tools are offered.
     pub tools: ToolFilter,
+    /// What is different for some of them.
+    pub overrides: Overrides,
     /// Whether it is left out. References in its entry are filled in only where they can be.
     pub disabled: bool,
 }
@@ -227,10 +233,21 @@ pub enum Start {
 pub struct Timeout {
     /// From the start of the program, or the first request, until it can be asked.
     pub start: Duration,
-    /// For the answer to one request.
+    /// For one request of a caller, whatever it waits for.
     pub call: Duration,
+    /// For one request in all, if progress extends `call`; nothing if it does not.
+    pub progress: Option<Duration>,
     /// Without a request, until the program is stopped or the session closed.
     pub idle: Duration,
+}
+
+/// How many requests of callers an upstream is given at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// How many may be under way; at least 1.
+    pub calls: usize,
+    /// How many may wait for their turn.
+    pub queue: usize,
 }
 
 /// How clients come over HTTP.

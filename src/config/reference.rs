@@ -16,7 +16,9 @@ const INTRODUCTION: &str = include_str!("reference.md");
 const TABLES: &[(&str, &str)] = &[
     ("upstreams.<key>", "/$defs/Upstream"),
     ("upstreams.<key>.timeout", "/$defs/Timeout"),
+    ("upstreams.<key>.concurrency", "/$defs/Concurrency"),
     ("upstreams.<key>.tools", "/$defs/Tools"),
+    ("upstreams.<key>.tools.override.<tool>", "/$defs/Override"),
     ("upstreams.<key>.tls", "/$defs/Trust"),
     ("mcpServers.<key>", "/$defs/McpServer"),
     ("names", "/$defs/Names"),
@@ -25,6 +27,7 @@ const TABLES: &[(&str, &str)] = &[
     ("http.tls", "/$defs/Tls"),
     ("http.limits", "/$defs/HttpLimits"),
     ("profiles.<name>", "/$defs/Profile"),
+    ("profiles.<name>.tools", "/$defs/Selection"),
 ];
 
 /// Renders the reference as Markdown.

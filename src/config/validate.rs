@@ -7,6 +7,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use globset::Glob;
 use indexmap::IndexMap;
 
 use crate::config::Config;
@@ -14,7 +15,6 @@ use crate::config::Limits;
 use crate::config::Names;
 use crate::config::Start;
 use crate::config::Target;
-use crate::config::Timeout;
 use crate::config::Upstream;
 use crate::config::environment;
 use crate::config::file;
@@ -37,14 +37,10 @@ use crate::ids::UpstreamId;
 pub(super) const EXAMPLE: &str = "    upstreams:\n      files:\n        command: npx\n        \
      args: [-y, \"@modelcontextprotocol/server-filesystem\", \"${HOME}/Documents\"]";
 
-const MILLISECOND: Duration = Duration::from_millis(1);
-
 /// The smallest lets a handshake pass; the largest still fits into memory once per direction.
 const MESSAGE: RangeInclusive<usize> = 1 << 10..=1 << 30;
 /// A client that waits longer for its first listing gives up.
 const START_BUDGET: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(1);
-const WAIT: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(24);
-const IDLE: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(720);
 
 /// What the checks may look at besides the file.
 pub(super) struct Context<'a> {
@@ -162,7 +158,9 @@ impl Check<'_> {
         self.name(key, "key", "an upstream", &path, &self.context.places.key(&path));
         let prefix = self.prefix(key, written.prefix.as_deref(), &path, max_length);
         let timeout = self.timeout(&written.timeout, &path.key("timeout"));
-        let tools = self.tools(&written.tools, &path.key("tools"));
+        let file::Tools { allow, deny, r#override } = &written.tools;
+        let tools = self.tools(allow, deny, &path.key("tools"));
+        let overrides = self.overrides(r#override, &path.key("tools").key("override"));
         let target = self.target(key, written, &path);
         let start = match written.start {
             file::Start::Lazy => Start::Lazy,
@@ -174,8 +172,10 @@ impl Check<'_> {
             required: written.required,
             start,
             timeout,
+            concurrency: Self::concurrency(&written.concurrency),
             prefix,
             tools: tools?,
+            overrides,
             disabled: written.disabled,
         })
     }
@@ -258,17 +258,14 @@ impl Check<'_> {
         }
     }
 
-    fn timeout(&mut self, written: &file::Timeout, path: &KeyPath) -> Timeout {
-        Timeout {
-            start: self.duration(&written.start, &WAIT, &path.key("start")),
-            call: self.duration(&written.call, &WAIT, &path.key("call")),
-            idle: self.duration(&written.idle, &IDLE, &path.key("idle")),
-        }
-    }
-
-    pub(super) fn tools(&mut self, written: &file::Tools, path: &KeyPath) -> Option<ToolFilter> {
-        let allow = self.patterns(&written.allow, &path.key("allow"));
-        let deny = self.patterns(&written.deny, &path.key("deny"));
+    pub(super) fn tools(
+        &mut self,
+        allow: &[String],
+        deny: &[String],
+        path: &KeyPath,
+    ) -> Option<ToolFilter> {
+        let allow = self.patterns(allow, &path.key("allow"));
+        let deny = self.patterns(deny, &path.key("deny"));
         match ToolFilter::new(allow, deny) {
             Ok(filter) => Some(filter),
             Err(error) => {
@@ -280,22 +277,23 @@ impl Check<'_> {
         }
     }
 
-    fn patterns(&mut self, written: &[String], path: &KeyPath) -> Vec<globset::Glob> {
-        let mut patterns = Vec::new();
-        for (index, text) in written.iter().enumerate() {
+    fn patterns(&mut self, written: &[String], path: &KeyPath) -> Vec<Glob> {
+        let read = |(index, text): (usize, &String)| {
             let path = path.index(index);
-            match tools::pattern(text) {
-                Ok(pattern) => patterns.push(pattern),
-                Err(error) => {
-                    let message = format!("`{text}` is not a pattern: {}", error.kind());
-                    let hint = "`*`, `?`, `[a-z]` and `{a,b}` are special; write `\\` before one \
-                                that is not";
-                    let place = self.context.places.value(&path);
-                    self.problems.push(Problem::at(&place, &path, message).hint(hint));
-                }
-            }
-        }
-        patterns
+            self.pattern(text, &path, &self.context.places.value(&path))
+        };
+        written.iter().enumerate().filter_map(read).collect()
+    }
+
+    pub(super) fn pattern(&mut self, text: &str, path: &KeyPath, place: &Place) -> Option<Glob> {
+        let error = match tools::pattern(text) {
+            Ok(pattern) => return Some(pattern),
+            Err(error) => error,
+        };
+        let message = format!("`{text}` is not a pattern: {}", error.kind());
+        let hint = "`*`, `?`, `[a-z]` and `{a,b}` are special; write `\\` before one that is not";
+        self.problems.push(Problem::at(place, path, message).hint(hint));
+        None
     }
 
     pub(super) fn duration(

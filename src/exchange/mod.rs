@@ -9,6 +9,8 @@
 pub mod ask;
 /// Who is calling, what they can answer, and who else is there.
 pub mod caller;
+/// How long a request may take.
+pub mod deadline;
 /// What a caller is told outside of any call.
 pub mod mailbox;
 /// Tasks: which kind a caller knows, and ids that lead back to whose task it is.
@@ -32,6 +34,9 @@ use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
+use crate::exchange::deadline::Asking;
+use crate::exchange::deadline::Deadline;
+use crate::exchange::deadline::Limits;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
 
@@ -62,6 +67,7 @@ pub struct Exchange {
     wishes: Wishes,
     back: mpsc::Sender<Back>,
     cancelled: CancellationToken,
+    deadline: Arc<Deadline>,
     /// Whether its upstream has said how far it is.
     has_progressed: Arc<AtomicBool>,
 }
@@ -88,8 +94,16 @@ impl Exchange {
     ) -> (Self, mpsc::Receiver<Back>) {
         let (back, receiver) = mpsc::channel(BACK_CAPACITY);
         let cancelled = CancellationToken::new();
-        let has_progressed = Arc::default();
-        (Self { caller, capabilities, wishes, back, cancelled, has_progressed }, receiver)
+        let exchange = Self {
+            caller,
+            capabilities,
+            wishes,
+            back,
+            cancelled,
+            deadline: Arc::new(Deadline::open()),
+            has_progressed: Arc::default(),
+        };
+        (exchange, receiver)
     }
 
     /// Returns who is calling.
@@ -114,8 +128,30 @@ impl Exchange {
         Self { wishes, ..self.clone() }
     }
 
+    /// Returns the same exchange for something of its own that may take so long from now on.
+    #[must_use]
+    pub fn within(&self, limits: Limits) -> Self {
+        Self { deadline: Arc::new(Deadline::begin(limits)), ..self.clone() }
+    }
+
+    /// Returns when it ends that the request is worked on.
+    pub fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// Stops the clock of the request until what is returned is dropped.
+    pub fn stand_still(&self) -> Asking {
+        self.deadline.asking()
+    }
+
+    /// Returns whether anybody wants to know how far the request is: its caller, or its deadline.
+    pub fn wants_progress(&self) -> bool {
+        self.wishes.progress || self.deadline.limits().progress.is_some()
+    }
+
     /// Tells the caller how far its request is.
     pub async fn progress(&self, params: Raw) {
+        self.deadline.progressed();
         self.has_progressed.store(true, Ordering::Relaxed);
         self.tell(Back::Progress(params)).await;
     }
@@ -139,7 +175,8 @@ impl Exchange {
         self.tell(Back::Other(method, params)).await;
     }
 
-    /// Asks the caller and waits for its answers, at most [`ANSWER_LIMIT`].
+    /// Asks the caller and waits for its answers, at most [`ANSWER_LIMIT`]. Meanwhile the deadline
+    /// stands still.
     ///
     /// What the caller cannot answer is refused at once. When this future is dropped, the
     /// question is taken back.
@@ -149,6 +186,7 @@ impl Exchange {
         requests: Vec<(String, InputRequest)>,
     ) -> Result<Answers, Refusal> {
         self.capabilities.permit(requests.iter().map(|(_, request)| request))?;
+        let _still = self.stand_still();
         let (answer, answered) = oneshot::channel();
         let ask = Ask::new(from.clone(), requests, answer);
         self.back.send(Back::Ask(ask)).await.map_err(|_| Refusal::Gone)?;

@@ -48,7 +48,8 @@ impl Router {
         };
         let handle = snapshot.handle(&entry.upstream)?;
         let params = with(params, "name", &entry.local)?;
-        let result = handle.call(&params, exchange, need(entry)).await?;
+        let tool = upstream::Tool { name: &entry.local, need: need(entry) };
+        let result = handle.call(&params, exchange, tool).await?;
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
     }
 
@@ -70,7 +71,8 @@ impl Router {
         }
         let awaited = async {
             if let Some(upstream) = snapshot.expected(kind, name) {
-                snapshot = self.first_listing(upstream, kind).await?;
+                let handle = snapshot.handle(upstream)?;
+                snapshot = handle.in_time(exchange, self.first_listing(upstream, kind)).await?;
             }
             if !has(&snapshot) {
                 let unprefixed = snapshot.unprefixed(kind);

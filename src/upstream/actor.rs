@@ -20,6 +20,7 @@ use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::gate::Gate;
 use crate::upstream::memory::Memory;
 use crate::upstream::mirrors::Mirrors;
 use crate::upstream::negotiate::Agreed;
@@ -62,6 +63,8 @@ pub(super) struct Actor {
     pub(super) site: OnceCell<Site>,
     /// Which arguments its tools want in headers.
     pub(super) mirrors: Mirrors,
+    /// Where requests of callers wait for their turn.
+    pub(super) gate: Gate,
 }
 
 /// How a start is tried.
@@ -395,6 +398,7 @@ impl Actor {
     async fn launch(&self, transport: Option<Transport>) -> Result<Running, Error> {
         let around = connection::Surroundings {
             callers: self.around.callers.clone(),
+            gate: self.gate.clone(),
             task_ids: Arc::clone(&self.around.task_ids),
             lists: self.lists.clone(),
             tasks: self.around.tasks.clone(),

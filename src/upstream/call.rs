@@ -1,8 +1,5 @@
 //! A request that is under way, as the one sees it who waits for its answer.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -25,7 +22,6 @@ pub(super) struct Call {
     connection: Connection,
     number: u64,
     incoming: mpsc::Receiver<Incoming>,
-    asking: Arc<AtomicUsize>,
     sent: bool,
 }
 
@@ -35,9 +31,8 @@ impl Call {
         connection: Connection,
         number: u64,
         incoming: mpsc::Receiver<Incoming>,
-        asking: Arc<AtomicUsize>,
     ) -> Self {
-        Self { connection, number, incoming, asking, sent: false }
+        Self { connection, number, incoming, sent: false }
     }
 
     /// Returns its number, which is its id and the token of its progress.
@@ -61,14 +56,18 @@ impl Call {
         self.sent
     }
 
-    /// Returns whether the upstream waits for an answer from the caller.
-    pub(super) fn is_asking(&self) -> bool {
-        self.asking.load(Ordering::Relaxed) > 0
-    }
-
     /// Waits for what comes next. Cancel safe.
     pub(super) async fn next(&mut self) -> Incoming {
         self.incoming.recv().await.unwrap_or(Incoming::Closed)
+    }
+
+    /// Returns what came last; nobody hears what came before it.
+    pub(super) fn last(&mut self) -> Option<Incoming> {
+        let mut last = None;
+        while let Ok(incoming) = self.incoming.try_recv() {
+            last = Some(incoming);
+        }
+        last
     }
 
     /// Tells the upstream that the answer is no longer wanted, and waits until that is queued.

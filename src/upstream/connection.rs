@@ -3,38 +3,39 @@
 //! Every request has a queue of its own. Its last place is kept free for the answer, so an answer
 //! is never lost and never waits; progress and log messages give way when a caller is too slow.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::SetOnce;
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::watch;
 use tokio::time;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::sync::DropGuard;
 use tokio_util::task::TaskTracker;
 
 use crate::exchange::Exchange;
 use crate::exchange::ask::Refusal;
+use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
+use crate::exchange::deadline::Asking;
 use crate::exchange::task::Ids;
 use crate::ids::UpstreamId;
 use crate::upstream::Error;
 use crate::upstream::Lists;
 use crate::upstream::call::Call;
+use crate::upstream::gate::Gate;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::mirrors::Mirrors;
 use crate::upstream::shown::Errors;
+use crate::upstream::table::Pending;
+use crate::upstream::table::Table;
 use crate::upstream::task;
 use crate::upstream::visits::Visits;
 use crate::wire::Id;
@@ -64,6 +65,7 @@ struct Shared {
     revision: OnceLock<Revision>,
     mirrors: Option<Mirrors>,
     callers: Callers,
+    gate: Gate,
     lists: watch::Sender<Lists>,
     live: task::Registry,
     tasks: TaskTracker,
@@ -74,35 +76,13 @@ struct Shared {
     ended: SetOnce<Error>,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    last: u64,
-    calls: HashMap<u64, Pending>,
-    is_closed: bool,
-    /// Why nothing new can begin, if it is not closed.
-    left: Option<Error>,
-    /// When a request last began or ended; those of Conflux itself, such as for lists, count too.
-    used: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Pending {
-    events: mpsc::Sender<Incoming>,
-    answer: OwnedPermit<Incoming>,
-    exchange: Option<Exchange>,
-    asking: Arc<AtomicUsize>,
-    is_slow: bool,
-    role: Option<task::Role>,
-    /// Cancelled when the request is no longer under way.
-    gone: CancellationToken,
-    _gone: DropGuard,
-}
-
 /// What a connection needs to know about the world around it.
 #[derive(Clone, Debug)]
 pub(super) struct Surroundings {
     /// Whom it may tell and ask outside of calls.
     pub(super) callers: Callers,
+    /// Where requests of callers wait for their turn.
+    pub(super) gate: Gate,
     /// Makes the ids under which callers know tasks.
     pub(super) task_ids: Arc<Ids>,
     /// Where it says that a list changed.
@@ -125,6 +105,7 @@ impl Connection {
             revision: OnceLock::new(),
             mirrors: around.mirrors.clone(),
             callers: around.callers.clone(),
+            gate: around.gate.clone(),
             lists: around.lists.clone(),
             live: task::Registry::new(Arc::clone(&around.task_ids)),
             tasks: around.tasks.clone(),
@@ -149,6 +130,11 @@ impl Connection {
     /// Returns whom it may tell and ask outside of calls.
     pub(super) fn callers(&self) -> &Callers {
         &self.0.callers
+    }
+
+    /// Returns where requests of callers wait for their turn.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.0.gate
     }
 
     /// Returns the tasks that calls on it became.
@@ -243,7 +229,6 @@ impl Connection {
     pub(super) fn call(&self, exchange: Option<&Exchange>) -> Option<Call> {
         let (events, incoming) = mpsc::channel(CALL_CAPACITY);
         let answer = events.clone().try_reserve_owned().ok()?;
-        let asking = Arc::new(AtomicUsize::new(0));
         let mut table = self.lock();
         if table.is_closed {
             return None;
@@ -256,7 +241,6 @@ impl Connection {
             events,
             answer,
             exchange: exchange.cloned(),
-            asking: Arc::clone(&asking),
             is_slow: false,
             role: None,
             _gone: gone.clone().drop_guard(),
@@ -264,7 +248,7 @@ impl Connection {
         };
         table.calls.insert(number, pending);
         drop(table);
-        Some(Call::new(self.clone(), number, incoming, asking))
+        Some(Call::new(self.clone(), number, incoming))
     }
 
     /// Sends a notification; it is lost if the connection has ended.
@@ -325,14 +309,7 @@ impl Connection {
 
     /// Returns the request that waits for the result of the task `id`.
     pub(super) fn serving(&self, id: &str) -> Option<Meant> {
-        let table = self.lock();
-        let all = table
-            .calls
-            .iter()
-            .filter(|(_, pending)| pending.role.as_ref().and_then(task::Role::served) == Some(id));
-        let (number, pending) = all.max_by_key(|(number, _)| **number)?;
-        let exchange = pending.exchange.clone()?;
-        Some(Meant::Call { number: *number, exchange, asking: Arc::clone(&pending.asking) })
+        self.lock().serving(id)
     }
 
     /// Gives the request `number` its answer.
@@ -365,9 +342,7 @@ impl Connection {
 
     /// Returns the only request under way, if there is exactly one.
     pub(super) fn only_number(&self) -> Option<u64> {
-        let table = self.lock();
-        let mut numbers = table.calls.keys();
-        numbers.next().copied().filter(|_| numbers.next().is_none())
+        self.lock().only_number()
     }
 
     /// Tells the request `number` something before its answer.
@@ -405,32 +380,13 @@ impl Connection {
     ///
     /// Where the message came with the answer to the request `origin`, it is that one.
     pub(super) fn meant(&self, origin: Option<u64>) -> Result<Meant, Refusal> {
-        let table = self.lock();
-        if let Some(number) = origin {
-            // What belongs to a request that is over belongs to nobody else.
-            let pending = table.calls.get(&number).ok_or(Refusal::Gone)?;
-            if let Some(exchange) = &pending.exchange {
-                let (exchange, asking) = (exchange.clone(), Arc::clone(&pending.asking));
-                return Ok(Meant::Call { number, exchange, asking });
-            }
-        }
-        let mut meant: Option<(u64, &Exchange, &Pending)> = None;
-        for (number, pending) in &table.calls {
-            let Some(exchange) = &pending.exchange else { continue };
-            match meant {
-                Some((_, other, _)) if other.caller().id() != exchange.caller().id() => {
-                    return Err(Refusal::Ambiguous);
-                }
-                Some((later, _, _)) if later > *number => {}
-                _ => meant = Some((*number, exchange, pending)),
-            }
-        }
-        if let Some((number, exchange, pending)) = meant {
-            let (exchange, asking) = (exchange.clone(), Arc::clone(&pending.asking));
-            return Ok(Meant::Call { number, exchange, asking });
-        }
-        drop(table);
-        self.0.callers.only().map(Meant::Caller)
+        let meant = self.lock().meant(origin)?;
+        meant.map_or_else(|| self.0.callers.only().map(Meant::Caller), Ok)
+    }
+
+    /// Stops the clocks of all requests of a caller until what is returned is dropped.
+    pub(super) fn stand_still(&self, caller: &Caller) -> Vec<Asking> {
+        self.lock().stand_still(caller)
     }
 
     /// Returns since when no caller's request is under way; nothing while one is, or while a task
@@ -440,8 +396,7 @@ impl Connection {
             return None;
         }
         let table = self.lock();
-        let is_busy = table.calls.values().any(|pending| pending.exchange.is_some());
-        if is_busy { None } else { table.used }
+        if table.is_busy() { None } else { table.used }
     }
 
     fn remove(&self, number: u64) -> Option<Pending> {

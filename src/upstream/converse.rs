@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tokio::time;
-use tokio::time::Instant;
 
+use crate::config;
 use crate::exchange::Exchange;
 use crate::upstream::Error;
 use crate::upstream::Fault;
@@ -13,6 +13,9 @@ use crate::upstream::connection::Connection;
 use crate::upstream::connection::LAST_WORDS_LIMIT;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::gate;
+use crate::upstream::gate::Full;
+use crate::upstream::gate::Place;
 use crate::upstream::incoming::Incoming;
 use crate::wire::Raw;
 
@@ -21,55 +24,87 @@ use crate::wire::Raw;
 pub(super) struct Sending<'a> {
     /// What it asks for.
     pub(super) method: &'a str,
-    /// For whom; nobody for what Conflux itself wants to know.
-    pub(super) exchange: Option<&'a Exchange>,
-    /// How long the upstream may take; time in which it waits for the caller does not count.
-    pub(super) limit: Duration,
+    /// For whom.
+    pub(super) whom: Whom<'a>,
+}
+
+/// For whom a request is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whom<'a> {
+    /// A caller, until its deadline.
+    Caller(&'a Exchange),
+    /// Conflux itself; how long it waits.
+    Conflux(Duration),
+}
+
+impl<'a> Whom<'a> {
+    fn exchange(self) -> Option<&'a Exchange> {
+        match self {
+            Self::Caller(exchange) => Some(exchange),
+            Self::Conflux(_) => None,
+        }
+    }
 }
 
 /// Sends a request whose parameters may need its number, and returns the raw result.
 ///
-/// If the caller leaves or the limit passes, the upstream is told that the answer is not wanted.
+/// If the caller leaves or the time is over, the upstream is told that the answer is not wanted.
 pub(super) async fn converse(
     connection: &Connection,
     sending: Sending<'_>,
     params: impl FnOnce(u64) -> Option<Raw>,
 ) -> Result<Raw, Fault> {
-    let Some(mut call) = connection.call(sending.exchange) else {
+    let exchange = sending.whom.exchange();
+    let _place = match exchange.filter(|_| gate::guards(sending.method)) {
+        Some(exchange) => Some(turn(connection, exchange, sending.method).await?),
+        None => None,
+    };
+    let Some(mut call) = connection.call(exchange) else {
         return Err(lost(connection, Executed::No).into());
     };
     let params = params(call.number());
-    let ended = {
-        let wait = answer(&mut call, sending, params.as_ref());
-        match sending.exchange {
-            None => Some(wait.await),
-            Some(exchange) => tokio::select! {
-                ended = wait => Some(ended),
-                () = exchange.cancelled().cancelled() => None,
-            },
-        }
-    };
+    let ended = within(&mut call, sending, params.as_ref()).await;
     let executed = if call.is_sent() { Executed::Unknown } else { Executed::No };
     match ended {
-        Some(Ended::Answer(outcome)) => outcome.map_err(Fault::Answered),
-        Some(Ended::TooLarge) => {
+        Ended::Answer(outcome) => outcome.map_err(Fault::Answered),
+        Ended::TooLarge => {
             let detail = "its answer is larger than `limits.message`";
             Err(connection.error(Kind::TooLarge, detail, executed).into())
         }
-        Some(Ended::Failed(error)) => Err(error.into()),
-        Some(Ended::Closed) if sending.exchange.is_some() => {
-            Err(cut_off(connection, executed).await.into())
-        }
-        Some(Ended::Closed) => Err(lost(connection, executed).into()),
-        Some(Ended::Late) => {
+        Ended::Failed(error) => Err(error.into()),
+        Ended::Closed if exchange.is_some() => Err(cut_off(connection, executed).await.into()),
+        Ended::Closed => Err(lost(connection, executed).into()),
+        Ended::Late => {
             call.cancel("it took too long").await;
-            let detail = format!("`{}` took longer than {:?}", sending.method, sending.limit);
+            let allowed = match sending.whom {
+                Whom::Caller(exchange) => exchange.deadline().allowed(),
+                Whom::Conflux(limit) => limit,
+            };
+            let detail = format!("`{}` took longer than {allowed:?}", sending.method);
             Err(connection.error(Kind::TimedOut, &detail, executed).into())
         }
-        None => {
+        Ended::Cancelled => {
             call.cancel("the client cancelled it").await;
             Err(Fault::Cancelled)
         }
+    }
+}
+
+/// Waits until the upstream may be given one more request.
+async fn turn(connection: &Connection, exchange: &Exchange, method: &str) -> Result<Place, Fault> {
+    let config::Concurrency { calls, queue } = connection.gate().limits();
+    tokio::select! {
+        biased;
+        () = exchange.cancelled().cancelled() => Err(Fault::Cancelled),
+        () = exchange.deadline().passed() => {
+            let allowed = exchange.deadline().allowed();
+            let detail = format!("`{method}` waited for its turn for {allowed:?}");
+            Err(connection.error(Kind::TimedOut, &detail, Executed::No).into())
+        }
+        place = connection.gate().enter() => place.map_err(|Full| {
+            let detail = format!("{calls} requests are under way, and {queue} wait for their turn");
+            connection.error(Kind::Busy, &detail, Executed::No).into()
+        }),
     }
 }
 
@@ -79,37 +114,55 @@ enum Ended {
     Failed(Error),
     Closed,
     Late,
+    Cancelled,
+}
+
+/// Waits for the answer as long as somebody wants it. What is late already is not sent.
+async fn within(call: &mut Call, sending: Sending<'_>, params: Option<&Raw>) -> Ended {
+    let ended = match sending.whom {
+        Whom::Conflux(limit) => time::timeout(limit, answer(call, sending, params)).await.ok(),
+        Whom::Caller(exchange) => tokio::select! {
+            biased;
+            () = exchange.cancelled().cancelled() => return Ended::Cancelled,
+            () = exchange.deadline().passed() => None,
+            ended = answer(call, sending, params) => Some(ended),
+        },
+    };
+    // It may be there, behind progress that its caller was too slow for.
+    ended.or_else(|| call.last().and_then(last)).unwrap_or(Ended::Late)
 }
 
 async fn answer(call: &mut Call, sending: Sending<'_>, params: Option<&Raw>) -> Ended {
-    let mut deadline = Instant::now() + sending.limit;
-    match time::timeout_at(deadline, call.send(sending.method, params)).await {
-        Ok(true) => {}
-        Ok(false) => return Ended::Closed,
-        Err(_) => return Ended::Late,
+    if !call.send(sending.method, params).await {
+        return Ended::Closed;
     }
     loop {
-        let incoming = match time::timeout_at(deadline, call.next()).await {
-            Ok(incoming) => incoming,
-            Err(_) if call.is_asking() => {
-                deadline = Instant::now() + sending.limit;
-                continue;
-            }
-            Err(_) => return Ended::Late,
-        };
-        match (incoming, sending.exchange) {
-            (Incoming::Answer(outcome), _) => return Ended::Answer(outcome),
-            (Incoming::TooLarge, _) => return Ended::TooLarge,
-            (Incoming::Failed(error), _) => return Ended::Failed(error),
-            (Incoming::Closed, _) => return Ended::Closed,
-            (Incoming::Progress(params), Some(exchange)) => exchange.progress(params).await,
-            (Incoming::Log(params), Some(exchange)) => exchange.log(params).await,
-            (Incoming::Other(method, params), Some(exchange)) => {
+        match (call.next().await, sending.whom) {
+            (Incoming::Progress(params), Whom::Caller(exchange)) => exchange.progress(params).await,
+            (Incoming::Log(params), Whom::Caller(exchange)) => exchange.log(params).await,
+            (Incoming::Other(method, params), Whom::Caller(exchange)) => {
                 exchange.other(method, params).await;
             }
-            (Incoming::Progress(_) | Incoming::Log(_) | Incoming::Other(..), None)
-            | (Incoming::Acknowledged(_), _) => {}
+            (incoming, _) => {
+                if let Some(ended) = last(incoming) {
+                    return ended;
+                }
+            }
         }
+    }
+}
+
+/// Returns how a request ended; nothing for what comes before that.
+fn last(incoming: Incoming) -> Option<Ended> {
+    match incoming {
+        Incoming::Answer(outcome) => Some(Ended::Answer(outcome)),
+        Incoming::TooLarge => Some(Ended::TooLarge),
+        Incoming::Failed(error) => Some(Ended::Failed(error)),
+        Incoming::Closed => Some(Ended::Closed),
+        Incoming::Progress(_)
+        | Incoming::Log(_)
+        | Incoming::Other(..)
+        | Incoming::Acknowledged(_) => None,
     }
 }
 

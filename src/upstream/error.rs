@@ -57,6 +57,8 @@ pub enum Kind {
     TooLarge,
     /// It answered with something that is no answer.
     BadAnswer,
+    /// Too many requests wait for their turn.
+    Busy,
     /// It asked for input that the client could not give.
     InputRefused,
     /// It does not tell of what somebody wants to hear of.
@@ -110,6 +112,7 @@ impl Kind {
             Self::ConnectionLost => "connection_lost",
             Self::TooLarge => "too_large",
             Self::BadAnswer => "bad_answer",
+            Self::Busy => "busy",
             Self::InputRefused => "input_refused",
             Self::NotTold => "not_told",
             Self::TaskEnded => "task_ended",
@@ -156,6 +159,9 @@ impl Kind {
             }
             Self::TooLarge => "ask for less, or raise `limits.message`",
             Self::BadAnswer => "report this to the author of the server",
+            Self::Busy => {
+                "wait for an answer, then try again; `concurrency` says how many may wait"
+            }
             Self::InputRefused => "use a client that supports what the server asks for",
             Self::NotTold => "ask for it again from time to time instead",
             Self::Stopped => "try again when Conflux runs again",
@@ -178,6 +184,7 @@ impl fmt::Display for Kind {
             Self::ConnectionLost => "went away during the request",
             Self::TooLarge => "exceeded the message limit",
             Self::BadAnswer => "gave an answer that cannot be used",
+            Self::Busy => "has too much to do",
             Self::InputRefused => "asked for input that could not be given",
             Self::NotTold => "does not tell when this changes",
             Self::TaskEnded => "ended the task without a result",

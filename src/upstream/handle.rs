@@ -14,6 +14,7 @@ use tokio_util::sync::DropGuard;
 
 use crate::config;
 use crate::exchange::Exchange;
+use crate::exchange::deadline::Limits;
 use crate::exchange::mailbox::Topic;
 use crate::ids::UpstreamId;
 use crate::upstream;
@@ -25,20 +26,22 @@ use crate::upstream::List;
 use crate::upstream::Listed;
 use crate::upstream::Lists;
 use crate::upstream::Moment;
-use crate::upstream::Need;
 use crate::upstream::Retired;
 use crate::upstream::Status;
 use crate::upstream::Surroundings;
+use crate::upstream::Tool;
 use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::gate::Gate;
 use crate::upstream::memory::Catalog;
 use crate::upstream::memory::Disk;
 use crate::upstream::memory::Keeper;
 use crate::upstream::mirrors::Mirrors;
 use crate::upstream::retirement::Retirement;
 use crate::upstream::session::Session;
+use crate::upstream::shown::Errors;
 use crate::upstream::state::Next;
 use crate::upstream::state::Phase;
 use crate::upstream::state::State;
@@ -82,6 +85,8 @@ struct Link {
     wants: watch::Sender<Wants>,
     mirrors: Mirrors,
     keeper: Keeper,
+    errors: Errors,
+    gate: Gate,
     retired: CancellationToken,
     /// Says that nobody is left who may ask the upstream.
     _released: DropGuard,
@@ -106,6 +111,7 @@ impl Handle {
     pub fn adopted(&self, config: Arc<config::Upstream>) -> Self {
         let link = Arc::clone(&self.0.link);
         link.settings.send_replace(Arc::clone(&config));
+        link.gate.adjust(config.concurrency);
         Self(Arc::new(Inner { config, link }))
     }
 
@@ -120,7 +126,7 @@ impl Handle {
         let (lists_sender, lists) = watch::channel(Lists::default());
         let (settings, settings_seen) = watch::channel(Arc::clone(&config));
         let (state_sender, state) = watch::channel(Phase::first());
-        let mirrors = Mirrors::default();
+        let (mirrors, gate) = (Mirrors::default(), Gate::new(config.concurrency));
         let (retired, released) = (CancellationToken::new(), CancellationToken::new());
         let retirement = Retirement {
             state: state.clone(),
@@ -138,10 +144,12 @@ impl Handle {
             wants: wants.subscribe(),
             site: OnceCell::new(),
             mirrors: mirrors.clone(),
+            gate: gate.clone(),
         };
         around.tasks.spawn(actor.run(wishes));
         around.tasks.spawn(retirement.oversee());
         let keeper = Keeper::begin(Catalog::new(&around.state, &config), &around);
+        let errors = Errors::new(config.id.clone(), around.secrets.clone());
         let link = Link {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             settings,
@@ -151,6 +159,8 @@ impl Handle {
             wants,
             mirrors,
             keeper,
+            errors,
+            gate,
             retired,
             _released: released.drop_guard(),
         };
@@ -166,8 +176,7 @@ impl Handle {
     /// ended and no handle is left, or some minutes from now at the latest.
     pub fn retire(&self) -> Retired {
         self.0.link.retired.cancel();
-        let limit = self.0.config.timeout.call;
-        Retired::new(self.id().clone(), self.0.link.state.clone(), limit)
+        Retired::new(self.id().clone(), self.0.link.state.clone(), self.limits(None))
     }
 
     /// Waits until it is no longer part of the configuration.
@@ -220,9 +229,9 @@ impl Handle {
         params: Option<&Raw>,
         exchange: &Exchange,
     ) -> Result<Raw, Fault> {
-        let limit = self.0.config.timeout.call;
+        exchange.deadline().set(self.limits(None));
         self.with_session(exchange, |session| async move {
-            session.request(method, params, exchange, limit).await
+            session.request(method, params, exchange).await
         })
         .await
     }
@@ -230,10 +239,15 @@ impl Handle {
     /// Carries out `tools/call`, starting the upstream if need be.
     ///
     /// The result is a task if the caller can be given one and the upstream made one of the call.
-    pub async fn call(&self, params: &Raw, exchange: &Exchange, need: Need) -> Result<Raw, Fault> {
-        let limit = self.0.config.timeout.call;
+    pub async fn call(
+        &self,
+        params: &Raw,
+        exchange: &Exchange,
+        tool: Tool<'_>,
+    ) -> Result<Raw, Fault> {
+        exchange.deadline().set(self.limits(Some(tool.name)));
         self.with_session(exchange, |session| async move {
-            task::call(&session, params, exchange, limit, need).await
+            task::call(&session, params, exchange, tool.need).await
         })
         .await
     }
@@ -248,9 +262,9 @@ impl Handle {
         id: &str,
         exchange: &Exchange,
     ) -> Result<Option<Raw>, Fault> {
-        let limit = self.0.config.timeout.call;
+        exchange.deadline().set(self.limits(None));
         self.with_session(exchange, |session| async move {
-            task::request(&session, method, params, id, exchange, limit).await
+            task::request(&session, method, params, id, exchange).await
         })
         .await
     }
@@ -264,6 +278,7 @@ impl Handle {
 
     /// Has the upstream complete an argument; nothing if it completes none.
     pub async fn complete(&self, params: &Raw, exchange: &Exchange) -> Result<Option<Raw>, Fault> {
+        exchange.deadline().set(self.limits(None));
         let agreed = &self.opened(exchange).await?.agreed;
         let declares = agreed.can(&["completions"]);
         // The oldest revision has completions, but no capability to declare them.
@@ -295,8 +310,41 @@ impl Handle {
     async fn opened(&self, exchange: &Exchange) -> Result<Arc<Session>, Fault> {
         tokio::select! {
             session = self.session() => Ok(session?),
+            () = exchange.deadline().passed() => Err(self.not_ready(exchange).into()),
             () = exchange.cancelled().cancelled() => Err(Fault::Cancelled),
         }
+    }
+
+    /// Waits for something that has to come before a request is made, at most as long as the
+    /// request may take; which tool it calls is not known yet.
+    pub async fn in_time<T>(
+        &self,
+        exchange: &Exchange,
+        wait: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let limits = self.limits(None);
+        let call = limits.call.max(self.0.config.overrides.longest().unwrap_or_default());
+        exchange.deadline().set(Limits { call, ..limits });
+        tokio::select! {
+            outcome = wait => outcome,
+            () = exchange.deadline().passed() => Err(self.not_ready(exchange)),
+        }
+    }
+
+    /// Says of a request whose time is over that there was nobody to be asked; why, if that is
+    /// known.
+    fn not_ready(&self, exchange: &Exchange) -> Error {
+        self.status().error.unwrap_or_else(|| {
+            let detail = format!("it was not ready within {:?}", exchange.deadline().allowed());
+            self.0.link.errors.error(Kind::TimedOut, &detail, Executed::No)
+        })
+    }
+
+    /// Returns how long a request may take: any, or a call of this tool.
+    fn limits(&self, tool: Option<&str>) -> Limits {
+        let config = &self.0.config;
+        let own = tool.and_then(|tool| config.overrides.timeout(tool));
+        Limits { call: own.unwrap_or(config.timeout.call), progress: config.timeout.progress }
     }
 
     /// Starts the upstream if need be, and returns what it said about itself.
@@ -331,15 +379,16 @@ impl Handle {
     ///
     /// Fails if the upstream says that it does not tell of it.
     pub async fn watch_topic(&self, topic: Topic, exchange: &Exchange) -> Result<Watching, Fault> {
+        exchange.deadline().set(self.limits(None));
         // A session that begins has nothing to catch up with for this wish.
         self.opened(exchange).await?;
         let watching = Watching::begin(&self.0.link.wants, topic);
-        let (topic, limit) = (watching.topic(), self.0.config.timeout.call);
+        let topic = watching.topic();
         let ask = |session: Arc<Session>| async move {
             let agreed = match (session.era(), topic) {
                 (Era::Legacy, Topic::Resource(uri)) => {
                     let (method, params) = (method::RESOURCES_SUBSCRIBE, upstream::address(uri));
-                    session.request(method, Some(&params), exchange, limit).await?;
+                    session.request(method, Some(&params), exchange).await?;
                     Some(true)
                 }
                 (_, Topic::Task(_)) if task::watched(&session).is_none() => Some(false),

@@ -1,7 +1,6 @@
 //! What comes from an upstream, and whom it is meant for.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use crate::exchange::Exchange;
 use crate::exchange::caller::Caller;
@@ -38,8 +37,6 @@ pub(super) enum Meant {
         number: u64,
         /// Its exchange.
         exchange: Exchange,
-        /// How many questions it waits for.
-        asking: Arc<AtomicUsize>,
     },
     /// The only caller there is, outside of any request.
     Caller(Arc<Caller>),

@@ -1,8 +1,6 @@
 //! What a legacy upstream asks in the middle of a call, taken to the caller that caused it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -67,7 +65,7 @@ pub(super) fn begin(
     let (ours, theirs) = (connection.clone(), taken_back.clone());
     connection.tasks().spawn(async move {
         tokio::select! {
-            outcome = ask(&ours, meant, input) => {
+            outcome = ask(&ours, meant, input, origin) => {
                 let outcome = outcome.map(|answer| task::answered(answer, named.as_deref()));
                 ours.answer(&request.id, outcome.as_ref()).await;
             }
@@ -79,7 +77,12 @@ pub(super) fn begin(
     Some(taken_back)
 }
 
-async fn ask(connection: &Connection, meant: Meant, input: InputRequest) -> Result<Raw, Raw> {
+async fn ask(
+    connection: &Connection,
+    meant: Meant,
+    input: InputRequest,
+    origin: Option<u64>,
+) -> Result<Raw, Raw> {
     let kind = input.kind();
     let caller = match &meant {
         Meant::Call { exchange, .. } => exchange.caller(),
@@ -91,8 +94,9 @@ async fn ask(connection: &Connection, meant: Meant, input: InputRequest) -> Resu
     let (input, progress) = reporting(input);
     let questions = vec![(KEY.to_owned(), input)];
     let (answers, client) = match meant {
-        Meant::Call { exchange, asking, .. } => {
-            let _waits = Waits::new(asking);
+        Meant::Call { exchange, .. } => {
+            // Which call of its caller waits for the answer is not said where they share a stream.
+            let _still = origin.is_none().then(|| connection.stand_still(exchange.caller()));
             let asked = exchange.ask(connection.upstream(), questions);
             (relaying(connection, progress, asked).await, Arc::clone(exchange.capabilities()))
         }
@@ -174,20 +178,4 @@ fn refused(kind: Kind, refusal: &Refusal, client: Option<&Capabilities>) -> Resu
         _ => code::INTERNAL_ERROR,
     };
     Err(frame::error(code, &refusal.to_string(), None))
-}
-
-/// Counts a question while it is unanswered; meanwhile the clock of its call stands still.
-struct Waits(Arc<AtomicUsize>);
-
-impl Waits {
-    fn new(asking: Arc<AtomicUsize>) -> Self {
-        asking.fetch_add(1, Ordering::Relaxed);
-        Self(asking)
-    }
-}
-
-impl Drop for Waits {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }

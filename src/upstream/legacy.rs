@@ -1,11 +1,10 @@
 //! The edge towards upstreams of 2024-11-05 to 2025-11-25.
 
-use std::time::Duration;
-
 use crate::exchange::Exchange;
 use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
+use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
@@ -25,9 +24,8 @@ pub(super) async fn request(
     method: &str,
     params: Option<&Raw>,
     exchange: &Exchange,
-    limit: Duration,
 ) -> Result<Raw, Fault> {
-    carry_out(connection, method, params, exchange, limit, None).await
+    carry_out(connection, method, params, exchange, None).await
 }
 
 /// Carries out one request of a caller that has something to do with a task.
@@ -36,10 +34,9 @@ pub(super) async fn request_as(
     method: &str,
     params: Option<&Raw>,
     exchange: &Exchange,
-    limit: Duration,
     role: task::Role,
 ) -> Result<Raw, Fault> {
-    carry_out(connection, method, params, exchange, limit, Some(role)).await
+    carry_out(connection, method, params, exchange, Some(role)).await
 }
 
 async fn carry_out(
@@ -47,11 +44,10 @@ async fn carry_out(
     method: &str,
     params: Option<&Raw>,
     exchange: &Exchange,
-    limit: Duration,
     role: Option<task::Role>,
 ) -> Result<Raw, Fault> {
     for _ in 0..ROUNDS {
-        let outcome = once(connection, method, params, exchange, limit, role.clone()).await;
+        let outcome = once(connection, method, params, exchange, role.clone()).await;
         let Err(Fault::Answered(error)) = outcome else { return outcome };
         let Some(questions) = visits::questions(&error, method, exchange.capabilities()) else {
             connection.visits().note_all(&error, exchange.caller());
@@ -78,17 +74,16 @@ async fn once(
     method: &str,
     params: Option<&Raw>,
     exchange: &Exchange,
-    limit: Duration,
     role: Option<task::Role>,
 ) -> Result<Raw, Fault> {
-    let sending = Sending { method, exchange: Some(exchange), limit };
+    let sending = Sending { method, whom: Whom::Caller(exchange) };
     converse(connection, sending, |number| {
         if let Some(role) = role {
             connection.assign(number, role);
         }
         let token = number.to_string();
         let wanted = [(meta::PROGRESS_TOKEN, token.as_str())];
-        let set = if exchange.wishes().progress { &wanted[..] } else { &[] };
+        let set = if exchange.wants_progress() { &wanted[..] } else { &[] };
         // A server that speaks both eras would take it for a modern request.
         meta::edit(params, set, &meta::FOR_THE_RECEIVER)
     })

@@ -15,6 +15,7 @@ use crate::exchange::ask::InputRequest;
 use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
+use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
@@ -42,9 +43,8 @@ pub(super) async fn request(
     method: &str,
     params: Option<&Raw>,
     exchange: &Exchange,
-    limit: Duration,
 ) -> Result<Raw, Fault> {
-    let sending = Sending { method, exchange: Some(exchange), limit };
+    let sending = Sending { method, whom: Whom::Caller(exchange) };
     let mut answered: Option<Answered> = None;
     for round in 0..ROUNDS {
         let result = converse(connection, sending, |number| {
@@ -63,6 +63,7 @@ pub(super) async fn request(
             let wait = LATER.saturating_mul(1 << round.min(10)).min(LATER_LIMIT);
             tokio::select! {
                 () = time::sleep(wait) => Vec::new(),
+                () = exchange.deadline().passed() => Vec::new(),
                 () = exchange.cancelled().cancelled() => return Err(Fault::Cancelled),
             }
         } else {
@@ -119,7 +120,7 @@ fn carrying(
         if let Some(level) = &exchange.wishes().log_level {
             set.push((meta::LOG_LEVEL, level.get()));
         }
-        if exchange.wishes().progress {
+        if exchange.wants_progress() {
             set.push((meta::PROGRESS_TOKEN, &token));
         }
     }

@@ -15,6 +15,7 @@ use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
+use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Kind;
 use crate::upstream::legacy;
@@ -233,7 +234,7 @@ impl Asking<'_> {
     }
 
     async fn ask(&self, method: &str, params: Option<Raw>) -> Result<Raw, Fault> {
-        let sending = Sending { method, exchange: None, limit: self.limit };
+        let sending = Sending { method, whom: Whom::Conflux(self.limit) };
         converse(self.connection, sending, |_| params).await
     }
 

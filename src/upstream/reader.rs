@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exchange::ask::Refusal;
 use crate::upstream::connection::Connection;
+use crate::upstream::error::Executed;
+use crate::upstream::error::Kind;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::inquiry;
@@ -84,21 +86,39 @@ impl Reader {
                 self.take_notification(notification, origin).await;
             }
             Ok(Message::Request(request)) => self.take_request(request, origin),
-            Err(frame::Defect::Syntax(_)) => {
-                tracing::debug!(upstream = %self.connection.upstream(), "not JSON on stdout");
-                self.stdout_noise.add(&bytes);
-            }
-            Err(defect) => {
-                tracing::debug!(upstream = %self.connection.upstream(), %defect, "odd message");
-                self.stdout_noise.add(&bytes);
-            }
+            Err(defect) => self.take_broken(&bytes, &defect),
+        }
+    }
+
+    /// Takes what a program wrote last, without the end of a line. If it broke off with the
+    /// program, how that ended says more about it.
+    pub(super) async fn take_last(&self, bytes: Bytes) {
+        if frame::read(bytes.clone()).is_ok() {
+            return self.take(bytes, None).await;
+        }
+        self.stdout_noise.add(&bytes);
+    }
+
+    /// Fails the call that a broken message was to answer, as far as that can be told of it.
+    fn take_broken(&self, bytes: &Bytes, defect: &frame::Defect) {
+        let connection = &self.connection;
+        tracing::debug!(upstream = %connection.upstream(), %defect, "no message");
+        self.stdout_noise.add(bytes);
+        let mut skim = skim::Skim::default();
+        skim.feed(bytes);
+        let number = skim.id().and_then(Id::as_number);
+        if let (Some(skim::Kind::Answer), Some(number)) = (skim.kind(), number) {
+            let detail = defect.to_string();
+            let error = connection.errors().error(Kind::BadAnswer, &detail, Executed::Unknown);
+            connection.finish(number, Incoming::Failed(error));
         }
     }
 
     fn take_answer(&self, response: frame::Response, origin: Option<u64>) {
         // An error without an id can only be meant for a request if there is no other.
         let number = match &response.id {
-            Some(id) => id.as_number(),
+            // With the answer to one request no other is answered.
+            Some(id) => id.as_number().filter(|number| origin.is_none_or(|it| it == *number)),
             None => origin.or_else(|| self.connection.only_number()),
         };
         if let Some(number) = number {

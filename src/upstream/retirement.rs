@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::exchange::Exchange;
+use crate::exchange::deadline::Limits;
 use crate::ids::UpstreamId;
 use crate::upstream::Fault;
 use crate::upstream::session::Session;
@@ -50,7 +51,7 @@ pub(super) struct Retirement {
 pub struct Retired {
     id: UpstreamId,
     state: watch::Receiver<Phase>,
-    call_limit: Duration,
+    limits: Limits,
 }
 
 impl Retirement {
@@ -88,8 +89,8 @@ impl Retirement {
 
 impl Retired {
     /// Makes what is left of an upstream to those who have its tasks.
-    pub(super) fn new(id: UpstreamId, state: watch::Receiver<Phase>, call_limit: Duration) -> Self {
-        Self { id, state, call_limit }
+    pub(super) fn new(id: UpstreamId, state: watch::Receiver<Phase>, limits: Limits) -> Self {
+        Self { id, state, limits }
     }
 
     /// Returns its key, under which there may be another one now.
@@ -116,7 +117,8 @@ impl Retired {
         exchange: &Exchange,
     ) -> Result<Option<Raw>, Fault> {
         let Some(session) = self.session(Arc::clone) else { return Ok(None) };
-        task::request(&session, method, params, id, exchange, self.call_limit).await
+        exchange.deadline().set(self.limits);
+        task::request(&session, method, params, id, exchange).await
     }
 
     fn session<T>(&self, of: impl FnOnce(&Arc<Session>) -> T) -> Option<T> {

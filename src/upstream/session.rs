@@ -6,6 +6,7 @@ use crate::exchange::Exchange;
 use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
+use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
@@ -51,17 +52,16 @@ impl Session {
         method: &str,
         params: Option<&Raw>,
         exchange: &Exchange,
-        limit: Duration,
     ) -> Result<Raw, Fault> {
         if self.era() == Era::Legacy {
-            return legacy::request(&self.connection, method, params, exchange, limit).await;
+            return legacy::request(&self.connection, method, params, exchange).await;
         }
-        let ask = || modern::request(&self.connection, method, params, exchange, limit);
+        let ask = || modern::request(&self.connection, method, params, exchange);
         let is_mirrored = method == method::TOOLS_CALL && self.connection.mirrors().is_some();
         match ask().await {
             // What the tool wants in headers has changed since it was listed.
             Err(Fault::Answered(error)) if is_mirrored && is_header_mismatch(&error) => {
-                self.list(method::TOOLS_LIST, "tools", limit).await?;
+                self.list(method::TOOLS_LIST, "tools", exchange.deadline().limits().call).await?;
                 ask().await.map_err(|fault| self.not_mirrored(fault))
             }
             outcome => outcome,
@@ -90,7 +90,7 @@ impl Session {
             Era::Legacy => params.cloned(),
             Era::Modern => modern::with_meta(params, None),
         };
-        let sending = Sending { method, exchange: None, limit };
+        let sending = Sending { method, whom: Whom::Conflux(limit) };
         converse(&self.connection, sending, |_| params).await
     }
 

@@ -70,6 +70,11 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         }
     }
 
+    /// Returns whether the input has ended; the line that was returned last has no end then.
+    pub fn is_at_end(&self) -> bool {
+        self.at_end
+    }
+
     /// Returns how many bytes are held, used or not.
     #[cfg(test)]
     pub(in crate::wire) fn held(&self) -> usize {

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use conflux::config;
+use conflux::config::Concurrency;
 use conflux::config::Config;
 use conflux::config::Start;
 use conflux::config::Target;
@@ -301,9 +302,19 @@ fn show_upstream(out: &mut String, upstream: &Upstream) {
     }
     let timeout = &upstream.timeout;
     writeln!(out, "  wait {:?} {:?} {:?}", timeout.start, timeout.call, timeout.idle).unwrap();
+    if let Some(progress) = timeout.progress {
+        writeln!(out, "  with progress {progress:?}").unwrap();
+    }
+    let Concurrency { calls, queue } = upstream.concurrency;
+    if (calls, queue) != (64, 256) {
+        writeln!(out, "  at once {calls}, wait {queue}").unwrap();
+    }
     let allow: Vec<_> = upstream.tools.allow().collect();
     let deny: Vec<_> = upstream.tools.deny().collect();
     writeln!(out, "  allow {allow:?} deny {deny:?}").unwrap();
+    for (tool, timeout) in upstream.overrides.timeouts() {
+        writeln!(out, "  override {tool:?}: timeout {timeout:?}").unwrap();
+    }
 }
 
 /// Compares a generated file with the one in the repository, or accepts it.

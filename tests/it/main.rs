@@ -9,6 +9,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "`json!` reads better without a reference")]
 
 mod bridge;
+mod calls;
 mod catalog;
 mod cli;
 mod clients;
@@ -18,6 +19,7 @@ mod conformance_through;
 mod corpus;
 mod exec;
 mod failure;
+mod faults;
 mod fuzz_corpus;
 mod http_front;
 mod http_upstream;
@@ -26,6 +28,7 @@ mod limits;
 mod matrix;
 mod on_demand;
 mod parity;
+mod process_tree;
 mod real_http;
 mod real_servers;
 mod relay;

@@ -18,8 +18,10 @@ use crate::support::matrix_programs::Listening;
 use crate::support::matrix_programs::Peer;
 use crate::support::matrix_programs::clients;
 use crate::support::matrix_programs::servers;
+use crate::support::page;
 use crate::support::programs::Program;
 
+const PAGE: &str = "docs/protocol.md";
 /// What a client reports of one feature of one server.
 #[derive(Deserialize)]
 struct Walked {
@@ -60,8 +62,8 @@ async fn http_clients_work_with_every_server() {
 
 #[test]
 fn the_page_explains_features_and_programs() {
-    matrix_page::assert_section("features", &matrix_page::features());
-    matrix_page::assert_section("programs", &matrix_page::programs());
+    page::assert_section(PAGE, "features", &matrix_page::features());
+    page::assert_section(PAGE, "programs", &matrix_page::programs());
 }
 
 /// Every client with every server of its own revision, and nobody between.
@@ -107,7 +109,7 @@ async fn check(transport: Transport) {
             cell.failure = same.map_or(cell.failure.take(), |other| other.failure.clone());
         }
     }
-    matrix_page::assert_section(transport.flag(), &matrix_page::tables(transport, &cells));
+    page::assert_section(PAGE, transport.flag(), &matrix_page::tables(transport, &cells));
     assert_whole(transport, &cells);
     assert_works(&cells);
 }

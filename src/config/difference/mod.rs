@@ -201,19 +201,33 @@ fn fate(old: Standing<'_>, new: Standing<'_>) -> Option<Fate> {
 /// Tells apart what makes another server of an upstream and what does not.
 fn changed(old: &Upstream, new: &Upstream) -> Option<Fate> {
     // Taken apart, so that a new key cannot be forgotten.
-    let Upstream { id: _, target, required, start, timeout, prefix, tools, disabled: _ } = old;
+    let Upstream {
+        id: _,
+        target,
+        required,
+        start,
+        timeout,
+        concurrency,
+        prefix,
+        tools,
+        overrides,
+        disabled: _,
+    } = old;
     let other = other_target(target, &new.target);
     if !other.is_empty() {
         return Some(Fate::Restarted(other));
     }
-    let Timeout { start: until_ready, call, idle } = timeout;
+    let Timeout { start: until_ready, call, progress, idle } = timeout;
     let adopted = keys([
         ("prefix", *prefix != new.prefix),
         ("tools", *tools != new.tools),
+        ("tools.override", *overrides != new.overrides),
+        ("concurrency", *concurrency != new.concurrency),
         ("required", *required != new.required),
         ("start", *start != new.start),
         ("timeout.start", *until_ready != new.timeout.start),
         ("timeout.call", *call != new.timeout.call),
+        ("timeout.progress", *progress != new.timeout.progress),
         ("timeout.idle", *idle != new.timeout.idle),
     ]);
     (!adopted.is_empty()).then_some(Fate::Adopted(adopted))

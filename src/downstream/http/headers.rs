@@ -18,14 +18,18 @@ use crate::wire::mirror::Mirror;
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
 
-/// Refuses a POST whose body is no JSON.
-pub(super) fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
+/// Refuses a POST whose body is no JSON, or is packed: what is small may be huge once unpacked.
+pub(super) fn is_plain_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let refused = |problem: String| Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &problem));
     let kind = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    if media_type(kind).eq_ignore_ascii_case(JSON) {
-        return Ok(());
+    if !media_type(kind).eq_ignore_ascii_case(JSON) {
+        return refused(format!("`Content-Type` is `{kind}`, but must be `{JSON}`"));
     }
-    let problem = format!("`Content-Type` is `{kind}`, but must be `{JSON}`");
-    Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &problem))
+    let encodings = headers.get_all(header::CONTENT_ENCODING);
+    match encodings.iter().find(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        Some(value) => refused(format!("`Content-Encoding` is {value:?}; send the body as it is")),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a client that does not take what it may get: messages and streams.

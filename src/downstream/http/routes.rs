@@ -198,7 +198,7 @@ async fn post(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    headers::is_json(headers)?;
+    headers::is_plain_json(headers)?;
     headers::takes_both(headers)?;
     let bytes = body::read(body, front.service.limits.message, front.request_time).await?;
     let message = match frame::read(bytes) {

@@ -88,7 +88,7 @@ pub(super) async fn post(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    headers::is_json(headers)?;
+    headers::is_plain_json(headers)?;
     let parameters = uri.query().into_iter().flat_map(|query| query.split('&'));
     let mut pairs = parameters.filter_map(|pair| pair.split_once('='));
     let id = pairs.find(|(key, _)| *key == PARAMETER).map(|(_, id)| id);

@@ -7,10 +7,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::time::SystemTime;
 
-use chrono::DateTime;
-use chrono::SecondsFormat;
-use chrono::Utc;
-
 use crate::config;
 use crate::upstream::Fault;
 use crate::upstream::List;
@@ -46,20 +42,24 @@ pub struct Inventory {
     pub skills: Option<Vec<Raw>>,
 }
 
+/// The first moment that has no year of four digits, in seconds since 1970.
+const YEAR_10000: u64 = 253_402_300_800;
+
 /// When something was known for certain; shown as in RFC 3339, to the second, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment(SystemTime);
 
 impl From<SystemTime> for Moment {
+    /// What a disk says may be any time; one that cannot be shown becomes the nearest that can.
     fn from(time: SystemTime) -> Self {
-        Self(time)
+        let last = SystemTime::UNIX_EPOCH + Duration::from_secs(YEAR_10000 - 1);
+        Self(time.clamp(SystemTime::UNIX_EPOCH, last))
     }
 }
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = DateTime::<Utc>::from(self.0).to_rfc3339_opts(SecondsFormat::Secs, true);
-        f.write_str(&text)
+        humantime::format_rfc3339_seconds(self.0).fmt(f)
     }
 }
 
@@ -197,7 +197,7 @@ impl Catalog {
 fn read(path: &Path, fingerprint: &str) -> io::Result<Option<(Inventory, Moment)>> {
     let Some((bytes, modified)) = file::read(path, LARGEST as u64)? else { return Ok(None) };
     let inventory = Inventory::decode(bytes, fingerprint).map_err(io::Error::other)?;
-    Ok(Some((inventory, Moment(modified))))
+    Ok(Some((inventory, modified.into())))
 }
 
 fn keep(path: &Path, fingerprint: &str, now: Inventory) -> io::Result<()> {

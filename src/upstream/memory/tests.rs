@@ -114,6 +114,19 @@ async fn what_is_listed_as_before_is_not_written_but_confirmed() {
     assert_eq!(fs::read(&path).unwrap(), text);
 }
 
+#[test]
+fn whatever_time_a_disk_says_can_be_shown() {
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+    for (time, shown) in [
+        (at(1_700_000_000), "2023-11-14T22:13:20Z"),
+        (before, "1970-01-01T00:00:00Z"),
+        (at(1 << 40), "9999-12-31T23:59:59Z"),
+    ] {
+        assert_eq!(super::Moment::from(time).to_string(), shown);
+    }
+}
+
 #[tokio::test]
 async fn files_of_others_and_broken_ones_are_not_believed() {
     let place = Place::new();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::exchange::Exchange;
+use crate::exchange::deadline::Limits;
 use crate::exchange::task::Dialect;
 use crate::upstream::Fault;
 use crate::upstream::legacy;
@@ -36,17 +37,16 @@ pub(super) async fn call(
     session: &Arc<Session>,
     params: &Raw,
     exchange: &Exchange,
-    limit: Duration,
     need: Need,
 ) -> Result<Raw, Fault> {
     let is_asked = exchange.wishes().tasks == Dialect::Core && params.member("task").is_some();
     match (is_known(session), is_asked, need) {
-        (true, true, _) => Box::pin(pass(session, params, exchange, limit)).await,
-        (true, false, Need::Task) => Box::pin(wait(session, params, exchange, limit)).await,
+        (true, true, _) => Box::pin(pass(session, params, exchange)).await,
+        (true, false, Need::Task) => Box::pin(wait(session, params, exchange)).await,
         (true, false, Need::None) | (false, ..) => {
             // Who did not learn from this server that it makes tasks cannot have asked it to.
             let params = without_task(params);
-            session.request(method::TOOLS_CALL, Some(&params), exchange, limit).await
+            session.request(method::TOOLS_CALL, Some(&params), exchange).await
         }
     }
 }
@@ -58,20 +58,20 @@ pub(super) async fn request(
     params: &Raw,
     id: &str,
     exchange: &Exchange,
-    limit: Duration,
 ) -> Result<Raw, Fault> {
     let connection = &session.connection;
     let public = public(connection, exchange.caller(), Dialect::Core, id);
     if method == method::TASKS_RESULT {
         let role = Role::Serves(id.to_owned());
-        let result = legacy::request_as(connection, method, Some(params), exchange, LONGEST, role);
+        let exchange = exchange.within(Limits::of(LONGEST));
+        let result = legacy::request_as(connection, method, Some(params), &exchange, role);
         let result = result.await;
         if matches!(result, Ok(_) | Err(Fault::Answered(_))) {
             connection.live().over(id);
         }
         return Ok(shape::relate(&result?, Some(&public)));
     }
-    let result = session.request(method, Some(params), exchange, limit).await?;
+    let result = session.request(method, Some(params), exchange).await?;
     if let Some(status) = Status::read(&result) {
         connection.live().told(&status);
     }
@@ -79,12 +79,7 @@ pub(super) async fn request(
 }
 
 /// Lets the caller have the task it asked for.
-async fn pass(
-    session: &Session,
-    params: &Raw,
-    exchange: &Exchange,
-    limit: Duration,
-) -> Result<Raw, Fault> {
+async fn pass(session: &Session, params: &Raw, exchange: &Exchange) -> Result<Raw, Fault> {
     let connection = &session.connection;
     let token = params.member("_meta").and_then(|meta| meta.member(meta::PROGRESS_TOKEN));
     let audience = Audience::Caller {
@@ -93,8 +88,7 @@ async fn pass(
     };
     let role = Role::Becomes(audience, Dialect::Core);
     let method = method::TOOLS_CALL;
-    let result =
-        legacy::request_as(connection, method, Some(params), exchange, limit, role).await?;
+    let result = legacy::request_as(connection, method, Some(params), exchange, role).await?;
     let Some(task) = result.member("task") else { return Ok(result) };
     let Some(id) = task.member("taskId").and_then(|id| id.string()) else { return Ok(result) };
     let public = public(connection, exchange.caller(), Dialect::Core, &id);
@@ -106,14 +100,9 @@ async fn pass(
 }
 
 /// Has a task made and waits for what it comes to.
-async fn wait(
-    session: &Arc<Session>,
-    params: &Raw,
-    exchange: &Exchange,
-    limit: Duration,
-) -> Result<Raw, Fault> {
+async fn wait(session: &Arc<Session>, params: &Raw, exchange: &Exchange) -> Result<Raw, Fault> {
     let connection = &session.connection;
-    let waiting = Waiting::new(session, exchange, Dialect::Core, limit);
+    let waiting = Waiting::new(session, exchange, Dialect::Core);
     let role = Role::Becomes(waiting.audience(), Dialect::Core);
     let kept = u64::try_from(KEPT.as_millis()).unwrap_or(u64::MAX);
     let asking = match params.object() {
@@ -121,15 +110,15 @@ async fn wait(
         Err(_) => params.clone(),
     };
     let method = method::TOOLS_CALL;
-    let result =
-        legacy::request_as(connection, method, Some(&asking), exchange, limit, role).await?;
+    let result = legacy::request_as(connection, method, Some(&asking), exchange, role).await?;
     let Some(status) = Status::created(&result, Dialect::Core) else { return Ok(result) };
     let id = status.id.clone();
     let params = super::task_params(&id);
+    let exchange = exchange.within(Limits::of(KEPT));
     let fetch = || {
         let role = Role::Serves(id.clone());
         let method = method::TASKS_RESULT;
-        legacy::request_as(connection, method, Some(&params), exchange, KEPT, role)
+        legacy::request_as(connection, method, Some(&params), &exchange, role)
     };
     let result = waiting.until(status, KEPT, fetch).await?;
     // The caller knows of no task that it could belong to.

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use crate::exchange::Exchange;
 use crate::exchange::ask::InputRequest;
+use crate::exchange::deadline::Limits;
 use crate::exchange::task;
 use crate::exchange::task::Dialect;
 use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
+use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
 use crate::upstream::modern;
@@ -66,12 +68,11 @@ pub(super) async fn call(
     session: &Arc<Session>,
     params: &Raw,
     exchange: &Exchange,
-    limit: Duration,
 ) -> Result<Raw, Fault> {
     let method = method::TOOLS_CALL;
     match exchange.wishes().tasks {
         Dialect::Extension => {
-            let result = session.request(method, Some(params), exchange, limit).await?;
+            let result = session.request(method, Some(params), exchange).await?;
             Ok(passed(&session.connection, exchange, result))
         }
         Dialect::Core | Dialect::None => {
@@ -82,9 +83,9 @@ pub(super) async fn call(
                 }
                 _ => params.clone(),
             };
-            match session.request(method, Some(&params), exchange, limit).await {
+            match session.request(method, Some(&params), exchange).await {
                 Err(Fault::Answered(error)) if is_known(session) && wants_tasks(&error) => {
-                    Box::pin(wait(session, &params, exchange, limit)).await
+                    Box::pin(wait(session, &params, exchange)).await
                 }
                 outcome => outcome,
             }
@@ -99,10 +100,9 @@ pub(super) async fn request(
     params: &Raw,
     id: &str,
     exchange: &Exchange,
-    limit: Duration,
 ) -> Result<Raw, Fault> {
     let connection = &session.connection;
-    let result = session.request(method, Some(params), exchange, limit).await?;
+    let result = session.request(method, Some(params), exchange).await?;
     if let Some(status) = Status::read(&result) {
         connection.live().told(&status);
     }
@@ -166,8 +166,8 @@ pub(super) async fn give_input(
         })?;
     let answers = object::build(answers.iter().map(|(key, raw)| (key.as_str(), raw.get())));
     let params = object::build([("taskId", id.get()), ("inputResponses", answers.get())]);
-    let knowing = exchange.knowing(Dialect::Extension);
-    session.request(method::TASKS_UPDATE, Some(&params), &knowing, super::CANCEL_LIMIT).await?;
+    let knowing = exchange.knowing(Dialect::Extension).within(Limits::of(super::CANCEL_LIMIT));
+    session.request(method::TASKS_UPDATE, Some(&params), &knowing).await?;
     Ok(())
 }
 
@@ -184,7 +184,7 @@ pub(super) async fn end(
     }
     let offer = Raw::of(&serde_json::json!({ "extensions": { task::EXTENSION: {} } }));
     let params = modern::with_capabilities(Some(params), &offer);
-    let sending = Sending { method, exchange: None, limit };
+    let sending = Sending { method, whom: Whom::Conflux(limit) };
     converse(&session.connection, sending, |_| params).await
 }
 
@@ -199,15 +199,10 @@ fn passed(connection: &Connection, exchange: &Exchange, result: Raw) -> Raw {
 }
 
 /// Has a task made, because the tool does nothing without one, and waits for its end.
-async fn wait(
-    session: &Arc<Session>,
-    params: &Raw,
-    exchange: &Exchange,
-    limit: Duration,
-) -> Result<Raw, Fault> {
+async fn wait(session: &Arc<Session>, params: &Raw, exchange: &Exchange) -> Result<Raw, Fault> {
     let knowing = exchange.knowing(Dialect::Extension);
-    let waiting = Waiting::new(session, exchange, Dialect::Extension, limit);
-    let result = session.request(method::TOOLS_CALL, Some(params), &knowing, limit).await?;
+    let waiting = Waiting::new(session, exchange, Dialect::Extension);
+    let result = session.request(method::TOOLS_CALL, Some(params), &knowing).await?;
     let Some(status) = Status::created(&result, Dialect::Extension) else { return Ok(result) };
     session.connection.live().begin(0, waiting.audience(), &status);
     waiting.through(status).await

@@ -47,6 +47,15 @@ pub(super) const LONGEST: Duration = Duration::from_hours(24);
 /// How long a server may take to answer that a task is to be ended.
 const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 
+/// A tool as its upstream lists it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tool<'a> {
+    /// The name it gave.
+    pub name: &'a str,
+    /// Whether it can be called without a task.
+    pub need: Need,
+}
+
 /// Whether a tool can be called without a task (2025-11-25, "Tool-Level Negotiation").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -80,12 +89,11 @@ pub(super) async fn call(
     session: &Arc<Session>,
     params: &Raw,
     exchange: &Exchange,
-    limit: Duration,
     need: Need,
 ) -> Result<Raw, Fault> {
     match session.era() {
-        Era::Legacy => core::call(session, params, exchange, limit, need).await,
-        Era::Modern => extension::call(session, params, exchange, limit).await,
+        Era::Legacy => core::call(session, params, exchange, need).await,
+        Era::Modern => extension::call(session, params, exchange).await,
     }
 }
 
@@ -98,14 +106,13 @@ pub(super) async fn request(
     params: &Raw,
     id: &str,
     exchange: &Exchange,
-    limit: Duration,
 ) -> Result<Option<Raw>, Fault> {
     match (session.era(), exchange.wishes().tasks) {
         (Era::Legacy, Dialect::Core) if core::is_known(session) => {
-            core::request(session, method, params, id, exchange, limit).await.map(Some)
+            core::request(session, method, params, id, exchange).await.map(Some)
         }
         (Era::Modern, Dialect::Extension) => {
-            extension::request(session, method, params, id, exchange, limit).await.map(Some)
+            extension::request(session, method, params, id, exchange).await.map(Some)
         }
         _ => Ok(None),
     }
@@ -221,17 +228,15 @@ pub(super) fn meant(
     }
     match connection.live().audience(id) {
         None => match connection.meant(origin)? {
-            Meant::Call { number, exchange, asking } if origin == Some(number) => {
-                Ok(Meant::Call { number, exchange, asking })
+            Meant::Call { number, exchange } if origin == Some(number) => {
+                Ok(Meant::Call { number, exchange })
             }
             Meant::Call { .. } | Meant::Caller(_) => Err(Refusal::Gone),
         },
         Some((_, Audience::Caller { caller, .. })) => {
             caller.upgrade().map(Meant::Caller).ok_or(Refusal::Gone)
         }
-        Some((number, Audience::Request { exchange, .. })) => {
-            Ok(Meant::Call { number, exchange, asking: Arc::default() })
-        }
+        Some((number, Audience::Request { exchange, .. })) => Ok(Meant::Call { number, exchange }),
     }
 }
 

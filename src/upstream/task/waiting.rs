@@ -10,6 +10,7 @@ use tokio::time;
 use tokio::time::Instant;
 
 use crate::exchange::Exchange;
+use crate::exchange::deadline::Limits;
 use crate::exchange::task::Dialect;
 use crate::upstream::Error;
 use crate::upstream::Fault;
@@ -41,8 +42,8 @@ pub(super) struct Waiting<'a> {
     session: &'a Arc<Session>,
     exchange: &'a Exchange,
     dialect: Dialect,
-    /// How long the server may take to say how the task is.
-    limit: Duration,
+    /// How long the server may take to say how the task is: as long as for the call.
+    limits: Limits,
     /// Told when the server says by itself that the task changed.
     news: Arc<Notify>,
 }
@@ -62,14 +63,10 @@ struct Told {
 }
 
 impl<'a> Waiting<'a> {
-    /// Prepares to wait; `limit` is that of each single request.
-    pub(super) fn new(
-        session: &'a Arc<Session>,
-        exchange: &'a Exchange,
-        dialect: Dialect,
-        limit: Duration,
-    ) -> Self {
-        Self { session, exchange, dialect, limit, news: Arc::default() }
+    /// Prepares to wait.
+    pub(super) fn new(session: &'a Arc<Session>, exchange: &'a Exchange, dialect: Dialect) -> Self {
+        let limits = exchange.deadline().limits();
+        Self { session, exchange, dialect, limits, news: Arc::default() }
     }
 
     /// Returns for whom the task is.
@@ -208,9 +205,9 @@ impl<'a> Waiting<'a> {
     }
 
     async fn look_once(&self, id: &str) -> Result<(Raw, Status), Fault> {
-        let (exchange, params) = (self.exchange.knowing(self.dialect), task_params(id));
-        let asked = self.session.request(method::TASKS_GET, Some(&params), &exchange, self.limit);
-        let task = match asked.await {
+        let exchange = self.exchange.knowing(self.dialect).within(self.limits);
+        let params = task_params(id);
+        let task = match self.session.request(method::TASKS_GET, Some(&params), &exchange).await {
             Ok(task) => task,
             Err(Fault::Answered(error)) => {
                 let message = error.member("message").and_then(|message| message.string());

@@ -1,6 +1,7 @@
 //! A call has exactly one answer, whatever the server, its caller or the clock do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::AsyncBufReadExt as _;
@@ -8,11 +9,13 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::io::BufReader;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
+use tokio::time;
 use tokio_util::task::TaskTracker;
 
 use crate::config::secrets::Secrets;
 use crate::exchange::Back;
 use crate::exchange::caller::Callers;
+use crate::exchange::deadline::Limits;
 use crate::ids::UpstreamId;
 use crate::upstream::Fault;
 use crate::upstream::Lists;
@@ -31,6 +34,7 @@ use crate::upstream::tests::call;
 use crate::upstream::tests::caller;
 use crate::upstream::tests::exchange;
 use crate::upstream::tests::failed;
+use crate::upstream::tests::gate;
 use crate::upstream::tests::progress;
 use crate::upstream::tests::world;
 use crate::upstream::transport::pipes;
@@ -67,6 +71,39 @@ async fn a_call_nobody_answers_ends_and_is_cancelled() {
     assert_eq!(cancelled["params"]["requestId"], request["id"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn progress_extends_the_time_of_a_call_up_to_an_end() {
+    for (progress, expected) in [(None, 60), (Some(100), 100), (Some(1000), 150)] {
+        let mut world = world();
+        let (exchange, _back) = exchange(&caller(1, &json!({})));
+        let progress = progress.map(Duration::from_secs);
+        exchange.deadline().set(Limits { call: LIMIT, progress });
+        let call = call(&world, exchange);
+        let request = world.server.read().await;
+        for step in 1..=2 {
+            time::sleep(Duration::from_secs(45)).await;
+            world.server.write(&self::progress(&request, step)).await;
+        }
+        let error = failed(call.await.unwrap());
+        assert_eq!(error.kind, Kind::TimedOut);
+        assert!(error.detail.ends_with(&format!(" {expected}s")), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_there_when_the_time_is_over_is_given() {
+    let mut world = world();
+    // Nobody empties the way back.
+    let (exchange, _back) = exchange(&caller(1, &json!({})));
+    let call = call(&world, exchange);
+    let request = world.server.read().await;
+    for step in 0..100 {
+        world.server.write(&progress(&request, step)).await;
+    }
+    world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": 1 })).await;
+    assert_eq!(call.await.unwrap().unwrap().get(), "1");
+}
+
 #[tokio::test]
 async fn a_cancelled_call_tells_the_upstream_and_a_late_answer_harms_nobody() {
     let mut world = world();
@@ -93,7 +130,7 @@ async fn an_upstream_that_ends_fails_what_is_under_way_and_what_follows() {
     drop(world.server);
     let error = failed(under_way.await.unwrap());
     assert_eq!((error.kind, error.executed), (Kind::ConnectionLost, Executed::Unknown));
-    let late = legacy::request(&world.connection, "x", None, &exchange, LIMIT).await;
+    let late = legacy::request(&world.connection, "x", None, &exchange).await;
     let error = failed(late);
     assert_eq!((error.kind, error.executed), (Kind::ConnectionLost, Executed::No));
 }
@@ -153,6 +190,7 @@ async fn an_upstream_that_no_longer_reads_can_still_answer() {
     let (outgoing, queue) = mpsc::channel(OUTGOING_CAPACITY);
     let around = connection::Surroundings {
         callers: Callers::default(),
+        gate: gate(),
         task_ids: Arc::default(),
         lists: watch::channel(Lists::default()).0,
         tasks: TaskTracker::new(),
@@ -164,15 +202,14 @@ async fn an_upstream_that_no_longer_reads_can_still_answer() {
     let (first, second) = (exchange.clone(), exchange);
     let (one, two) = (connection.clone(), connection.clone());
     around.tasks.spawn(pipes::write(connection.clone(), queue, ours));
-    let waits =
-        around.tasks.spawn(async move { legacy::request(&one, "x", None, &first, LIMIT).await });
+    let waits = around.tasks.spawn(async move { legacy::request(&one, "x", None, &first).await });
     // It takes the first request, stops reading, and answers only then.
     let mut theirs = BufReader::new(theirs);
     let mut line = String::new();
     theirs.read_line(&mut line).await.unwrap();
     drop(theirs);
     let refused =
-        around.tasks.spawn(async move { legacy::request(&two, "x", None, &second, LIMIT).await });
+        around.tasks.spawn(async move { legacy::request(&two, "x", None, &second).await });
     tokio::task::yield_now().await;
     let noise = Noise::new(connection.errors());
     around.tasks.spawn(pipes::read(Reader::new(connection, noise), answers, MESSAGE_LIMIT));

@@ -22,6 +22,7 @@ use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
 use crate::upstream::shown::Errors;
 use crate::upstream::tests::MESSAGE_LIMIT;
+use crate::upstream::tests::gate;
 use crate::upstream::transport::http::Http;
 use crate::upstream::transport::site::Site;
 use crate::wire::era::Revision;
@@ -37,6 +38,7 @@ async fn a_server_that_accepts_nothing_does_not_hold_up_the_end() {
         callers: Callers::default(),
         lists: watch::channel(Lists::default()).0,
         tasks: TaskTracker::new(),
+        gate: gate(),
         task_ids: Arc::default(),
         mirrors: None,
         errors: errors.clone(),

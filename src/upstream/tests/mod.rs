@@ -6,6 +6,7 @@ mod eras;
 mod farewell;
 mod questions;
 mod tasks;
+mod turns;
 mod visits;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::config;
 use crate::config::secrets::Secrets;
 use crate::exchange::Back;
 use crate::exchange::Exchange;
@@ -31,6 +33,7 @@ use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
+use crate::exchange::deadline::Limits;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::upstream::Error;
@@ -39,6 +42,7 @@ use crate::upstream::Lists;
 use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::OUTGOING_CAPACITY;
+use crate::upstream::gate::Gate;
 use crate::upstream::legacy;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
@@ -91,7 +95,15 @@ struct World {
     tasks: TaskTracker,
 }
 
+fn gate() -> Gate {
+    Gate::new(config::Concurrency { calls: 64, queue: 256 })
+}
+
 fn world() -> World {
+    guarded(gate())
+}
+
+fn guarded(gate: Gate) -> World {
     let (ours, theirs) = tokio::io::duplex(1024 * 1024);
     let (input, output) = tokio::io::split(ours);
     let (outgoing, queue) = mpsc::channel(OUTGOING_CAPACITY);
@@ -99,6 +111,7 @@ fn world() -> World {
     let callers = Callers::default();
     let around = connection::Surroundings {
         callers: callers.clone(),
+        gate,
         task_ids: Arc::default(),
         lists: lists_sender,
         tasks: TaskTracker::new(),
@@ -122,7 +135,10 @@ fn caller(number: u64, capabilities: &Value) -> Arc<Caller> {
 
 fn exchange(caller: &Arc<Caller>) -> (Exchange, mpsc::Receiver<Back>) {
     let wishes = Wishes { progress: true, ..Wishes::default() };
-    Exchange::new(Arc::clone(caller), Arc::clone(caller.capabilities()), wishes)
+    let capabilities = Arc::clone(caller.capabilities());
+    let (exchange, back) = Exchange::new(Arc::clone(caller), capabilities, wishes);
+    exchange.deadline().set(Limits::of(LIMIT));
+    (exchange, back)
 }
 
 /// Sends `tools/call` in the legacy way, as a task.
@@ -130,7 +146,7 @@ fn call(world: &World, exchange: Exchange) -> tokio::task::JoinHandle<Result<Raw
     let connection = world.connection.clone();
     world.tasks.spawn(async move {
         let params = Raw::of(&json!({ "name": "t" }));
-        legacy::request(&connection, method::TOOLS_CALL, Some(&params), &exchange, LIMIT).await
+        legacy::request(&connection, method::TOOLS_CALL, Some(&params), &exchange).await
     })
 }
 

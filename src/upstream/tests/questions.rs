@@ -188,6 +188,28 @@ async fn the_clock_of_a_call_stands_still_while_a_person_thinks() {
     assert!(call.await.unwrap().is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn no_call_of_a_client_ends_while_that_is_asked() {
+    let mut world = world();
+    let asked = caller(1, &json!({ "elicitation": {} }));
+    let (first_exchange, _first) = exchange(&asked);
+    let (second_exchange, mut second) = exchange(&asked);
+    let first = call(&world, first_exchange);
+    let second_call = call(&world, second_exchange);
+    let requests = [world.server.read().await, world.server.read().await];
+    let params = json!({ "message": "?", "requestedSchema": {} });
+    let ask = json!({ "jsonrpc": "2.0", "id": 1, "method": method::ELICIT, "params": params });
+    world.server.write(&ask).await;
+    let Some(Back::Ask(question)) = second.recv().await else { panic!("not asked") };
+    time::sleep(LIMIT * 4).await;
+    question.answer(Ok(Vec::new()));
+    world.server.read().await;
+    for request in requests {
+        world.server.write(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": 1 })).await;
+    }
+    assert!(first.await.unwrap().is_ok() && second_call.await.unwrap().is_ok());
+}
+
 #[tokio::test]
 async fn a_question_the_upstream_takes_back_is_taken_back_from_the_caller() {
     let mut world = world();
@@ -211,7 +233,7 @@ async fn input_that_is_required_is_asked_for_and_sent_along() {
     let connection = world.connection.clone();
     let call = world.tasks.spawn(async move {
         let params = Raw::parse(r#"{"name":"t","arguments":{"n":100000000000000000000}}"#).unwrap();
-        modern::request(&connection, method::TOOLS_CALL, Some(&params), &exchange, LIMIT).await
+        modern::request(&connection, method::TOOLS_CALL, Some(&params), &exchange).await
     });
     let question = json!({ "method": method::ELICIT, "params": { "message": "who?" } });
     let wanted = json!({

@@ -44,7 +44,7 @@ async fn task_of(
     let called = world.tasks.spawn(async move {
         let params =
             Raw::of(&json!({ "name": "t", "task": {}, "_meta": { "progressToken": "p" } }));
-        task::call(&session, &params, &exchange, LIMIT, Need::None).await
+        task::call(&session, &params, &exchange, Need::None).await
     });
     let task = json!({ "taskId": id, "status": "working" });
     world.server.answer(("result", json!({ "task": task }))).await;
@@ -68,7 +68,7 @@ async fn waited_for(
     let session = session_of(world);
     let call = world.tasks.spawn(async move {
         let params = Raw::of(&json!({ "name": "t" }));
-        task::call(&session, &params, &exchange, LIMIT, Need::Task).await
+        task::call(&session, &params, &exchange, Need::Task).await
     });
     let task = json!({ "taskId": "1", "status": "working", "pollInterval": 100 });
     world.server.answer(("result", json!({ "task": task }))).await;
@@ -166,7 +166,7 @@ async fn what_a_server_says_of_its_progress_is_not_counted_beside() {
     let session = session_of(&world);
     let call = world.tasks.spawn(async move {
         let params = Raw::of(&json!({ "name": "t" }));
-        task::call(&session, &params, &exchange, LIMIT, Need::Task).await
+        task::call(&session, &params, &exchange, Need::Task).await
     });
     let request = world.server.read().await;
     world.server.write(&progress(&request, 50)).await;

@@ -17,6 +17,9 @@ mod listening;
 pub(super) mod pipes;
 /// How often an answer that broke off is taken up again.
 mod resumes;
+/// Which processes hang on another one.
+#[cfg(unix)]
+mod processes;
 /// Where a remote upstream is, and the pool of connections to it.
 pub(super) mod site;
 /// HTTP+SSE, as it was until 2024-11-05.

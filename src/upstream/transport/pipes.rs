@@ -29,6 +29,7 @@ pub(in crate::upstream) async fn read(reader: Reader, input: impl AsyncRead + Un
             () = connection.closed().cancelled() => break,
         };
         match line {
+            Ok(Some(Line::Whole(bytes))) if lines.is_at_end() => reader.take_last(bytes).await,
             Ok(Some(Line::Whole(bytes))) => reader.take(bytes, None).await,
             Ok(Some(Line::TooLong { id, kind })) => reader.take_too_long(id.as_ref(), kind, None),
             Ok(None) | Err(_) => break,

@@ -23,11 +23,16 @@ use crate::upstream::error::Kind;
 use crate::upstream::transport::executable;
 #[cfg(unix)]
 use crate::upstream::transport::guard;
+#[cfg(unix)]
+use crate::upstream::transport::processes;
 
 /// How long a child may take to end by itself once its stdin is closed.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// How long it may take to end once it was told to.
 const TERMINATE_LIMIT: Duration = Duration::from_secs(2);
+/// How often it is looked whether what a guard left behind is gone.
+#[cfg(unix)]
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A child that was started.
 #[derive(Debug)]
@@ -73,8 +78,11 @@ pub(in crate::upstream) fn start(
     starter.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A guard ends its tree first.
     starter.kill_on_drop(guard.is_none());
+    // A guard leads a session of its own.
     #[cfg(unix)]
-    starter.process_group(0);
+    if guard.is_none() {
+        starter.process_group(0);
+    }
     if let Some(directory) = &command.cwd {
         starter.current_dir(directory);
     }
@@ -157,8 +165,15 @@ impl Process {
         if status.is_none() {
             status = time::timeout(TERMINATE_LIMIT, self.child.wait()).await.ok();
         }
+        let status = status.and_then(Result::ok);
+        #[cfg(unix)]
+        if let (Some(Tree::Guarded(guard)), Some(status)) = (self.tree, status)
+            && std::os::unix::process::ExitStatusExt::signal(&status).is_some()
+        {
+            end_session(guard).await;
+        }
         self.tree = None;
-        status.and_then(Result::ok)
+        status
     }
 
     #[cfg(unix)]
@@ -198,6 +213,33 @@ impl Drop for Process {
     /// The last resort, when nobody called [`Process::stop`]: the whole tree is killed.
     fn drop(&mut self) {
         self.signal(Signal::Kill);
+    }
+}
+
+/// Ends what a guard has left behind that was killed itself: everybody in its session.
+///
+/// Most guards that end by a signal say only that their program did, and leave nobody.
+#[cfg(unix)]
+async fn end_session(guard: i32) {
+    use nix::sys::signal::Signal;
+    let session = nix::unistd::Pid::from_raw(guard);
+    let steps = [
+        (None, CLOSE_LIMIT),
+        (Some(Signal::SIGTERM), TERMINATE_LIMIT),
+        (Some(Signal::SIGKILL), TERMINATE_LIMIT),
+    ];
+    for (signal, limit) in steps {
+        let until = time::Instant::now() + limit;
+        let mut once = signal;
+        while time::Instant::now() < until {
+            let look = move || processes::signal_session(session, once);
+            if !matches!(tokio::task::spawn_blocking(look).await, Ok(true)) {
+                return;
+            }
+            // Who is told twice may take that for more than it means.
+            once = signal.filter(|signal| *signal == Signal::SIGKILL);
+            time::sleep(LOOK).await;
+        }
     }
 }
 

@@ -1,12 +1,7 @@
 //! `docs/protocol.md`: the sections of it that are generated from what the tests saw.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::fmt::Write as _;
-use std::fs;
-use std::fs::File;
-use std::path::Path;
-use std::path::PathBuf;
 
 use crate::support::matrix::Cell;
 use crate::support::matrix::Feature;
@@ -19,29 +14,6 @@ use crate::support::matrix_programs::Package;
 use crate::support::matrix_programs::Peer;
 use crate::support::matrix_programs::clients;
 use crate::support::matrix_programs::servers;
-
-const PAGE: &str = "docs/protocol.md";
-
-/// Compares one section of the page with what it should say, or accepts it.
-#[track_caller]
-pub(crate) fn assert_section(name: &str, generated: &str) {
-    // Tests run side by side, each with sections of its own.
-    let lock = Path::new(env!("CARGO_TARGET_TMPDIR")).join("protocol.lock");
-    let lock = File::create(lock).unwrap();
-    lock.lock().unwrap();
-    let page = fs::read_to_string(path()).unwrap();
-    let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
-    let (before, rest) = page.split_once(&begin).unwrap_or_else(|| panic!("no `{begin}`"));
-    let (checked_in, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no `{end}`"));
-    let generated = format!("\n{generated}\n");
-    #[expect(clippy::disallowed_methods, reason = "the way snapshots are accepted")]
-    if env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
-        fs::write(path(), format!("{before}{begin}{generated}{end}{after}")).unwrap();
-        return;
-    }
-    let message = format!("`{PAGE}`, section {name}, is out of date; run `just accept`");
-    assert!(checked_in == generated, "{message}:\n{generated}");
-}
 
 /// Returns the section of what each feature promises.
 pub(crate) fn features() -> String {
@@ -141,8 +113,4 @@ fn mark<'a>(pair: Pair, of: impl Fn(Feature) -> &'a [&'a Cell]) -> String {
     let letters: Vec<String> =
         lacking.filter_map(Feature::letter).map(|letter| format!("`{letter}`")).collect();
     if letters.is_empty() { "✅".to_owned() } else { format!("✅ −{}", letters.join(" ")) }
-}
-
-fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE)
 }

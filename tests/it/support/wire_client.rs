@@ -350,6 +350,11 @@ impl Client {
         }
     }
 
+    /// Returns whether the answer to a request has come while another one was waited for.
+    pub(crate) fn has_reply_to(&self, id: u64) -> bool {
+        self.early.iter().any(|early| early.id() == Some(json!(id)))
+    }
+
     /// Waits until the server has sent `count` messages of this method in all; returns the last.
     pub(crate) async fn wait_for(&mut self, method: &str, count: usize) -> Message {
         loop {
@@ -439,6 +444,18 @@ impl Client {
             panic!("the server did not end; stderr:\n{}", self.stderr());
         };
         status.unwrap()
+    }
+
+    /// Closes stdin and waits for the server to end; returns every answer that nobody took.
+    pub(crate) async fn leave_with_rest(mut self) -> (ExitStatus, Vec<Message>) {
+        self.close_stdin();
+        while let Some(line) = self.try_line(LIMIT).await.expect("the server closes stdout") {
+            let message = Message { line };
+            if message.method().is_none() {
+                self.early.push_back(message);
+            }
+        }
+        (self.wait().await, self.early.into())
     }
 
     /// Closes stdin, as a client does that leaves, and waits for the server to end.

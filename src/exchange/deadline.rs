@@ -1,0 +1,244 @@
+//! How long a request may take, whatever it waits for: a start, a place, the answer, a repetition.
+//!
+//! The clock begins with the request. It stands still while the caller is asked something, because
+//! nobody else can hurry a person; even that has an end, so that no request lasts for ever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time;
+use tokio::time::Instant;
+
+/// The longest that any request may take of which nothing else is said.
+const LONGEST: Duration = Duration::from_hours(24);
+/// For how long, in all, the questions of one request may make its clock stand still.
+const ASKING_LIMIT: Duration = Duration::from_hours(1);
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Without progress.
+    pub call: Duration,
+    /// In all, if each report of progress allows it `call` anew.
+    pub progress: Option<Duration>,
+}
+
+impl Limits {
+    /// A time that nothing extends.
+    pub const fn of(call: Duration) -> Self {
+        Self { call, progress: None }
+    }
+}
+
+/// When a request ends that was not answered; everybody who works on it shares it.
+#[derive(Debug)]
+pub struct Deadline(watch::Sender<Clock>);
+
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    begun: Instant,
+    limits: Limits,
+    /// When it ends if nothing is asked.
+    until: Instant,
+    /// How many questions are unanswered.
+    asked: usize,
+    /// Since when there are any.
+    since: Instant,
+    /// How long the clock stood still before that.
+    still: Duration,
+}
+
+/// A question that is unanswered; dropped when it no longer is.
+#[derive(Debug)]
+pub struct Asking(Arc<Deadline>);
+
+impl Deadline {
+    /// Begins to count now.
+    pub(in crate::exchange) fn begin(limits: Limits) -> Self {
+        let begun = Instant::now();
+        let (until, still) = (begun + limits.call, Duration::ZERO);
+        Self(watch::Sender::new(Clock { begun, limits, until, asked: 0, since: begun, still }))
+    }
+
+    /// The deadline of a request of which it is not known yet how long it may take.
+    pub(in crate::exchange) fn open() -> Self {
+        Self::begin(Limits::of(LONGEST))
+    }
+
+    /// Says how long the request may take, counted from its beginning.
+    pub fn set(&self, limits: Limits) {
+        self.0.send_modify(|clock| {
+            clock.until = clock.begun + clock.still + limits.call;
+            clock.limits = limits;
+        });
+    }
+
+    /// Returns how long the request may take.
+    pub fn limits(&self) -> Limits {
+        self.0.borrow().limits
+    }
+
+    /// Returns how long it may take as things are, without the time in which its caller was asked.
+    pub fn allowed(&self) -> Duration {
+        let clock = self.0.borrow();
+        clock.until.saturating_duration_since(clock.begun + clock.still)
+    }
+
+    /// Returns whether there will be time left in a while, if nothing changes.
+    pub fn allows(&self, wait: Duration) -> bool {
+        Instant::now() + wait < self.0.borrow().due()
+    }
+
+    /// Notes that the request makes progress.
+    pub fn progressed(&self) {
+        self.0.send_if_modified(|clock| {
+            let Some(most) = clock.limits.progress else { return false };
+            let last = clock.begun + clock.still + most;
+            let until = (Instant::now() + clock.limits.call).min(last);
+            let is_later = until > clock.until;
+            clock.until = until.max(clock.until);
+            is_later
+        });
+    }
+
+    /// Stops the clock until what is returned is dropped.
+    pub(in crate::exchange) fn asking(self: &Arc<Self>) -> Asking {
+        self.0.send_modify(|clock| {
+            if clock.asked == 0 {
+                clock.since = Instant::now();
+            }
+            clock.asked += 1;
+        });
+        Asking(Arc::clone(self))
+    }
+
+    /// Waits until the time is over. Cancel safe.
+    pub async fn passed(&self) {
+        let mut clock = self.0.subscribe();
+        loop {
+            let due = clock.borrow_and_update().due();
+            tokio::select! {
+                biased;
+                () = time::sleep_until(due) => return,
+                changed = clock.changed() => changed.expect("the sender is borrowed"),
+            }
+        }
+    }
+}
+
+impl Clock {
+    /// When it ends, as far as that is known now.
+    fn due(&self) -> Instant {
+        if self.asked == 0 { self.until } else { self.until + self.may_stand() }
+    }
+
+    fn may_stand(&self) -> Duration {
+        ASKING_LIMIT.saturating_sub(self.still)
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|clock| {
+            clock.asked -= 1;
+            if clock.asked == 0 {
+                let stood = clock.since.elapsed().min(clock.may_stand());
+                clock.until += stood;
+                clock.still += stood;
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::time;
+    use tokio::time::Instant;
+
+    use super::ASKING_LIMIT;
+    use super::Deadline;
+    use super::Limits;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Returns after how many seconds the deadline passes, from now.
+    async fn seconds(deadline: &Deadline) -> u64 {
+        let now = Instant::now();
+        deadline.passed().await;
+        now.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_counts_from_the_beginning_whenever_it_is_set() {
+        let deadline = Deadline::open();
+        time::advance(4 * SECOND).await;
+        deadline.set(Limits::of(10 * SECOND));
+        assert!(deadline.allows(5 * SECOND) && !deadline.allows(6 * SECOND));
+        assert_eq!(seconds(&deadline).await, 6);
+        assert_eq!(seconds(&deadline).await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_extends_it_only_where_that_is_wanted_and_up_to_an_end() {
+        let never = Deadline::begin(Limits::of(10 * SECOND));
+        let limits = Limits { call: 10 * SECOND, progress: Some(25 * SECOND) };
+        let extended = Deadline::begin(limits);
+        let short = Deadline::begin(Limits { progress: Some(5 * SECOND), ..limits });
+        for passed in [9, 18, 24] {
+            time::advance(Duration::from_secs(if passed == 24 { 6 } else { 9 })).await;
+            for deadline in [&never, &extended, &short] {
+                deadline.progressed();
+            }
+        }
+        assert_eq!(never.allowed(), 10 * SECOND);
+        assert_eq!(short.allowed(), 10 * SECOND);
+        assert_eq!(seconds(&extended).await, 1);
+        assert_eq!(extended.allowed(), 25 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_stands_still_while_anything_is_asked() {
+        let deadline = Arc::new(Deadline::begin(Limits::of(10 * SECOND)));
+        time::advance(7 * SECOND).await;
+        let first = deadline.asking();
+        time::advance(60 * SECOND).await;
+        let second = deadline.asking();
+        drop(first);
+        time::advance(60 * SECOND).await;
+        drop(second);
+        assert_eq!(deadline.allowed(), 10 * SECOND);
+        assert_eq!(seconds(&deadline).await, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_it_sees_that_it_moved() {
+        let deadline = Arc::new(Deadline::begin(Limits::of(10 * SECOND)));
+        let ask = async {
+            time::sleep(9 * SECOND).await;
+            let asking = deadline.asking();
+            time::sleep(30 * SECOND).await;
+            drop(asking);
+        };
+        let (seconds, ()) = tokio::join!(seconds(&deadline), ask);
+        assert_eq!(seconds, 40);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn questions_do_not_make_it_endless() {
+        let deadline = Arc::new(Deadline::begin(Limits::of(10 * SECOND)));
+        for _ in 0..6 {
+            let asking = deadline.asking();
+            time::advance(ASKING_LIMIT / 5).await;
+            drop(asking);
+        }
+        // A fifth of the limit was more than the clock may stand still.
+        assert_eq!(seconds(&deadline).await, 0);
+        let unanswered = Arc::new(Deadline::begin(Limits::of(10 * SECOND)));
+        let _asking = unanswered.asking();
+        assert_eq!(seconds(&unanswered).await, ASKING_LIMIT.as_secs() + 10);
+    }
+}
