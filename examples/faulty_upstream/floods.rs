@@ -25,7 +25,8 @@ pub(crate) fn begin(server: &Server, how: &str, request: &Value) -> io::Result<(
     let token = &request["params"]["_meta"]["progressToken"];
     let told = |method: &str, params: Value| json!({"jsonrpc": "2.0", "method": format!("notifications/{method}"), "params": params});
     let asked = |number: u64, method: &str| json!({"jsonrpc": "2.0", "id": format!("q{number}"), "method": method, "params": {}});
-    let words = "x".repeat(500);
+    let size = arguments["size"].as_u64().and_then(|size| usize::try_from(size).ok());
+    let words = "x".repeat(size.unwrap_or(500));
     match how {
         "line" => return huge_line(&request["id"], count),
         "invalid_utf8" => {
@@ -58,8 +59,8 @@ pub(crate) fn begin(server: &Server, how: &str, request: &Value) -> io::Result<(
                 let message = match how {
                     "logs" => told("message", json!({"level": "error", "data": words})),
                     "progress" => {
-                        let params = json!({"progressToken": token, "progress": number});
-                        told("progress", params)
+                        let progress = json!({"progressToken": token, "progress": number});
+                        told("progress", with(progress, "message", &words))
                     }
                     "changes" => told("tools/list_changed", json!({})),
                     "updates" => told("resources/updated", json!({"uri": format!("x://{number}")})),
@@ -78,6 +79,11 @@ pub(crate) fn begin(server: &Server, how: &str, request: &Value) -> io::Result<(
         }
     }
     put(&answer)
+}
+
+fn with(mut params: Value, key: &str, words: &str) -> Value {
+    params[key] = json!(words);
+    params
 }
 
 /// Writes one line of so many MiB.

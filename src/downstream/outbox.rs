@@ -3,8 +3,12 @@
 //! What stands in it says how it may be treated: news may be missed where nobody reads, an answer
 //! ends the request it belongs to.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::select;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -17,18 +21,29 @@ use crate::wire::method;
 /// How many messages wait for a slow client; who has one more waits with it.
 const QUEUE_CAPACITY: usize = 64;
 
+/// How many bytes they may have together; one alone may have more.
+const QUEUE_BYTES: u32 = 1 << 20;
+
 /// Where everything for one reader is queued; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Outbox {
-    queue: mpsc::Sender<Item>,
+    queue: mpsc::Sender<Waiting>,
+    room: Arc<Semaphore>,
     closing: CancellationToken,
 }
 
 /// The other end of an outbox.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    queue: mpsc::Receiver<Item>,
+    queue: mpsc::Receiver<Waiting>,
     closing: CancellationToken,
+}
+
+/// A message, and the room it takes.
+#[derive(Debug)]
+struct Waiting {
+    item: Item,
+    _room: OwnedSemaphorePermit,
 }
 
 /// One message on its way out.
@@ -67,13 +82,20 @@ impl Outbox {
     pub(super) fn channel() -> (Self, Outgoing) {
         let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
         let closing = CancellationToken::new();
-        (Self { queue, closing: closing.clone() }, Outgoing { queue: waiting, closing })
+        let room = Arc::new(Semaphore::new(QUEUE_BYTES as usize));
+        (Self { queue, room, closing: closing.clone() }, Outgoing { queue: waiting, closing })
     }
 
     /// Queues one message, waiting while the queue is full. Returns whether anybody may read it.
     pub(super) async fn push(&self, kind: Kind, frame: Bytes) -> bool {
         let item = Item { frame: on_one_line(frame), kind };
-        self.queue.send(item).await.is_ok()
+        let size = u32::try_from(item.frame.len()).map_or(QUEUE_BYTES, |it| it.min(QUEUE_BYTES));
+        let room = select! {
+            room = Arc::clone(&self.room).acquire_many_owned(size) => room,
+            () = self.queue.closed() => return false,
+        };
+        let Ok(room) = room else { return false };
+        self.queue.send(Waiting { item, _room: room }).await.is_ok()
     }
 
     /// Queues a notification.
@@ -111,7 +133,7 @@ impl Outgoing {
         loop {
             select! {
                 biased;
-                next = self.queue.recv() => return next,
+                next = self.queue.recv() => return next.map(|waiting| waiting.item),
                 () = self.closing.cancelled(), if !self.queue.is_closed() => self.queue.close(),
             }
         }
@@ -119,7 +141,7 @@ impl Outgoing {
 
     /// Returns the next message if one is there.
     pub(super) fn try_next(&mut self) -> Option<Item> {
-        self.queue.try_recv().ok()
+        self.queue.try_recv().ok().map(|waiting| waiting.item)
     }
 }
 
@@ -157,4 +179,49 @@ fn on_one_line(frame: Bytes) -> Bytes {
     }
     let is_break = |byte: u8| byte == b'\n' || byte == b'\r';
     frame.iter().map(|byte| if is_break(*byte) { b' ' } else { *byte }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time;
+
+    use super::*;
+
+    /// How many messages of a size may wait for a reader.
+    async fn fitting(size: usize) -> usize {
+        let (outbox, _outgoing) = Outbox::channel();
+        let frame = Bytes::from(vec![b' '; size]);
+        let mut count = 0;
+        let pushing = async {
+            while outbox.push(Kind::Word, frame.clone()).await {
+                count += 1;
+            }
+        };
+        assert!(time::timeout(Duration::from_secs(1), pushing).await.is_err(), "it waits");
+        count
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_larger_messages_are_the_fewer_wait() {
+        assert_eq!(fitting(100).await, 64);
+        assert_eq!(fitting(100_000).await, 10);
+        assert_eq!(fitting(5_000_000).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_room_goes_on_when_there_is_some_or_nobody() {
+        let (outbox, mut outgoing) = Outbox::channel();
+        let frame = Bytes::from(vec![b' '; 5_000_000]);
+        assert!(outbox.push(Kind::Word, frame.clone()).await);
+        let (pushed, next) = tokio::join!(outbox.push(Kind::Word, frame.clone()), outgoing.next());
+        assert!(pushed && next.is_some());
+        let leaving = async {
+            time::sleep(Duration::from_secs(1)).await;
+            drop(outgoing);
+        };
+        let (pushed, ()) = tokio::join!(outbox.push(Kind::Word, frame), leaving);
+        assert!(!pushed);
+    }
 }

@@ -19,10 +19,14 @@ use crate::wire::Raw;
 
 /// How many log messages wait for a slow caller before the oldest are dropped.
 const LOG_CAPACITY: usize = 256;
+/// How many bytes of them wait; the last one may have more.
+const LOG_BYTES: usize = 1 << 20;
 /// How many questions outside of calls may be unanswered.
 const ASK_CAPACITY: usize = 16;
 /// How many updates may wait before those below one subscription are told as one.
 const UPDATE_CAPACITY: usize = 1024;
+/// How long an address may be that is told beside the one subscribed to, in bytes.
+const UPDATE_LENGTH: usize = 4096;
 /// How many things a caller may want to hear of.
 const WANTED_CAPACITY: usize = 4096;
 
@@ -67,6 +71,19 @@ pub enum Notice {
     Ask(Ask),
 }
 
+impl Notice {
+    /// Returns how many bytes it holds, if it is one of those that wait in their order.
+    fn size(&self) -> usize {
+        match self {
+            Self::Log(params) => params.get().len(),
+            Self::Other(method, params) => {
+                method.len() + params.as_ref().map_or(0, |params| params.get().len())
+            }
+            Self::ListChanged(_) | Self::Updated(_) | Self::Ask(_) => 0,
+        }
+    }
+}
+
 /// Where a caller's notices wait.
 #[derive(Debug, Default)]
 pub struct Mailbox {
@@ -80,6 +97,8 @@ struct Content {
     updated: IndexSet<Raw>,
     /// Log messages and other notifications, in their order.
     stream: VecDeque<Notice>,
+    /// How many bytes these have.
+    stream_bytes: usize,
     asks: VecDeque<Ask>,
     /// What the caller wants to hear of.
     wanted: IndexMap<(UpstreamId, Topic), Wanted>,
@@ -214,10 +233,19 @@ impl Mailbox {
 
 impl Content {
     fn push(&mut self, notice: Notice) {
-        if self.stream.len() >= LOG_CAPACITY {
-            self.stream.pop_front();
-        }
+        self.stream_bytes += notice.size();
         self.stream.push_back(notice);
+        while self.stream.len() > LOG_CAPACITY
+            || (self.stream_bytes > LOG_BYTES && self.stream.len() > 1)
+        {
+            let _oldest = self.pop_stream();
+        }
+    }
+
+    fn pop_stream(&mut self) -> Option<Notice> {
+        let notice = self.stream.pop_front()?;
+        self.stream_bytes -= notice.size();
+        Some(notice)
     }
 
     fn is_empty(&self) -> bool {
@@ -234,7 +262,7 @@ impl Content {
         if let Some(uri) = self.updated.shift_remove_index(0) {
             return Some(Notice::Updated(uri));
         }
-        self.stream.pop_front().or_else(|| self.asks.pop_front().map(Notice::Ask))
+        self.pop_stream().or_else(|| self.asks.pop_front().map(Notice::Ask))
     }
 
     /// Notes that `local` changed under the address the caller is told.
@@ -251,7 +279,7 @@ impl Content {
                 Topic::Resource(_) | Topic::Task(_) => None,
             };
             let (above, rest, known) = self.wanted.iter().find_map(part)?;
-            if self.updated.len() >= UPDATE_CAPACITY {
+            if self.updated.len() >= UPDATE_CAPACITY || rest.len() > UPDATE_LENGTH {
                 return Some(known);
             }
             match known.string() {

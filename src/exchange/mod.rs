@@ -40,8 +40,9 @@ use crate::exchange::deadline::Limits;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
 
-/// How many things may wait on the way back. A slow caller holds up its own call from there on.
-const BACK_CAPACITY: usize = 64;
+/// How many things may wait on the way back. A slow caller holds up its own call from there on. Few,
+/// because each may be large; more can wait with the upstream, where their size counts.
+const BACK_CAPACITY: usize = 4;
 
 /// How long a caller has to answer what it is asked; people are slow, but not endless.
 pub const ANSWER_LIMIT: Duration = Duration::from_mins(10);

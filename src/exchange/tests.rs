@@ -154,6 +154,24 @@ async fn a_flood_of_log_messages_costs_the_oldest() {
     assert!(first.read::<u64>().unwrap() > 99_000);
 }
 
+#[tokio::test]
+async fn large_log_messages_cost_the_oldest_sooner() {
+    let caller = caller(1, &json!({}), Reach::Anytime);
+    let mailbox = caller.mailbox();
+    for number in 0..100_u64 {
+        mailbox.log(Raw::of(&(number, "x".repeat(100_000))));
+    }
+    let Notice::Log(first) = mailbox.next().await else { panic!("not a log message") };
+    assert_eq!(first.read::<(u64, String)>().unwrap().0, 90);
+    // One that is larger than all that may wait is told all the same.
+    mailbox.log(Raw::of(&"x".repeat(3_000_000)));
+    let Notice::Log(huge) = mailbox.next().await else { panic!("not a log message") };
+    assert!(huge.get().len() > 3_000_000);
+    mailbox.log(Raw::of("end"));
+    let Notice::Log(end) = mailbox.next().await else { panic!("not a log message") };
+    assert_eq!(end.string().unwrap(), "end");
+}
+
 #[test]
 fn unanswered_questions_are_limited() {
     let caller = caller(1, &json!({ "roots": {} }), Reach::Anytime);
@@ -193,6 +211,9 @@ async fn what_lies_below_a_subscription_is_told_within_bounds() {
     assert_eq!(told[0], "file:///a/0");
     assert_eq!(told.last().unwrap(), "file:///a");
     assert!(told.len() < 2000, "{}", told.len());
+    mailbox.updated(&toy(), &Raw::of(&format!("file:///a/{}", "x".repeat(5000))));
+    let Notice::Updated(uri) = mailbox.next().await else { panic!("not an update") };
+    assert_eq!(uri.string().unwrap(), "file:///a", "the one above has to do for a long one");
 }
 
 #[tokio::test]

@@ -259,7 +259,7 @@ impl Actor {
     }
 
     fn fail(&self, supervision: &mut Supervision, error: Error) {
-        if !self.around.stop.is_cancelled() {
+        if supervision.is_news(&error) && !self.around.stop.is_cancelled() {
             tracing::warn!(
                 upstream = %self.config.id,
                 %error,
@@ -267,6 +267,8 @@ impl Actor {
                 hint = error.kind.advice(),
                 "failed"
             );
+        } else {
+            tracing::debug!(upstream = %self.config.id, %error, "failed");
         }
         self.enter(supervision.fails(error, Instant::now()));
     }

@@ -30,6 +30,7 @@ use crate::upstream::Error;
 use crate::upstream::Lists;
 use crate::upstream::call::Call;
 use crate::upstream::gate::Gate;
+use crate::upstream::incoming;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::mirrors::Mirrors;
@@ -361,11 +362,11 @@ impl Connection {
             },
         };
         let Some((number, events, is_slow)) = found else { return };
-        let Err(mpsc::error::TrySendError::Full(incoming)) = events.try_send(incoming) else {
-            return;
-        };
-        if !is_slow && let Ok(Ok(room)) = time::timeout(PATIENCE, events.reserve()).await {
-            return room.send(incoming);
+        let patience = if is_slow { Duration::ZERO } else { PATIENCE };
+        match time::timeout(patience, incoming::room(&events, incoming.size())).await {
+            Ok(Ok(room)) => return room.send(incoming),
+            Ok(Err(_)) => return,
+            Err(_) => {}
         }
         tracing::debug!(upstream = %self.upstream(), number, "a slow caller missed something");
         if let Some(pending) = self.lock().calls.get_mut(&number) {

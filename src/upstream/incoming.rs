@@ -1,11 +1,21 @@
 //! What comes from an upstream, and whom it is meant for.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time;
 
 use crate::exchange::Exchange;
 use crate::exchange::caller::Caller;
 use crate::upstream::Error;
 use crate::wire::Raw;
+
+/// How many bytes may wait for one call, if each thing that waits is as large as the last; one may
+/// have more.
+const CALL_BYTES: usize = 1 << 20;
+/// How often it is looked whether a call has room again.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// What comes back for a request.
 #[derive(Debug)]
@@ -28,6 +38,35 @@ pub(super) enum Incoming {
     Closed,
 }
 
+impl Incoming {
+    /// Returns how many bytes it holds; those of an answer do not count.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Progress(params) | Self::Log(params) | Self::Acknowledged(params) => {
+                params.get().len()
+            }
+            Self::Other(method, params) => {
+                method.len() + params.as_ref().map_or(0, |params| params.get().len())
+            }
+            Self::Answer(_) | Self::TooLarge | Self::Failed(_) | Self::Closed => 0,
+        }
+    }
+}
+
+/// Waits until something of this `size` may be put into the queue of a call: the larger it is, the
+/// fewer may wait before it. Fails if nobody reads the queue any more. Cancel safe.
+pub(super) async fn room(
+    events: &mpsc::Sender<Incoming>,
+    size: usize,
+) -> Result<mpsc::Permit<'_, Incoming>, mpsc::error::SendError<()>> {
+    // One place is kept for the answer.
+    let waiting = || events.max_capacity().saturating_sub(events.capacity() + 1);
+    while waiting().saturating_mul(size) > CALL_BYTES && !events.is_closed() {
+        time::sleep(MOMENT).await;
+    }
+    events.reserve().await
+}
+
 /// Whom a message that names nobody is meant for.
 #[derive(Debug)]
 pub(super) enum Meant {
@@ -40,4 +79,41 @@ pub(super) enum Meant {
     },
     /// The only caller there is, outside of any request.
     Caller(Arc<Caller>),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::mpsc;
+    use tokio::time;
+
+    use super::CALL_BYTES;
+    use super::Incoming;
+    use super::room;
+    use crate::wire::Raw;
+
+    /// How many of a size fit into the queue of a call of which nobody reads.
+    async fn fitting(size: usize) -> usize {
+        let (events, _queue) = mpsc::channel(256);
+        let _answer = events.clone().try_reserve_owned().unwrap();
+        let mut count = 0;
+        loop {
+            let news = Incoming::Log(Raw::of(&"x".repeat(size - 2)));
+            let room = room(&events, news.size());
+            let Ok(room) = time::timeout(Duration::from_millis(100), room).await else {
+                return count;
+            };
+            room.unwrap().send(news);
+            count += 1;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_larger_news_are_the_fewer_wait() {
+        assert_eq!(fitting(100).await, 255);
+        assert_eq!(fitting(CALL_BYTES / 16).await, 17);
+        assert_eq!(fitting(CALL_BYTES).await, 2);
+        assert_eq!(fitting(CALL_BYTES * 2).await, 1);
+    }
 }

@@ -37,6 +37,8 @@ pub(super) struct Supervision {
     /// Since when it is ready.
     ready: Option<Instant>,
     was_ready: bool,
+    /// Why it failed last, in words.
+    told: Option<String>,
 }
 
 impl Supervision {
@@ -58,6 +60,15 @@ impl Supervision {
     /// Notes that it can be asked.
     pub(super) fn succeeds(&mut self, now: Instant) {
         (self.ready, self.was_ready) = (Some(now), true);
+    }
+
+    /// Returns whether it did not fail for the same reason the last time, or works since: one that
+    /// is away for a day need not be told of thousands of times.
+    pub(super) fn is_news(&mut self, error: &Error) -> bool {
+        let words = error.to_string();
+        let is_known = self.ready.is_none() && self.told.as_ref() == Some(&words);
+        self.told = Some(words);
+        !is_known
     }
 
     /// Notes that it could not be started, or ended; returns the state that follows.
@@ -176,6 +187,21 @@ mod tests {
             let (_, pause) = fail(&mut it, &mut now, Kind::Unreachable, None);
             assert!(pause <= Duration::from_secs(20), "{pause:?}");
         }
+    }
+
+    #[test]
+    fn a_failure_is_told_once_until_it_is_another_or_it_worked_meanwhile() {
+        let (mut it, now) = (Supervision::default(), Instant::now());
+        let told = |kind, it: &mut Supervision| {
+            let is_news = it.is_news(&error(kind));
+            it.fails(error(kind), now);
+            is_news
+        };
+        let kinds = [Kind::Exited, Kind::Exited, Kind::CannotStart, Kind::Exited, Kind::Exited];
+        let found = kinds.map(|kind| told(kind, &mut it));
+        assert_eq!(found, [true, false, true, true, false]);
+        it.succeeds(now);
+        assert!(told(Kind::Exited, &mut it), "it worked");
     }
 
     #[test]

@@ -27,6 +27,8 @@ use crate::wire::Raw;
 const CAPACITY: usize = 1024;
 /// How much of what a task says may wait until somebody asks for its result.
 const HELD_CAPACITY: usize = 64;
+/// How many bytes that may be.
+const HELD_BYTES: usize = 256 * 1024;
 /// Of how many tasks that nobody has heard of yet the last word is kept.
 const EARLY_CAPACITY: usize = 64;
 
@@ -182,6 +184,7 @@ impl Registry {
     pub(in crate::upstream) fn hold(&self, id: &str, incoming: Incoming) {
         if let Some(task) = self.lock().get_mut(id)
             && task.held.len() < HELD_CAPACITY
+            && task.held.iter().map(Incoming::size).sum::<usize>() + incoming.size() <= HELD_BYTES
         {
             task.held.push(incoming);
         }

@@ -144,7 +144,7 @@ async fn who_does_not_read_a_stream_holds_up_nobody_else() {
     expect_well(&server).await;
     let session = server.session("2025-11-25", json!({})).await;
     let peak = Peak::of(server.process_id());
-    let flood = json!({"how": "logs", "count": 100_000});
+    let flood = json!({"how": "logs", "count": 40_000});
     let unread = session.call(1, "faulty__fault", flood).send().await;
     for _ in 0..20 {
         expect_well(&server).await;
@@ -199,4 +199,26 @@ async fn a_line_without_end_is_refused_once_and_not_kept() {
     scene.healthy().await;
     peak.assert_within(8);
     scene.end().await;
+}
+
+#[tokio::test]
+async fn large_news_that_nobody_reads_are_bounded_too() {
+    let faulty = faulty(Era::Legacy).entry();
+    let gateway = Gateway::new(&[("faulty", faulty), ("healthy", toy(&[]).entry())]);
+    let server = Server::start(&gateway).await;
+    expect_well(&server).await;
+    let peak = Peak::of(server.process_id());
+    let params = json!({
+        "name": "faulty__fault",
+        "arguments": {"how": "progress", "count": 80, "size": 1 << 20},
+        "_meta": {"progressToken": "t"},
+    });
+    let unread = server.modern("tools/call", params).send().await;
+    expect_well(&server).await;
+    // The upstream has said everything when it answers this.
+    let reply = server.call("faulty__echo", json!({})).reply().await;
+    assert!(reply.body.contains("instance"), "{reply:?}");
+    peak.assert_within(40);
+    drop(unread);
+    server.stop().await;
 }
