@@ -1,8 +1,6 @@
 //! The configuration changes while everything runs: what is the same goes on, the rest follows.
 
 use std::fs;
-use std::io::BufRead as _;
-use std::io::BufReader;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::process::Output;
@@ -10,7 +8,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::pty::openpty;
 use nix::sys::signal::Signal;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -573,29 +570,4 @@ async fn a_running_gateway_says_what_a_reload_would_do() {
     assert!(text(&bad.stderr).contains("error: ") && text(&bad.stderr).contains("key.txt"));
     assert_eq!(process(&mut client, "toy").await, before);
     assert!(client.leave().await.success());
-}
-
-#[tokio::test]
-async fn a_gateway_ends_with_the_terminal_it_was_started_from() {
-    let gateway = Gateway::new(&[("toy", entry(&[]))]);
-    let terminal = openpty(None, None).unwrap();
-    let mut command = gateway.command();
-    command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::null());
-    let mut child = command.stderr(terminal.slave).kill_on_drop(true).spawn().unwrap();
-    drop(command);
-    let hang_up = |child: &tokio::process::Child| {
-        let process = i32::try_from(child.id().unwrap()).unwrap();
-        kill(Pid::from_raw(process), Signal::SIGHUP).unwrap();
-    };
-    let mut lines = BufReader::new(fs::File::from(terminal.master)).lines();
-    let first = lines.next().unwrap().unwrap();
-    assert!(first.starts_with("listening on "), "{first}");
-    hang_up(&child);
-    // It has read its configuration again, and is still there.
-    let asked = run(&gateway, &["check", "--diff"]).await;
-    assert_eq!(asked.status.code(), Some(0), "{}", text(&asked.stderr));
-    drop(lines);
-    hang_up(&child);
-    let ended = timeout(LIMIT, child.wait()).await.expect("nobody sees it any more").unwrap();
-    assert_eq!(ended.code(), Some(0));
 }
