@@ -138,6 +138,12 @@ pub(in crate::cli) struct Check {
     /// Also start every upstream and list what it has
     #[arg(long)]
     pub(in crate::cli) connect: bool,
+    /// Ask running gateways instead what a reload would do: each loads its own files
+    #[arg(long, conflicts_with = "connect")]
+    pub(in crate::cli) diff: bool,
+    /// With `--diff`: ask the gateway with this process id alone
+    #[arg(long, requires = "diff")]
+    pub(in crate::cli) pid: Option<u32>,
     /// Print what was found as JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,

@@ -75,7 +75,7 @@ async fn report(app: &App, json: bool) -> Result<(), Failure> {
     let (took, ()) = tokio::join!(times(app), upstreams::settled(app));
     let mut rows = Vec::new();
     let disk = Disk::new(app.config().state.clone());
-    for handle in app.upstreams() {
+    for handle in &app.upstreams() {
         let took = took.iter().find(|(id, _)| id == handle.id().as_str()).map(|(_, took)| *took);
         let mut row = Row::of(app, handle, took);
         if !row.listed {

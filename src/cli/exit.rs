@@ -39,13 +39,16 @@ pub(in crate::cli) const ADDRESS: Exit =
     Exit { code: 9, meaning: "the address to serve clients at cannot be used" };
 /// No gateway runs that could be asked.
 pub(in crate::cli) const NO_INSTANCE: Exit =
-    Exit { code: 10, meaning: "`status`: no running instance could be asked" };
+    Exit { code: 10, meaning: "`status`, `check --diff`: no running instance could be asked" };
 /// The command of `exec` may not be executed.
 pub(in crate::cli) const NOT_EXECUTABLE: Exit =
     Exit { code: 126, meaning: "`exec`: the command cannot be executed" };
 /// The command of `exec` is not there.
 pub(in crate::cli) const NOT_FOUND: Exit =
     Exit { code: 127, meaning: "`exec`: there is no such command" };
+/// SIGHUP, as shells count it.
+pub(in crate::cli) const HUNG_UP: Exit =
+    Exit { code: 129, meaning: "`serve`: stopped because its terminal was closed (SIGHUP)" };
 /// SIGINT, as shells count it: 128 and the number of the signal.
 pub(in crate::cli) const INTERRUPTED: Exit =
     Exit { code: 130, meaning: "stopped by SIGINT (Ctrl-C)" };
@@ -53,7 +56,7 @@ pub(in crate::cli) const INTERRUPTED: Exit =
 pub(in crate::cli) const TERMINATED: Exit = Exit { code: 143, meaning: "stopped by SIGTERM" };
 
 /// Every way to end, by code.
-pub(in crate::cli) const ALL: [Exit; 15] = [
+pub(in crate::cli) const ALL: [Exit; 16] = [
     OK,
     FAILURE,
     USAGE,
@@ -67,6 +70,7 @@ pub(in crate::cli) const ALL: [Exit; 15] = [
     NO_INSTANCE,
     NOT_EXECUTABLE,
     NOT_FOUND,
+    HUNG_UP,
     INTERRUPTED,
     TERMINATED,
 ];

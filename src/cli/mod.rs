@@ -6,10 +6,12 @@ mod args;
 mod call;
 mod check;
 mod demo;
+mod diff;
 mod exec;
 mod exit;
 #[cfg(unix)]
 mod guard;
+mod instances;
 mod logs;
 mod output;
 mod patterns;
@@ -37,6 +39,7 @@ use crate::cli::args::Arguments;
 use crate::cli::args::Command;
 use crate::cli::exit::Exit;
 use crate::cli::report::Failure;
+use crate::cli::serve::Loaded;
 use crate::config;
 use crate::config::load::Surroundings;
 use crate::config::problem::Problem;
@@ -81,25 +84,25 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let service = |overrides| {
         let mut options = arguments.common.options();
         options.overrides = overrides;
-        let config = load(options)?;
+        let config = load(options.clone())?;
         for warning in &config.warnings {
             let bare = Problem { hint: None, ..warning.clone() };
             tracing::warn!("{bare} (`conflux check` says what to do)");
         }
-        Ok::<_, Failure>(config)
+        Ok::<_, Failure>(Loaded { config, options, around: around.clone() })
     };
     match &arguments.command {
         Command::Schema => schema::run(),
         Command::Demo => wait(demo::run()),
         Command::Serve(wanted) => {
-            let config = service(wanted.overrides())?;
+            let loaded = service(wanted.overrides())?;
             match &wanted.listen {
-                Some(_) => wait(serve::http(config, wanted.ready)),
-                None => wait(serve::stdio(config, wanted.ready)),
+                Some(_) => wait(serve::http(loaded, wanted.ready)),
+                None => wait(serve::stdio(loaded, wanted.ready)),
             }
         }
         Command::Exec(wanted) => {
-            let mut config = service(wanted.overrides())?;
+            let Loaded { mut config, .. } = service(wanted.overrides())?;
             if wanted.listen.is_none() {
                 // No certificate is for an address that is made up for one command.
                 config.http.tls = None;
@@ -107,8 +110,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             wait(exec::run(config, &wanted.command))
         }
         Command::Status(wanted) => {
-            let asked = status::Asked { pid: wanted.pid, json: wanted.json };
+            let asked = instances::Asked { pid: wanted.pid, json: wanted.json };
             wait(status::run(around.runtime(), asked, around.columns()))
+        }
+        Command::Check(wanted) if wanted.diff => {
+            let asked = instances::Asked { pid: wanted.pid, json: wanted.json };
+            wait(diff::run(around.runtime(), asked))
         }
         Command::Check(wanted) if wanted.connect => wait(check::connect(config()?, wanted.json)),
         Command::Check(wanted) => check::run(&config()?, wanted.json),

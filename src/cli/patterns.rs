@@ -25,7 +25,7 @@ pub(in crate::cli) fn idle(app: &App) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut all = Vec::new();
     let mut is_complete = true;
-    for handle in app.upstreams() {
+    for handle in &app.upstreams() {
         let Some(tools) = app.router().listed_tools(handle.id()) else {
             is_complete = false;
             continue;

@@ -25,7 +25,7 @@ pub(in crate::cli) fn failure(unready: &[Unready], write: impl FnOnce(&str)) -> 
 
 /// Says that nothing was waited for, if that is so.
 pub(in crate::cli) fn doubts(app: &App) -> Vec<Notice> {
-    if app.upstreams().any(|handle| handle.config().required) {
+    if app.upstreams().iter().any(|handle| handle.config().required) {
         return Vec::new();
     }
     let notice = Notice::warning("no upstream is required, so `--ready` waited for none");

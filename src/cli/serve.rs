@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::app::App;
+use crate::app::Following;
 use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::ready;
@@ -15,6 +16,7 @@ use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::cli::session;
 use crate::config::Config;
+use crate::config::load;
 use crate::downstream;
 use crate::downstream::Service;
 use crate::downstream::http;
@@ -30,11 +32,28 @@ const STOPPING: &str =
 const WAITING: &str = "waiting for a client on stdin, which is a terminal; clients start this \
                        command themselves, and `--listen` serves them over HTTP";
 
+/// What was loaded, and from where, so that it can be loaded again.
+pub(in crate::cli) struct Loaded {
+    pub(in crate::cli) config: Config,
+    pub(in crate::cli) options: load::Options,
+    pub(in crate::cli) around: load::Surroundings,
+}
+
+impl Loaded {
+    /// Follows what was loaded; `renew` takes over what is none of the upstreams' business.
+    fn followed(self, renew: impl Fn(&Config) + Send + Sync + 'static) -> (Config, Following) {
+        let Self { config, options, around } = self;
+        let (asked, renew) = (Arc::default(), Box::new(renew));
+        (config, Following { options, around, asked, renew })
+    }
+}
+
 /// Serves one client until it leaves or a signal comes.
 ///
 /// If it `waits`, nothing is read before everything required is ready, so the first answer comes
 /// after that.
-pub(in crate::cli) async fn stdio(config: Config, waits: bool) -> Result<(), Failure> {
+pub(in crate::cli) async fn stdio(loaded: Loaded, waits: bool) -> Result<(), Failure> {
+    let (config, following) = loaded.followed(|_| {});
     let interrupted = |exit| {
         // A client keeps what its servers say, and has not asked for this.
         if io::stderr().is_terminal() {
@@ -42,7 +61,7 @@ pub(in crate::cli) async fn stdio(config: Config, waits: bool) -> Result<(), Fai
         }
         Err(Failure::silent(exit))
     };
-    session::until_shutdown(config, interrupted, async |app, shutdown| {
+    session::until_shutdown(config, following, interrupted, async |app, shutdown| {
         if io::stdin().is_terminal() {
             output::say(WAITING);
         }
@@ -72,14 +91,20 @@ pub(in crate::cli) async fn stdio(config: Config, waits: bool) -> Result<(), Fai
 ///
 /// If it `waits`, it says where it listens when everything required is ready, and ends if that does
 /// not come about. Who comes earlier is served as ever, so that probes are answered.
-pub(in crate::cli) async fn http(config: Config, waits: bool) -> Result<(), Failure> {
-    let front = bind(&config).await?;
+pub(in crate::cli) async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
+    let front = bind(&loaded.config).await?;
+    let certificate = front.certificate().cloned();
+    let (config, following) = loaded.followed(move |config| {
+        if let (Some(certificate), Some(tls)) = (&certificate, &config.http.tls) {
+            certificate.renew(tls);
+        }
+    });
     // A signal is how such a service is meant to end.
     let on_signal = |_| {
         output::say(STOPPING);
         Ok(())
     };
-    session::until_shutdown(config, on_signal, async |app, shutdown| {
+    session::until_shutdown(config, following, on_signal, async |app, shutdown| {
         let (url, address) = (front.url(), front.address());
         let serving = front.serve(service(app, &url)?, shutdown.clone());
         tokio::pin!(serving);

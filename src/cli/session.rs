@@ -1,13 +1,17 @@
 //! A command's time with a running gateway: whatever happens, every upstream is stopped after it.
 
+use std::io;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::Notify;
 use tokio::time;
 
 use crate::app::App;
+use crate::app::Following;
 use crate::cli::exit;
 use crate::cli::exit::Exit;
 use crate::cli::report::Failure;
@@ -40,17 +44,20 @@ pub(in crate::cli) async fn within(
     }
 }
 
-/// Runs the gateway of `config` until `work` ends by itself, which it does soon after its shutdown
-/// begins. A first signal begins it, and `on_signal` says what comes of that; a second one leaves
-/// no time but for the last answers.
+/// Runs the gateway of `config`, and of what becomes of it while it is followed, until `work` ends
+/// by itself, which it does soon after its shutdown begins. A first signal begins it, and
+/// `on_signal` says what comes of that; a second one leaves no time but for the last answers.
 pub(in crate::cli) async fn until_shutdown(
     config: Config,
+    following: Following,
     on_signal: impl Fn(Exit) -> Result<(), Failure>,
     work: impl AsyncFnOnce(&App, Shutdown) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::install().context("cannot listen for signals")?;
+    signals.reload_by(&following.asked).context("cannot listen for signals")?;
     let app = App::start(config, guard()).await;
     app.open_door().await;
+    app.follow(following).await;
     let shutdown = Shutdown::default();
     let mut signalled = None;
     let outcome = {
@@ -101,17 +108,36 @@ pub(in crate::cli) fn caller(app: &App) -> Arc<Caller> {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    hangups: Option<Hangups>,
+}
+
+/// SIGHUP, which means two things: that the configuration is to be read again, or that the terminal
+/// is gone from which the program was started.
+#[cfg(unix)]
+struct Hangups {
+    signal: tokio::signal::unix::Signal,
+    reload: Arc<Notify>,
+    had_terminal: bool,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn install() -> std::io::Result<Self> {
+    fn install() -> io::Result<Self> {
         use tokio::signal::unix::SignalKind;
         use tokio::signal::unix::signal;
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangups: None,
         })
+    }
+
+    /// Has SIGHUP tell `reload` from now on.
+    fn reload_by(&mut self, reload: &Arc<Notify>) -> io::Result<()> {
+        let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+        let hangups = Hangups { signal, reload: Arc::clone(reload), had_terminal: has_terminal() };
+        self.hangups = Some(hangups);
+        Ok(())
     }
 
     /// Waits for the next signal and says how the program ends by it. Cancel safe.
@@ -119,8 +145,28 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => exit::INTERRUPTED,
             _ = self.terminate.recv() => exit::TERMINATED,
+            () = gone(self.hangups.as_mut()) => exit::HUNG_UP,
         }
     }
+}
+
+/// Waits until the terminal is gone; passes on everything else that SIGHUP means. Cancel safe.
+#[cfg(unix)]
+async fn gone(hangups: Option<&mut Hangups>) {
+    let Some(hangups) = hangups else { return std::future::pending().await };
+    while hangups.signal.recv().await.is_some() {
+        if hangups.had_terminal && !has_terminal() {
+            return;
+        }
+        hangups.reload.notify_one();
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Whether the program is seen, or was started, by somebody at a terminal that is still there.
+#[cfg(unix)]
+fn has_terminal() -> bool {
+    io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
 }
 
 /// What tells the program to end.
@@ -130,8 +176,13 @@ struct Signals;
 #[cfg(not(unix))]
 impl Signals {
     #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-    fn install() -> std::io::Result<Self> {
+    fn install() -> io::Result<Self> {
         Ok(Self)
+    }
+
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "elsewhere it can fail")]
+    fn reload_by(&mut self, _reload: &Arc<Notify>) -> io::Result<()> {
+        Ok(())
     }
 
     /// Waits for Ctrl-C. Cancel safe.

@@ -6,25 +6,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::time::SystemTime;
 
-use futures_util::future;
 use serde_json::Value;
 
-use crate::cli::exit;
+use crate::cli::instances;
+use crate::cli::instances::Asked;
 use crate::cli::output;
 use crate::cli::report::Failure;
-use crate::cli::report::Notice;
 use crate::cli::report::printable;
 use crate::cli::table;
-use crate::downstream::local::ask;
-use crate::downstream::local::place::Place;
-
-/// What somebody wants to know.
-pub(in crate::cli) struct Asked {
-    /// Of whom; without it, of everybody.
-    pub(in crate::cli) pid: Option<u32>,
-    /// Whether as data.
-    pub(in crate::cli) json: bool,
-}
+use crate::downstream::local::place::Question;
 
 /// Asks the gateways whose sockets are in `directories`, and prints what they say.
 pub(in crate::cli) async fn run(
@@ -32,60 +22,11 @@ pub(in crate::cli) async fn run(
     asked: Asked,
     columns: Option<usize>,
 ) -> Result<(), Failure> {
-    let (sockets, mut notices) = find(&directories, asked.pid).await;
-    let answers = future::join_all(sockets.iter().map(|(_, path)| ask::status(path))).await;
-    let mut documents = Vec::new();
-    for ((pid, path), answer) in sockets.iter().zip(answers) {
-        match answer {
-            Ok(document) => documents.push(document),
-            Err(error) => notices.push(
-                Notice::warning(format!("the gateway with the process id {pid} cannot be asked"))
-                    .cause(format!("`{}`: {error}", path.display()))
-                    .hint("if the process hangs or is stopped, end it"),
-            ),
-        }
-    }
-    if documents.is_empty() {
-        notices.push(nobody(asked.pid, &directories));
-        return Err(Failure { exit: exit::NO_INSTANCE, notices });
-    }
+    let (documents, notices) = instances::asked(Question::Status, &directories, &asked).await?;
     let width = io::stdout().is_terminal().then(|| columns.unwrap_or(table::WIDTH));
     output::data(&shown(&documents, asked.json, width))?;
     output::tell(&notices);
     Ok(())
-}
-
-/// Returns the sockets to ask at, and what is wrong with the places where they would be.
-async fn find(directories: &[PathBuf], pid: Option<u32>) -> (Vec<(u32, PathBuf)>, Vec<Notice>) {
-    let (mut sockets, mut notices) = (Vec::new(), Vec::new());
-    for directory in directories {
-        match Place::find(directory) {
-            Ok(Some(place)) => {
-                place.sweep().await;
-                sockets.extend(place.sockets());
-            }
-            Ok(None) => {}
-            Err(error) => notices.push(
-                Notice::warning("gateways cannot be looked for everywhere")
-                    .cause(error)
-                    .hint("the directory must be yours and have mode 0700"),
-            ),
-        }
-    }
-    sockets.retain(|(process, _)| pid.is_none_or(|pid| pid == *process));
-    (sockets, notices)
-}
-
-fn nobody(pid: Option<u32>, directories: &[PathBuf]) -> Notice {
-    let message = match pid {
-        Some(pid) => format!("no gateway with the process id {pid} could be asked"),
-        None => "no running gateway could be asked".to_owned(),
-    };
-    let places: Vec<_> = directories.iter().map(|it| format!("`{}`", it.display())).collect();
-    Notice::error(message).cause(format!("looked in {}", places.join(" and "))).hint(
-        "start one with `conflux serve`; one that runs is found by the same user, with the same \
-         `XDG_RUNTIME_DIR` and `CONFLUX_STATE`",
-    )
 }
 
 /// Writes what was found: data, one gateway at length, or several as a list.

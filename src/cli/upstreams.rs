@@ -27,7 +27,8 @@ pub(in crate::cli) async fn settled(app: &App) {
         return;
     }
     if io::stderr().is_terminal() {
-        let late = app.upstreams().filter(|handle| handle.status().error.is_none());
+        let upstreams = app.upstreams();
+        let late = upstreams.iter().filter(|handle| handle.status().error.is_none());
         let snapshot = app.router().snapshot();
         let late = late.map(Handle::id).filter(|id| snapshot.unlisted.contains_key(*id));
         let late: Vec<_> = late.map(|id| format!("`{id}`")).collect();
@@ -70,7 +71,7 @@ fn trouble(app: &App, handle: &Handle) -> Option<Notice> {
 pub(in crate::cli) fn notices(app: &App) -> (Vec<Notice>, Result<(), Failure>) {
     let mut notices = Vec::new();
     let mut outcome = Ok(());
-    for handle in app.upstreams() {
+    for handle in &app.upstreams() {
         let Some(notice) = trouble(app, handle) else { continue };
         notices.push(notice);
         if handle.config().required {

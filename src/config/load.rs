@@ -137,17 +137,53 @@ pub fn load_within(options: &Options, around: &Surroundings) -> Result<Config, P
     draft.finish(around)
 }
 
+/// Loads it again, from files that may have changed since.
+///
+/// # Errors
+///
+/// Everything that is wrong with it; that is also a file that can be read only once, such as a
+/// pipe, and one that is empty, as those are that somebody has just begun to write.
+pub fn load_again(options: &Options, around: &Surroundings) -> Result<Config, Problems> {
+    for path in candidates(options, around) {
+        // What is not there is told by who looks for it.
+        let Ok(found) = fs::metadata(&path) else { continue };
+        let (what, hint) = match found.len() {
+            _ if !found.is_file() => ("no file", "only a configuration in files is read again"),
+            0 => ("empty", "to leave no upstream, write `upstreams: {}`"),
+            _ => continue,
+        };
+        let problem = Problem::new(format!("`{}` is {what}", path.display()));
+        return Err(problem.hint(hint).into());
+    }
+    load_within(options, around)
+}
+
+/// Returns the files that count, or would count if they were there; absolute.
+pub fn candidates(options: &Options, around: &Surroundings) -> Vec<PathBuf> {
+    let files = named(options, around).unwrap_or_else(|| places(around));
+    files.iter().map(|path| around.directory.join(path).components().collect()).collect()
+}
+
+/// Returns the files that the user named, if they named any.
+fn named(options: &Options, around: &Surroundings) -> Option<Vec<PathBuf>> {
+    if !options.files.is_empty() {
+        return Some(options.files.clone());
+    }
+    around.variable("CONFLUX_CONFIG").map(|named| env::split_paths(named).collect())
+}
+
+/// Returns where a file is looked for that nobody named.
+fn places(around: &Surroundings) -> Vec<PathBuf> {
+    let user = around.config.as_ref().map(|config| config.join("conflux").join(FILE_NAME));
+    [Some(PathBuf::from(FILE_NAME)), user].into_iter().flatten().collect()
+}
+
 /// Returns the files to layer, as the user named them.
 fn find(options: &Options, around: &Surroundings) -> Result<Vec<PathBuf>, Problems> {
-    if !options.files.is_empty() {
-        return Ok(options.files.clone());
+    if let Some(named) = named(options, around) {
+        return Ok(named);
     }
-    if let Some(named) = around.variable("CONFLUX_CONFIG") {
-        return Ok(env::split_paths(named).collect());
-    }
-    let user = around.config.as_ref().map(|config| config.join("conflux").join(FILE_NAME));
-    let places: Vec<PathBuf> =
-        [Some(PathBuf::from(FILE_NAME)), user].into_iter().flatten().collect();
+    let places = places(around);
     let found = places.iter().find(|path| around.directory.join(path).is_file());
     found.map(|path| vec![path.clone()]).ok_or_else(|| nothing_found(&places).into())
 }

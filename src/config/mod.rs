@@ -7,6 +7,7 @@
 pub mod calls;
 mod command;
 mod dialect;
+pub mod difference;
 mod environment;
 pub mod file;
 mod http;
@@ -26,6 +27,7 @@ pub mod tools;
 mod tree;
 pub mod units;
 mod validate;
+pub mod watch;
 
 use std::fmt;
 use std::net::SocketAddr;

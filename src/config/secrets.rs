@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use url::Url;
 use url::form_urlencoded;
 
@@ -18,16 +19,39 @@ const MIN_DIGITS: usize = 6;
 /// What stands in the place of a secret.
 const MASK: &str = "***";
 
+/// How many forms of secrets are known at most; of configurations that are no longer in force the
+/// oldest give way, so that one that rotates its secrets for months costs no more and more.
+const CAPACITY: usize = 4096;
+
 /// The secrets of a configuration: values that came out of `${...}`, and those of variables that
-/// are named like a secret. Cheap to clone.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secrets(Arc<[String]>);
+/// are named like a secret. Cloning shares what is known and what is learned later.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<ArcSwap<Vec<String>>>);
+
+impl PartialEq for Secrets {
+    fn eq(&self, other: &Self) -> bool {
+        *self.0.load() == *other.0.load()
+    }
+}
+
+impl Eq for Secrets {}
 
 impl Secrets {
     /// Collects secrets, each also as it looks inside JSON and in addresses, and line by line.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let forms: BTreeSet<String> = values.into_iter().flat_map(|value| forms(&value)).collect();
-        Self(forms.into_iter().filter(|form| is_telling(form)).collect())
+        let telling: Vec<_> = forms.into_iter().filter(|form| is_telling(form)).collect();
+        Self(Arc::new(ArcSwap::from_pointee(telling)))
+    }
+
+    /// Takes over those of another configuration, wherever these are shared; none is forgotten.
+    /// For one task alone.
+    pub fn learn(&self, others: &Self) {
+        let (known, others) = (self.0.load(), others.0.load());
+        let mut all = Vec::clone(&others);
+        all.extend(known.iter().filter(|form| others.binary_search(form).is_err()).cloned());
+        all.truncate(CAPACITY.max(others.len()));
+        self.0.store(Arc::new(all));
     }
 
     /// Replaces every occurrence of a secret in `text` by `***`.
@@ -38,14 +62,14 @@ impl Secrets {
     /// Does the same for the beginning of a longer text, whose end may be a part of a secret.
     pub fn mask_beginning<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut hits = self.hits(text);
-        hits.extend(self.0.iter().filter_map(|secret| begun(secret, text)));
+        hits.extend(self.0.load().iter().filter_map(|secret| begun(secret, text)));
         replaced(text, hits)
     }
 
     /// Returns where secrets stand in `text`.
     fn hits(&self, text: &str) -> Vec<Range<usize>> {
         let of = |secret| text.match_indices(secret).map(|(at, found)| at..at + found.len());
-        self.0.iter().map(String::as_str).flat_map(of).collect()
+        self.0.load().iter().map(String::as_str).flat_map(of).collect()
     }
 }
 

@@ -238,3 +238,21 @@ fn only_slips_of_the_hand_are_guessed() {
     assert_eq!(suggest::key("sharing", &known), None);
     assert_eq!(suggest::key("x", &known), None);
 }
+
+#[test]
+fn what_a_reload_brings_is_masked_and_what_was_known_stays_masked() {
+    let secrets = Secrets::new(["first-secret".to_owned()]);
+    let shared = secrets.clone();
+    secrets.learn(&Secrets::new(["second-secret".to_owned()]));
+    secrets.learn(&Secrets::new(["third-secret".to_owned()]));
+    let text = "first-secret second-secret third-secret";
+    assert_eq!(shared.mask(text), "*** *** ***");
+}
+
+#[test]
+fn secrets_of_the_past_take_up_only_so_much() {
+    let secrets = Secrets::new(["first-secret".to_owned()]);
+    secrets.learn(&Secrets::new((0..5000).map(|number| format!("secret-{number}"))));
+    assert_eq!(secrets.mask("secret-4999 secret-0"), "*** ***", "all of those in force");
+    assert_eq!(secrets.mask("first-secret"), "first-secret");
+}

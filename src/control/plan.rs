@@ -90,6 +90,17 @@ impl Listings {
         Self { all, waits: true }
     }
 
+    /// Knows an upstream that has not listed anything; one before it under the same key may have.
+    pub(super) fn renew(&mut self, id: &UpstreamId) {
+        let one = One { listing: self.get(id), ..One::default() };
+        self.all.insert(id.clone(), one);
+    }
+
+    /// Forgets an upstream that is gone.
+    pub(super) fn forget(&mut self, id: &UpstreamId) {
+        self.all.shift_remove(id);
+    }
+
     /// Takes what an upstream listed in an earlier run for what it lists, until it is asked.
     pub(super) fn recall(&mut self, id: &UpstreamId, lists: Vec<(Kind, Vec<Raw>)>, from: Moment) {
         let Some(one) = self.all.get_mut(id) else { return };

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use crate::catalog::Kind;
+use crate::control::announcement::Announcement;
 use crate::control::plan::Lasts;
 use crate::control::plan::List;
 use crate::control::plan::Listings;
@@ -209,4 +210,42 @@ fn an_old_list_is_asked_for_again_unless_its_upstream_tells_of_changes() {
     assert_eq!(outdated(1000), [id("a")], "who tells of changes need not be asked");
     assert!(listings.lasting(&id("a")).contains_key(&Kind::Tools));
     assert!(!listings.lasting(&id("a")).contains_key(&Kind::Prompts));
+}
+
+#[test]
+fn what_takes_the_place_of_another_shows_what_that_listed_until_it_lists() {
+    let (mut listings, now) = (Listings::new([id("a")]), Instant::now());
+    listings.listed(&id("a"), listed(&["x"], None), now);
+    assert!(listings.begin(&id("a")));
+    listings.renew(&id("a"));
+    assert!(!listings.is_asked(&id("a")), "nobody asks this one");
+    assert_eq!(listings.get(&id("a")).tools, tools(&["x"]));
+    assert_eq!(listings.unread(&id("a")), Kind::ALL);
+    assert_eq!(listings.lacking(now), [id("a")]);
+    listings.listed(&id("a"), listed(&["y"], None), now);
+    assert_eq!(listings.get(&id("a")).tools, tools(&["y"]));
+    listings.renew(&id("b"));
+    assert_eq!(listings.lacking(now), [id("b")], "one that was not there before");
+    listings.forget(&id("a"));
+    assert!(listings.get(&id("a")).tools.is_empty());
+}
+
+#[test]
+fn callers_are_told_when_what_is_new_was_heard_or_is_late() {
+    let (mut it, now) = (Announcement::default(), Instant::now());
+    let after = |milliseconds| now + Duration::from_millis(milliseconds);
+    it.news(now);
+    it.news(after(50));
+    assert_eq!(it.due(), Some(after(100)), "changes are collected");
+    it.wait_for(id("a"), after(5000));
+    it.wait_for(id("b"), after(9000));
+    assert_eq!(it.due(), Some(after(5000)), "who comes later makes nobody wait longer");
+    it.heard(&id("a"));
+    assert_eq!(it.due(), Some(after(5000)));
+    it.heard(&id("b"));
+    assert_eq!(it.due(), Some(after(100)));
+    it.made();
+    assert_eq!(it.due(), None);
+    it.wait_for(id("c"), after(5000));
+    assert_eq!(it.due(), None, "there is nothing to tell");
 }

@@ -98,6 +98,11 @@ impl Levels {
         }
     }
 
+    /// Tells the upstreams again: others may be there, or seen, than before.
+    pub(super) fn repeat(&self, router: &Router) {
+        tell(&self.lock(), router);
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<CallerId, Setter>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -113,6 +113,13 @@ impl Service {
         opened: impl Fn(&Arc<Caller>) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let parking = Parking::try_new(PARKED_LIMIT).map_err(Error::Randomness)?;
+        let levels = Arc::<Levels>::default();
+        let (counted, seen) = (Arc::downgrade(&levels), Arc::downgrade(&router));
+        router.when_reloaded(move || {
+            if let (Some(levels), Some(router)) = (counted.upgrade(), seen.upgrade()) {
+                levels.repeat(&router);
+            }
+        });
         Ok(Self {
             router,
             callers,
@@ -120,7 +127,7 @@ impl Service {
             limits,
             opened: Arc::new(opened),
             parking: Arc::new(parking),
-            levels: Arc::default(),
+            levels,
             next_caller: Arc::default(),
         })
     }

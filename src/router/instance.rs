@@ -1,9 +1,12 @@
 //! What this process is: told once by whoever starts it, shown in reports.
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::OnceLock;
+use std::sync::PoisonError;
 use std::time::SystemTime;
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 /// One running Conflux.
@@ -13,8 +16,17 @@ pub struct Instance {
     pub(super) started: SystemTime,
     /// The same, by a clock that nobody sets.
     pub(super) begun: Instant,
-    files: OnceLock<Vec<PathBuf>>,
     listening: OnceLock<String>,
+    configuration: Mutex<Configuration>,
+}
+
+/// Where its configuration comes from, and what became of its last change.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Configuration {
+    /// The files.
+    pub(super) files: Vec<PathBuf>,
+    /// The last reload, as it is reported; nothing if there was none.
+    pub(super) reload: Option<Value>,
 }
 
 impl Default for Instance {
@@ -23,16 +35,23 @@ impl Default for Instance {
         Self {
             started: SystemTime::now(),
             begun: Instant::now(),
-            files: OnceLock::new(),
             listening: OnceLock::new(),
+            configuration: Mutex::default(),
         }
     }
 }
 
 impl Instance {
-    /// Says which files its configuration came from; the first word counts.
+    /// Says which files its configuration came from; the last word counts.
     pub fn reads(&self, files: &[PathBuf]) {
-        self.files.get_or_init(|| files.to_vec());
+        let mut configuration = self.configuration.lock().unwrap_or_else(PoisonError::into_inner);
+        configuration.files = files.to_vec();
+    }
+
+    /// Says what became of the last reload, as it is reported.
+    pub fn reloaded(&self, report: Value) {
+        let mut configuration = self.configuration.lock().unwrap_or_else(PoisonError::into_inner);
+        configuration.reload = Some(report);
     }
 
     /// Says where clients find it: an address, or `stdio`; the first word counts.
@@ -40,9 +59,9 @@ impl Instance {
         self.listening.get_or_init(|| place.to_owned());
     }
 
-    /// Returns the files its configuration came from.
-    pub(super) fn files(&self) -> &[PathBuf] {
-        self.files.get().map_or(&[], Vec::as_slice)
+    /// Returns where its configuration comes from.
+    pub(super) fn configuration(&self) -> Configuration {
+        self.configuration.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns where clients find it, if it serves any.

@@ -25,6 +25,7 @@ mod instructions;
 mod list;
 mod mentions;
 mod own;
+mod reloads;
 mod status;
 mod subscribe;
 mod task;
@@ -42,14 +43,12 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use indexmap::IndexMap;
 use tokio::sync::watch;
 use tokio::time;
 
 use crate::catalog::Kind;
 use crate::catalog::ResultKind;
 use crate::catalog::name;
-use crate::config;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Callers;
 use crate::exchange::mailbox::ListKind;
@@ -58,6 +57,7 @@ use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router::demand::Demands;
 use crate::router::mentions::Mentions;
+use crate::router::reloads::Reloads;
 use crate::router::told::Told;
 use crate::router::view::Lens;
 use crate::upstream;
@@ -83,7 +83,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Sends each request to the upstream that owns what it names; all that one view shows.
 #[derive(Debug)]
 pub struct Router {
-    lens: Lens,
+    /// What is seen here; everything, if nothing is said.
+    view: Option<View>,
     snapshot: ArcSwap<Snapshot>,
     told: Mutex<Told>,
     /// The callers that see this view.
@@ -101,76 +102,68 @@ struct Shared {
     /// What somebody waits for; `control` has it listed.
     demands: Demands,
     settled: watch::Sender<Settled>,
-    start_budget: Duration,
-    profiles: IndexMap<String, Arc<config::Profile>>,
     mentions: Mentions,
     /// Makes and reads the ids under which callers know tasks.
     task_ids: Arc<Ids>,
     instance: Instance,
+    reloads: Reloads,
 }
 
 impl Router {
     /// Makes a router over a first world, in which nothing may be listed yet.
-    ///
-    /// A list waits at most `start_budget` for upstreams that are still starting.
-    pub fn new(
-        world: World,
-        profiles: &IndexMap<String, config::Profile>,
-        task_ids: Arc<Ids>,
-        start_budget: Duration,
-    ) -> Self {
-        let profile = |(name, profile): (&String, &config::Profile)| {
-            (name.clone(), Arc::new(profile.clone()))
-        };
+    pub fn new(world: World, task_ids: Arc<Ids>) -> Self {
         let shared = Shared {
             published: watch::Sender::new(world.generation),
             world: ArcSwap::from_pointee(world),
             demands: Demands::default(),
             settled: watch::Sender::new(Settled::No),
-            start_budget,
-            profiles: profiles.iter().map(profile).collect(),
             mentions: Mentions::default(),
             task_ids,
             instance: Instance::default(),
+            reloads: Reloads::default(),
         };
-        Self::looking(Lens::Everything, Arc::new(shared))
+        Self::looking(None, Arc::new(shared))
     }
 
-    fn looking(lens: Lens, shared: Arc<Shared>) -> Self {
-        let snapshot = Snapshot::of(&shared.world.load(), &lens, None);
+    fn looking(view: Option<View>, shared: Arc<Shared>) -> Self {
+        let world = shared.world.load();
+        let snapshot = Snapshot::of(&world, &Lens::of(view.as_ref(), &world), None);
+        drop(world);
         Self {
             told: Mutex::new(Told::of(&snapshot.catalog)),
             snapshot: ArcSwap::from_pointee(snapshot),
-            lens,
+            view,
             audience: Callers::default(),
             shared,
             views: Mutex::default(),
         }
     }
 
+    fn lens(&self, world: &World) -> Lens {
+        Lens::of(self.view.as_ref(), world)
+    }
+
     /// Returns the router of a part of what this one sees; nothing if there is no such part.
     pub fn view(&self, view: &View) -> Option<Arc<Self>> {
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(router) = views.get(view) {
-            return Some(Arc::clone(router));
+        if !view.is_in(&self.shared.world.load()) {
+            return None;
         }
-        let lens = match view {
-            View::Server(name) => {
-                let id = UpstreamId::new(name);
-                Lens::Server(self.shared.world.load().upstreams.contains_key(&id).then_some(id)?)
-            }
-            View::Profile(name) => Lens::Profile(Arc::clone(self.shared.profiles.get(name)?)),
-        };
-        let router = Arc::new(Self::looking(lens, Arc::clone(&self.shared)));
-        views.insert(view.clone(), Arc::clone(&router));
-        Some(router)
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Self::looking(Some(view.clone()), Arc::clone(&self.shared)));
+        Some(Arc::clone(views.entry(view.clone()).or_insert_with(new)))
+    }
+
+    /// Returns the router of a part that somebody asked for before, even if there is no such part
+    /// any more: then nothing is seen there.
+    pub fn known_view(&self, view: &View) -> Option<Arc<Self>> {
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).get(view).map(Arc::clone)
     }
 
     /// Returns every view that can be asked for, in the order of the file.
     pub fn views(&self) -> Vec<View> {
         let world = self.shared.world.load();
         let servers = world.upstreams.keys().map(|id| View::Server(id.as_str().to_owned()));
-        let profiles = self.shared.profiles.keys().cloned().map(View::Profile);
+        let profiles = world.profiles.keys().cloned().map(View::Profile);
         servers.chain(profiles).collect()
     }
 
@@ -273,7 +266,7 @@ impl Router {
         if known.generation >= world.generation {
             return Arc::clone(&known);
         }
-        let fresh = Arc::new(Snapshot::of(&world, &self.lens, Some(&known)));
+        let fresh = Arc::new(Snapshot::of(&world, &self.lens(&world), Some(&known)));
         self.snapshot.store(Arc::clone(&fresh));
         fresh
     }
@@ -282,7 +275,7 @@ impl Router {
     pub fn publish(&self, world: World) {
         // First, so that no request has to make it.
         let before = self.snapshot.load();
-        self.snapshot.store(Arc::new(Snapshot::of(&world, &self.lens, Some(&before))));
+        self.snapshot.store(Arc::new(Snapshot::of(&world, &self.lens(&world), Some(&before))));
         let generation = world.generation;
         self.shared.world.store(Arc::new(world));
         self.shared.published.send_replace(generation);
@@ -318,7 +311,7 @@ impl Router {
         self.shared.demands.raise(|wanted| wanted.everything = true);
         let mut settled = self.shared.settled.subscribe();
         // `control` keeps the budget, so that what is listed later is announced; this is a fuse.
-        let limit = self.shared.start_budget + SETTLE_MARGIN;
+        let limit = self.shared.world.load().start_budget + SETTLE_MARGIN;
         drop(time::timeout(limit, settled.wait_for(|settled| *settled >= least)).await);
     }
 
@@ -339,7 +332,7 @@ impl Router {
         if let Some(handle) = snapshot.upstreams.get(upstream) {
             handle.ready().await?;
         }
-        let deadline = time::Instant::now() + self.shared.start_budget;
+        let deadline = time::Instant::now() + self.shared.world.load().start_budget;
         while snapshot.lacks(upstream, kind) && time::Instant::now() < deadline {
             let soon = deadline.min(time::Instant::now() + ASK_AGAIN);
             match time::timeout_at(soon, published.changed()).await {

@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub upstreams: IndexMap<UpstreamId, upstream::Handle>,
     /// Those that are, for reports.
     pub disabled: Vec<UpstreamId>,
+    /// Those that are no longer part of the configuration and have not ended yet.
+    pub retired: Vec<upstream::Retired>,
     /// Those of which a list was never had in this run, and of which kinds; all if nothing was
     /// listed yet. What is known of them, if anything, is from an earlier run.
     pub unlisted: IndexMap<UpstreamId, Vec<Kind>>,
@@ -49,8 +51,9 @@ pub struct Snapshot {
     /// What upstreams tell a model about themselves, merged.
     pub instructions: Option<String>,
     lens: Lens,
-    /// What the catalog was merged from; beside it, only the configuration counts, which stays.
+    /// What the catalog was merged from; beside it, only the configuration counts.
     merged: Vec<Arc<Listing>>,
+    configured: u64,
 }
 
 impl Snapshot {
@@ -63,7 +66,9 @@ impl Snapshot {
         let merged: Vec<_> = seen().map(|(_, known)| Arc::clone(&known.listing)).collect();
         let is_merged = |before: &&Self| {
             let pairs = before.merged.iter().zip(&merged);
-            before.merged.len() == merged.len() && pairs.into_iter().all(|(a, b)| Arc::ptr_eq(a, b))
+            let is_same =
+                before.configured == world.configured && before.merged.len() == merged.len();
+            is_same && pairs.into_iter().all(|(a, b)| Arc::ptr_eq(a, b))
         };
         let catalog = match before.filter(is_merged) {
             Some(before) => Arc::clone(&before.catalog),
@@ -80,6 +85,7 @@ impl Snapshot {
             generation: world.generation,
             catalog,
             upstreams: seen().map(|(id, known)| (id.clone(), known.handle.clone())).collect(),
+            retired: world.retired.iter().filter(|it| lens.shows(it.id())).cloned().collect(),
             disabled: world.disabled.iter().filter(|id| lens.shows(id)).cloned().collect(),
             unlisted: unlisted.map(|(id, known)| (id.clone(), known.unread.clone())).collect(),
             remembered: seen().filter_map(remembered).collect(),
@@ -94,6 +100,7 @@ impl Snapshot {
             })),
             lens: lens.clone(),
             merged,
+            configured: world.configured,
         }
     }
 

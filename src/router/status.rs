@@ -19,6 +19,8 @@ use crate::wire::era::Era;
 /// Tells what one view shows of this process and its upstreams.
 pub(super) fn document(router: &Router) -> Value {
     let (snapshot, instance) = (router.snapshot(), router.instance());
+    let configuration = instance.configuration();
+    let files = configuration.files.iter().map(|file| file.to_string_lossy());
     let handles = snapshot.upstreams.values().map(|handle| upstream(&snapshot, handle));
     let disabled = snapshot.disabled.iter();
     let disabled = disabled.map(|id| json!({ "name": id.as_str(), "state": "disabled" }));
@@ -29,7 +31,8 @@ pub(super) fn document(router: &Router) -> Value {
         "pid": process::id(),
         "started": timestamp(instance.started),
         "uptimeMs": millis(instance.begun.elapsed()),
-        "files": instance.files().iter().map(|file| file.to_string_lossy()).collect::<Vec<_>>(),
+        "files": files.collect::<Vec<_>>(),
+        "reload": configuration.reload,
         "listening": instance.listening(),
         "ready": readiness::unready(&snapshot).is_empty(),
         "generation": snapshot.generation.0,

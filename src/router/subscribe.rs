@@ -52,6 +52,6 @@ impl Router {
 
     /// Returns whether anything of this upstream is seen here.
     pub fn sees(&self, upstream: &UpstreamId) -> bool {
-        self.lens.shows(upstream)
+        self.lens(&self.shared.world.load()).shows(upstream)
     }
 }

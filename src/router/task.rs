@@ -51,9 +51,14 @@ impl Router {
         let snapshot = self.snapshot();
         let owner = self.shared.task_ids.open(exchange.caller(), dialect, &public);
         let (upstream, id) = owner.ok_or(Error::UnknownTask)?;
-        let handle = snapshot.upstreams.get(&upstream).ok_or(Error::UnknownTask)?;
         let params = with(params, "taskId", &id)?;
-        let result = handle.task(method, &params, &id, exchange).await?;
+        let before = snapshot.retired.iter().find(|it| *it.id() == upstream && it.knows(&id));
+        let result = if let Some(retired) = before {
+            retired.task(method, &params, &id, exchange).await?
+        } else {
+            let handle = snapshot.upstreams.get(&upstream).ok_or(Error::UnknownTask)?;
+            handle.task(method, &params, &id, exchange).await?
+        };
         let result = result.ok_or(Error::UnknownTask)?;
         Ok(match (method, dialect) {
             (method::TASKS_RESULT, _) => {

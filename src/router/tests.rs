@@ -106,6 +106,7 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
     let config = config::load::load_within(&options, &around).unwrap();
     let around = upstream::Surroundings {
         callers: Callers::default(),
+        front: upstream::Front::default(),
         task_ids: Arc::default(),
         environment: Arc::default(),
         guard: None,
@@ -132,8 +133,13 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
     };
     let upstreams = config.upstreams.values().map(known).collect();
     let (generation, disabled) = (Generation::default(), Vec::new());
-    let world = World { generation, upstreams, disabled, max_name_length: 50 };
-    (Router::new(world, &config.profiles, Arc::default(), Duration::ZERO), home)
+    let profile =
+        |(name, profile): (&String, &config::Profile)| (name.clone(), Arc::new(profile.clone()));
+    let profiles = config.profiles.iter().map(profile).collect();
+    let max_name_length = 50;
+    let world =
+        World { generation, upstreams, disabled, max_name_length, profiles, ..World::default() };
+    (Router::new(world, Arc::default()), home)
 }
 
 const BARE_FIRST: &str = r#"
@@ -176,7 +182,7 @@ async fn nothing_is_merged_anew_unless_a_listing_differs() {
         let mut upstreams = now.upstreams.clone();
         change(&mut upstreams[&id("github")]);
         let (generation, disabled) = (now.generation.next(), Vec::new());
-        router.publish(World { generation, upstreams, disabled, ..**now });
+        router.publish(World { generation, upstreams, disabled, ..World::clone(&now) });
     };
     let before = catalogs();
     publish(&|known| known.failure = Some("gone".to_owned()));
@@ -189,24 +195,57 @@ async fn nothing_is_merged_anew_unless_a_listing_differs() {
 }
 
 fn empty(generation: Generation) -> World {
-    let (upstreams, disabled) = (IndexMap::new(), Vec::new());
-    World { generation, upstreams, disabled, max_name_length: 50 }
+    World { generation, max_name_length: 50, ..World::default() }
 }
 
 #[test]
 fn there_are_only_the_views_that_the_configuration_names() {
     let first = empty(Generation::default());
-    let router = Arc::new(Router::new(first, &IndexMap::new(), Arc::default(), Duration::ZERO));
+    let router = Arc::new(Router::new(first, Arc::default()));
     assert!(router.view(&View::Server("a".to_owned())).is_none());
     assert!(router.view(&View::Profile("a".to_owned())).is_none());
     assert!(router.views().is_empty());
     assert_eq!(router.family().len(), 1);
 }
 
+#[tokio::test]
+async fn views_follow_the_configuration() {
+    let (router, _home) = world(BARE_FIRST, &[("bare", listing(&["x"]))]);
+    let router = Arc::new(router);
+    let (small, bare) = (View::Profile("small".to_owned()), View::Server("bare".to_owned()));
+    let open = router.view(&bare).unwrap();
+    drop(router.view(&small).unwrap());
+    let followed = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&followed);
+    router.when_reloaded(move || {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    });
+    let before = World::clone(&router.shared.world.load());
+    let gone = World {
+        generation: before.generation.next(),
+        configured: 1,
+        max_name_length: 50,
+        ..World::default()
+    };
+    let back = World { generation: gone.generation.next(), configured: 2, ..before };
+    assert!(open.snapshot().catalog.tool("x").is_some());
+    router.publish(gone);
+    router.reloaded();
+    assert!(router.view(&bare).is_none() && router.view(&small).is_none(), "unknown to who comes");
+    assert!(open.snapshot().catalog.tool("x").is_none(), "empty to who is there");
+    assert!(Arc::ptr_eq(&router.known_view(&bare).unwrap(), &open));
+    assert!(router.known_view(&small).is_none(), "nobody had it open");
+    router.publish(back);
+    router.reloaded();
+    assert!(Arc::ptr_eq(&router.view(&bare).unwrap(), &open));
+    assert!(open.snapshot().catalog.tool("x").is_some());
+    assert_eq!(followed.load(std::sync::atomic::Ordering::Relaxed), 2);
+}
+
 #[test]
 fn requests_see_what_was_published_last() {
     let first = empty(Generation::default());
-    let router = Router::new(first, &IndexMap::new(), Arc::default(), Duration::ZERO);
+    let router = Router::new(first, Arc::default());
     let before = router.snapshot();
     let next = before.generation.next();
     router.publish(empty(next));

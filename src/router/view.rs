@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config;
 use crate::ids::UpstreamId;
 use crate::router::own;
+use crate::router::world::World;
 use crate::wire::Raw;
 
 /// A part of what there is that clients can ask for.
@@ -16,6 +17,16 @@ pub enum View {
     Profile(String),
 }
 
+impl View {
+    /// Returns whether there is such a part.
+    pub(super) fn is_in(&self, world: &World) -> bool {
+        match self {
+            Self::Server(name) => world.upstreams.contains_key(&UpstreamId::new(name)),
+            Self::Profile(name) => world.profiles.contains_key(name),
+        }
+    }
+}
+
 /// How a view looks at everything.
 #[derive(Clone, Debug)]
 pub(super) enum Lens {
@@ -25,9 +36,23 @@ pub(super) enum Lens {
     Server(UpstreamId),
     /// A profile.
     Profile(Arc<config::Profile>),
+    /// A profile that there is no more.
+    Nothing,
 }
 
 impl Lens {
+    /// How a part, or everything, is looked at in this world.
+    pub(super) fn of(view: Option<&View>, world: &World) -> Self {
+        match view {
+            None => Self::Everything,
+            Some(View::Server(name)) => Self::Server(UpstreamId::new(name)),
+            Some(View::Profile(name)) => match world.profiles.get(name) {
+                Some(profile) => Self::Profile(Arc::clone(profile)),
+                None => Self::Nothing,
+            },
+        }
+    }
+
     /// Returns whether anything of this upstream is seen.
     pub(super) fn shows(&self, upstream: &UpstreamId) -> bool {
         match self {
@@ -36,13 +61,14 @@ impl Lens {
             Self::Profile(profile) => {
                 profile.upstreams.as_ref().is_none_or(|members| members.contains(upstream))
             }
+            Self::Nothing => false,
         }
     }
 
     /// Returns what an upstream's public names begin with.
     pub(super) fn prefix<'a>(&self, upstream: &'a config::Upstream) -> &'a str {
         match self {
-            Self::Everything | Self::Profile(_) => &upstream.prefix,
+            Self::Everything | Self::Profile(_) | Self::Nothing => &upstream.prefix,
             Self::Server(_) => "",
         }
     }
@@ -52,6 +78,7 @@ impl Lens {
         match self {
             Self::Everything | Self::Server(_) => true,
             Self::Profile(profile) => profile.tools.permits(public),
+            Self::Nothing => false,
         }
     }
 
@@ -59,7 +86,7 @@ impl Lens {
     pub(super) fn own_tools(&self) -> Vec<Raw> {
         match self {
             Self::Everything | Self::Profile(_) => own::definitions(),
-            Self::Server(_) => Vec::new(),
+            Self::Server(_) | Self::Nothing => Vec::new(),
         }
     }
 }

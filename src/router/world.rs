@@ -1,11 +1,13 @@
 //! Everything `control` knows at one moment; what clients see of it depends on their view.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use crate::catalog::Kind;
 use crate::catalog::Listing;
+use crate::config;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
@@ -14,7 +16,7 @@ use crate::upstream::Moment;
 use crate::wire::Raw;
 
 /// One generation; it never changes.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct World {
     /// Its number.
     pub generation: Generation,
@@ -22,8 +24,16 @@ pub struct World {
     pub upstreams: IndexMap<UpstreamId, Known>,
     /// Those that are, for reports.
     pub disabled: Vec<UpstreamId>,
+    /// Those that are no longer part of the configuration and have not ended yet.
+    pub retired: Vec<upstream::Retired>,
+    /// How often the configuration was another one. Catalogs are merged anew if this differs.
+    pub configured: u64,
     /// How long a public name may be, in characters.
     pub max_name_length: usize,
+    /// How long a list waits at most for upstreams that are still starting.
+    pub start_budget: Duration,
+    /// Parts of what there is, by name, in the order of the file.
+    pub profiles: IndexMap<String, Arc<config::Profile>>,
 }
 
 /// What is known of one upstream.

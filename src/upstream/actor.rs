@@ -37,7 +37,6 @@ use crate::upstream::supervision::Supervision;
 use crate::upstream::transport::site::Site;
 use crate::upstream::upkeep::Upkeep;
 use crate::upstream::wants::Wants;
-use crate::wire::Raw;
 use crate::wire::era::Era;
 
 /// How often one start may begin anew, in another era or because what was remembered was wrong.
@@ -50,6 +49,8 @@ const TURN: Duration = Duration::from_secs(2);
 pub(super) struct Actor {
     /// What to start, and how.
     pub(super) config: Arc<config::Upstream>,
+    /// The same; what does not make another server of it may change.
+    pub(super) settings: watch::Receiver<Arc<config::Upstream>>,
     /// What every upstream is given.
     pub(super) around: Surroundings,
     /// Where its state is published.
@@ -58,8 +59,6 @@ pub(super) struct Actor {
     pub(super) lists: watch::Sender<Lists>,
     /// What callers want from it.
     pub(super) wants: watch::Receiver<Wants>,
-    /// What the client in front can do.
-    pub(super) offer: watch::Receiver<Raw>,
     /// Where a remote upstream is; made when it is first spoken to.
     pub(super) site: OnceCell<Site>,
     /// Which arguments its tools want in headers.
@@ -117,7 +116,7 @@ impl Actor {
     /// counts on being told.
     fn is_wanted_anyway(&self, supervision: &Supervision) -> bool {
         !supervision.was_ready()
-            || self.config.starts_by_itself()
+            || self.settings.borrow().starts_by_itself()
             || self.wants.borrow().topics().next().is_some()
     }
 
@@ -245,15 +244,18 @@ impl Actor {
 
     /// Waits until nobody has used the session for `timeout.idle`; a subscription is a use.
     async fn unused(&self, connection: &Connection) {
-        let limit = self.config.timeout.idle;
+        let mut settings = self.settings.clone();
         loop {
-            let now = Instant::now();
+            let (now, limit) = (Instant::now(), settings.borrow_and_update().timeout.idle);
             let is_wanted = self.wants.borrow().topics().next().is_some();
             let since = connection.idle_since().filter(|_| !is_wanted).unwrap_or(now);
             if since + limit <= now {
                 return;
             }
-            time::sleep_until(since + limit).await;
+            tokio::select! {
+                () = time::sleep_until(since + limit) => {}
+                Ok(()) = settings.changed() => {}
+            }
         }
     }
 
@@ -287,7 +289,8 @@ impl Actor {
                 is_remembered: remembered.era.is_some(),
             },
         };
-        match self.start_within(Instant::now() + self.config.timeout.start, attempt).await {
+        let limit = self.settings.borrow().timeout.start;
+        match self.start_within(limit, attempt).await {
             Ok((running, agreed, transport)) => {
                 memory.remember(&agreed, transport).await;
                 Ok((running, agreed))
@@ -302,13 +305,13 @@ impl Actor {
         }
     }
 
-    /// Starts until an upstream agrees, at most [`ATTEMPTS`] times, until `deadline`.
+    /// Starts until an upstream agrees, at most [`ATTEMPTS`] times, for as long as `limit`.
     async fn start_within(
         &self,
-        deadline: Instant,
+        limit: Duration,
         mut attempt: Attempt,
     ) -> Result<(Running, Agreed, Option<Transport>), Error> {
-        let limit = self.config.timeout.start;
+        let deadline = Instant::now() + limit;
         // What Streamable HTTP came to, when the older transport is tried.
         let mut before: Option<Error> = None;
         for _ in 0..ATTEMPTS {
@@ -385,7 +388,7 @@ impl Actor {
     }
 
     async fn negotiate(&self, connection: &Connection, attempt: Attempt) -> Verdict {
-        let (offer, limit) = (self.offer.borrow().clone(), self.config.timeout.start);
+        let (offer, limit) = (self.around.front.offer(), self.settings.borrow().timeout.start);
         match attempt.transport {
             None => negotiate(connection, &offer, attempt.era, limit).await,
             Some(Transport::Http) => negotiate_http(connection, &offer, attempt.era, limit).await,

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use arc_swap::ArcSwap;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio::time;
@@ -33,11 +34,17 @@ pub(super) struct Gate(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    turns: ArcSwap<Turns>,
+    breaker: Mutex<Breaker>,
+    errors: Errors,
+}
+
+/// How many may be under way, and how many wait.
+#[derive(Debug)]
+struct Turns {
     limits: Concurrency,
     places: Arc<Semaphore>,
     queue: Semaphore,
-    breaker: Mutex<Breaker>,
-    errors: Errors,
 }
 
 /// A request that the upstream has to do with, until this is dropped.
@@ -52,13 +59,16 @@ pub(super) struct Place {
 impl Gate {
     /// Makes the gate of an upstream that has these limits.
     pub(super) fn new(limits: Concurrency, errors: Errors) -> Self {
-        Self(Arc::new(Shared {
-            limits,
-            places: Arc::new(Semaphore::new(limits.calls)),
-            queue: Semaphore::new(limits.queue),
-            breaker: Mutex::default(),
-            errors,
-        }))
+        let turns = ArcSwap::from_pointee(Turns::new(limits));
+        Self(Arc::new(Shared { turns, breaker: Mutex::default(), errors }))
+    }
+
+    /// Has other limits from now on. Who has a place or waits for one does not count any more, so
+    /// that for a while there may be more under way.
+    pub(super) fn adjust(&self, limits: Concurrency) {
+        if self.0.turns.load().limits != limits {
+            self.0.turns.store(Arc::new(Turns::new(limits)));
+        }
     }
 
     /// Waits for a place, unless too many do already, or the upstream is not asked for now. Cancel
@@ -110,12 +120,13 @@ impl Gate {
 
     async fn turn(&self, deadline: &Deadline) -> Result<OwnedSemaphorePermit, Error> {
         self.check(deadline)?;
-        let places = Arc::clone(&self.0.places);
+        let turns = self.0.turns.load_full();
+        let places = Arc::clone(&turns.places);
         // Nobody is overtaken: there are none to take while somebody waits.
         if let Ok(held) = Arc::clone(&places).try_acquire_owned() {
             return Ok(held);
         }
-        let _waits = self.0.queue.try_acquire().map_err(|_| self.full())?;
+        let _waits = turns.queue.try_acquire().map_err(|_| self.full(turns.limits))?;
         Ok(places.acquire_owned().await.expect("it is never closed"))
     }
 
@@ -133,8 +144,8 @@ impl Gate {
         }
     }
 
-    fn full(&self) -> Error {
-        let Concurrency { calls, queue } = self.0.limits;
+    fn full(&self, limits: Concurrency) -> Error {
+        let Concurrency { calls, queue } = limits;
         let detail = format!("{calls} requests are under way, and {queue} wait for their turn");
         self.0.errors.error(Kind::Busy, &detail, Executed::No)
     }
@@ -189,6 +200,13 @@ fn postponed(error: Error, until: Instant) -> Error {
     Error { executed: Executed::No, retry_after, ..error }
 }
 
+impl Turns {
+    fn new(limits: Concurrency) -> Self {
+        let (places, queue) = (Semaphore::new(limits.calls), Semaphore::new(limits.queue));
+        Self { limits, places: Arc::new(places), queue }
+    }
+}
+
 /// Returns whether requests of this method pass the gate.
 ///
 /// What is asked about tasks does not: it waits for something that holds no place, and has to be
@@ -240,6 +258,19 @@ mod tests {
         drop(third);
         drop(second);
         assert!((&mut fourth).now_or_never().unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn other_limits_hold_for_who_comes_later() {
+        let (gate, _, deadline) = gate(1, 1);
+        let _first = gate.enter(&deadline).await.unwrap();
+        let mut second = Box::pin(gate.enter(&deadline));
+        assert!((&mut second).now_or_never().is_none());
+        gate.clone().adjust(Concurrency { calls: 2, queue: 0 });
+        let _third = gate.enter(&deadline).await.unwrap();
+        let _fourth = gate.enter(&deadline).await.unwrap();
+        assert!(gate.enter(&deadline).await.is_err());
+        assert!((&mut second).now_or_never().is_none(), "it waits for the first");
     }
 
     #[tokio::test]

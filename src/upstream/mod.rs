@@ -20,6 +20,7 @@ mod breaker;
 mod call;
 mod connection;
 mod converse;
+mod front;
 mod gate;
 mod handle;
 mod incoming;
@@ -33,6 +34,7 @@ mod modern;
 mod negotiate;
 mod pages;
 mod reader;
+mod retirement;
 mod retry;
 mod running;
 mod session;
@@ -70,6 +72,7 @@ use crate::wire::object;
 use crate::wire::object::Object;
 
 pub use self::error::Error;
+pub use self::front::Front;
 pub use self::handle::Handle;
 pub use self::key::task_ids;
 pub use self::memory::Disk;
@@ -77,6 +80,7 @@ pub use self::memory::Inventory;
 pub use self::memory::Moment;
 pub use self::memory::prune;
 pub use self::negotiate::Agreed;
+pub use self::retirement::Retired;
 pub use self::shown::Shown;
 pub use self::task::Need;
 pub use self::task::Tool;
@@ -129,6 +133,8 @@ pub struct Lists {
 pub struct Surroundings {
     /// Whom upstreams may tell and ask outside of calls.
     pub callers: Callers,
+    /// What the clients in front can do.
+    pub front: Front,
     /// Makes and reads the ids under which callers know tasks.
     pub task_ids: Arc<Ids>,
     /// The environment children start with, before what their entry names.
@@ -173,13 +179,23 @@ pub struct List {
     pub freshness: Option<Freshness>,
 }
 
-/// What an upstream said about itself in an earlier run.
+/// What is known of an upstream from an earlier run of the same configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recalled {
     /// What it told a model.
     pub instructions: Option<String>,
     /// The extensions it declared, an object by their ids.
     pub extensions: Option<Raw>,
+    /// What it listed, and when.
+    pub inventory: Option<(Inventory, Moment)>,
+}
+
+/// Reads from the disk what is known of an upstream from an earlier run.
+pub async fn recalled(config: &config::Upstream, disk: &Disk) -> Recalled {
+    let (memory, catalog) = (memory::Memory::new(disk, config), memory::Catalog::new(disk, config));
+    let (remembered, inventory) = tokio::join!(memory.recall(), catalog.recall());
+    let memory::Remembered { instructions, extensions, era: _, transport: _ } = remembered;
+    Recalled { instructions, extensions, inventory }
 }
 
 /// What an upstream is doing, for reports.

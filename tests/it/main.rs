@@ -32,6 +32,8 @@ mod process_tree;
 mod real_http;
 mod real_servers;
 mod relay;
+mod reload;
+mod reload_load;
 mod remembered;
 mod sdk_clients;
 mod secrets;

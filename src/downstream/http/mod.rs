@@ -58,6 +58,8 @@ use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
 
+pub use self::tls::Certificate;
+
 /// How long what is under way may go on once Conflux stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 /// How long it may take to end after that; each session has less.
@@ -70,6 +72,7 @@ pub struct Front {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
+    certificate: Option<Certificate>,
     settings: config::Http,
 }
 
@@ -106,15 +109,21 @@ struct Shared {
 impl Front {
     /// Takes the address.
     pub async fn bind(address: SocketAddr, settings: &config::Http) -> Result<Self, Error> {
-        let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        let certificate = settings.tls.as_ref().map(Certificate::new);
+        let tls = certificate.as_ref().map(Certificate::acceptor).transpose()?;
         let listener = TcpListener::bind(address).await.map_err(Error::Listen)?;
         let address = listener.local_addr().map_err(Error::Listen)?;
-        Ok(Self { listener, address, tls, settings: settings.clone() })
+        Ok(Self { listener, address, tls, certificate, settings: settings.clone() })
     }
 
     /// Returns where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the certificate that is shown, if there is one.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
     }
 
     /// Returns where clients on this machine find everything.
@@ -133,7 +142,7 @@ impl Front {
     /// Serves everybody who comes until `shutdown` begins, and ends in order within a few
     /// seconds after that.
     pub async fn serve(self, service: Service, shutdown: Shutdown) {
-        let Self { listener, address, tls, settings } = self;
+        let Self { listener, address, tls, certificate: _, settings } = self;
         let shared = Arc::new(Shared::new(service, address, &settings));
         let acceptor = Acceptor {
             paths: routes::all(Arc::clone(&shared)),

@@ -103,9 +103,15 @@ async fn profile(
 }
 
 async fn part(front: &Arc<Shared>, view: &View, request: Request) -> Result<Response, Refusal> {
-    match front.service.router.view(view) {
+    let router = &front.service.router;
+    let found = match router.view(view) {
+        // Who has a session there keeps it; there is nothing to be seen any more.
+        None if sessions::is_named(request.headers()) => router.known_view(view),
+        found => found,
+    };
+    match found {
         Some(router) => mcp(front, router, request).await,
-        None => Err(no_such_part(view, &front.service.router.views())),
+        None => Err(no_such_part(view, &router.views())),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Asking a running gateway how it is, over its local socket.
+//! Asking a running gateway something, over one of its local sockets.
 
 use std::io;
 use std::path::Path;
@@ -13,12 +13,12 @@ pub const LIMIT: Duration = Duration::from_secs(3);
 /// The longest answer, in bytes.
 const SIZE: u64 = 16 * 1024 * 1024;
 
-/// Asks for the status document.
+/// Asks for the document that is told at a socket.
 ///
 /// # Errors
 ///
 /// Nobody listens, nobody answers within [`LIMIT`], or what comes is no such document.
-pub async fn status(path: &Path) -> io::Result<serde_json::Value> {
+pub async fn document(path: &Path) -> io::Result<serde_json::Value> {
     let asked = async {
         let mut text = Vec::new();
         UnixStream::connect(path).await?.take(SIZE).read_to_end(&mut text).await?;

@@ -1,7 +1,8 @@
-//! The local socket of a running gateway: whoever connects gets the status document.
+//! The local sockets of a running gateway, one for each question: whoever connects gets the answer,
+//! a document.
 //!
-//! Nothing is ever read from it, so nothing has to be understood or waited for. Who may connect is
-//! said by the file system: the directory and the socket belong to one user alone.
+//! Nothing is ever read from them, so nothing has to be understood or waited for. Who may connect
+//! is said by the file system: the directory and the sockets belong to one user alone.
 
 /// Asking what runs.
 pub mod ask;
@@ -28,11 +29,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::downstream::local::place::Error;
 use crate::downstream::local::place::Place;
-use crate::router::Router;
+use crate::downstream::local::place::Question;
 
 /// How many may be told at the same time; more wait in the queue of the system.
 const CONNECTIONS: usize = 8;
-/// How long one may take to be told.
+/// How long one may wait for the answer and take to read it.
 const VISIT_LIMIT: Duration = Duration::from_secs(2);
 /// How long to wait when no connection can be taken, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -45,16 +46,16 @@ pub struct Door {
 }
 
 impl Door {
-    /// Makes the socket of this process in the first of `directories` that can have it, and takes
-    /// away those of processes that are gone.
+    /// Makes the socket of this process for a question in the first of `directories` that can have
+    /// it, and takes away those of processes that are gone.
     ///
     /// # Errors
     ///
     /// Why the last directory could not have it.
-    pub async fn open(directories: &[PathBuf]) -> Result<Self, Error> {
+    pub async fn open(directories: &[PathBuf], question: Question) -> Result<Self, Error> {
         let mut outcome = Err(Error::Nowhere);
         for directory in directories {
-            outcome = Self::open_in(directory).await;
+            outcome = Self::open_in(directory, question).await;
             if outcome.is_ok() {
                 break;
             }
@@ -62,10 +63,10 @@ impl Door {
         outcome
     }
 
-    async fn open_in(directory: &Path) -> Result<Self, Error> {
+    async fn open_in(directory: &Path, question: Question) -> Result<Self, Error> {
         let place = Place::make(directory)?;
         place.sweep().await;
-        let path = place.socket(process::id());
+        let path = place.socket(process::id(), question);
         let failed = |error: io::Error| Error::Unusable { path: path.clone(), error };
         // What is left now answers: a process of another machine or container that sees the same
         // disk. Its socket stays its own.
@@ -76,8 +77,11 @@ impl Door {
         Ok(door)
     }
 
-    /// Tells everybody who connects how `router` is, until `stop`.
-    pub async fn serve(self, router: Arc<Router>, stop: CancellationToken) {
+    /// Gives everybody who connects an `answer`, until `stop`.
+    pub async fn serve<F>(self, answer: impl Fn() -> F, stop: CancellationToken)
+    where
+        F: Future<Output = String> + Send + 'static,
+    {
         let (places, visits) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
         loop {
             let visitor = select! {
@@ -92,9 +96,10 @@ impl Door {
                     continue;
                 }
             };
-            let document = router.status().to_string();
+            let answer = answer();
             visits.spawn(stop.clone().run_until_cancelled_owned(async move {
-                if time::timeout(VISIT_LIMIT, tell(stream, &document)).await.is_err() {
+                let told = async { tell(stream, &answer.await).await };
+                if time::timeout(VISIT_LIMIT, told).await.is_err() {
                     tracing::debug!("somebody at the local socket took too long");
                 }
                 drop(place);

@@ -20,13 +20,32 @@ use nix::unistd::Pid;
 
 use crate::downstream::local::ask;
 
-/// How the names of sockets end; before it stands the id of the process.
-const ENDING: &str = "sock";
 /// How old a socket must be that nobody answers at before it is taken away although there is a
 /// process of that id: it may be another one, or one that is just about to listen.
 const GRACE: Duration = Duration::from_secs(10);
 /// How many sockets are looked at.
 const SOCKETS: usize = 256;
+
+/// What is answered at a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// How is it?
+    Status,
+    /// What would a reload do?
+    Reload,
+}
+
+impl Question {
+    const ALL: [Self; 2] = [Self::Status, Self::Reload];
+
+    /// Returns how the name of the socket ends; before it stands the id of the process.
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Status => "sock",
+            Self::Reload => "reload",
+        }
+    }
+}
 
 /// A directory that only its owner, who is the user of this process, can look into.
 #[derive(Clone, Debug)]
@@ -111,17 +130,17 @@ impl Place {
     }
 
     /// Returns where the socket of a process is.
-    pub(super) fn socket(&self, process: u32) -> PathBuf {
-        self.0.join(process.to_string()).with_extension(ENDING)
+    pub(super) fn socket(&self, process: u32, question: Question) -> PathBuf {
+        self.0.join(process.to_string()).with_extension(question.ending())
     }
 
-    /// Returns every socket there is, by the id of its process.
-    pub fn sockets(&self) -> Vec<(u32, PathBuf)> {
+    /// Returns every socket for this question, by the id of its process.
+    pub fn sockets(&self, question: Question) -> Vec<(u32, PathBuf)> {
         let Ok(entries) = fs::read_dir(&self.0) else { return Vec::new() };
         let socket = |entry: io::Result<fs::DirEntry>| {
             let entry = entry.ok().filter(|entry| entry.file_type().is_ok_and(|it| it.is_socket()));
             let path = entry?.path();
-            let is_ours = path.extension().is_some_and(|ending| ending == ENDING);
+            let is_ours = path.extension().is_some_and(|ending| ending == question.ending());
             let process = path.file_stem()?.to_str()?.parse().ok()?;
             is_ours.then_some((process, path))
         };
@@ -132,7 +151,7 @@ impl Place {
 
     /// Takes away the sockets of processes that are gone.
     pub async fn sweep(&self) {
-        for (process, path) in self.sockets() {
+        for (process, path) in Question::ALL.into_iter().flat_map(|it| self.sockets(it)) {
             if !ask::is_deserted(&path).await || !(is_gone(process) || is_old(&path)) {
                 continue;
             }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::io::BufReader;
@@ -141,9 +140,8 @@ impl Client {
 /// The data plane without upstreams.
 fn router() -> Arc<Router> {
     let generation = Generation::default();
-    let (upstreams, disabled) = (IndexMap::new(), Vec::new());
-    let world = World { generation, upstreams, disabled, max_name_length: 50 };
-    let router = Router::new(world, &IndexMap::new(), Arc::default(), Duration::ZERO);
+    let world = World { generation, max_name_length: 50, ..World::default() };
+    let router = Router::new(world, Arc::default());
     router.settle(Settled::Live);
     Arc::new(router)
 }

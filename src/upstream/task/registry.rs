@@ -151,6 +151,11 @@ impl Registry {
         self.lock().shift_remove(id);
     }
 
+    /// Returns whether no task is known.
+    pub(in crate::upstream) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     /// Returns whether any task has not ended.
     pub(in crate::upstream) fn is_any_live(&self) -> bool {
         let now = Instant::now();

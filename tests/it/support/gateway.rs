@@ -41,6 +41,25 @@ impl Gateway {
         self.config["upstreams"][name] = entry;
     }
 
+    /// Takes an upstream out.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.config["upstreams"].as_object_mut().unwrap().remove(name).unwrap();
+    }
+
+    /// Says something outside of upstreams, or takes it back.
+    pub(crate) fn set(&mut self, key: &str, value: Value) {
+        if value.is_null() {
+            self.config.as_object_mut().unwrap().remove(key).unwrap();
+        } else {
+            self.config[key] = value;
+        }
+    }
+
+    /// Writes the configuration as it is now; a program that runs on it may notice.
+    pub(crate) fn save(&self) -> PathBuf {
+        self.write("gateway.yaml", &self.config.to_string())
+    }
+
     pub(crate) fn limit(mut self, name: &str, limit: Value) -> Self {
         self.config["limits"][name] = limit;
         self
@@ -75,7 +94,7 @@ impl Gateway {
 
     /// The program on this configuration, with arguments.
     pub(crate) fn conflux(&self, args: &[&str]) -> Command {
-        let config = self.write("gateway.yaml", &self.config.to_string());
+        let config = self.save();
         let mut command = Command::new(PROGRAM);
         command.arg("--config").arg(config).args(args);
         command.current_dir(self.path()).env_clear();
@@ -86,7 +105,7 @@ impl Gateway {
 
     /// The program on this configuration, for a client that starts it itself.
     pub(crate) fn program(&self) -> Program {
-        let config = self.write("gateway.yaml", &self.config.to_string());
+        let config = self.save();
         let state = self.path().join("state");
         Program::new(PROGRAM).args(&["serve", "--config"]).arg(config).env("CONFLUX_STATE", state)
     }

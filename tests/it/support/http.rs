@@ -5,6 +5,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use nix::sys::signal::Signal;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use reqwest::Method;
 use reqwest::Response;
 use serde_json::Value;
@@ -169,6 +172,12 @@ impl Server {
         self.signal();
         let status = timeout(LIMIT, self.child.wait()).await.unwrap().unwrap();
         (status, self.stderr())
+    }
+
+    /// Has the program read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        let process = Pid::from_raw(i32::try_from(self.process_id()).unwrap());
+        kill(process, Signal::SIGHUP).unwrap();
     }
 
     /// Tells the program to end.

@@ -1,26 +1,31 @@
 //! The composition root: start order, stop order, nothing else.
 
+mod reload;
+
+use std::future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use tokio::sync::Semaphore;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::control;
 use crate::control::Control;
+use crate::control::Reloads;
 use crate::downstream::local::Door;
+use crate::downstream::local::place::Question;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
-use crate::ids::UpstreamId;
 use crate::router::Router;
 use crate::upstream;
+use crate::upstream::Front;
 use crate::upstream::Handle;
+
+pub use self::reload::Following;
 
 /// How long everything together may take to stop; what is left then is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -37,7 +42,8 @@ pub struct App {
     config: Arc<Config>,
     router: Arc<Router>,
     callers: Callers,
-    handles: IndexMap<UpstreamId, Handle>,
+    front: Front,
+    reloads: Reloads,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -61,6 +67,7 @@ impl App {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let around = upstream::Surroundings {
             callers: Callers::default(),
+            front: Front::default(),
             task_ids: Arc::new(upstream::task_ids(&config.state).await),
             environment: Arc::new(config.child_environment.clone()),
             guard,
@@ -71,21 +78,13 @@ impl App {
             starts: Arc::new(Semaphore::new(STARTS)),
             stop: stop.clone(),
         };
-        let enabled = config.upstreams.values().filter(|upstream| !upstream.disabled);
-        let handles: IndexMap<_, _> = enabled
-            .map(|upstream| (upstream.id.clone(), Handle::new(Arc::new(upstream.clone()), &around)))
-            .collect();
-        let catalogs = if remembers {
-            control::recalled(&handles, &around.state).await
-        } else {
-            IndexMap::new()
-        };
-        let control = Control::new(Arc::clone(&config), handles.clone(), catalogs, &around).await;
-        tasks.spawn(upstream::prune(around.state.clone()));
-        let router = Arc::clone(control.router());
+        let (callers, front) = (around.callers.clone(), around.front.clone());
+        let control = Control::new(Arc::clone(&config), around.clone(), remembers).await;
+        tasks.spawn(upstream::prune(around.state));
+        let (router, reloads) = (Arc::clone(control.router()), control.reloads());
         router.instance().reads(&config.files);
         tasks.spawn(control.run());
-        Self { config, router, callers: around.callers, handles, tasks, stop }
+        Self { config, router, callers, front, reloads, tasks, stop }
     }
 
     /// Returns what it was built for.
@@ -104,33 +103,44 @@ impl App {
     }
 
     /// Returns every upstream that is not disabled, in the order of the file.
-    pub fn upstreams(&self) -> impl Iterator<Item = &Handle> {
-        self.handles.values()
+    pub fn upstreams(&self) -> Vec<Handle> {
+        self.router.snapshot().upstreams.values().cloned().collect()
     }
 
     /// Returns what is to be done when a client has said what it can do: upstreams that start from
     /// then on are told so, and the eager ones are started.
     pub fn on_open(&self) -> impl Fn(&Arc<Caller>) + Send + Sync + 'static {
-        let (handles, tasks) = (self.handles.clone(), self.tasks.clone());
-        move |caller| open(&handles, &tasks, caller.capabilities())
+        let (router, front, tasks) =
+            (Arc::clone(&self.router), self.front.clone(), self.tasks.clone());
+        move |caller| {
+            front.open(caller.capabilities());
+            start(&router, &tasks);
+        }
     }
 
     /// Does the same for clients of whom nothing is known yet: upstreams are told that they may
     /// ask for everything, and what the client in question cannot answer is refused later.
     pub fn open(&self) {
-        open(&self.handles, &self.tasks, &Capabilities::everything());
+        self.front.open(&Capabilities::everything());
+        start(&self.router, &self.tasks);
     }
 
     /// Opens the local socket at which `conflux status` asks. Without one everything else works.
     pub async fn open_door(&self) {
-        let door = match time::timeout(DOOR_LIMIT, Door::open(&self.config.runtime)).await {
-            Ok(Ok(door)) => door,
-            Ok(Err(error)) => return tracing::info!(%error, "`conflux status` will not find this"),
-            Err(_) => {
-                return tracing::info!("`conflux status` will not find this: the disk is slow");
-            }
-        };
-        self.tasks.spawn(door.serve(Arc::clone(&self.router), self.stop.clone()));
+        let Some(door) = self.door(Question::Status).await else { return };
+        let router = Arc::clone(&self.router);
+        let answer = move || future::ready(router.status().to_string());
+        self.tasks.spawn(door.serve(answer, self.stop.clone()));
+    }
+
+    async fn door(&self, question: Question) -> Option<Door> {
+        let opened = Door::open(&self.config.runtime, question);
+        match time::timeout(DOOR_LIMIT, opened).await {
+            Ok(Ok(door)) => return Some(door),
+            Ok(Err(error)) => tracing::info!(%error, "no other command will find this"),
+            Err(_) => tracing::info!("no other command will find this: the disk is slow"),
+        }
+        None
     }
 
     /// Stops every upstream, side by side, and waits for all tasks, within bounds.
@@ -143,13 +153,17 @@ impl App {
     }
 }
 
-fn open(handles: &IndexMap<UpstreamId, Handle>, tasks: &TaskTracker, offer: &Capabilities) {
-    for handle in handles.values() {
-        handle.offer(offer);
-        if handle.config().starts_by_itself() {
-            let handle = handle.clone();
-            // What comes of it is in the state of the upstream.
-            tasks.spawn(async move { drop(handle.ready().await) });
-        }
+/// Starts what is started without anybody who waits for it.
+fn start(router: &Router, tasks: &TaskTracker) {
+    let snapshot = router.snapshot();
+    for handle in snapshot.upstreams.values().filter(|it| it.config().starts_by_itself()) {
+        let handle = handle.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                // What comes of it is in the state of the upstream.
+                outcome = handle.ready() => drop(outcome),
+                () = handle.retired() => {}
+            }
+        });
     }
 }

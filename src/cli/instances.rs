@@ -1,0 +1,91 @@
+//! Finding the gateways that run on this machine for this user, and asking them something.
+
+use std::path::PathBuf;
+
+use futures_util::future;
+use serde_json::Value;
+
+use crate::cli::exit;
+use crate::cli::report::Failure;
+use crate::cli::report::Notice;
+use crate::downstream::local::ask;
+use crate::downstream::local::place::Place;
+use crate::downstream::local::place::Question;
+
+/// What somebody wants to know.
+pub(in crate::cli) struct Asked {
+    /// Of whom; without it, of everybody.
+    pub(in crate::cli) pid: Option<u32>,
+    /// Whether as data.
+    pub(in crate::cli) json: bool,
+}
+
+/// Asks the gateways whose sockets are in `directories`; returns what they say, and who could not
+/// be asked.
+///
+/// Fails if nobody could be asked.
+pub(in crate::cli) async fn asked(
+    question: Question,
+    directories: &[PathBuf],
+    asked: &Asked,
+) -> Result<(Vec<Value>, Vec<Notice>), Failure> {
+    let (sockets, mut notices) = find(question, directories, asked.pid).await;
+    let answers = future::join_all(sockets.iter().map(|(_, path)| ask::document(path))).await;
+    let mut documents = Vec::new();
+    for ((pid, path), answer) in sockets.iter().zip(answers) {
+        match answer {
+            Ok(document) => documents.push(document),
+            Err(error) => notices.push(
+                Notice::warning(format!("the gateway with the process id {pid} cannot be asked"))
+                    .cause(format!("`{}`: {error}", path.display()))
+                    .hint("if the process hangs or is stopped, end it"),
+            ),
+        }
+    }
+    if documents.is_empty() {
+        notices.push(nobody(question, asked.pid, directories));
+        return Err(Failure { exit: exit::NO_INSTANCE, notices });
+    }
+    Ok((documents, notices))
+}
+
+/// Returns the sockets to ask at, and what is wrong with the places where they would be.
+async fn find(
+    question: Question,
+    directories: &[PathBuf],
+    pid: Option<u32>,
+) -> (Vec<(u32, PathBuf)>, Vec<Notice>) {
+    let (mut sockets, mut notices) = (Vec::new(), Vec::new());
+    for directory in directories {
+        match Place::find(directory) {
+            Ok(Some(place)) => {
+                place.sweep().await;
+                sockets.extend(place.sockets(question));
+            }
+            Ok(None) => {}
+            Err(error) => notices.push(
+                Notice::warning("gateways cannot be looked for everywhere")
+                    .cause(error)
+                    .hint("the directory must be yours and have mode 0700"),
+            ),
+        }
+    }
+    sockets.retain(|(process, _)| pid.is_none_or(|pid| pid == *process));
+    (sockets, notices)
+}
+
+fn nobody(question: Question, pid: Option<u32>, directories: &[PathBuf]) -> Notice {
+    let message = match pid {
+        Some(pid) => format!("no gateway with the process id {pid} could be asked"),
+        None => "no running gateway could be asked".to_owned(),
+    };
+    let places: Vec<_> = directories.iter().map(|it| format!("`{}`", it.display())).collect();
+    let also = match question {
+        Question::Status => "",
+        Question::Reload => "; that of `conflux exec` does not reload",
+    };
+    Notice::error(message).cause(format!("looked in {}", places.join(" and "))).hint(format!(
+        "start one with `conflux serve`; one that runs is found by the same user, with the same \
+         `XDG_RUNTIME_DIR` and `CONFLUX_STATE`{also}"
+    ))
+}

@@ -1,0 +1,111 @@
+//! How another configuration comes into force while everything runs.
+
+use std::sync::Arc;
+
+use futures_util::future;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::config::Upstream;
+use crate::config::difference::Difference;
+use crate::control::Control;
+use crate::control::Event;
+use crate::control::facts;
+use crate::ids::UpstreamId;
+use crate::upstream;
+use crate::upstream::Disk;
+use crate::upstream::Recalled;
+
+/// Where other configurations are handed in; cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Reloads {
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) disk: Disk,
+}
+
+/// A configuration on its way into force.
+#[derive(Debug)]
+pub(super) struct Reload {
+    config: Arc<Config>,
+    difference: Difference,
+    /// What is known from earlier runs of upstreams that are new.
+    recalled: Vec<(UpstreamId, Recalled)>,
+    done: oneshot::Sender<()>,
+}
+
+impl Reloads {
+    /// Has `config` come into force, and waits until it is; `difference` is what differs from the
+    /// one that is in force.
+    pub async fn apply(&self, config: Arc<Config>, difference: Difference) {
+        let is_of_interest =
+            |(id, _): &(&UpstreamId, &Upstream)| difference.upstreams.contains_key(*id);
+        // Side by side, so that a slow disk is waited for once.
+        let recalled =
+            facts::enabled(&config).filter(is_of_interest).map(async |(id, upstream)| {
+                (id.clone(), upstream::recalled(upstream, &self.disk).await)
+            });
+        let recalled = future::join_all(recalled).await;
+        let (done, is_done) = oneshot::channel();
+        let reload = Reload { config, difference, recalled, done };
+        if self.events.send(Event::Reload(Box::new(reload))).await.is_ok() {
+            // If it never comes about, everything is about to end.
+            drop(is_done.await);
+        }
+    }
+}
+
+impl Control {
+    /// Has another configuration come into force: what is the same goes on.
+    pub(super) fn reload(&mut self, reload: Reload) {
+        let Reload { config, difference, recalled, done } = reload;
+        let before: Vec<_> = self.facts.handles.keys().cloned().collect();
+        let fresh = self.facts.reload(config, &difference, &self.around);
+        for (id, recalled) in recalled {
+            if fresh.contains(&id) {
+                self.facts.recall(&id, recalled);
+            }
+        }
+        for id in before.iter().filter(|id| !self.facts.handles.contains_key(*id)) {
+            self.announcement.heard(id);
+        }
+        self.has_news = true;
+        self.publish();
+        self.router.reloaded();
+        for id in &fresh {
+            self.watch_upstream(id);
+        }
+        let differing: Vec<_> = difference.upstreams.into_keys().collect();
+        self.awaken(&differing, &fresh);
+        // Whoever handed it in may be gone.
+        let _is_awaited = done.send(()).is_ok();
+    }
+
+    /// Starts what is to run without anybody who waits for it, among those that differ, and has
+    /// what is new listed if anybody ever wanted to see lists.
+    fn awaken(&mut self, differing: &[UpstreamId], fresh: &[UpstreamId]) {
+        let until = Instant::now() + self.facts.config.limits.start_budget;
+        for (id, handle) in &self.facts.handles {
+            let is_wanted = differing.contains(id) && handle.is_wanted();
+            if is_wanted && self.around.front.is_open() {
+                let handle = handle.clone();
+                self.spawn(async move {
+                    tokio::select! {
+                        // What comes of it is in the state of the upstream.
+                        outcome = handle.ready() => drop(outcome),
+                        () = handle.retired() => {}
+                    }
+                });
+            }
+            if self.is_budget_begun && fresh.contains(id) {
+                self.announcement.wait_for(id.clone(), until);
+            }
+        }
+        if self.is_budget_begun {
+            for id in fresh {
+                self.list(id);
+            }
+        }
+    }
+}

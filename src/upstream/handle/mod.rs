@@ -1,0 +1,313 @@
+//! How the rest of Conflux reaches one upstream: finds its open session, or has one opened.
+
+mod requests;
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::OnceCell;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::sync::DropGuard;
+
+use crate::config;
+use crate::ids::UpstreamId;
+use crate::upstream::Agreed;
+use crate::upstream::Error;
+use crate::upstream::Inventory;
+use crate::upstream::Listed;
+use crate::upstream::Lists;
+use crate::upstream::Moment;
+use crate::upstream::Retired;
+use crate::upstream::Status;
+use crate::upstream::Surroundings;
+use crate::upstream::Watch;
+use crate::upstream::actor::Actor;
+use crate::upstream::gate::Gate;
+use crate::upstream::listing;
+use crate::upstream::memory::Catalog;
+use crate::upstream::memory::Disk;
+use crate::upstream::memory::Keeper;
+use crate::upstream::mirrors::Mirrors;
+use crate::upstream::retirement::Retirement;
+use crate::upstream::retry::Budget;
+use crate::upstream::session::Session;
+use crate::upstream::shown::Errors;
+use crate::upstream::state::Next;
+use crate::upstream::state::Phase;
+use crate::upstream::state::State;
+use crate::upstream::wants::Wants;
+use crate::wire::Raw;
+use crate::wire::era::Era;
+
+/// How many wishes to be started may wait; one is as good as many.
+const COMMAND_CAPACITY: usize = 1;
+
+/// The number of the next upstream.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// One upstream, as one configuration shows it; cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Handle(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Arc<config::Upstream>,
+    link: Arc<Link>,
+}
+
+/// The ways to the task that owns the upstream.
+#[derive(Debug)]
+struct Link {
+    /// Tells one upstream from another one that has taken its place.
+    number: u64,
+    settings: watch::Sender<Arc<config::Upstream>>,
+    commands: mpsc::Sender<()>,
+    state: watch::Receiver<Phase>,
+    lists: watch::Receiver<Lists>,
+    wants: watch::Sender<Wants>,
+    mirrors: Mirrors,
+    keeper: Keeper,
+    gate: Gate,
+    budget: Mutex<Budget>,
+    errors: Errors,
+    retired: CancellationToken,
+    /// Says that nobody is left who may ask the upstream.
+    _released: DropGuard,
+}
+
+impl Handle {
+    /// Makes an upstream that is started when it is first needed.
+    pub fn new(config: Arc<config::Upstream>, around: &Surroundings) -> Self {
+        Self::wanted(config, around, watch::Sender::default())
+    }
+
+    /// Makes the upstream that takes the place of this one: what callers have asked to be told of,
+    /// they are told by that one.
+    #[must_use]
+    pub fn succeeded_by(&self, config: Arc<config::Upstream>, around: &Surroundings) -> Self {
+        Self::wanted(config, around, self.0.link.wants.clone())
+    }
+
+    /// Returns the same upstream under another configuration, which does not make another server
+    /// of it.
+    #[must_use]
+    pub fn adopted(&self, config: Arc<config::Upstream>) -> Self {
+        let link = Arc::clone(&self.0.link);
+        link.settings.send_replace(Arc::clone(&config));
+        link.gate.adjust(config.concurrency);
+        Self(Arc::new(Inner { config, link }))
+    }
+
+    fn wanted(
+        config: Arc<config::Upstream>,
+        around: &Surroundings,
+        wants: watch::Sender<Wants>,
+    ) -> Self {
+        // It may end before the others.
+        let around = Surroundings { stop: around.stop.child_token(), ..around.clone() };
+        let (commands, wishes) = mpsc::channel(COMMAND_CAPACITY);
+        let (lists_sender, lists) = watch::channel(Lists::default());
+        let (settings, settings_seen) = watch::channel(Arc::clone(&config));
+        let (state_sender, state) = watch::channel(Phase::first());
+        let mirrors = Mirrors::default();
+        let errors = Errors::new(config.id.clone(), around.secrets.clone());
+        let gate = Gate::new(config.concurrency, errors.clone());
+        let (retired, released) = (CancellationToken::new(), CancellationToken::new());
+        let retirement = Retirement {
+            state: state.clone(),
+            retired: retired.clone(),
+            released: released.clone(),
+            stop: around.stop.clone(),
+            commands: commands.clone(),
+        };
+        let actor = Actor {
+            config: Arc::clone(&config),
+            settings: settings_seen,
+            around: around.clone(),
+            state: state_sender,
+            lists: lists_sender,
+            wants: wants.subscribe(),
+            site: OnceCell::new(),
+            mirrors: mirrors.clone(),
+            gate: gate.clone(),
+        };
+        around.tasks.spawn(actor.run(wishes));
+        around.tasks.spawn(retirement.oversee());
+        let keeper = Keeper::begin(Catalog::new(&around.state, &config), &around);
+        let link = Link {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            settings,
+            commands,
+            state,
+            lists,
+            wants,
+            mirrors,
+            keeper,
+            gate,
+            budget: Mutex::new(Budget::new(Instant::now())),
+            errors,
+            retired,
+            _released: released.drop_guard(),
+        };
+        Self(Arc::new(Inner { config, link: Arc::new(link) }))
+    }
+
+    /// Makes one whose sessions a test opens, when something comes through `commands`.
+    #[cfg(test)]
+    pub(super) fn acted(
+        config: Arc<config::Upstream>,
+        commands: mpsc::Sender<()>,
+        state: watch::Receiver<Phase>,
+        gate: Gate,
+    ) -> Self {
+        let errors = Errors::new(config.id.clone(), config::secrets::Secrets::default());
+        let link = Link {
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            settings: watch::Sender::new(Arc::clone(&config)),
+            commands,
+            state,
+            lists: watch::channel(Lists::default()).1,
+            wants: watch::Sender::new(Wants::default()),
+            mirrors: Mirrors::default(),
+            keeper: Keeper::nowhere(),
+            gate,
+            budget: Mutex::new(Budget::new(Instant::now())),
+            errors,
+            retired: CancellationToken::new(),
+            _released: CancellationToken::new().drop_guard(),
+        };
+        Self(Arc::new(Inner { config, link: Arc::new(link) }))
+    }
+
+    /// Returns what tells this upstream from another one under the same key, before or after it.
+    pub fn number(&self) -> u64 {
+        self.0.link.number
+    }
+
+    /// Says that it is no longer part of the configuration: it ends when what is under way has
+    /// ended and no handle is left, or some minutes from now at the latest.
+    pub fn retire(&self) -> Retired {
+        self.0.link.retired.cancel();
+        Retired::new(self.id().clone(), self.0.link.state.clone(), self.limits(None))
+    }
+
+    /// Waits until it is no longer part of the configuration.
+    pub async fn retired(&self) {
+        self.0.link.retired.cancelled().await;
+    }
+
+    /// Returns whether it is to be started without anybody who waits for it: it is configured so,
+    /// or somebody counts on being told.
+    pub fn is_wanted(&self) -> bool {
+        self.config().starts_by_itself() || self.0.link.wants.borrow().topics().next().is_some()
+    }
+
+    /// Returns its key.
+    pub fn id(&self) -> &UpstreamId {
+        &self.0.config.id
+    }
+
+    /// Returns its configuration.
+    pub fn config(&self) -> &config::Upstream {
+        &self.0.config
+    }
+
+    /// Returns what it is doing.
+    pub fn status(&self) -> Status {
+        let Phase { state, since, works } = self.0.link.state.borrow().clone();
+        let (agreed, process) = match &state {
+            State::Ready(session) => (Some(session.agreed.clone()), session.process),
+            _ => (None, None),
+        };
+        // One that runs and does not do its work is something else than one that runs.
+        let trouble = self.0.link.gate.trouble().filter(|_| agreed.is_some());
+        let word = if trouble.is_some() { "degraded" } else { state.word() };
+        let error = trouble.or_else(|| state.error(Instant::now()));
+        Status { word, since, works, error, agreed, process }
+    }
+
+    /// Returns what it listed in an earlier run, and when.
+    pub async fn inventory(&self, disk: &Disk) -> Option<(Inventory, Moment)> {
+        Catalog::new(disk, &self.0.config).recall().await
+    }
+
+    /// Takes tools that were listed in an earlier run for its own, until it lists them anew: a call
+    /// may be the first thing it is asked, and must have the headers they want.
+    pub fn assume(&self, tools: &[Raw]) {
+        self.0.link.mirrors.learn(tools);
+    }
+
+    /// Starts the upstream if need be, and returns what it said about itself.
+    pub async fn ready(&self) -> Result<Agreed, Error> {
+        Ok(self.session().await?.agreed.clone())
+    }
+
+    /// Lists everything the upstream declared that it has, starting it if need be.
+    ///
+    /// What could be listed is remembered for the next run.
+    pub async fn list(&self) -> Result<Listed, Error> {
+        let listed = listing::all(&*self.session().await?).await;
+        self.0.link.keeper.learn(&listed);
+        Ok(listed)
+    }
+
+    /// Sets the lowest level of log messages, as raw JSON, now and whenever it starts again.
+    /// Without one, it is told none when it starts again; no message takes one back.
+    pub fn set_level(&self, level: Option<Raw>) {
+        self.0.link.wants.send_if_modified(|wants| {
+            let is_new = wants.level != level;
+            wants.level = level;
+            is_new
+        });
+    }
+
+    /// Passes a notification of an extension on without waiting, if the upstream is running.
+    pub fn pass_on(&self, method: &str, params: Option<&Raw>) {
+        if let State::Ready(session) = self.0.link.state.borrow().state.clone() {
+            session.connection.pass_on(method, params);
+        }
+    }
+
+    /// Passes a notification on without waiting, if the upstream is running in a legacy session.
+    pub fn notify(&self, method: &str) {
+        let state = self.0.link.state.borrow().state.clone();
+        if let State::Ready(session) = state
+            && session.era() == Era::Legacy
+        {
+            session.connection.notify_now(method);
+        }
+    }
+
+    /// Returns what tells of changes, beginning with the present state.
+    pub fn watch(&self) -> Watch {
+        let mut state = self.0.link.state.clone();
+        state.mark_changed();
+        Watch::new(state, self.0.link.lists.clone())
+    }
+
+    async fn session(&self) -> Result<Arc<Session>, Error> {
+        let mut state = self.0.link.state.clone();
+        let mut has_tried = false;
+        loop {
+            let next = state.borrow_and_update().state.next(Instant::now(), has_tried);
+            match next {
+                Next::Use(session) => return Ok(session),
+                Next::Fail(error) => return Err(error),
+                Next::Start => {
+                    has_tried = true;
+                    // If the queue is full, somebody else had the same wish a moment ago.
+                    let _is_first = self.0.link.commands.try_send(()).is_ok();
+                }
+                Next::Wait => has_tried |= matches!(state.borrow().state, State::Starting),
+            }
+            if state.changed().await.is_err() {
+                return Err(Error::stopped(self.id()));
+            }
+        }
+    }
+}
