@@ -36,8 +36,8 @@ pub(crate) struct Adapter {
     tool: String,
     /// The same if there is one upstream only, if that makes a difference.
     alone: Option<String>,
-    /// Whether it stands before several upstreams.
-    many: bool,
+    /// Before how many upstreams it can stand, or can within the time of a run.
+    upstreams: usize,
     eras: Vec<Era>,
     config: Option<Config>,
     #[serde(default)]
@@ -105,7 +105,7 @@ impl Adapter {
     pub(crate) fn can(&self, route: Route, era: Era, count: usize) -> bool {
         self.routes.contains_key(route.name())
             && self.eras.contains(&era)
-            && (self.many || count == 1)
+            && count <= self.upstreams
     }
 
     fn program(&self) -> PathBuf {

@@ -147,6 +147,7 @@ impl Client {
                     connections.push(Connection::open(target.address)?);
                 }
                 let connection = connections.first_mut().context("one was opened")?;
+                connection.renew()?;
                 connection.send(|out| {
                     out.extend_from_slice(head.as_bytes());
                     out.extend_from_slice(body.as_bytes());

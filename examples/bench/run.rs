@@ -30,6 +30,9 @@ use crate::subject::Subject;
 /// The variable that names the program to measure.
 pub(crate) const PROGRAM: &str = "CONFLUX_BIN";
 
+/// A subject whose round took longer has no other one at that point.
+const SLOW: Duration = Duration::from_secs(5);
+
 /// Measures everything, and says what came of it.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Flags {
@@ -106,7 +109,10 @@ pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
     }
     scenario::all(&mut run)?;
     run.tell()?;
-    fs::remove_dir_all(&run.directory).context("cannot remove the files of the run")
+    if run.directory.exists() {
+        fs::remove_dir_all(&run.directory).context("cannot remove the files of the run")?;
+    }
+    Ok(())
 }
 
 /// Prints the names of all points and scenarios.
@@ -175,7 +181,9 @@ impl Run {
         if !subject.is_foreign() {
             return Err(why.context(format!("`{}` at {at}", subject.name)));
         }
-        let why = format!("{why:#}");
+        // What others print may be long, and about the places of this machine.
+        let why = format!("{why:#}").replace(env!("CARGO_MANIFEST_DIR"), ".");
+        let why: String = why.lines().next().unwrap_or_default().chars().take(200).collect();
         println!("{}: {at}: {why}", subject.name);
         let (subject, at) = (subject.name.clone(), at.to_owned());
         self.report.failures.push(Failure { subject, at, why });
@@ -222,12 +230,19 @@ impl Run {
             for turn in 0..ready.len() {
                 let at = (turn + round) % count;
                 let Some((subject, launched)) = ready.get_mut(at) else { continue };
-                let Some(taken) = rounds.get_mut(at).filter(|it| !it.has_failed) else { continue };
+                let Some(taken) = rounds.get_mut(at).filter(|it| !it.has_failed && !it.is_over)
+                else {
+                    continue;
+                };
                 // The first round is for caches and allocators; nobody's figures have it.
                 let time = if round == 0 { time / 5 } else { time };
                 match one_round(launched, point, time) {
-                    Ok(figures) if round > 0 => taken.add(figures),
-                    Ok(_) => {}
+                    Ok(figures) => {
+                        taken.is_over = figures.0.elapsed > SLOW;
+                        if round > 0 || taken.is_over {
+                            taken.add(figures);
+                        }
+                    }
                     Err(why) => {
                         taken.has_failed = true;
                         let subject = subject.clone();
@@ -275,6 +290,8 @@ struct Rounds {
     own: u64,
     under: u64,
     has_failed: bool,
+    /// Whether one round said enough.
+    is_over: bool,
 }
 
 fn one_round(

@@ -16,7 +16,7 @@ use crate::process;
 use crate::process::Running;
 
 /// How long a program may take until it listens.
-pub(crate) const START: Duration = Duration::from_secs(90);
+pub(crate) const START: Duration = Duration::from_mins(1);
 
 /// What the client speaks, and what the servers do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -168,24 +168,19 @@ impl Subject {
 
     fn launch_relay(&self, place: &Place, tools: Vec<String>) -> anyhow::Result<Launched> {
         let mut words = vec![process::myself()?, "relay".to_owned()];
-        words.extend(["--count".to_owned(), place.backends.len().to_string()]);
-        let mut end = Vec::new();
-        match place.backends.first().context("no upstream")? {
-            Backend::Command(command) => {
-                end.push("--".to_owned());
-                end.extend_from_slice(command);
-            }
-            Backend::Url(_) => {
-                end.extend(["--to".to_owned(), place.address.context("no address")?.to_string()]);
-            }
+        let commands = place.backends.iter().filter_map(|backend| match backend {
+            Backend::Command(words) => Some(words),
+            Backend::Url(_) => None,
+        });
+        let commands = serde_json::to_string(&commands.collect::<Vec<_>>())?;
+        words.extend(["--commands".to_owned(), commands]);
+        if let Some(address) = place.address {
+            words.extend(["--to".to_owned(), address.to_string()]);
         }
         if place.stage.route.front_is_stdio() {
-            words.extend(end);
             return over_stdio(process::command(&words)?, place, self.log(place), tools);
         }
-        words.extend(["--http".to_owned(), "127.0.0.1:0".to_owned()]);
-        words.extend(end);
-        self.started_http(place, &words, tools)
+        self.own_http(place, words, tools)
     }
 
     fn own_http(

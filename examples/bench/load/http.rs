@@ -23,6 +23,7 @@ use crate::load::response::Responses;
 
 /// A connection that is never waited for alone.
 pub(crate) struct Connection {
+    address: SocketAddr,
     stream: TcpStream,
     out: Vec<u8>,
     written: usize,
@@ -34,7 +35,16 @@ impl Connection {
         let stream = TcpStream::connect(address).context("cannot connect")?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, out: Vec::new(), written: 0, responses: Responses::default() })
+        Ok(Self { address, stream, out: Vec::new(), written: 0, responses: Responses::default() })
+    }
+
+    /// Opens it anew if the other side closed it while nothing was under way.
+    pub(crate) fn renew(&mut self) -> anyhow::Result<()> {
+        let read = self.responses.input.read(&mut self.stream);
+        if !matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+            *self = Self::open(self.address)?;
+        }
+        Ok(())
     }
 
     /// Puts a request on its way.
@@ -98,6 +108,7 @@ pub(crate) fn load(
     let text = |id: u64| of(id).map_or(&[][..], |it| &it.text);
     let mut flight = Flight::new(*id, time);
     for connection in &mut *connections {
+        connection.renew()?;
         next(connection, &mut flight, &of)?;
     }
     let patience = Timespec::try_from(PATIENCE)?;

@@ -41,8 +41,8 @@ type Body = Full<Bytes>;
 
 /// What is behind the relay.
 enum Back {
-    /// One cell per child, which is started by the first request.
-    Children(Vec<String>, Vec<OnceCell<Pipe>>),
+    /// The command of each child, which is started by the first request.
+    Children(Vec<(Vec<String>, OnceCell<Pipe>)>),
     /// An address, its idle connections, and the ids in use.
     Address(SocketAddr, RefCell<Vec<SendRequest<Body>>>, RefCell<Pending<()>>),
 }
@@ -57,8 +57,8 @@ pub(super) fn serve(flags: &Flags, address: SocketAddr) -> anyhow::Result<()> {
     let back = Rc::new(if let Some(to) = flags.to {
         Back::Address(to, RefCell::default(), RefCell::new(Pending::new()))
     } else {
-        let cells = (0..flags.count).map(|_| OnceCell::new()).collect();
-        Back::Children(flags.command.clone(), cells)
+        let commands = flags.commands.each.iter().cloned();
+        Back::Children(commands.map(|words| (words, OnceCell::new())).collect())
     });
     upstream::serve_each(address, move |request| {
         let back = Rc::clone(&back);
@@ -72,8 +72,8 @@ impl Back {
         let body = body.collect().await?.to_bytes();
         let request = edit::request(&body).context("no message")?;
         match self {
-            Self::Children(command, cells) => {
-                let cell = cells.get(request.upstream).context("no such server")?;
+            Self::Children(children) => {
+                let (command, cell) = children.get(request.upstream).context("no such server")?;
                 let pipe = cell.get_or_try_init(|| async { Pipe::start(command) }).await?;
                 pipe.ask(&body, &request).await
             }

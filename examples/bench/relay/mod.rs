@@ -17,12 +17,20 @@ pub(crate) struct Flags {
     /// The servers are at `/u0/mcp`, `/u1/mcp` and so on of this address.
     #[arg(long)]
     pub(super) to: Option<SocketAddr>,
-    /// How many servers there are.
-    #[arg(long, default_value_t = 1)]
-    pub(super) count: usize,
-    /// The command of each server, if they are not at an address.
-    #[arg(last = true)]
-    pub(super) command: Vec<String>,
+    /// The command of each server, as lists in a list, if they are not at an address.
+    #[arg(long, value_name = "JSON", default_value = "[]", value_parser = commands)]
+    pub(super) commands: Commands,
+}
+
+/// The words of the command of each server.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(transparent)]
+pub(super) struct Commands {
+    pub(super) each: Vec<Vec<String>>,
+}
+
+fn commands(text: &str) -> serde_json::Result<Commands> {
+    serde_json::from_str(text)
 }
 
 /// Serves until the client leaves.

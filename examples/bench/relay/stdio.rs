@@ -28,8 +28,8 @@ pub(super) fn start(
     flags: &Flags,
 ) -> anyhow::Result<(Vec<Child>, Vec<pipe::Sender>, Vec<pipe::Receiver>)> {
     let (mut children, mut inputs, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..flags.count {
-        let mut command = tokio::process::Command::from(process::command(&flags.command)?);
+    for words in &flags.commands.each {
+        let mut command = tokio::process::Command::from(process::command(words)?);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let (stdin, stdout) = child.stdin.take().zip(child.stdout.take()).context("no pipes")?;

@@ -15,8 +15,12 @@ use crate::stage::Stage;
 use crate::subject::PROMPT;
 use crate::subject::Subject;
 
-/// How many clients and parked exchanges a figure per each is taken from.
+/// How many clients a figure per client is taken from.
 const MANY: usize = 200;
+/// The same of parked exchanges, of which one client may have 64.
+const PARKED: usize = 50;
+/// How many upstreams they wait for; of each, 32 questions may be unanswered.
+const ASKING: usize = 10;
 /// How long memory has to settle.
 const REST: Duration = Duration::from_secs(2);
 
@@ -91,7 +95,7 @@ fn clients(run: &mut Run, subject: &Subject) -> anyhow::Result<()> {
 
 /// Calls of a server that asks in mid-call, from clients that have to come again with an answer.
 fn parked(run: &mut Run, subject: &Subject) -> anyhow::Result<()> {
-    let mut stage = Stage::even(Route::HttpHttp, Era::Legacy, 1).all_with(&["--ask"]);
+    let mut stage = Stage::even(Route::HttpHttp, Era::Legacy, ASKING).all_with(&["--ask"]);
     stage.era = Era::Modern;
     let place = stage.stand(&run.place())?;
     let mut launched = subject.launch(&place)?;
@@ -100,18 +104,20 @@ fn parked(run: &mut Run, subject: &Subject) -> anyhow::Result<()> {
     let Link::Http(target, _) = &launched.client.link else {
         anyhow::bail!("this is about HTTP");
     };
-    let tool = launched.tools.first().cloned().unwrap_or_default();
+    let mut tools = launched.tools.iter().cycle();
     let id = launched.running.id();
     let mut clients = Vec::new();
     let mut before = 0;
-    for number in 0..=MANY {
+    for number in 1..=ASKING + PARKED {
         let mut client = Client::at(target.address, &target.path, Era::Modern);
+        let tool = tools.next().map_or("", String::as_str);
         let members = format!(r#""name":"{tool}","arguments":{{"text":"x"}}"#);
-        let answer = client.request("tools/call", Some(&tool), &members, PROMPT)?;
+        let answer = client.request("tools/call", Some(tool), &members, PROMPT)?;
         let is_parked = crate::json::has(&answer, b"\"input_required\"");
         anyhow::ensure!(is_parked, "{}", crate::load::answer::start(&answer));
         clients.push(client);
-        if number == 0 {
+        // By then every upstream has its session.
+        if number == ASKING {
             before = process::resident(id);
         }
     }
@@ -119,7 +125,7 @@ fn parked(run: &mut Run, subject: &Subject) -> anyhow::Result<()> {
     clients.clear();
     process::sleep(REST);
     let more = process::resident(id).saturating_sub(before);
-    run.fact("memory", &subject.name, "per parked exchange", each(more, MANY));
+    run.fact("memory", &subject.name, "per parked exchange", each(more, PARKED));
     Ok(())
 }
 
