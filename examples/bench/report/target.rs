@@ -213,7 +213,7 @@ fn facts(report: &Report) -> Vec<Target> {
         all.push(one(&wanted, start(what), "ms", Limit::AtMost(limit)));
     }
     let memory = [
-        ("at rest, 20 upstreams", "at rest with 20 upstreams: under 20 MiB", "MiB", 20.0),
+        ("at rest, upstreams: 20", "at rest with 20 upstreams: under 20 MiB", "MiB", 20.0),
         (
             "more at most, 64 calls of 1 MiB under way",
             "under a flood of big calls: under 64 MiB more",

@@ -49,7 +49,7 @@ fn upstreams(run: &mut Run, subject: &Subject) -> anyhow::Result<()> {
         process::sleep(REST);
         let id = launched.running.id();
         residents.push(process::resident(id));
-        let what = format!("at rest, {count} upstreams");
+        let what = format!("at rest, upstreams: {count}");
         let resident = report::mib(process::resident(id));
         run.fact("memory", &subject.name, &what, (resident, "MiB"));
         if count == 20 {

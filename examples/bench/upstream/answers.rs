@@ -56,12 +56,26 @@ impl Server {
         let Some(envelope) = json::envelope(message) else { return false };
         let (Some(id), Some(method)) = (envelope.id, &envelope.method) else { return false };
         let is_modern = json::has(message, json::VERSION_KEY);
+        if method == "tools/list" {
+            self.list(id.get(), is_modern, out);
+            return true;
+        }
         let text = match self.result(method, &envelope, is_modern, id.get()) {
             Ok(result) => format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{{result}}}}}"#),
             Err(error) => error,
         };
         out.extend_from_slice(text.as_bytes());
         true
+    }
+
+    /// Adds the list, which is ready and may be long.
+    fn list(&self, id: &str, is_modern: bool, out: &mut Vec<u8>) {
+        let (complete, kept) = if is_modern { (COMPLETE, KEPT) } else { ("", "") };
+        out.reserve(self.tools.len() + 256);
+        out.extend_from_slice(json::HEAD);
+        for part in [id, r#","result":{"#, complete, r#""tools":"#, &self.tools, kept, "}}"] {
+            out.extend_from_slice(part.as_bytes());
+        }
     }
 
     /// The members of a result, or a whole error.
@@ -74,7 +88,6 @@ impl Server {
     ) -> Result<String, String> {
         let unknown = || error(id, -32601, "Method not found");
         let complete = if is_modern { COMPLETE } else { "" };
-        let kept = if is_modern { KEPT } else { "" };
         let raw = envelope.params.map_or("{}", RawValue::get);
         let params: Params<'_> = serde_json::from_str(raw).unwrap_or_default();
         match (method, self.eras) {
@@ -93,7 +106,6 @@ impl Server {
                 json::MODERN
             )),
             ("ping", _) if !is_modern => Ok(String::new()),
-            ("tools/list", _) => Ok(format!(r#"{complete}"tools":{}{kept}"#, self.tools)),
             ("tools/call", _) if self.asks && is_modern => Ok(format!(
                 r#""resultType":"input_required","inputRequests":{{"q":{QUESTION}}},"requestState":"s""#
             )),
