@@ -19,17 +19,22 @@ use crate::support::wire_client::LIMIT;
 /// Has a server go wrong, and checks everything about it.
 pub(super) async fn play(case: &'static Case, era: Era) {
     match case.act {
-        Act::Tool(how) => answered_wrong(case, era, how).await,
+        Act::Tool(how) => answered_wrong(case, era, (how, false)).await,
+        Act::Often(how) => answered_wrong(case, era, (how, true)).await,
         Act::Hang => hanging(case, era).await,
         Act::Kill | Act::Stop | Act::Exit | Act::Change => gone(case, era).await,
     }
 }
 
-async fn answered_wrong(case: &Case, era: Era, how: &str) {
+async fn answered_wrong(case: &Case, era: Era, (how, is_often): (&str, bool)) {
     let web = Web::start(era).await;
     let mut scene = Scene::begin(era, case.entry(json!({"url": web.url}))).await;
     let before = scene.usable().await;
-    let id = scene.call("fault", json!({"how": how})).await;
+    let id = if is_often {
+        scene.fail_often(how).await
+    } else {
+        scene.call("fault", json!({"how": how})).await
+    };
     assert_outcome(&scene.answer(id).await, case.call);
     let after = scene.usable().await;
     let is_same = before["instance"] == after["instance"];

@@ -23,11 +23,13 @@ fn words(case: Option<&Case>, is_remote: bool) -> String {
     let Some(case) = case else { return "–".to_owned() };
     let call = match case.call {
         Outcome::Answered => "the call is answered".to_owned(),
+        Outcome::AnsweredLater => "the call is sent once more, and answered".to_owned(),
         Outcome::Failed { kind, executed, says } => {
             format!("“{says}” (`{kind}`, `{executed}`)")
         }
     };
     let then = match (case.then, case.act, is_remote) {
+        (Then::Stays, Act::Often(_), _) => "after a pause that grows one call tries it",
         (Then::Stays, Act::Stop, _) => "used again when it goes on",
         (Then::Stays, _, _) => "stays in use",
         (Then::Anew, _, false) => "started again for the next call, which waits for it",

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::faults::server::Era;
 use crate::faults::table::Case;
 use crate::faults::table::Outcome;
+use crate::faults::table::TOO_MANY;
 use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
 use crate::support::programs::Program;
@@ -42,7 +43,7 @@ impl Case {
             Outcome::Failed { kind: "start_timeout", .. } => {
                 with(entry, "timeout", json!({"start": "1s"}))
             }
-            Outcome::Failed { kind: "timeout", .. } => {
+            Outcome::Failed { kind: "timeout" | "suspended", .. } => {
                 with(entry, "timeout", json!({"call": "2s"}))
             }
             _ => entry,
@@ -82,6 +83,18 @@ impl Scene {
             "_meta": {"progressToken": "t"},
         });
         self.client.start("tools/call", params).await
+    }
+
+    /// Has as many calls fail as make the upstream be left alone; returns another one.
+    pub(super) async fn fail_often(&mut self, how: &str) -> u64 {
+        let mut failing = Vec::new();
+        for _ in 0..TOO_MANY {
+            failing.push(self.call("fault", json!({"how": how})).await);
+        }
+        for id in failing {
+            assert_eq!(self.answer(id).await.result()["isError"], true);
+        }
+        self.call("echo", json!({})).await
     }
 
     /// Waits for the answer to a call; the upstream that is well answers all the while.
@@ -192,13 +205,19 @@ fn peak(process: u32) -> u64 {
 pub(super) fn assert_outcome(reply: &Message, expected: Outcome) {
     let result = reply.result();
     match expected {
-        Outcome::Answered => assert!(result["structuredContent"].is_object(), "{result}"),
+        Outcome::Answered | Outcome::AnsweredLater => {
+            assert!(result["structuredContent"].is_object(), "{result}");
+        }
         Outcome::Failed { kind, executed, says } => {
             assert_eq!(result["isError"], true, "{result}");
             let failure = &result["_meta"][FAILURE];
             assert_eq!(failure["upstream"], "faulty", "{result}");
             assert_eq!(failure["kind"], kind, "{result}");
             assert_eq!(failure["executed"], executed, "{result}");
+            // What a server asked for, and what Conflux decided, is said to callers.
+            if kind == "suspended" || says.contains("429") {
+                assert!(failure["retry_after_ms"].is_u64(), "{result}");
+            }
             let text = reply.text();
             assert!(text.contains("faulty") && text.contains(says), "`{says}` is not in {text}");
         }

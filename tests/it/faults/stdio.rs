@@ -33,6 +33,7 @@ pub(super) async fn play(case: &'static Case, era: Era) {
     };
     let id = match case.act {
         Act::Tool(how) => scene.call("fault", json!({"how": how})).await,
+        Act::Often(how) => scene.fail_often(how).await,
         Act::Kill | Act::Stop => {
             let id = scene.call("fault", json!({"how": "hang"})).await;
             // One line is read after the other.

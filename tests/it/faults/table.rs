@@ -33,6 +33,8 @@ pub(super) struct Case {
 pub(super) enum Act {
     /// The tool `fault` is told so.
     Tool(&'static str),
+    /// The tool `fault` is told so as often as makes the upstream be left alone.
+    Often(&'static str),
     /// The process is killed in the middle of a call.
     Kill,
     /// The process is stopped in the middle of a call, and goes on after that.
@@ -50,6 +52,8 @@ pub(super) enum Act {
 pub(super) enum Outcome {
     /// Its answer, as if nothing had been.
     Answered,
+    /// The same, after it was sent once more.
+    AnsweredLater,
     /// An error.
     Failed {
         /// `kind` in `_meta["dev.conflux/error"]`.
@@ -88,6 +92,11 @@ const LATE: Outcome = failed("timeout", "unknown", "did not answer in time");
 const LOST: Outcome = failed("connection_lost", "unknown", "went away during the request");
 /// How calls end whose answer is none.
 const ODD: Outcome = failed("bad_answer", "unknown", "gave an answer that cannot be used");
+
+/// How further calls end of an upstream that failed too many.
+const SUSPENDED: Outcome = failed("suspended", "no", "5 requests in a row failed");
+/// How many those are.
+pub(super) const TOO_MANY: usize = 5;
 
 /// Everything that can go wrong.
 pub(super) const FAULTS: &[Fault] = &[
@@ -169,11 +178,21 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         what: "answers 429 with `Retry-After`",
         stdio: None,
+        http: Some(case(Act::Tool("429"), Outcome::AnsweredLater, Then::Stays)),
+    },
+    Fault {
+        what: "answers 429 with `Retry-After` again and again",
+        stdio: None,
         http: Some(case(
-            Act::Tool("429"),
+            Act::Tool("429_always"),
             failed("http_status", "no", "answered with HTTP status 429"),
             Then::Stays,
         )),
+    },
+    Fault {
+        what: "fails five calls in a row: does not answer; answers 500",
+        stdio: Some(case(Act::Often("hang"), SUSPENDED, Then::Stays)),
+        http: Some(case(Act::Often("500"), SUSPENDED, Then::Stays)),
     },
     Fault {
         what: "answers 404 because it no longer knows the session",

@@ -57,6 +57,8 @@ struct Sessions {
     known: HashSet<String>,
     /// Whether they were forgotten.
     is_forgetful: bool,
+    /// Whether a call was put off.
+    was_busy: bool,
 }
 
 /// One request.
@@ -131,6 +133,11 @@ impl Shared {
         let mut sessions = self.sessions();
         sessions.known.clear();
         !std::mem::replace(&mut sessions.is_forgetful, true)
+    }
+
+    /// Returns whether this is asked for the first time.
+    fn is_busy_once(&self) -> bool {
+        !std::mem::replace(&mut self.sessions().was_busy, true)
     }
 }
 
@@ -212,7 +219,10 @@ async fn go_wrong(
             Ok(true)
         }
         "500" => whole(socket, "500 Internal Server Error", "", b"").await,
-        "429" => whole(socket, "429 Too Many Requests", "Retry-After: 1\r\n", b"").await,
+        "429" if !shared.is_busy_once() => json(socket, "", text.as_bytes()).await,
+        "429" | "429_always" => {
+            whole(socket, "429 Too Many Requests", "Retry-After: 1\r\n", b"").await
+        }
         "forget" if shared.forget_once() => whole(socket, "404 Not Found", "", b"").await,
         "forget" => json(socket, "", text.as_bytes()).await,
         "elsewhere" => {
