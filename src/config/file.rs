@@ -396,8 +396,9 @@ pub struct HttpLimits {
     /// After which time a session ends that nobody uses; from `1s` to `720h`.
     pub session_idle: WrittenDuration,
 
-    /// How long a client may take to send the head of a request, and then its body; from `100ms`
-    /// to `1h`.
+    /// How long a client may take to send the head of a connection's first request, and then the
+    /// body of each; from `100ms` to `1h`. Between two requests, a connection may rest for three
+    /// minutes, or as long as this if it is longer.
     pub request_time: WrittenDuration,
 }
 
