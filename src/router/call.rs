@@ -11,8 +11,9 @@ use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
-use crate::router::fetch::with;
 use crate::router::own;
+use crate::router::params::named;
+use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
 use crate::upstream;
 use crate::wire::Raw;
@@ -143,17 +144,4 @@ fn is_repeatable(entry: &Entry) -> bool {
     let Some(annotations) = entry.definition.member("annotations") else { return false };
     let says = |hint| annotations.member(hint).is_some_and(|said| said.get() == "true");
     says("readOnlyHint") || says("idempotentHint")
-}
-
-/// Reads the parameter that names what a request is about.
-pub(super) fn named<'a>(params: Option<&'a Raw>, key: &str) -> Result<(&'a Raw, String), Error> {
-    let missing = || Error::InvalidParams(format!("`params.{key}` is missing"));
-    let params = params.ok_or_else(missing)?;
-    let object =
-        params.object().map_err(|error| Error::InvalidParams(format!("`params`: {error}")))?;
-    let text = object.get(key).ok_or_else(missing)?;
-    match serde_json::from_str::<String>(text) {
-        Ok(name) => Ok((params, name)),
-        Err(_) => Err(Error::InvalidParams(format!("`params.{key}` must be a string"))),
-    }
 }

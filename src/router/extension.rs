@@ -14,7 +14,7 @@ use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
-use crate::router::fetch::with;
+use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
 use crate::wire::Raw;
 use crate::wire::extension;

@@ -10,8 +10,9 @@ use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
 use crate::router::Error;
 use crate::router::Router;
-use crate::router::call::named;
 use crate::router::extension::speaker;
+use crate::router::params::named;
+use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
 use crate::wire::Raw;
 use crate::wire::method;
@@ -136,16 +137,4 @@ impl Router {
 
 fn is_about_skills(kind: ResultKind) -> bool {
     matches!(kind, ResultKind::Skill | ResultKind::Directory)
-}
-
-/// Replaces one text in an object, unless it says the same already.
-pub(super) fn with(object: &Raw, key: &str, text: &str) -> Result<Raw, Error> {
-    if object.member(key).and_then(|value| value.string()).as_deref() == Some(text) {
-        return Ok(object.clone());
-    }
-    let text = Raw::of(text);
-    match object.object() {
-        Ok(object) => Ok(object.edit().set(key, text.get()).apply()),
-        Err(error) => Err(Error::InvalidParams(error.to_string())),
-    }
 }

@@ -20,11 +20,13 @@ pub mod world;
 
 mod call;
 mod extension;
+mod failure;
 mod fetch;
 mod instructions;
 mod list;
 mod mentions;
 mod own;
+mod params;
 mod reloads;
 mod status;
 mod subscribe;

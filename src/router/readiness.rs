@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::ids::UpstreamId;
 use crate::router::Router;
 use crate::router::Snapshot;
-use crate::router::status;
+use crate::router::failure;
 use crate::upstream;
 use crate::upstream::Handle;
 
@@ -58,7 +58,7 @@ impl Unready {
     fn report(&self) -> Value {
         let mut report = match &self.cause {
             Cause::Waiting => Map::new(),
-            Cause::Failed(error) => status::failure_of(error),
+            Cause::Failed(error) => failure::document(error),
             Cause::Unlisted(failure) => {
                 Map::from_iter([("listingError".to_owned(), failure.as_str().into())])
             }

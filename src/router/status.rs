@@ -11,6 +11,8 @@ use serde_json::json;
 
 use crate::catalog::Kind;
 use crate::router::Router;
+use crate::router::failure;
+use crate::router::failure::millis;
 use crate::router::readiness;
 use crate::router::snapshot::Snapshot;
 use crate::upstream;
@@ -78,29 +80,11 @@ fn upstream(snapshot: &Snapshot, handle: &upstream::Handle) -> Value {
         say("revision", agreed.revision.as_str().into());
     }
     if let Some(error) = &status.error {
-        fields.extend(failure_of(error));
+        fields.extend(failure::document(error));
     }
     Value::Object(fields)
 }
 
-/// Tells why an upstream failed.
-pub(super) fn failure_of(error: &upstream::Error) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let mut say = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
-    say("error", error.to_string().into());
-    say("errorKind", error.kind.as_str().into());
-    say("hint", error.kind.advice().into());
-    say("stderr", json!(error.stderr));
-    if let Some(pause) = error.retry_after {
-        say("retryAfterMs", millis(pause).into());
-    }
-    fields
-}
-
 fn timestamp(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()
-}
-
-fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,7 +6,7 @@ use crate::exchange::mailbox::Topic;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
-use crate::router::call::named;
+use crate::router::params::named;
 use crate::wire::Raw;
 use crate::wire::object;
 

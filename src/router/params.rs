@@ -1,0 +1,29 @@
+//! The members of `params` that the router reads and sets.
+
+use crate::router::Error;
+use crate::wire::Raw;
+
+/// Reads the parameter that names what a request is about.
+pub(super) fn named<'a>(params: Option<&'a Raw>, key: &str) -> Result<(&'a Raw, String), Error> {
+    let missing = || Error::InvalidParams(format!("`params.{key}` is missing"));
+    let params = params.ok_or_else(missing)?;
+    let object =
+        params.object().map_err(|error| Error::InvalidParams(format!("`params`: {error}")))?;
+    let text = object.get(key).ok_or_else(missing)?;
+    match serde_json::from_str::<String>(text) {
+        Ok(name) => Ok((params, name)),
+        Err(_) => Err(Error::InvalidParams(format!("`params.{key}` must be a string"))),
+    }
+}
+
+/// Replaces one text in an object, unless it says the same already.
+pub(super) fn with(object: &Raw, key: &str, text: &str) -> Result<Raw, Error> {
+    if object.member(key).and_then(|value| value.string()).as_deref() == Some(text) {
+        return Ok(object.clone());
+    }
+    let text = Raw::of(text);
+    match object.object() {
+        Ok(object) => Ok(object.edit().set(key, text.get()).apply()),
+        Err(error) => Err(Error::InvalidParams(error.to_string())),
+    }
+}
