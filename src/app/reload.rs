@@ -45,7 +45,7 @@ pub struct Following {
     /// What was loaded at the start.
     pub options: load::Options,
     /// What was found around the process then.
-    pub around: load::Surroundings,
+    pub around: config::surroundings::Surroundings,
     /// Has it loaded again, changed or not.
     pub asked: Arc<Notify>,
     /// Takes over what is none of the upstreams' business.

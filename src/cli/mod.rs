@@ -41,8 +41,8 @@ use crate::cli::exit::Exit;
 use crate::cli::report::Failure;
 use crate::cli::serve::Loaded;
 use crate::config;
-use crate::config::load::Surroundings;
 use crate::config::problem::Problem;
+use crate::config::surroundings::Surroundings;
 #[cfg(unix)]
 use crate::upstream;
 

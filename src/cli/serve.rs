@@ -17,6 +17,7 @@ use crate::cli::report::Notice;
 use crate::cli::session;
 use crate::config::Config;
 use crate::config::load;
+use crate::config::surroundings::Surroundings;
 use crate::downstream;
 use crate::downstream::Service;
 use crate::downstream::http;
@@ -36,7 +37,7 @@ const WAITING: &str = "waiting for a client on stdin, which is a terminal; clien
 pub(in crate::cli) struct Loaded {
     pub(in crate::cli) config: Config,
     pub(in crate::cli) options: load::Options,
-    pub(in crate::cli) around: load::Surroundings,
+    pub(in crate::cli) around: Surroundings,
 }
 
 impl Loaded {

@@ -19,12 +19,6 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const WAIT: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(24);
 const IDLE: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(720);
 
-/// How many requests an upstream is given at once: more than servers do side by side, few enough
-/// that one who is flooded does not fill the memory of either.
-pub(super) const CALLS: usize = 64;
-/// How many wait: with those under way, more than one client may have (`limits.in_flight`).
-pub(super) const QUEUE: usize = 256;
-
 /// What is different for some tools of an upstream, by its own names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides(Vec<Override>);

@@ -5,15 +5,25 @@
 //! which cannot be wrong.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config;
 use crate::config::units::WrittenDuration;
 use crate::config::units::WrittenSize;
+
+/// Where to listen if nothing is said.
+pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7420);
+/// How many requests an upstream is given at once: more than servers do side by side, few enough
+/// that one who is flooded does not fill the memory of either.
+const CALLS: usize = 64;
+/// How many wait: with those under way, more than one client may have (`limits.in_flight`).
+const QUEUE: usize = 256;
 
 /// The upstreams of a Conflux gateway and its limits.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -216,7 +226,7 @@ pub struct Concurrency {
 
 impl Default for Concurrency {
     fn default() -> Self {
-        Self { calls: config::calls::CALLS, queue: config::calls::QUEUE }
+        Self { calls: CALLS, queue: QUEUE }
     }
 }
 
@@ -353,7 +363,7 @@ pub struct Http {
 impl Default for Http {
     fn default() -> Self {
         Self {
-            listen: config::http::LISTEN.to_string(),
+            listen: LISTEN.to_string(),
             hosts: Vec::new(),
             origins: Vec::new(),
             unauthenticated: false,

@@ -13,8 +13,6 @@ use crate::config::problem::KeyPath;
 use crate::config::problem::Problem;
 use crate::config::validate::Check;
 
-/// Where to listen if nothing is said.
-pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7420);
 const SESSION_IDLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(720);
 const REQUEST_TIME: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
 
@@ -53,7 +51,7 @@ impl Check<'_> {
         let Some(address) = address(text) else {
             let (message, hint) = not_an_address(text);
             self.wrong(path, message, &hint);
-            return LISTEN;
+            return file::LISTEN;
         };
         if !address.ip().is_loopback() && !written.unauthenticated {
             let message = format!(
@@ -98,7 +96,7 @@ fn address(text: &str) -> Option<SocketAddr> {
 
 /// Says what an address to listen on lacks, and what to write instead.
 fn not_an_address(text: &str) -> (String, String) {
-    let port = LISTEN.port();
+    let port = file::LISTEN.port();
     match text.parse::<IpAddr>() {
         Ok(IpAddr::V6(ip)) => (lacks_port(text), format!("write `[{ip}]:{port}`")),
         Ok(IpAddr::V4(ip)) => (lacks_port(text), format!("write `{ip}:{port}`")),

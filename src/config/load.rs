@@ -1,17 +1,14 @@
 //! Finds the layers of a configuration, puts them over each other and has them validated.
 //!
 //! Defaults, then files, then the environment, then flags; later goes over earlier. Nothing else
-//! in Conflux reads the environment or figment.
+//! in Conflux reads figment.
 
-use std::collections::BTreeMap;
 use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use etcetera::BaseStrategy;
 use figment::Figment;
 use figment::providers::Serialized;
 
@@ -29,6 +26,7 @@ use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::problem::Source;
 use crate::config::shape::Checker;
+use crate::config::surroundings::Surroundings;
 use crate::config::tree;
 use crate::config::tree::Node;
 use crate::config::validate;
@@ -54,70 +52,6 @@ pub struct Override {
     pub key: String,
     /// The value, as it would be written in a file.
     pub value: String,
-}
-
-/// What a process finds around itself; tests make their own.
-#[derive(Clone, Default)]
-pub struct Surroundings {
-    /// The environment.
-    pub variables: BTreeMap<String, String>,
-    /// The working directory.
-    pub directory: PathBuf,
-    /// The user's home directory.
-    pub home: Option<PathBuf>,
-    /// The user's directory of configurations.
-    pub config: Option<PathBuf>,
-    /// The user's directory of state.
-    pub state: Option<PathBuf>,
-}
-
-impl Surroundings {
-    /// Reads the surroundings of this process. Variables that are not Unicode are left out.
-    pub fn of_process() -> Self {
-        let user = etcetera::choose_base_strategy().ok();
-        let user = user.as_ref();
-        let text = |(name, value): (OsString, OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self {
-            variables: env::vars_os().filter_map(text).collect(),
-            directory: env::current_dir().unwrap_or_default(),
-            home: user.map(|user| user.home_dir().to_path_buf()),
-            config: user.map(BaseStrategy::config_dir),
-            // Windows has no directory for state of its own; that of caches stays on the machine.
-            state: user.map(|user| user.state_dir().unwrap_or_else(|| user.cache_dir())),
-        }
-    }
-
-    /// Returns what is to be logged, from `CONFLUX_LOG`.
-    pub fn log_filter(&self) -> Option<&str> {
-        self.variable("CONFLUX_LOG")
-    }
-
-    /// Returns how wide the terminal is, in characters, if `COLUMNS` says so.
-    pub fn columns(&self) -> Option<usize> {
-        self.variable("COLUMNS")?.parse().ok()
-    }
-
-    /// Returns the directory for what outlives a run: `CONFLUX_STATE`, or one of the user's.
-    pub fn state(&self) -> Option<PathBuf> {
-        let named = self.variable("CONFLUX_STATE").map(|named| self.directory.join(named));
-        named.or_else(|| self.state.as_ref().map(|state| state.join("conflux")))
-    }
-
-    /// Returns the directories where the sockets of what runs may be, the best one first: that of
-    /// the user's session (XDG Base Directory Specification), and one that is always there.
-    pub fn runtime(&self) -> Vec<PathBuf> {
-        let session = self.variable("XDG_RUNTIME_DIR").map(PathBuf::from);
-        // A relative path is to be ignored, says the specification; and the system alone makes it.
-        let session = session.filter(|path| path.is_absolute() && path.is_dir());
-        let session = session.map(|path| path.join("conflux"));
-        session.into_iter().chain(self.state().map(|state| state.join("run"))).collect()
-    }
-
-    fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
 }
 
 /// Loads a configuration from the disk, with everything else given.

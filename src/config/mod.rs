@@ -2,7 +2,7 @@
 //!
 //! `load` reads the layers, `file` says how they are written, `validate` turns them into the types
 //! here and reports everything that is wrong at once. No serde here, and no environment anywhere
-//! but in `load`.
+//! but in `surroundings`.
 
 pub mod calls;
 mod command;
@@ -22,6 +22,7 @@ mod remote;
 pub mod secrets;
 mod shape;
 pub mod suggest;
+pub mod surroundings;
 pub mod tls;
 pub mod tools;
 mod tree;
@@ -297,7 +298,7 @@ pub struct HttpLimits {
 ///
 /// Everything that is wrong with it, at once.
 pub fn load(options: &load::Options) -> Result<Config, Problems> {
-    load::load_within(options, &load::Surroundings::of_process())
+    load::load_within(options, &surroundings::Surroundings::of_process())
 }
 
 /// Returns the JSON Schema of a configuration file.

@@ -98,10 +98,10 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
     let path = home.path().join("upstreams.yaml");
     std::fs::write(&path, file).unwrap();
     let options = Options { files: vec![path], overrides: Vec::new() };
-    let around = config::load::Surroundings {
+    let around = config::surroundings::Surroundings {
         directory: home.path().to_owned(),
         state: Some(home.path().to_owned()),
-        ..config::load::Surroundings::default()
+        ..config::surroundings::Surroundings::default()
     };
     let config = config::load::load_within(&options, &around).unwrap();
     let around = upstream::Surroundings {

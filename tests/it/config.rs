@@ -21,10 +21,10 @@ use conflux::config::Target;
 use conflux::config::Upstream;
 use conflux::config::load::Options;
 use conflux::config::load::Override;
-use conflux::config::load::Surroundings;
 use conflux::config::load::load_within;
 use conflux::config::problem::Problem;
 use conflux::config::problem::Problems;
+use conflux::config::surroundings::Surroundings;
 use conflux::ids::UpstreamId;
 use url::Url;
 

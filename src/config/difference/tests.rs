@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::config::difference::Difference;
 use crate::config::difference::in_force;
 use crate::config::load;
+use crate::config::surroundings::Surroundings;
 
 const SECRET: &str = "abcdef123456";
 
@@ -24,10 +25,10 @@ fn loaded(home: &Path, text: &str) -> Config {
     let file = home.join("upstreams.yaml");
     std::fs::write(&file, text).unwrap();
     let options = load::Options { files: vec![file], overrides: Vec::new() };
-    let around = load::Surroundings {
+    let around = Surroundings {
         directory: home.to_owned(),
         state: Some(home.to_owned()),
-        ..load::Surroundings::default()
+        ..Surroundings::default()
     };
     load::load_within(&options, &around).unwrap()
 }

@@ -29,10 +29,10 @@ fn upstream(entry: &str) -> config::Upstream {
     let path = home.path().join("upstreams.yaml");
     fs::write(&path, format!("upstreams:\n  toy: {entry}\n")).unwrap();
     let options = Options { files: vec![path], overrides: Vec::new() };
-    let around = config::load::Surroundings {
+    let around = config::surroundings::Surroundings {
         directory: home.path().to_owned(),
         state: Some(home.path().to_owned()),
-        ..config::load::Surroundings::default()
+        ..config::surroundings::Surroundings::default()
     };
     let config = config::load::load_within(&options, &around).unwrap();
     config.upstreams.into_values().next().unwrap()

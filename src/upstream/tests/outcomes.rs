@@ -121,10 +121,10 @@ fn configured() -> Arc<config::Upstream> {
         let path = home.path().join("upstreams.yaml");
         fs::write(&path, "upstreams: { toy: { command: none } }").unwrap();
         let options = load::Options { files: vec![path], overrides: Vec::new() };
-        let surroundings = load::Surroundings {
+        let surroundings = config::surroundings::Surroundings {
             directory: home.path().to_owned(),
             state: Some(home.path().to_owned()),
-            ..load::Surroundings::default()
+            ..config::surroundings::Surroundings::default()
         };
         let config = load::load_within(&options, &surroundings).unwrap();
         Arc::new(config.upstreams.into_values().next().unwrap())
