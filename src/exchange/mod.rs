@@ -13,8 +13,10 @@ pub mod caller;
 pub mod deadline;
 /// What a caller is told outside of any call.
 pub mod mailbox;
-/// Tasks: which kind a caller knows, and ids that lead back to whose task it is.
+/// Tasks: which kind a caller knows.
 pub mod task;
+/// Ids of tasks, which lead back to whose task it is.
+pub mod task_ids;
 
 #[cfg(test)]
 mod tests;

@@ -18,8 +18,8 @@ use crate::exchange::caller::Reach;
 use crate::exchange::mailbox::ListKind;
 use crate::exchange::mailbox::Notice;
 use crate::exchange::mailbox::Topic;
-use crate::exchange::task;
 use crate::exchange::task::Dialect;
+use crate::exchange::task_ids;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
@@ -243,7 +243,7 @@ proptest::proptest! {
         upstream in "[a-z][a-z0-9_-]{0,20}",
         local in "\\PC{0,80}",
     ) {
-        let (ids, upstream) = (task::Ids::default(), UpstreamId::new(&upstream));
+        let (ids, upstream) = (task_ids::Ids::default(), UpstreamId::new(&upstream));
         let public = ids.close(&someone(), Dialect::Core, &upstream, &local);
         let is_safe = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
         proptest::prop_assert!(public.chars().all(is_safe), "{public}");
@@ -256,12 +256,16 @@ proptest::proptest! {
 
 #[test]
 fn an_id_that_was_not_given_leads_nowhere() {
-    let key = [7; task::KEY_SIZE];
-    let (ids, files) = (task::Ids::new(&key), UpstreamId::new("files"));
+    let key = [7; task_ids::KEY_SIZE];
+    let (ids, files) = (task_ids::Ids::new(&key), UpstreamId::new("files"));
     let public = ids.close(&someone(), Dialect::Core, &files, "1");
-    let opens = |ids: &task::Ids, dialect, id: &str| ids.open(&someone(), dialect, id).is_some();
-    assert!(opens(&task::Ids::new(&key), Dialect::Core, &public), "another run has the same key");
-    assert!(!opens(&task::Ids::default(), Dialect::Core, &public), "another key");
+    let opens =
+        |ids: &task_ids::Ids, dialect, id: &str| ids.open(&someone(), dialect, id).is_some();
+    assert!(
+        opens(&task_ids::Ids::new(&key), Dialect::Core, &public),
+        "another run has the same key"
+    );
+    assert!(!opens(&task_ids::Ids::default(), Dialect::Core, &public), "another key");
     assert!(!opens(&ids, Dialect::Extension, &public), "another kind of tasks");
     for made_up in ["", "1", "files", "=", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
         assert!(!opens(&ids, Dialect::Core, made_up), "{made_up}");

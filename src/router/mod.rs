@@ -54,7 +54,7 @@ use crate::catalog::name;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Callers;
 use crate::exchange::mailbox::ListKind;
-use crate::exchange::task::Ids;
+use crate::exchange::task_ids::Ids;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router::demand::Demands;

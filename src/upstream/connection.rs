@@ -24,7 +24,7 @@ use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::deadline::Asking;
-use crate::exchange::task::Ids;
+use crate::exchange::task_ids::Ids;
 use crate::ids::UpstreamId;
 use crate::upstream::Error;
 use crate::upstream::Lists;

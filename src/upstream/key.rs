@@ -10,8 +10,8 @@ use tokio::fs;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time;
 
-use crate::exchange::task::Ids;
-use crate::exchange::task::KEY_SIZE;
+use crate::exchange::task_ids::Ids;
+use crate::exchange::task_ids::KEY_SIZE;
 
 /// How long the disk may take.
 const LIMIT: Duration = Duration::from_secs(1);

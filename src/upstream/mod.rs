@@ -64,7 +64,7 @@ use tokio_util::task::TaskTracker;
 use crate::config;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
-use crate::exchange::task::Ids;
+use crate::exchange::task_ids::Ids;
 use crate::wire::Raw;
 use crate::wire::extension;
 use crate::wire::freshness::Freshness;

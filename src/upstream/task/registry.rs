@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::exchange::Exchange;
 use crate::exchange::caller::Caller;
-use crate::exchange::task::Ids;
+use crate::exchange::task_ids::Ids;
 use crate::ids::CallerId;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::task::LONGEST;

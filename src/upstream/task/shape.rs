@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::exchange::task;
 use crate::exchange::task::Dialect;
+use crate::exchange::task_ids;
 use crate::wire::Raw;
 use crate::wire::meta;
 
@@ -67,7 +67,7 @@ impl Status {
     /// Reads a task of either kind; nothing if this is none, or its id cannot be carried.
     pub(in crate::upstream) fn read(task: &Raw) -> Option<Self> {
         let view: View = task.read().ok()?;
-        if view.task_id.len() > task::LOCAL_LIMIT {
+        if view.task_id.len() > task_ids::LOCAL_LIMIT {
             return None;
         }
         let phase = match view.status.as_str() {
