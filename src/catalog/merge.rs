@@ -16,6 +16,7 @@ use crate::catalog::naming::Named;
 use crate::catalog::naming::Naming;
 use crate::catalog::rewrite;
 use crate::catalog::section::Section;
+use crate::catalog::traits::Traits;
 use crate::catalog::uri::Addresses;
 use crate::catalog::uri::Claim;
 use crate::wire::Raw;
@@ -138,6 +139,7 @@ fn skills(placed: &[Placed<'_, '_>], addresses: &Addresses) -> Section {
             local: item.local.clone(),
             public: alias(&item.local).unwrap_or_else(|| item.local.clone()),
             definition: rewrite::skill(item.raw, &alias).detached(),
+            traits: Traits::default(),
         }
     });
     Section::new(entries.collect(), &[])
@@ -150,6 +152,7 @@ fn tool(named: &Named<'_, '_>, addresses: &Addresses) -> Entry {
         let alias = |uri: &str| addresses.alias(upstream, uri);
         entry.definition = rewrite::definition(&entry.definition, &alias);
     }
+    entry.traits = Traits::read(&entry.definition);
     entry
 }
 
@@ -162,7 +165,7 @@ fn entry_of(named: &Named<'_, '_>) -> Entry {
         definition = meta::edit(Some(&definition), &note, &[]).unwrap_or(definition);
     }
     let (upstream, local) = (source.upstream.clone(), item.local.clone());
-    Entry { upstream, local, public: public.clone(), definition }
+    Entry { upstream, local, public: public.clone(), definition, traits: Traits::default() }
 }
 
 fn addressed(kind: Kind, placed: &[Placed<'_, '_>], publics: Vec<String>) -> Section {
@@ -170,6 +173,7 @@ fn addressed(kind: Kind, placed: &[Placed<'_, '_>], publics: Vec<String>) -> Sec
         upstream: source.upstream.clone(),
         local: item.local.clone(),
         definition: listed(item, kind.key(), &public),
+        traits: Traits::default(),
         public,
     });
     Section::new(entries.collect(), &[])

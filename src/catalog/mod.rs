@@ -16,6 +16,7 @@ mod naming;
 mod rewrite;
 mod section;
 mod template;
+mod traits;
 mod uri;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use self::conflict::Conflict;
 pub use self::defect::Defect;
 pub use self::merge::merge;
 pub use self::rewrite::ResultKind;
+pub use self::traits::Traits;
 
 /// One upstream and what it listed last, whether or not it is up; nothing if it never did.
 #[derive(Clone, Debug)]
@@ -111,6 +113,8 @@ pub struct Entry {
     pub public: String,
     /// Its definition as it is listed downstream.
     pub definition: Raw,
+    /// How it is called, if it is a tool.
+    pub traits: Traits,
 }
 
 /// Who answers for an address.

@@ -99,7 +99,7 @@ async fn called(app: &App, name: &str, arguments: &Raw) -> Result<Raw, router::E
             outcome = &mut request => break outcome,
         }
     };
-    while let Ok(news) = back.try_recv() {
+    while let Some(news) = back.try_recv() {
         show(app, news);
     }
     outcome

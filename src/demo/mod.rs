@@ -23,6 +23,7 @@ use crate::demo::reply::Client;
 use crate::demo::running::Running;
 use crate::demo::tools::Outcome;
 use crate::wire::Raw;
+use crate::wire::Written;
 use crate::wire::code;
 use crate::wire::frame;
 use crate::wire::frame::Defect;
@@ -58,11 +59,13 @@ pub async fn serve(
 }
 
 async fn write(
-    mut queue: mpsc::Receiver<Bytes>,
+    mut queue: mpsc::Receiver<Written>,
     mut writer: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
     while let Some(message) = queue.recv().await {
-        writer.write_all(&message).await?;
+        for part in message.parts() {
+            writer.write_all(part).await?;
+        }
         writer.write_all(b"\n").await?;
         writer.flush().await?;
     }
@@ -70,14 +73,14 @@ async fn write(
 }
 
 struct Server {
-    out: mpsc::Sender<Bytes>,
+    out: mpsc::Sender<Written>,
     /// What the client of a legacy session can do; nothing until it has opened one.
     session: Option<Raw>,
     running: Running,
 }
 
 impl Server {
-    fn new(out: mpsc::Sender<Bytes>) -> Self {
+    fn new(out: mpsc::Sender<Written>) -> Self {
         Self { running: Running::new(out.clone()), out, session: None }
     }
 
@@ -163,7 +166,7 @@ impl Server {
         Ok(Some(result))
     }
 
-    async fn send(&self, message: Bytes) {
+    async fn send(&self, message: Written) {
         // If nobody writes any more, the server ends by that.
         drop(self.out.send(message).await);
     }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
@@ -16,6 +15,7 @@ use crate::demo::tools;
 use crate::demo::tools::Work;
 use crate::wire::Id;
 use crate::wire::Raw;
+use crate::wire::Written;
 use crate::wire::frame;
 use crate::wire::frame::Response;
 use crate::wire::method;
@@ -26,7 +26,7 @@ type Answer = oneshot::Receiver<Result<Raw, Raw>>;
 
 /// The calls that are under way.
 pub(in crate::demo) struct Running {
-    out: mpsc::Sender<Bytes>,
+    out: mpsc::Sender<Written>,
     calls: JoinSet<Id>,
     cancel: HashMap<Id, CancellationToken>,
     questions: HashMap<u64, oneshot::Sender<Result<Raw, Raw>>>,
@@ -35,7 +35,7 @@ pub(in crate::demo) struct Running {
 
 impl Running {
     /// Begins with none.
-    pub(in crate::demo) fn new(out: mpsc::Sender<Bytes>) -> Self {
+    pub(in crate::demo) fn new(out: mpsc::Sender<Written>) -> Self {
         let (cancel, questions) = (HashMap::new(), HashMap::new());
         Self { out, calls: JoinSet::new(), cancel, questions, last_question: 0 }
     }
@@ -113,7 +113,7 @@ impl Running {
 }
 
 /// Takes a question back.
-fn withdrawal(number: u64) -> Bytes {
+fn withdrawal(number: u64) -> Written {
     frame::notification(method::CANCELLED, Some(&Raw::of(&json!({ "requestId": number }))))
 }
 
@@ -129,7 +129,7 @@ async fn answered(answer: Answer) -> Raw {
 }
 
 async fn countdown(
-    out: &mpsc::Sender<Bytes>,
+    out: &mpsc::Sender<Written>,
     token: Option<&Raw>,
     from: u64,
     pause: Duration,

@@ -31,7 +31,9 @@ pub(super) async fn run(connection: &Connection, array: &Raw, outbox: &Outbox) {
         let (sender, answer) = oneshot::channel();
         match frame::read_value(element) {
             Ok(Message::Request(request)) => {
-                connection.request(request, Reply::in_batch(outbox, sender)).await;
+                if let Some(answer) = connection.request(request, Reply::in_batch(outbox, sender)) {
+                    connection.say(answer).await;
+                }
                 answers.push(answer);
             }
             Ok(Message::Notification(notification)) => connection.notification(&notification),
@@ -50,7 +52,7 @@ pub(super) async fn run(connection: &Connection, array: &Raw, outbox: &Outbox) {
             // A cancelled request has none.
             if let Ok(answer) = answer.await {
                 out.push(if out.is_empty() { b'[' } else { b',' });
-                out.extend_from_slice(&answer);
+                answer.parts().into_iter().for_each(|part| out.extend_from_slice(part));
             }
         }
         if !out.is_empty() {

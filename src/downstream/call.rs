@@ -10,9 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::select;
-use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::time;
 
@@ -28,10 +26,13 @@ use crate::downstream::outbox::Verdict;
 use crate::downstream::question;
 use crate::exchange::Back;
 use crate::exchange::Exchange;
+use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
+use crate::exchange::queue;
 use crate::router;
 use crate::wire::Id;
 use crate::wire::Raw;
+use crate::wire::Written;
 use crate::wire::era::Era;
 use crate::wire::frame;
 use crate::wire::method;
@@ -44,7 +45,7 @@ const WIND_DOWN_LIMIT: Duration = Duration::from_millis(500);
 pub(super) struct Reply {
     outbox: Outbox,
     /// The answer of its batch, if the request is part of one.
-    batch: Option<oneshot::Sender<Bytes>>,
+    batch: Option<oneshot::Sender<Written>>,
 }
 
 impl Reply {
@@ -54,7 +55,7 @@ impl Reply {
     }
 
     /// The reply to a request whose answer is part of that of its batch.
-    pub(super) fn in_batch(outbox: &Outbox, batch: oneshot::Sender<Bytes>) -> Self {
+    pub(super) fn in_batch(outbox: &Outbox, batch: oneshot::Sender<Written>) -> Self {
         Self { outbox: outbox.clone(), batch: Some(batch) }
     }
 
@@ -68,23 +69,47 @@ impl Reply {
         &self.outbox
     }
 
-    /// Answers a request that never got under way.
-    pub(super) async fn at_once(self, id: &Id, outcome: &Outcome) {
-        self.send(id, outcome, Verdict::at_once(outcome)).await;
+    /// Makes the answer to a request that never got under way.
+    pub(super) fn at_once(self, id: &Id, outcome: &Outcome) -> Answer {
+        self.say(id, outcome, Verdict::at_once(outcome))
     }
 
-    /// Answers a request that was carried out.
-    pub(super) async fn answer(self, id: &Id, outcome: &Outcome) {
-        self.send(id, outcome, Verdict::of(outcome)).await;
+    /// Makes the answer to a request that was carried out.
+    pub(super) fn answer(self, id: &Id, outcome: &Outcome) -> Answer {
+        self.say(id, outcome, Verdict::of(outcome))
     }
 
-    async fn send(self, id: &Id, outcome: &Outcome, verdict: Verdict) {
-        let answer = frame::response(Some(id), outcome.as_ref());
-        match self.batch {
-            Some(batch) => drop(batch.send(answer)),
+    fn say(self, id: &Id, outcome: &Outcome, verdict: Verdict) -> Answer {
+        let frame = frame::response(Some(id), outcome.as_ref());
+        Answer { reply: self, frame, verdict, opens: None }
+    }
+}
+
+/// An answer that is still to be sent.
+#[derive(Debug)]
+#[must_use = "nobody hears of it unless it is sent"]
+pub(super) struct Answer {
+    reply: Reply,
+    frame: Written,
+    verdict: Verdict,
+    opens: Option<Arc<Caller>>,
+}
+
+impl Answer {
+    /// Notes that this is the first answer to a new client.
+    pub(super) fn opening(self, caller: Arc<Caller>) -> Self {
+        Self { opens: Some(caller), ..self }
+    }
+
+    /// Sends it, waiting while the client's queue is full; returns the client if it is a new one.
+    pub(super) async fn send(self) -> Option<Arc<Caller>> {
+        if let Some(batch) = self.reply.batch {
+            drop(batch.send(self.frame));
+        } else {
             // A client that is gone needs none.
-            None => drop(self.outbox.push(Kind::Answer(verdict), answer).await),
+            let _is_read = self.reply.outbox.push(Kind::Answer(self.verdict), self.frame).await;
         }
+        self.opens
     }
 }
 
@@ -122,12 +147,17 @@ impl Stream {
         self.reply.outbox().tell(Kind::Word, method, params).await;
     }
 
-    /// Answers the request, unless its client no longer wants that.
-    pub(super) async fn answer(self, outcome: &Outcome) {
+    /// Makes the answer to the request, unless its client no longer wants one.
+    pub(super) fn answered(self, outcome: &Outcome) -> Option<Answer> {
         let Self { flight, reply, .. } = self;
         let id = flight.id().clone();
-        if flight.land() {
-            reply.answer(&id, outcome).await;
+        flight.land().then(|| reply.answer(&id, outcome))
+    }
+
+    /// Answers the request, unless its client no longer wants that.
+    pub(super) async fn answer(self, outcome: &Outcome) {
+        if let Some(answer) = self.answered(outcome) {
+            answer.send().await;
         }
     }
 }
@@ -162,7 +192,7 @@ pub(super) async fn run(
     stream: Stream,
     method: &str,
     exchange: &Exchange,
-    mut way_back: mpsc::Receiver<Back>,
+    mut way_back: queue::Receiver<Back>,
     questions: &Arc<Questions>,
     work: impl Future<Output = Result<Raw, router::Error>>,
 ) {
@@ -199,11 +229,11 @@ async fn tell(stream: &Stream, exchange: &Exchange, questions: &Arc<Questions>, 
 
 /// Gives cancelled work a moment to end. Nobody hears what it still has to say.
 pub(super) async fn wind_down(
-    mut way_back: mpsc::Receiver<Back>,
+    mut way_back: queue::Receiver<Back>,
     work: Pin<&mut impl Future<Output = Ended>>,
 ) -> Ended {
     way_back.close();
-    while way_back.try_recv().is_ok() {}
+    while way_back.try_recv().is_some() {}
     let ended = time::timeout(WIND_DOWN_LIMIT, work).await;
     ended.unwrap_or(Ok(Err(router::Error::Cancelled)))
 }

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::downstream::Service;
 use crate::downstream::asks::Questions;
 use crate::downstream::batch;
+use crate::downstream::call::Answer;
 use crate::downstream::call::Reply;
 use crate::downstream::codes;
 use crate::downstream::flights::Flights;
@@ -164,7 +165,7 @@ impl Connection {
         match frame::read(bytes) {
             Ok(message) => self.message(message, outbox).await,
             Err(Defect::Batch(raw)) if self.session() == Some(Revision::V2025_03_26) => {
-                batch::run(self, &raw, outbox).await;
+                Box::pin(batch::run(self, &raw, outbox)).await;
             }
             Err(defect) => {
                 let (id, error) = codes::defect(&defect);
@@ -176,23 +177,35 @@ impl Connection {
     /// Takes one message; what it causes to be said goes to `outbox`.
     pub(super) async fn message(&self, message: Message, outbox: &Outbox) {
         match message {
-            Message::Request(request) => self.request(request, Reply::to(outbox)).await,
+            Message::Request(request) => {
+                if let Some(answer) = self.request(request, Reply::to(outbox)) {
+                    self.say(answer).await;
+                }
+            }
             Message::Notification(notification) => self.notification(&notification),
             Message::Response(response) => self.shared.questions.answered(response),
         }
     }
 
-    /// Takes one request; its era is told by the request itself.
-    pub(super) async fn request(&self, request: Request, reply: Reply) {
+    /// Starts one request, or returns what there is to say to it; its era is told by the request
+    /// itself.
+    pub(super) fn request(&self, request: Request, reply: Reply) -> Option<Answer> {
         if self.shared.flights.contains(&request.id) {
-            return reply.at_once(&request.id, &Err(codes::id_in_use())).await;
+            return Some(reply.at_once(&request.id, &Err(codes::id_in_use())));
         }
         let meta = RequestMeta::read(request.params.as_ref());
         match request.method.as_str() {
-            method::INITIALIZE => self.initialize(request, reply).await,
-            method::DISCOVER => self.modern(request, &meta, reply).await,
-            _ if meta.protocol_version.is_some() => self.modern(request, &meta, reply).await,
-            _ => self.legacy(request, meta, reply).await,
+            method::INITIALIZE => Some(self.initialize(&request, reply)),
+            method::DISCOVER => self.modern(&request, &meta, reply),
+            _ if meta.protocol_version.is_some() => self.modern(&request, &meta, reply),
+            _ => self.legacy(request, meta, reply),
+        }
+    }
+
+    /// Sends an answer, and makes a new client known.
+    pub(super) async fn say(&self, answer: Answer) {
+        if let Some(caller) = answer.send().await {
+            (self.shared.service.opened)(&caller);
         }
     }
 
@@ -224,19 +237,19 @@ impl Connection {
     }
 
     /// Opens the session. A second time is refused: what was agreed on holds for calls in flight.
-    async fn initialize(&self, request: Request, reply: Reply) {
+    fn initialize(&self, request: &Request, reply: Reply) -> Answer {
         let refusal = match (reply.is_in_batch(), self.session()) {
             (true, _) => Some(codes::invalid("`initialize` cannot be in a batch")),
             (false, Some(_)) => Some(codes::invalid("the session is open already")),
             (false, None) => None,
         };
         if let Some(error) = refusal {
-            return reply.at_once(&request.id, &Err(error)).await;
+            return reply.at_once(&request.id, &Err(error));
         }
         let member = |key| request.params.as_ref().and_then(|params| params.member(key));
         let Some(requested) = member("protocolVersion").and_then(|version| version.string()) else {
             let error = codes::invalid_params("`protocolVersion` is missing");
-            return reply.at_once(&request.id, &Err(error)).await;
+            return reply.at_once(&request.id, &Err(error));
         };
         let revision = greeting::negotiated(&requested);
         self.state().session = Some(revision);
@@ -246,8 +259,7 @@ impl Connection {
         let router = &self.shared.service.router;
         let extensions = router.extensions();
         let result = greeting::initialized(revision, router.instructions(), extensions);
-        reply.at_once(&request.id, &Ok(result)).await;
-        (self.shared.service.opened)(&caller);
+        reply.at_once(&request.id, &Ok(result)).opening(caller)
     }
 
     /// Counts the client as a caller from now on. One that was counted before is gone.

@@ -1,6 +1,7 @@
 //! The requests of one client that are under way: their ids, their number, how to end them.
 
 use std::collections::HashMap;
+use std::collections::hash_map;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -37,7 +38,8 @@ struct Entry {
 pub(super) struct Flight {
     flights: Arc<Flights>,
     id: Id,
-    serial: u64,
+    /// Nothing once it has landed.
+    serial: Option<u64>,
 }
 
 impl Flights {
@@ -70,12 +72,10 @@ impl Flights {
     /// Puts a request under way that ends by `cancel`; nothing if its id is in use.
     pub(super) fn board(self: &Arc<Self>, id: &Id, cancel: &CancellationToken) -> Option<Flight> {
         let mut open = self.lock();
-        if open.contains_key(id) {
-            return None;
-        }
+        let hash_map::Entry::Vacant(place) = open.entry(id.clone()) else { return None };
         let serial = self.next.fetch_add(1, Ordering::Relaxed);
-        open.insert(id.clone(), Entry { serial, cancel: cancel.clone() });
-        Some(Flight { flights: Arc::clone(self), id: id.clone(), serial })
+        place.insert(Entry { serial, cancel: cancel.clone() });
+        Some(Flight { flights: Arc::clone(self), id: id.clone(), serial: Some(serial) })
     }
 
     /// Returns whether nothing is under way.
@@ -112,13 +112,14 @@ impl Flight {
     }
 
     /// Ends the flight; returns whether the client still wants the answer.
-    pub(super) fn land(self) -> bool {
+    pub(super) fn land(mut self) -> bool {
         self.take_out()
     }
 
-    fn take_out(&self) -> bool {
+    fn take_out(&mut self) -> bool {
+        let Some(serial) = self.serial.take() else { return false };
         let mut open = self.flights.lock();
-        let is_ours = open.get(&self.id).is_some_and(|entry| entry.serial == self.serial);
+        let is_ours = open.get(&self.id).is_some_and(|entry| entry.serial == serial);
         if is_ours {
             open.remove(&self.id);
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::downstream::call;
+use crate::downstream::call::Answer;
 use crate::downstream::call::Reply;
 use crate::downstream::call::Stream;
 use crate::downstream::codes;
@@ -21,31 +22,33 @@ use crate::wire::method;
 
 impl Connection {
     /// Takes a request without modern `_meta`.
-    pub(super) async fn legacy(&self, request: Request, meta: RequestMeta, reply: Reply) {
-        let refusal = match request.method.as_str() {
-            method::PING if self.session().is_some() || self.caller().is_none() => {
-                return reply.at_once(&request.id, &Ok(connection::empty())).await;
-            }
-            _ if self.session().is_none() => Some(self.no_session(&request.method)),
-            _ => None,
-        };
-        if let Some(error) = refusal {
-            return reply.at_once(&request.id, &Err(error)).await;
+    pub(super) fn legacy(
+        &self,
+        request: Request,
+        meta: RequestMeta,
+        reply: Reply,
+    ) -> Option<Answer> {
+        let has_session = self.session().is_some();
+        if request.method == method::PING && (has_session || self.caller().is_none()) {
+            return Some(reply.at_once(&request.id, &Ok(connection::empty())));
+        }
+        if !has_session {
+            return Some(reply.at_once(&request.id, &Err(self.no_session(&request.method))));
         }
         // Whoever sends requests has seen the answer to `initialize`, said so or not.
         self.begin_notices();
         if request.method == method::SET_LEVEL {
-            return reply.at_once(&request.id, &self.set_level(&request)).await;
+            return Some(reply.at_once(&request.id, &self.set_level(&request)));
         }
-        self.start_legacy(request, meta, reply).await;
+        self.start_legacy(request, meta, reply)
     }
 
-    async fn start_legacy(&self, request: Request, meta: RequestMeta, reply: Reply) {
+    fn start_legacy(&self, request: Request, meta: RequestMeta, reply: Reply) -> Option<Answer> {
         let shared = Arc::clone(&self.shared);
-        let Some(caller) = self.caller() else { return };
+        let caller = self.caller()?;
         let Some(share) = shared.flights.admit() else {
             let error = codes::too_many(shared.flights.limit());
-            return reply.at_once(&request.id, &Err(error)).await;
+            return Some(reply.at_once(&request.id, &Err(error)));
         };
         let capabilities = Arc::clone(caller.capabilities());
         let wishes = Wishes {
@@ -55,7 +58,7 @@ impl Connection {
         };
         let (exchange, way_back) = Exchange::new(caller, capabilities, wishes);
         let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else {
-            return reply.at_once(&request.id, &Err(codes::id_in_use())).await;
+            return Some(reply.at_once(&request.id, &Err(codes::id_in_use())));
         };
         let stream = Stream {
             flight,
@@ -67,10 +70,12 @@ impl Connection {
         let questions = Arc::clone(&shared.questions);
         let router = Arc::clone(&shared.service.router);
         self.shared.tasks.spawn(async move {
-            let work = router.request(&method, params.as_ref(), &exchange);
+            // In a place of its own: what a task holds is moved a dozen times until it runs.
+            let work = Box::pin(router.request(&method, params.as_ref(), &exchange));
             call::run(stream, &method, &exchange, way_back, &questions, work).await;
             drop(share);
         });
+        None
     }
 
     /// Keeps the level for this client; upstreams are then told the lowest of all clients.

@@ -22,13 +22,15 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(
     let mut batch = Vec::with_capacity(BATCH_SIZE);
     while let Some(mut item) = outgoing.next().await {
         loop {
-            if item.frame.len() >= BATCH_SIZE {
-                // Too large to be worth a copy.
-                write_all(&mut writer, &batch).await?;
-                batch.clear();
-                write_all(&mut writer, &item.frame).await?;
-            } else {
-                batch.extend_from_slice(&item.frame);
+            for part in item.frame.parts() {
+                if part.len() >= BATCH_SIZE {
+                    // Too large to be worth a copy.
+                    write_all(&mut writer, &batch).await?;
+                    batch.clear();
+                    write_all(&mut writer, part).await?;
+                } else {
+                    batch.extend_from_slice(part);
+                }
             }
             batch.push(b'\n');
             if batch.len() >= BATCH_SIZE {

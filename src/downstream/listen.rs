@@ -8,7 +8,6 @@ use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::Serialize;
 use tokio::select;
 use tokio::task::JoinSet;
@@ -31,6 +30,7 @@ use crate::exchange::mailbox::ListKind;
 use crate::router::Router;
 use crate::wire::Id;
 use crate::wire::Raw;
+use crate::wire::Written;
 use crate::wire::frame;
 use crate::wire::meta;
 use crate::wire::method;
@@ -87,7 +87,7 @@ enum Held {
 #[derive(Debug, PartialEq, Eq)]
 struct News {
     address: Option<String>,
-    frame: Bytes,
+    frame: Written,
 }
 
 impl Listens {
@@ -145,7 +145,7 @@ impl Listens {
             }
             let result = fit::signed(Raw::of(&Ended { result_type: "complete" }));
             let result = listen.marked(Some(&result));
-            reply.answer(&id, &Ok(result)).await;
+            reply.answer(&id, &Ok(result)).send().await;
         }
         for task in &accepted.tasks {
             router.unwatch_task(&caller, &task.address);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::select;
 use tokio_util::sync::CancellationToken;
 
+use crate::downstream::call::Answer;
 use crate::downstream::call::Reply;
 use crate::downstream::call::Stream;
 use crate::downstream::codes;
@@ -49,53 +50,64 @@ struct Terms {
 
 impl Connection {
     /// Takes a request that names a revision in `_meta`.
-    pub(super) async fn modern(&self, request: Request, meta: &RequestMeta, reply: Reply) {
+    pub(super) fn modern(
+        &self,
+        request: &Request,
+        meta: &RequestMeta,
+        reply: Reply,
+    ) -> Option<Answer> {
         let checked = terms(meta).and_then(|terms| {
             let is_removed = REMOVED.contains(&request.method.as_str());
             if is_removed {
                 return Err(codes::no_such_method(&request.method));
             }
-            tasks::refusal(&request, &terms.capabilities).map_or(Ok(terms), Err)
+            tasks::refusal(request, &terms.capabilities).map_or(Ok(terms), Err)
         });
         let terms = match checked {
             Ok(terms) => terms,
-            Err(error) => return reply.at_once(&request.id, &Err(error)).await,
+            Err(error) => return Some(reply.at_once(&request.id, &Err(error))),
         };
         let (caller, is_new) = self.modern_caller(&terms.capabilities);
-        if let Err((reply, error)) = self.modern_start(&request, terms, &caller, reply).await {
-            reply.at_once(&request.id, &Err(error)).await;
-        }
-        if is_new {
-            (self.shared.service.opened)(&caller);
+        let answer = match self.modern_start(request, terms, &caller, reply) {
+            Ok(answer) => answer,
+            Err((reply, error)) => Some(reply.at_once(&request.id, &Err(error))),
+        };
+        match answer {
+            Some(answer) if is_new => Some(answer.opening(caller)),
+            None if is_new => {
+                (self.shared.service.opened)(&caller);
+                None
+            }
+            answer => answer,
         }
     }
 
-    /// Starts what the request asks for, or returns why it cannot be started.
-    async fn modern_start(
+    /// Starts what the request asks for, or returns what there is to say to it, or why it cannot be
+    /// started.
+    fn modern_start(
         &self,
         request: &Request,
         terms: Terms,
         caller: &Arc<Caller>,
         reply: Reply,
-    ) -> Result<(), (Reply, Raw)> {
+    ) -> Result<Option<Answer>, (Reply, Raw)> {
         if request.method == method::DISCOVER {
             let router = &self.shared.service.router;
             let result = greeting::discovered(router.instructions(), router.extensions());
-            reply.at_once(&request.id, &Ok(result)).await;
-            return Ok(());
+            return Ok(Some(reply.at_once(&request.id, &Ok(result))));
         }
         if request.method == method::LISTEN {
-            return self.listen(request, caller, reply);
+            return self.listen(request, caller, reply).map(|()| None);
         }
         if rounds::may_ask(&request.method) {
             let member = |key| request.params.as_ref().and_then(|params| params.member(key));
             // Answers without a state resume nothing: their worth is for the upstream to say.
             if let Some(state) = member("requestState") {
                 let came_back = CameBack { state, responses: member("inputResponses") };
-                return self.resume(request, terms, caller, came_back, reply).await;
+                return self.resume(request, terms, caller, came_back, reply);
             }
         }
-        self.start_modern(request, terms, caller, reply)
+        self.start_modern(request, terms, caller, reply).map(|()| None)
     }
 
     /// Returns who sends modern requests here, and whether that was unknown before.
@@ -143,7 +155,8 @@ impl Connection {
         let ending = shared.passing.as_ref().map(|passing| passing.ending.clone());
         shared.tasks.spawn(async move {
             let Rounds { method, params, exchange, .. } = &rounds;
-            let work = router.request(method, params.as_ref(), exchange);
+            // In a place of its own: what a task holds is moved a dozen times until it runs.
+            let work = Box::pin(router.request(method, params.as_ref(), exchange));
             let mut running = pin!(rounds.run(stream, way_back, work));
             select! {
                 biased;
@@ -159,14 +172,14 @@ impl Connection {
     }
 
     /// Lets a parked exchange go on with what the client brought.
-    async fn resume(
+    fn resume(
         &self,
         request: &Request,
         terms: Terms,
         caller: &Arc<Caller>,
         came_back: CameBack,
         reply: Reply,
-    ) -> Result<(), (Reply, Raw)> {
+    ) -> Result<Option<Answer>, (Reply, Raw)> {
         let shared = &self.shared;
         let (state, responses) = match came_back.read() {
             Ok(read) => read,
@@ -182,11 +195,11 @@ impl Connection {
         };
         let Terms { logs, progress_token, .. } = terms;
         let stream = Stream { flight, reply, progress_token, logs };
-        if let Some(stream) = claim.resume(Resume { stream, responses }) {
+        let too_late = claim.resume(Resume { stream, responses });
+        Ok(too_late.and_then(|stream| {
             let outcome: Outcome = Err(codes::invalid_params(&park::Refused::Used.to_string()));
-            stream.answer(&outcome).await;
-        }
-        Ok(())
+            stream.answered(&outcome)
+        }))
     }
 
     fn listen(

@@ -5,16 +5,17 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::select;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 
 use crate::downstream::codes::Outcome;
 use crate::wire::Id;
 use crate::wire::Raw;
+use crate::wire::Written;
 use crate::wire::frame;
 use crate::wire::method;
 
@@ -50,7 +51,7 @@ struct Waiting {
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     /// The message, on one line.
-    pub(super) frame: Bytes,
+    pub(super) frame: Written,
     /// What it is.
     pub(super) kind: Kind,
 }
@@ -87,15 +88,23 @@ impl Outbox {
     }
 
     /// Queues one message, waiting while the queue is full. Returns whether anybody may read it.
-    pub(super) async fn push(&self, kind: Kind, frame: Bytes) -> bool {
-        let item = Item { frame: on_one_line(frame), kind };
-        let size = u32::try_from(item.frame.len()).map_or(QUEUE_BYTES, |it| it.min(QUEUE_BYTES));
-        let room = select! {
-            room = Arc::clone(&self.room).acquire_many_owned(size) => room,
-            () = self.queue.closed() => return false,
+    pub(super) async fn push(&self, kind: Kind, frame: Written) -> bool {
+        let item = Item { frame: frame.on_one_line(), kind };
+        let size = u32::try_from(item.frame.size()).map_or(QUEUE_BYTES, |it| it.min(QUEUE_BYTES));
+        let room = if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(size) {
+            room
+        } else {
+            let room = select! {
+                room = Arc::clone(&self.room).acquire_many_owned(size) => room,
+                () = self.queue.closed() => return false,
+            };
+            let Ok(room) = room else { return false };
+            room
         };
-        let Ok(room) = room else { return false };
-        self.queue.send(Waiting { item, _room: room }).await.is_ok()
+        match self.queue.try_send(Waiting { item, _room: room }) {
+            Err(TrySendError::Full(waiting)) => self.queue.send(waiting).await.is_ok(),
+            sent => sent.is_ok(),
+        }
     }
 
     /// Queues a notification.
@@ -172,15 +181,6 @@ fn code(error: &Raw) -> i32 {
     error.member("code").and_then(|code| code.read().ok()).unwrap_or_default()
 }
 
-/// Replaces line breaks, which in JSON are white space wherever they stand unescaped.
-fn on_one_line(frame: Bytes) -> Bytes {
-    if !frame.contains(&b'\n') && !frame.contains(&b'\r') {
-        return frame;
-    }
-    let is_break = |byte: u8| byte == b'\n' || byte == b'\r';
-    frame.iter().map(|byte| if is_break(*byte) { b' ' } else { *byte }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -192,7 +192,7 @@ mod tests {
     /// How many messages of a size may wait for a reader.
     async fn fitting(size: usize) -> usize {
         let (outbox, _outgoing) = Outbox::channel();
-        let frame = Bytes::from(vec![b' '; size]);
+        let frame = Written::from(vec![b' '; size]);
         let mut count = 0;
         let pushing = async {
             while outbox.push(Kind::Word, frame.clone()).await {
@@ -213,7 +213,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_room_goes_on_when_there_is_some_or_nobody() {
         let (outbox, mut outgoing) = Outbox::channel();
-        let frame = Bytes::from(vec![b' '; 5_000_000]);
+        let frame = Written::from(vec![b' '; 5_000_000]);
         assert!(outbox.push(Kind::Word, frame.clone()).await);
         let (pushed, next) = tokio::join!(outbox.push(Kind::Word, frame.clone()), outgoing.next());
         assert!(pushed && next.is_some());

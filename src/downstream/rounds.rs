@@ -15,7 +15,6 @@ use std::task::Waker;
 use indexmap::IndexMap;
 use serde::Serialize;
 use tokio::select;
-use tokio::sync::mpsc;
 
 use crate::downstream::call;
 use crate::downstream::call::Ended;
@@ -31,6 +30,7 @@ use crate::exchange::Exchange;
 use crate::exchange::ask::Ask;
 use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Refusal;
+use crate::exchange::queue;
 use crate::router;
 use crate::wire::Raw;
 use crate::wire::method;
@@ -82,7 +82,7 @@ impl Rounds {
     pub(super) async fn run(
         &self,
         first: Stream,
-        mut way_back: mpsc::Receiver<Back>,
+        mut way_back: queue::Receiver<Back>,
         work: impl Future<Output = Result<Raw, router::Error>>,
     ) {
         let mut work = pin!(call::caught(work));

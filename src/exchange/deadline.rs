@@ -4,9 +4,12 @@
 //! nobody else can hurry a person; even that has an end, so that no request lasts for ever.
 
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time;
 use tokio::time::Instant;
 
@@ -33,7 +36,11 @@ impl Limits {
 
 /// When a request ends that was not answered; everybody who works on it shares it.
 #[derive(Debug)]
-pub struct Deadline(watch::Sender<Clock>);
+pub struct Deadline {
+    clock: Mutex<Clock>,
+    /// Tells those who wait for its end that this is another one now.
+    moved: Notify,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Clock {
@@ -58,7 +65,8 @@ impl Deadline {
     pub fn begin(limits: Limits) -> Self {
         let begun = Instant::now();
         let (until, still) = (begun + limits.call, Duration::ZERO);
-        Self(watch::Sender::new(Clock { begun, limits, until, asked: 0, since: begun, still }))
+        let clock = Clock { begun, limits, until, asked: 0, since: begun, still };
+        Self { clock: Mutex::new(clock), moved: Notify::new() }
     }
 
     /// The deadline of a request of which it is not known yet how long it may take.
@@ -68,62 +76,67 @@ impl Deadline {
 
     /// Says how long the request may take, counted from its beginning.
     pub fn set(&self, limits: Limits) {
-        self.0.send_modify(|clock| {
-            clock.until = clock.begun + clock.still + limits.call;
-            clock.limits = limits;
-        });
+        let mut clock = self.lock();
+        clock.until = clock.begun + clock.still + limits.call;
+        clock.limits = limits;
+        self.moved.notify_waiters();
     }
 
     /// Returns how long the request may take.
     pub fn limits(&self) -> Limits {
-        self.0.borrow().limits
+        self.lock().limits
     }
 
     /// Returns how long it may take as things are, without the time in which its caller was asked.
     pub fn allowed(&self) -> Duration {
-        let clock = self.0.borrow();
+        let clock = self.lock();
         clock.until.saturating_duration_since(clock.begun + clock.still)
     }
 
     /// Returns whether there will be time left in a while, if nothing changes.
     pub fn allows(&self, wait: Duration) -> bool {
-        Instant::now() + wait < self.0.borrow().due()
+        Instant::now() + wait < self.lock().due()
     }
 
     /// Notes that the request makes progress.
     pub fn progressed(&self) {
-        self.0.send_if_modified(|clock| {
-            let Some(most) = clock.limits.progress else { return false };
-            let last = clock.begun + clock.still + most;
-            let until = (Instant::now() + clock.limits.call).min(last);
-            let is_later = until > clock.until;
-            clock.until = until.max(clock.until);
-            is_later
-        });
+        let mut clock = self.lock();
+        let Some(most) = clock.limits.progress else { return };
+        let last = clock.begun + clock.still + most;
+        let until = (Instant::now() + clock.limits.call).min(last);
+        if until > clock.until {
+            clock.until = until;
+            self.moved.notify_waiters();
+        }
     }
 
     /// Stops the clock until what is returned is dropped.
     pub(in crate::exchange) fn asking(self: &Arc<Self>) -> Asking {
-        self.0.send_modify(|clock| {
-            if clock.asked == 0 {
-                clock.since = Instant::now();
-            }
-            clock.asked += 1;
-        });
+        let mut clock = self.lock();
+        if clock.asked == 0 {
+            clock.since = Instant::now();
+        }
+        clock.asked += 1;
+        self.moved.notify_waiters();
         Asking(Arc::clone(self))
     }
 
     /// Waits until the time is over. Cancel safe.
     pub async fn passed(&self) {
-        let mut clock = self.0.subscribe();
         loop {
-            let due = clock.borrow_and_update().due();
+            // First, so that no move is missed from now on.
+            let moved = self.moved.notified();
+            let due = self.lock().due();
             tokio::select! {
                 biased;
                 () = time::sleep_until(due) => return,
-                changed = clock.changed() => changed.expect("the sender is borrowed"),
+                () = moved => {}
             }
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Clock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -140,14 +153,14 @@ impl Clock {
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        self.0.0.send_modify(|clock| {
-            clock.asked -= 1;
-            if clock.asked == 0 {
-                let stood = clock.since.elapsed().min(clock.may_stand());
-                clock.until += stood;
-                clock.still += stood;
-            }
-        });
+        let mut clock = self.0.lock();
+        clock.asked -= 1;
+        if clock.asked == 0 {
+            let stood = clock.since.elapsed().min(clock.may_stand());
+            clock.until += stood;
+            clock.still += stood;
+        }
+        self.0.moved.notify_waiters();
     }
 }
 

@@ -13,6 +13,8 @@ pub mod caller;
 pub mod deadline;
 /// What a caller is told outside of any call.
 pub mod mailbox;
+/// What waits between two who work on one request.
+pub mod queue;
 /// Tasks: which kind a caller knows.
 pub mod task;
 /// Ids of tasks, which lead back to whose task it is.
@@ -26,7 +28,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -62,19 +63,26 @@ pub enum Back {
     Ask(Ask),
 }
 
-/// One request on its way.
+/// One request on its way; cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Exchange {
+    shared: Arc<Shared>,
+    /// What it wants that is not what `shared` says.
+    wishes: Option<Arc<Wishes>>,
+    deadline: Arc<Deadline>,
+}
+
+#[derive(Debug)]
+struct Shared {
     caller: Arc<Caller>,
     capabilities: Arc<Capabilities>,
     wishes: Wishes,
-    back: mpsc::Sender<Back>,
+    back: queue::Sender<Back>,
     cancelled: CancellationToken,
-    deadline: Arc<Deadline>,
     /// Whether its upstream has said how far it is.
-    has_progressed: Arc<AtomicBool>,
+    has_progressed: AtomicBool,
     /// Whether anything came back before the result.
-    was_told: Arc<AtomicBool>,
+    was_told: AtomicBool,
 }
 
 /// What a caller wants to be told while its request is under way.
@@ -96,42 +104,41 @@ impl Exchange {
         caller: Arc<Caller>,
         capabilities: Arc<Capabilities>,
         wishes: Wishes,
-    ) -> (Self, mpsc::Receiver<Back>) {
-        let (back, receiver) = mpsc::channel(BACK_CAPACITY);
-        let cancelled = CancellationToken::new();
-        let exchange = Self {
+    ) -> (Self, queue::Receiver<Back>) {
+        let (back, receiver) = queue::channel(BACK_CAPACITY);
+        let shared = Shared {
             caller,
             capabilities,
             wishes,
             back,
-            cancelled,
-            deadline: Arc::new(Deadline::open()),
-            has_progressed: Arc::default(),
-            was_told: Arc::default(),
+            cancelled: CancellationToken::new(),
+            has_progressed: AtomicBool::default(),
+            was_told: AtomicBool::default(),
         };
-        (exchange, receiver)
+        let (shared, deadline) = (Arc::new(shared), Arc::new(Deadline::open()));
+        (Self { shared, wishes: None, deadline }, receiver)
     }
 
     /// Returns who is calling.
     pub fn caller(&self) -> &Arc<Caller> {
-        &self.caller
+        &self.shared.caller
     }
 
     /// Returns what the caller can be asked during this request.
     pub fn capabilities(&self) -> &Arc<Capabilities> {
-        &self.capabilities
+        &self.shared.capabilities
     }
 
     /// Returns what the caller wants to be told.
     pub fn wishes(&self) -> &Wishes {
-        &self.wishes
+        self.wishes.as_deref().unwrap_or(&self.shared.wishes)
     }
 
     /// Returns the same exchange as if its caller knew tasks of this kind.
     #[must_use]
     pub fn knowing(&self, tasks: task::Dialect) -> Self {
-        let wishes = Wishes { tasks, ..self.wishes.clone() };
-        Self { wishes, ..self.clone() }
+        let wishes = Wishes { tasks, ..self.wishes().clone() };
+        Self { wishes: Some(Arc::new(wishes)), ..self.clone() }
     }
 
     /// Returns the same exchange for something of its own that may take so long from now on.
@@ -152,13 +159,13 @@ impl Exchange {
 
     /// Returns whether anybody wants to know how far the request is: its caller, or its deadline.
     pub fn wants_progress(&self) -> bool {
-        self.wishes.progress || self.deadline.limits().progress.is_some()
+        self.wishes().progress || self.deadline.limits().progress.is_some()
     }
 
     /// Tells the caller how far its request is.
     pub async fn progress(&self, params: Raw) {
         self.deadline.progressed();
-        self.has_progressed.store(true, Ordering::Relaxed);
+        self.shared.has_progressed.store(true, Ordering::Relaxed);
         self.tell(Back::Progress(params)).await;
     }
 
@@ -166,7 +173,7 @@ impl Exchange {
     /// not once the upstream itself has said how far it is, because the two do not go together:
     /// progress only ever increases.
     pub async fn step(&self, params: Raw) {
-        if !self.has_progressed.load(Ordering::Relaxed) {
+        if !self.shared.has_progressed.load(Ordering::Relaxed) {
             self.tell(Back::Progress(params)).await;
         }
     }
@@ -191,29 +198,29 @@ impl Exchange {
         from: &UpstreamId,
         requests: Vec<(String, InputRequest)>,
     ) -> Result<Answers, Refusal> {
-        self.capabilities.permit(requests.iter().map(|(_, request)| request))?;
-        self.was_told.store(true, Ordering::Relaxed);
+        self.shared.capabilities.permit(requests.iter().map(|(_, request)| request))?;
+        self.shared.was_told.store(true, Ordering::Relaxed);
         let _still = self.stand_still();
         let (answer, answered) = oneshot::channel();
         let ask = Ask::new(from.clone(), requests, answer);
-        self.back.send(Back::Ask(ask)).await.map_err(|_| Refusal::Gone)?;
+        self.shared.back.send(Back::Ask(ask), |_| true).await.map_err(|_| Refusal::Gone)?;
         ask::wait(answered).await
     }
 
     /// Returns whether the caller was told or asked anything, which it would be a second time if
     /// the request were made again.
     pub fn was_told(&self) -> bool {
-        self.was_told.load(Ordering::Relaxed)
+        self.shared.was_told.load(Ordering::Relaxed)
     }
 
     /// Returns the token that is cancelled when the caller no longer wants the result.
     pub fn cancelled(&self) -> &CancellationToken {
-        &self.cancelled
+        &self.shared.cancelled
     }
 
     async fn tell(&self, back: Back) {
-        self.was_told.store(true, Ordering::Relaxed);
+        self.shared.was_told.store(true, Ordering::Relaxed);
         // A caller that is gone needs no news; its call ends by `cancelled`.
-        drop(self.back.send(back).await);
+        drop(self.shared.back.send(back, |_| true).await);
     }
 }

@@ -7,6 +7,7 @@ use futures_util::future;
 use crate::catalog::Entry;
 use crate::catalog::Kind;
 use crate::catalog::ResultKind;
+use crate::catalog::Traits;
 use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
@@ -17,7 +18,6 @@ use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
 use crate::upstream;
 use crate::wire::Raw;
-use crate::wire::mirror;
 use crate::wire::mirror::Mirror;
 
 impl Router {
@@ -25,13 +25,8 @@ impl Router {
     /// not known, or if what it says about that is wrong.
     pub fn mirrors(&self, name: &str) -> Vec<Mirror> {
         let snapshot = self.snapshot();
-        let Some(tool) = snapshot.catalog.tool(name) else { return Vec::new() };
-        // Hardly any tool has one, and this happens for every call.
-        if !tool.definition.get().contains(mirror::ANNOTATION) {
-            return Vec::new();
-        }
-        let schema = tool.definition.member("inputSchema");
-        schema.and_then(|schema| mirror::mirrors(&schema).ok()).unwrap_or_default()
+        let tool = snapshot.catalog.tool(name);
+        tool.map(|tool| tool.traits.mirrors.clone()).unwrap_or_default()
     }
 
     pub(super) async fn call(
@@ -49,7 +44,8 @@ impl Router {
         };
         let handle = snapshot.handle(&entry.upstream)?;
         let params = with(params, "name", &entry.local)?;
-        let (need, may_repeat) = (need(entry), is_repeatable(entry));
+        let Traits { needs_task, may_repeat, .. } = entry.traits;
+        let need = if needs_task { upstream::Need::Task } else { upstream::Need::None };
         let tool = upstream::Tool { name: &entry.local, need, may_repeat };
         let result = handle.call(&params, exchange, tool).await?;
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
@@ -71,7 +67,8 @@ impl Router {
         if has(&snapshot) || snapshot.unlisted.is_empty() {
             return Ok(snapshot);
         }
-        let awaited = async {
+        // Hardly any call waits, so what that takes is not part of each.
+        let awaited = Box::pin(async {
             if let Some(upstream) = snapshot.expected(kind, name) {
                 let handle = snapshot.handle(upstream)?;
                 snapshot = handle.in_time(exchange, self.first_listing(upstream, kind)).await?;
@@ -83,7 +80,7 @@ impl Router {
                 snapshot = self.snapshot();
             }
             Ok(snapshot)
-        };
+        });
         tokio::select! {
             snapshot = awaited => snapshot,
             () = exchange.cancelled().cancelled() => Err(Error::Cancelled),
@@ -120,28 +117,4 @@ impl Router {
         self.shared.mentions.note(exchange.caller().memory(), upstream, kind, result);
         snapshot.catalog.rewrite_result(upstream, kind, result)
     }
-}
-
-/// Reads from the definition of a tool whether it can be called without a task.
-fn need(entry: &Entry) -> upstream::Need {
-    if !entry.definition.get().contains("\"taskSupport\"") {
-        return upstream::Need::None;
-    }
-    let execution = entry.definition.member("execution");
-    let support = execution.and_then(|execution| execution.member("taskSupport"));
-    match support.as_ref().map(Raw::get) {
-        Some("\"required\"") => upstream::Need::Task,
-        _ => upstream::Need::None,
-    }
-}
-
-/// Reads from the definition of a tool whether a second call does nothing that the first did not:
-/// its upstream says that it changes nothing, or nothing more.
-fn is_repeatable(entry: &Entry) -> bool {
-    if !entry.definition.get().contains("Hint\"") {
-        return false;
-    }
-    let Some(annotations) = entry.definition.member("annotations") else { return false };
-    let says = |hint| annotations.member(hint).is_some_and(|said| said.get() == "true");
-    says("readOnlyHint") || says("idempotentHint")
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::time;
 
+use crate::exchange::queue;
 use crate::upstream::connection::Connection;
 use crate::upstream::incoming::Incoming;
 use crate::wire::Id;
@@ -21,7 +21,7 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 pub(super) struct Call {
     connection: Connection,
     number: u64,
-    incoming: mpsc::Receiver<Incoming>,
+    incoming: queue::Receiver<Incoming>,
     sent: bool,
     heard: bool,
 }
@@ -31,7 +31,7 @@ impl Call {
     pub(super) fn new(
         connection: Connection,
         number: u64,
-        incoming: mpsc::Receiver<Incoming>,
+        incoming: queue::Receiver<Incoming>,
     ) -> Self {
         Self { connection, number, incoming, sent: false, heard: false }
     }
@@ -72,7 +72,7 @@ impl Call {
     /// Returns what came last; nobody hears what came before it.
     pub(super) fn last(&mut self) -> Option<Incoming> {
         let mut last = None;
-        while let Ok(incoming) = self.incoming.try_recv() {
+        while let Some(incoming) = self.incoming.try_recv() {
             last = Some(incoming);
         }
         last

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::SetOnce;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::watch;
 use tokio::time;
 use tokio::time::Instant;
@@ -24,6 +25,7 @@ use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::deadline::Asking;
+use crate::exchange::queue;
 use crate::exchange::task_ids::Ids;
 use crate::ids::UpstreamId;
 use crate::upstream::Error;
@@ -35,6 +37,7 @@ use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::mirrors::Mirrors;
 use crate::upstream::shown::Errors;
+use crate::upstream::table::Gone;
 use crate::upstream::table::Pending;
 use crate::upstream::table::Table;
 use crate::upstream::task;
@@ -46,8 +49,8 @@ use crate::wire::frame::Message;
 
 /// How many frames may wait for an upstream that reads slowly.
 pub(super) const OUTGOING_CAPACITY: usize = 256;
-/// How many things may wait for one call, its answer included.
-const CALL_CAPACITY: usize = 256;
+/// How many things may wait for one call before its answer.
+const CALL_CAPACITY: usize = 255;
 /// How long one slow caller may hold up what is read for everybody, once per call.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long what an upstream wrote last may take to be read after it ended.
@@ -228,8 +231,6 @@ impl Connection {
     ///
     /// Returns nothing if the connection has ended.
     pub(super) fn call(&self, exchange: Option<&Exchange>) -> Option<Call> {
-        let (events, incoming) = mpsc::channel(CALL_CAPACITY);
-        let answer = events.clone().try_reserve_owned().ok()?;
         let mut table = self.lock();
         if table.is_closed {
             return None;
@@ -237,16 +238,9 @@ impl Connection {
         table.last += 1;
         table.used = Some(Instant::now());
         let number = table.last;
-        let gone = CancellationToken::new();
-        let pending = Pending {
-            events,
-            answer,
-            exchange: exchange.cloned(),
-            is_slow: false,
-            role: None,
-            _gone: gone.clone().drop_guard(),
-            gone,
-        };
+        let (queue, incoming) = queue::channel(CALL_CAPACITY);
+        let (exchange, gone) = (exchange.cloned(), Gone::default());
+        let pending = Pending { queue, exchange, is_slow: false, role: None, gone };
         table.calls.insert(number, pending);
         drop(table);
         Some(Call::new(self.clone(), number, incoming))
@@ -279,6 +273,13 @@ impl Connection {
 
     /// Queues a message; returns whether it got there. Cancel safe.
     pub(super) async fn send(&self, message: Message) -> bool {
+        if self.0.closed.is_cancelled() {
+            return false;
+        }
+        let message = match self.0.outgoing.try_send(message) {
+            Err(TrySendError::Full(message)) => message,
+            sent => return sent.is_ok(),
+        };
         tokio::select! {
             sent = self.0.outgoing.send(message) => sent.is_ok(),
             () = self.0.closed.cancelled() => false,
@@ -302,7 +303,7 @@ impl Connection {
         if let Some(id) = role.served() {
             for incoming in self.live().take_held(id) {
                 // There is more room than is ever held.
-                drop(pending.events.try_send(incoming));
+                drop(pending.queue.try_send(incoming, |_| true));
             }
         }
         pending.role = Some(role);
@@ -315,8 +316,7 @@ impl Connection {
 
     /// Gives the request `number` its answer.
     pub(super) fn finish(&self, number: u64, answer: Incoming) {
-        let pending = self.remove(number);
-        let Some(mut pending) = pending else {
+        let Some(mut pending) = self.remove(number) else {
             tracing::debug!(upstream = %self.upstream(), number, "answer to nothing");
             return;
         };
@@ -324,7 +324,7 @@ impl Connection {
             // Here, so that what the task says right behind the answer finds its way.
             task::became(self, number, role, result);
         }
-        drop(pending.answer.send(answer));
+        pending.queue.finish(answer);
     }
 
     /// Ends a subscription, which a modern server may do on stdio; no caller's request is touched.
@@ -338,7 +338,7 @@ impl Connection {
     /// Returns the token that is cancelled when the request `number` is no longer under way, or
     /// nothing if it is not.
     pub(super) fn gone(&self, number: u64) -> Option<CancellationToken> {
-        self.lock().calls.get(&number).map(|pending| pending.gone.clone())
+        self.lock().calls.get_mut(&number).map(|pending| pending.gone.token())
     }
 
     /// Returns the only request under way, if there is exactly one.
@@ -352,7 +352,7 @@ impl Connection {
     /// misses what it has no room for, because everybody else would wait with it.
     pub(super) async fn tell(&self, number: u64, incoming: Incoming) {
         let pending = |number| {
-            self.lock().calls.get(&number).map(|it| (number, it.events.clone(), it.is_slow))
+            self.lock().calls.get(&number).map(|it| (number, it.queue.clone(), it.is_slow))
         };
         let (incoming, found) = match pending(number) {
             Some(found) => (incoming, Some(found)),
@@ -361,15 +361,17 @@ impl Connection {
                 None => return,
             },
         };
-        let Some((number, events, is_slow)) = found else { return };
-        let size = incoming.size();
-        let room = if is_slow {
-            incoming::room_now(&events, size)
-        } else {
-            time::timeout(PATIENCE, incoming::room(&events, size)).await.ok().flatten()
+        let Some((number, queue, is_slow)) = found else { return };
+        let fits = incoming::fits(incoming.size());
+        let was_told = match queue.try_send(incoming, &fits) {
+            Ok(()) => true,
+            Err(_) if is_slow => false,
+            Err(incoming) => {
+                time::timeout(PATIENCE, queue.send(incoming, fits)).await.is_ok_and(|it| it.is_ok())
+            }
         };
-        if let Some(room) = room {
-            return room.send(incoming);
+        if was_told {
+            return;
         }
         tracing::debug!(upstream = %self.upstream(), number, "a slow caller missed something");
         if let Some(pending) = self.lock().calls.get_mut(&number) {
@@ -425,11 +427,12 @@ impl Connection {
         }
         table.is_closed = true;
         table.left = Some(error.clone());
-        let own: Vec<_> = table.calls.extract_if(|_, pending| pending.exchange.is_none()).collect();
+        let own: Vec<_> =
+            table.calls.extract_if(.., |_, pending| pending.exchange.is_none()).collect();
         let is_over = table.calls.is_empty();
         drop(table);
         for (_, pending) in own {
-            drop(pending.answer.send(Incoming::Failed(error.clone())));
+            pending.queue.finish(Incoming::Failed(error.clone()));
         }
         self.0.left.cancel();
         if is_over {
@@ -444,7 +447,7 @@ impl Connection {
         let calls = std::mem::take(&mut table.calls);
         drop(table);
         for pending in calls.into_values() {
-            drop(pending.answer.send(Incoming::Closed));
+            pending.queue.finish(Incoming::Closed);
         }
         self.0.closed.cancel();
     }

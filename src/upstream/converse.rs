@@ -1,5 +1,6 @@
 //! Sends one request and waits for its answer, passing on what comes before it.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time;
@@ -61,7 +62,11 @@ pub(super) async fn converse(
     let Some(exchange) = exchange.filter(|_| gate::guards(sending.method)) else {
         return carry_out(connection, sending, params).await.outcome;
     };
-    let place = turn(connection, exchange, sending.method).await?;
+    let place = match connection.gate().enter_now()? {
+        Some(place) => place,
+        // Boxed, because hardly any request waits.
+        None => Box::pin(turn(connection, exchange, sending.method)).await?,
+    };
     let begun = Instant::now();
     let done = carry_out(connection, sending, params).await;
     let had_time = begun.elapsed() >= exchange.deadline().limits().call / FAIR;
@@ -166,14 +171,17 @@ enum Ended {
 
 /// Waits for the answer as long as somebody wants it. What is late already is not sent.
 async fn within(call: &mut Call, sending: Sending<'_>, params: Option<&Raw>) -> Ended {
-    let ended = match sending.whom {
-        Whom::Conflux(limit) => time::timeout(limit, answer(call, sending, params)).await.ok(),
-        Whom::Caller(exchange) => tokio::select! {
-            biased;
-            () = exchange.cancelled().cancelled() => return Ended::Cancelled,
-            () = exchange.deadline().passed() => None,
-            ended = answer(call, sending, params) => Some(ended),
-        },
+    let ended = {
+        let mut answered = pin!(answer(call, sending, params));
+        match sending.whom {
+            Whom::Conflux(limit) => time::timeout(limit, answered).await.ok(),
+            Whom::Caller(exchange) => tokio::select! {
+                biased;
+                () = exchange.cancelled().cancelled() => return Ended::Cancelled,
+                () = exchange.deadline().passed() => None,
+                ended = &mut answered => Some(ended),
+            },
+        }
     };
     // It may be there, behind progress that its caller was too slow for.
     ended.or_else(|| call.last().and_then(last)).unwrap_or(Ended::Late)

@@ -1,10 +1,6 @@
 //! What comes from an upstream, and whom it is meant for.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::mpsc;
-use tokio::time;
 
 use crate::exchange::Exchange;
 use crate::exchange::caller::Caller;
@@ -14,8 +10,6 @@ use crate::wire::Raw;
 /// How many bytes may wait for one call, if each thing that waits is as large as the last; one may
 /// have more.
 const CALL_BYTES: usize = 1 << 20;
-/// How often it is looked whether a call has room again.
-const MOMENT: Duration = Duration::from_millis(1);
 
 /// What comes back for a request.
 #[derive(Debug)]
@@ -53,30 +47,10 @@ impl Incoming {
     }
 }
 
-/// Returns the place of something of this `size` in the queue of a call, if it has one: the larger
-/// it is, the fewer may wait before it.
-pub(super) fn room_now(
-    events: &mpsc::Sender<Incoming>,
-    size: usize,
-) -> Option<mpsc::Permit<'_, Incoming>> {
-    if fits(events, size) { events.try_reserve().ok() } else { None }
-}
-
-/// Waits for such a place; nothing if nobody reads the queue any more. Cancel safe.
-pub(super) async fn room(
-    events: &mpsc::Sender<Incoming>,
-    size: usize,
-) -> Option<mpsc::Permit<'_, Incoming>> {
-    while !fits(events, size) && !events.is_closed() {
-        time::sleep(MOMENT).await;
-    }
-    events.reserve().await.ok()
-}
-
-fn fits(events: &mpsc::Sender<Incoming>, size: usize) -> bool {
-    // One place is kept for the answer.
-    let waiting = events.max_capacity().saturating_sub(events.capacity() + 1);
-    waiting.saturating_mul(size) <= CALL_BYTES
+/// Returns whether something of this `size` has room behind those that wait in the queue of a call:
+/// the larger it is, the fewer may wait before it.
+pub(super) fn fits(size: usize) -> impl Fn(usize) -> bool {
+    move |waiting| waiting.saturating_mul(size) <= CALL_BYTES
 }
 
 /// Whom a message that names nobody is meant for.
@@ -97,28 +71,24 @@ pub(super) enum Meant {
 mod tests {
     use std::time::Duration;
 
-    use tokio::sync::mpsc;
     use tokio::time;
 
     use super::CALL_BYTES;
     use super::Incoming;
-    use super::room;
-    use super::room_now;
+    use super::fits;
+    use crate::exchange::queue;
     use crate::wire::Raw;
 
     /// How many of a size fit into the queue of a call of which nobody reads.
     async fn fitting(size: usize) -> usize {
-        let (events, _queue) = mpsc::channel(256);
-        let _answer = events.clone().try_reserve_owned().unwrap();
+        let (events, _queue) = queue::channel(255);
         let mut count = 0;
         loop {
             let news = Incoming::Log(Raw::of(&"x".repeat(size - 2)));
-            let room = room(&events, news.size());
-            let Ok(room) = time::timeout(Duration::from_millis(100), room).await else {
-                assert!(room_now(&events, size).is_none());
+            let sending = events.send(news, fits(size));
+            if time::timeout(Duration::from_millis(100), sending).await.is_err() {
                 return count;
-            };
-            room.unwrap().send(news);
+            }
             count += 1;
         }
     }

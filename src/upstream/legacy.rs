@@ -1,6 +1,7 @@
 //! The edge towards upstreams of 2024-11-05 to 2025-11-25.
 
 use crate::exchange::Exchange;
+use crate::exchange::ask::InputRequest;
 use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
@@ -53,20 +54,27 @@ async fn carry_out(
             connection.visits().note_all(&error, exchange.caller());
             return Err(Fault::Answered(error));
         };
-        let asked = exchange.ask(connection.upstream(), questions);
-        let answers = tokio::select! {
-            answers = asked => answers,
-            () = exchange.cancelled().cancelled() => return Err(Fault::Cancelled),
-        };
-        let agreed = answers.map_err(|refusal| refusal.to_string()).and_then(|answers| {
-            visits::agreed(answers).map_err(|said| format!("the visit was answered with: {said}"))
-        });
-        if let Err(detail) = agreed {
-            return Err(connection.error(Kind::InputRefused, &detail, Executed::No).into());
-        }
+        Box::pin(visited(connection, exchange, questions)).await?;
     }
     let detail = format!("it wanted visits {ROUNDS} times in a row");
     Err(connection.error(Kind::BadAnswer, &detail, Executed::No).into())
+}
+
+/// Has the caller visit what it has to visit first.
+async fn visited(
+    connection: &Connection,
+    exchange: &Exchange,
+    questions: Vec<(String, InputRequest)>,
+) -> Result<(), Fault> {
+    let asked = exchange.ask(connection.upstream(), questions);
+    let answers = tokio::select! {
+        answers = asked => answers,
+        () = exchange.cancelled().cancelled() => return Err(Fault::Cancelled),
+    };
+    let agreed = answers.map_err(|refusal| refusal.to_string()).and_then(|answers| {
+        visits::agreed(answers).map_err(|said| format!("the visit was answered with: {said}"))
+    });
+    agreed.map_err(|detail| connection.error(Kind::InputRefused, &detail, Executed::No).into())
 }
 
 async fn once(

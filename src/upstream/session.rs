@@ -61,8 +61,12 @@ impl Session {
         match ask().await {
             // What the tool wants in headers has changed since it was listed.
             Err(Fault::Answered(error)) if is_mirrored && is_header_mismatch(&error) => {
-                self.list(method::TOOLS_LIST, "tools", exchange.deadline().limits().call).await?;
-                ask().await.map_err(|fault| self.not_mirrored(fault))
+                let again = async {
+                    let limit = exchange.deadline().limits().call;
+                    self.list(method::TOOLS_LIST, "tools", limit).await?;
+                    ask().await.map_err(|fault| self.not_mirrored(fault))
+                };
+                Box::pin(again).await
             }
             outcome => outcome,
         }

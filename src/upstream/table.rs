@@ -1,17 +1,15 @@
 //! The requests under way on one connection, and whose each of them is.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::OwnedPermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::sync::DropGuard;
 
 use crate::exchange::Exchange;
 use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::deadline::Asking;
+use crate::exchange::queue;
 use crate::upstream::Error;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
@@ -23,7 +21,7 @@ pub(super) struct Table {
     /// The number of the one that began last.
     pub(super) last: u64,
     /// All of them.
-    pub(super) calls: HashMap<u64, Pending>,
+    pub(super) calls: BTreeMap<u64, Pending>,
     /// Whether no new one can begin.
     pub(super) is_closed: bool,
     /// Why nothing new can begin, if those under way go on.
@@ -35,19 +33,35 @@ pub(super) struct Table {
 /// A request under way.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// Where it is told what comes before its answer.
-    pub(super) events: mpsc::Sender<Incoming>,
-    /// The place that is kept for its answer.
-    pub(super) answer: OwnedPermit<Incoming>,
+    /// Where it is told what comes back.
+    pub(super) queue: queue::Sender<Incoming>,
     /// For whom it is; nothing if it is Conflux's own.
     pub(super) exchange: Option<Exchange>,
     /// Whether its caller has been waited for once.
     pub(super) is_slow: bool,
     /// What it has to do with a task.
     pub(super) role: Option<task::Role>,
-    /// Cancelled when the request is no longer under way.
-    pub(super) gone: CancellationToken,
-    pub(super) _gone: DropGuard,
+    /// Where somebody wants to know when it is no longer under way.
+    pub(super) gone: Gone,
+}
+
+/// Says that a request is no longer under way, if anybody wants to know.
+#[derive(Debug, Default)]
+pub(super) struct Gone(Option<CancellationToken>);
+
+impl Gone {
+    /// Returns the token that is cancelled then.
+    pub(super) fn token(&mut self) -> CancellationToken {
+        self.0.get_or_insert_default().clone()
+    }
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        if let Some(token) = &self.0 {
+            token.cancel();
+        }
+    }
 }
 
 impl Table {

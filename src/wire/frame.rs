@@ -10,7 +10,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::wire::Raw;
+use crate::wire::Written;
 use crate::wire::object::Object;
+
+/// What stands before the value of most messages fits into so much.
+const HEAD_SIZE: usize = 96;
 
 /// The id of a request, as its sender wrote it: a string or an integer of any length.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -234,7 +238,7 @@ impl Message {
     }
 
     /// Writes the message.
-    pub fn write(&self) -> Bytes {
+    pub fn write(&self) -> Written {
         match self {
             Self::Request(Request { id, method, params }) => request(id, method, params.as_ref()),
             Self::Notification(Notification { method, params }) => {
@@ -246,27 +250,26 @@ impl Message {
 }
 
 /// Writes a request.
-pub fn request(id: &Id, method: &str, params: Option<&Raw>) -> Bytes {
-    let mut out = start(params);
-    push(&mut out, &[",\"id\":", id.raw().get()]);
-    finish(out, method, params)
+pub fn request(id: &Id, method: &str, params: Option<&Raw>) -> Written {
+    let mut head = start();
+    push(&mut head, &[",\"id\":", id.raw().get()]);
+    finish(head, method, params)
 }
 
 /// Writes a notification.
-pub fn notification(method: &str, params: Option<&Raw>) -> Bytes {
-    finish(start(params), method, params)
+pub fn notification(method: &str, params: Option<&Raw>) -> Written {
+    finish(start(), method, params)
 }
 
 /// Writes the answer to the request `id`; without one, an error that names none.
-pub fn response(id: Option<&Id>, outcome: Result<&Raw, &Raw>) -> Bytes {
+pub fn response(id: Option<&Id>, outcome: Result<&Raw, &Raw>) -> Written {
     let (key, value) = match outcome {
         Ok(result) => (",\"result\":", result),
         Err(error) => (",\"error\":", error),
     };
-    let mut out = start(Some(value));
-    push(&mut out, &[",\"id\":", id.map_or("null", |id| id.raw().get())]);
-    push(&mut out, &[key, value.get(), "}"]);
-    Bytes::from(out)
+    let mut head = start();
+    push(&mut head, &[",\"id\":", id.map_or("null", |id| id.raw().get()), key]);
+    Written::around(head, value.clone())
 }
 
 /// Writes the `error` object of an answer.
@@ -281,19 +284,20 @@ pub fn error(code: i32, message: &str, data: Option<&Raw>) -> Raw {
     Raw::of(&Error { code, message, data })
 }
 
-fn start(body: Option<&Raw>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(96 + body.map_or(0, |raw| raw.get().len()));
-    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
-    out
+fn start() -> Vec<u8> {
+    let mut head = Vec::with_capacity(HEAD_SIZE);
+    head.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+    head
 }
 
-fn finish(mut out: Vec<u8>, method: &str, params: Option<&Raw>) -> Bytes {
-    push(&mut out, &[",\"method\":", Raw::of(method).get()]);
-    if let Some(params) = params {
-        push(&mut out, &[",\"params\":", params.get()]);
-    }
-    out.push(b'}');
-    Bytes::from(out)
+fn finish(mut head: Vec<u8>, method: &str, params: Option<&Raw>) -> Written {
+    push(&mut head, &[",\"method\":", Raw::of(method).get()]);
+    let Some(params) = params else {
+        head.push(b'}');
+        return head.into();
+    };
+    push(&mut head, &[",\"params\":"]);
+    Written::around(head, params.clone())
 }
 
 fn push(out: &mut Vec<u8>, parts: &[&str]) {

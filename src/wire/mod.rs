@@ -31,9 +31,12 @@ pub mod raw;
 pub mod skim;
 /// Server-sent events with a limit.
 pub mod sse;
+/// Messages on their way out.
+pub mod written;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::frame::Id;
 pub use self::raw::Raw;
+pub use self::written::Written;

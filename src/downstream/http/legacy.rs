@@ -125,12 +125,14 @@ pub(super) fn end(
 async fn open(front: &Shared, router: &Arc<Router>, request: Request) -> Result<Response, Refusal> {
     let session = Session::new(front.service.looking_at(Arc::clone(router)));
     let (outbox, mut outgoing) = Outbox::channel();
-    session.connection.request(request, Reply::to(&outbox)).await;
+    if let Some(answer) = session.connection.request(request, Reply::to(&outbox)) {
+        session.connection.say(answer).await;
+    }
     drop(outbox);
     let Some(Item { frame, kind }) = outgoing.next().await else { return Ok(stream::silence()) };
     if kind != Kind::Answer(Verdict::Done) {
         front.end(session);
-        return Ok(status::message(StatusCode::BAD_REQUEST, frame));
+        return Ok(status::message(StatusCode::BAD_REQUEST, frame.into_bytes()));
     }
     if let Some(caller) = session.connection.caller() {
         // Until it opens the stream on which it can be asked.
@@ -141,7 +143,7 @@ async fn open(front: &Shared, router: &Arc<Router>, request: Request) -> Result<
     if let Some(evicted) = evicted {
         front.end(evicted);
     }
-    let mut response = status::message(StatusCode::OK, frame);
+    let mut response = status::message(StatusCode::OK, frame.into_bytes());
     let id = HeaderValue::from_str(&id).expect("base64 is plain ASCII");
     response.headers_mut().insert(names::SESSION_ID, id);
     Ok(response)

@@ -56,7 +56,9 @@ pub(super) async fn request(
     let reply = Reply::to(&outbox);
     let connection = front.passing(router, outbox);
     let hang_up = HangUp::new(&connection.shared.flights, &request.id);
-    connection.modern(request, meta, reply).await;
+    if let Some(answer) = connection.modern(&request, meta, reply) {
+        connection.say(answer).await;
+    }
     // The request itself holds on to what it still needs; its stream ends with it.
     drop(connection);
     Ok(stream::respond(outgoing, hang_up).await)

@@ -172,9 +172,10 @@ impl Replay {
     fn say(&self, item: Item) {
         let mut state = self.lock();
         state.last += 1;
-        state.bytes += item.frame.len();
         let (number, is_news) = (state.last, item.kind == Kind::News);
-        state.events.push_back(Event { number, is_news, frame: item.frame });
+        let frame = item.frame.into_bytes();
+        state.bytes += frame.len();
+        state.events.push_back(Event { number, is_news, frame });
         state.trim();
         drop(state);
         self.said.notify_waiters();

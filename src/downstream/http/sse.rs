@@ -137,7 +137,7 @@ impl Source for Channel {
             let kind = Some("endpoint".to_owned());
             return Some(Event { kind, data: address.into(), ..Event::default() }.write());
         }
-        let data = self.outgoing.next().await?.frame;
+        let data = self.outgoing.next().await?.frame.into_bytes();
         let kind = Some("message".to_owned());
         Some(Event { kind, data, ..Event::default() }.write())
     }

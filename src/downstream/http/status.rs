@@ -80,7 +80,7 @@ pub(super) struct Reason(pub(super) String);
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let frame = frame::response(self.id.as_ref(), Err(&self.error));
-        let mut response = message(self.status, frame);
+        let mut response = message(self.status, frame.into_bytes());
         let reason = self.error.member("message").and_then(|message| message.string());
         response.extensions_mut().insert(Reason(reason.unwrap_or_default()));
         if let Some(allow) = self.allow {

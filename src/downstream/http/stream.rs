@@ -83,7 +83,7 @@ pub(super) async fn first(
 ) -> First {
     match time::timeout(FIRST_LIMIT, outgoing.next()).await {
         Ok(Some(Item { frame, kind: Kind::Answer(verdict) })) => {
-            First::Answer(status(verdict), frame)
+            First::Answer(status(verdict), frame.into_bytes())
         }
         Ok(Some(item)) => First::Other(Some(item)),
         Ok(None) => First::Nothing,
@@ -138,6 +138,6 @@ impl Source for Live {
             None => self.outgoing.next().await?,
         };
         self.is_over = matches!(item.kind, Kind::Answer(_));
-        Some(Event { data: item.frame, ..Event::default() }.write())
+        Some(Event { data: item.frame.into_bytes(), ..Event::default() }.write())
     }
 }

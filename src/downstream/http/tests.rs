@@ -47,7 +47,7 @@ impl Bench {
     }
 
     async fn say(&self, kind: Kind, text: &str) {
-        assert!(self.outbox.push(kind, Bytes::copy_from_slice(text.as_bytes())).await);
+        assert!(self.outbox.push(kind, text.as_bytes().to_vec().into()).await);
     }
 
     /// Waits until everything said so far is in the stream.
@@ -265,7 +265,7 @@ async fn a_response_begins_after_a_moment_and_is_kept_alive_until_its_answer() {
         assert_eq!(before.elapsed(), stream::KEEP_ALIVE_INTERVAL);
     }
     assert!(flight.land());
-    outbox.push(ANSWER, Bytes::from_static(b"{}")).await;
+    outbox.push(ANSWER, b"{}".to_vec().into()).await;
     let answer = body.collect().await.unwrap().to_bytes();
     assert_eq!(answer, "data: {}\n\n");
     assert!(!cancel.is_cancelled(), "it was answered");

@@ -14,7 +14,6 @@ use tokio::io::AsyncBufReadExt as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::BufReader;
 use tokio::io::DuplexStream;
-use tokio::sync::mpsc;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,6 +41,7 @@ use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
+use crate::exchange::queue;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::router;
@@ -112,11 +112,11 @@ impl Bench {
         }
     }
 
-    fn exchange(&self) -> (Exchange, mpsc::Receiver<Back>) {
+    fn exchange(&self) -> (Exchange, queue::Receiver<Back>) {
         self.exchange_in(self.caller.capabilities().revision())
     }
 
-    fn exchange_in(&self, revision: Revision) -> (Exchange, mpsc::Receiver<Back>) {
+    fn exchange_in(&self, revision: Revision) -> (Exchange, queue::Receiver<Back>) {
         let declared = self.caller.capabilities().raw().cloned();
         let capabilities = Arc::new(Capabilities::parse(declared, revision));
         Exchange::new(Arc::clone(&self.caller), capabilities, Wishes::default())

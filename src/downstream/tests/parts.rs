@@ -47,7 +47,7 @@ async fn large_messages_and_many_small_ones_arrive_whole() {
     let sizes = [1, 70_000, 3, 65_536, 65_535, 200_000, 2];
     let sending = async {
         for size in sizes {
-            assert!(outbox.push(outbox::Kind::Word, "y".repeat(size).into()).await);
+            assert!(outbox.push(outbox::Kind::Word, "y".repeat(size).into_bytes().into()).await);
         }
         outbox.close();
     };

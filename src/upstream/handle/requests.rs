@@ -22,6 +22,7 @@ use crate::upstream::retry;
 use crate::upstream::retry::Again;
 use crate::upstream::retry::Budget;
 use crate::upstream::session::Session;
+use crate::upstream::state::Next;
 use crate::upstream::state::State;
 use crate::upstream::task;
 use crate::upstream::wants::Watching;
@@ -146,14 +147,11 @@ impl Handle {
             Err(Fault::Failed(error)) => error,
             outcome => return outcome,
         };
-        if !self.goes_again(&first, exchange, may_repeat).await? {
+        if !Box::pin(self.goes_again(&first, exchange, may_repeat)).await? {
             return Err(first.into());
         }
-        let second = match self.opened(exchange).await {
-            Ok(session) => work(session).await,
-            Err(fault) => Err(fault),
-        };
-        second.map_err(|fault| match fault {
+        let second = Box::pin(async { work(self.opened(exchange).await?).await });
+        second.await.map_err(|fault| match fault {
             Fault::Failed(second) => retry::after(first, second).into(),
             fault => fault,
         })
@@ -194,11 +192,17 @@ impl Handle {
     async fn opened(&self, exchange: &Exchange) -> Result<Arc<Session>, Fault> {
         // Nothing is started for a request that would be turned away.
         self.0.link.gate.check(exchange.deadline())?;
-        tokio::select! {
-            session = self.session() => Ok(session?),
-            () = exchange.deadline().passed() => Err(self.not_ready(exchange).into()),
-            () = exchange.cancelled().cancelled() => Err(Fault::Cancelled),
+        if let Next::Use(session) = self.0.link.state.borrow().state.next(Instant::now(), false) {
+            return Ok(session);
         }
+        let started = Box::pin(async {
+            tokio::select! {
+                session = self.session() => Ok(session?),
+                () = exchange.deadline().passed() => Err(self.not_ready(exchange).into()),
+                () = exchange.cancelled().cancelled() => Err(Fault::Cancelled),
+            }
+        });
+        started.await
     }
 
     /// Waits for something that has to come before a request is made, at most as long as the

@@ -35,6 +35,7 @@ use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
 use crate::exchange::deadline::Limits;
+use crate::exchange::queue;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
 use crate::upstream::Error;
@@ -147,7 +148,7 @@ fn caller(number: u64, capabilities: &Value) -> Arc<Caller> {
     Arc::new(Caller::new(CallerId(number), capabilities, Reach::Anytime))
 }
 
-fn exchange(caller: &Arc<Caller>) -> (Exchange, mpsc::Receiver<Back>) {
+fn exchange(caller: &Arc<Caller>) -> (Exchange, queue::Receiver<Back>) {
     let wishes = Wishes { progress: true, ..Wishes::default() };
     let capabilities = Arc::clone(caller.capabilities());
     let (exchange, back) = Exchange::new(Arc::clone(caller), capabilities, wishes);

@@ -171,7 +171,7 @@ impl Http {
     /// Sends a message that wants no answer.
     async fn tell(&self, message: &Message) {
         let request = self.site.post(self.site.url()).headers(self.session_headers());
-        let sending = self.site.send(request.body(message.write()));
+        let sending = self.site.send(request.body(message.write().into_bytes()));
         let upstream = self.connection().upstream();
         match time::timeout(TELL_LIMIT, sending).await {
             Ok(Ok(response)) if response.status().is_success() => {}
@@ -208,7 +208,7 @@ impl Http {
         let session = headers::Session { id, revision };
         let headers = headers::of_request(request, session, self.connection().mirrors());
         let is_modern = headers.contains_key(header::METHOD);
-        let body = Message::Request(request.clone()).write();
+        let body = Message::Request(request.clone()).write().into_bytes();
         let sending = self.site.send(self.site.post(self.site.url()).headers(headers).body(body));
         let response = tokio::select! {
             response = sending => response?,

@@ -1,5 +1,6 @@
 //! Messages on the pipes of a child, one a line.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
@@ -16,6 +17,8 @@ use crate::wire::line::Lines;
 
 /// How many messages are written at once.
 const WRITE_BATCH: usize = 64;
+/// From which size on something is written by itself instead of copied.
+const LARGE: usize = 64 * 1024;
 /// How long an upstream may take to read what was queued when the connection was closed.
 const FAREWELL_LIMIT: Duration = Duration::from_millis(200);
 
@@ -60,12 +63,12 @@ pub(in crate::upstream) async fn write(
             // Nobody waits for an answer any more.
             batch.retain(|message| !matches!(message, Message::Request(_)));
         }
-        out.clear();
-        for message in batch.drain(..) {
-            put_line(&mut out, &message);
-        }
         let writing = async {
+            for message in batch.drain(..) {
+                put_line(&mut out, &mut output, message).await?;
+            }
             output.write_all(&out).await?;
+            out.clear();
             output.flush().await
         };
         // What was said last, such as that an answer is not wanted any more, may be waited for.
@@ -80,7 +83,6 @@ pub(in crate::upstream) async fn write(
         if written.is_err() {
             break;
         }
-        out.shrink_to(64 * 1024);
     }
     // An upstream that no longer reads may have answered before; nothing more can be sent.
     drop(queue);
@@ -89,13 +91,25 @@ pub(in crate::upstream) async fn write(
     connection.close();
 }
 
-/// Adds a message as one line.
-fn put_line(out: &mut Vec<u8>, message: &Message) {
-    let start = out.len();
-    out.extend_from_slice(&message.write());
-    // Inside strings JSON has no raw line breaks, so each one found is white space.
-    for byte in out.iter_mut().skip(start).filter(|byte| matches!(byte, b'\n' | b'\r')) {
-        *byte = b' ';
+/// Adds a message as one line to what is gathered, or writes it if it is too large for that.
+async fn put_line(
+    out: &mut Vec<u8>,
+    output: &mut (impl AsyncWrite + Unpin),
+    message: Message,
+) -> io::Result<()> {
+    for part in message.write().on_one_line().parts() {
+        if part.len() >= LARGE {
+            output.write_all(out).await?;
+            out.clear();
+            output.write_all(part).await?;
+        } else {
+            out.extend_from_slice(part);
+        }
     }
     out.push(b'\n');
+    if out.len() >= LARGE {
+        output.write_all(out).await?;
+        out.clear();
+    }
+    Ok(())
 }

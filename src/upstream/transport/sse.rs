@@ -168,7 +168,8 @@ impl Post {
     async fn try_post(&self, message: &Message) -> Result<(), Error> {
         let revision = self.connection.revision();
         let headers = headers::of_session(headers::Session { id: None, revision });
-        let request = self.site.post(&self.endpoint).headers(headers).body(message.write());
+        let request =
+            self.site.post(&self.endpoint).headers(headers).body(message.write().into_bytes());
         let Ok(response) = time::timeout(POST_LIMIT, self.site.send(request)).await else {
             let detail = format!("{}: a message was not accepted in time", self.site.shown());
             return Err(self.site.error(Kind::TimedOut, &detail, Executed::Unknown));

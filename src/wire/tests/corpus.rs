@@ -41,7 +41,11 @@ fn results_and_errors_keep_their_bytes() {
             let (Ok(raw) | Err(raw)) = &response.outcome;
             assert_eq!(raw.get(), value.get(), "{name}");
             let outcome = response.outcome.as_ref();
-            assert_eq!(frame::response(response.id.as_ref(), outcome), frame.as_bytes(), "{name}");
+            assert_eq!(
+                frame::response(response.id.as_ref(), outcome).into_bytes(),
+                frame.as_bytes(),
+                "{name}"
+            );
         }
     }
 }
@@ -54,10 +58,11 @@ fn parameters_keep_their_bytes() {
         let Ok(Message::Request(request)) = frame::read(Bytes::from(frame.clone())) else {
             panic!("{name} is a request")
         };
-        let written = frame::request(&request.id, &request.method, request.params.as_ref());
+        let written =
+            frame::request(&request.id, &request.method, request.params.as_ref()).into_bytes();
         let Ok(Message::Request(again)) = frame::read(written) else { panic!("{name} again") };
         assert_eq!(again.params.unwrap().get(), params, "{name}");
-        let written = frame::notification("n", request.params.as_ref());
+        let written = frame::notification("n", request.params.as_ref()).into_bytes();
         let Ok(Message::Notification(note)) = frame::read(written) else { panic!("{name}") };
         assert_eq!(note.params.unwrap().get(), params, "{name}");
     }
@@ -100,7 +105,7 @@ fn members_of_a_value_keep_their_bytes() {
 async fn lines_keep_their_bytes() {
     let (mut stream, mut names) = (Vec::new(), Vec::new());
     for (name, value) in corpus() {
-        let frame = frame::response(Some(&Id::number(1)), Ok(&value));
+        let frame = frame::response(Some(&Id::number(1)), Ok(&value)).into_bytes();
         stream.extend_from_slice(&frame);
         stream.push(b'\n');
         names.push((name, frame));

@@ -153,12 +153,13 @@ fn what_is_not_json_is_refused() {
 fn messages_are_written_as_they_are_read() {
     let params = json("{\"a\":1.0}");
     let id = Id::parse(json("\"x\"")).unwrap();
-    let written = frame::request(&id, "m\"\n", Some(&params));
+    let written = frame::request(&id, "m\"\n", Some(&params)).into_bytes();
     assert_eq!(written, r#"{"jsonrpc":"2.0","id":"x","method":"m\"\n","params":{"a":1.0}}"#);
-    assert_eq!(frame::notification("n", None), r#"{"jsonrpc":"2.0","method":"n"}"#);
+    assert_eq!(frame::notification("n", None).into_bytes(), r#"{"jsonrpc":"2.0","method":"n"}"#);
     let error = frame::error(code::INVALID_PARAMS, "no", Some(&params));
     assert_eq!(error.get(), r#"{"code":-32602,"message":"no","data":{"a":1.0}}"#);
-    let written = frame::response(None, Err(&frame::error(code::PARSE_ERROR, "bad", None)));
+    let error = frame::error(code::PARSE_ERROR, "bad", None);
+    let written = frame::response(None, Err(&error)).into_bytes();
     assert_eq!(written, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"bad"}}"#);
 }
 

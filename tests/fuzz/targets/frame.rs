@@ -39,7 +39,7 @@ fn check(text: &str, message: &Message) {
             frame::response(response.id.as_ref(), response.outcome.as_ref())
         }
     };
-    let again = frame::read(written).expect("what is written is a message");
+    let again = frame::read(written.into_bytes()).expect("what is written is a message");
     assert_eq!(told(&again), told(message));
 
     let (kind, id, _, body, _) = told(message);

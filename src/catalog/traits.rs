@@ -1,0 +1,51 @@
+//! What the definition of a tool says about how it is called, read once for all calls.
+
+use crate::wire::Raw;
+use crate::wire::mirror;
+use crate::wire::mirror::Mirror;
+
+/// How a tool is called. What is no tool has none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// Whether it cannot be called without a task (2025-11-25, "Tool-Level Negotiation").
+    pub needs_task: bool,
+    /// Whether a second call does nothing that the first did not: its upstream says that it changes
+    /// nothing, or nothing more.
+    pub may_repeat: bool,
+    /// Which arguments are mirrored into headers over HTTP; none if what it says about that is
+    /// wrong.
+    pub mirrors: Vec<Mirror>,
+}
+
+impl Traits {
+    /// Reads the definition of a tool.
+    pub(in crate::catalog) fn read(tool: &Raw) -> Self {
+        Self { needs_task: needs_task(tool), may_repeat: may_repeat(tool), mirrors: mirrors(tool) }
+    }
+}
+
+fn needs_task(tool: &Raw) -> bool {
+    // Here and below: most tools say nothing of it, and lists are long.
+    if !tool.get().contains("\"taskSupport\"") {
+        return false;
+    }
+    let support = tool.member("execution").and_then(|execution| execution.member("taskSupport"));
+    support.is_some_and(|support| support.get() == "\"required\"")
+}
+
+fn may_repeat(tool: &Raw) -> bool {
+    if !tool.get().contains("Hint\"") {
+        return false;
+    }
+    let Some(annotations) = tool.member("annotations") else { return false };
+    let says = |hint| annotations.member(hint).is_some_and(|said| said.get() == "true");
+    says("readOnlyHint") || says("idempotentHint")
+}
+
+fn mirrors(tool: &Raw) -> Vec<Mirror> {
+    if !tool.get().contains(mirror::ANNOTATION) {
+        return Vec::new();
+    }
+    let schema = tool.member("inputSchema");
+    schema.and_then(|schema| mirror::mirrors(&schema).ok()).unwrap_or_default()
+}
