@@ -184,8 +184,8 @@ impl Reloader {
             return;
         }
         for warning in config.warnings.iter().filter(|it| !self.config.warnings.contains(it)) {
-            let bare = Problem { hint: None, ..warning.clone() };
-            tracing::warn!("{bare} (`conflux check` says what to do)");
+            let warning = warning.without_hint();
+            tracing::warn!("{warning} (`conflux check` says what to do)");
         }
         let config = Arc::new(difference::in_force(&self.config, config));
         (self.following.renew)(&config);
@@ -216,9 +216,8 @@ impl Reloader {
             return;
         }
         for problem in problems.iter() {
-            let bare = Problem { hint: None, ..problem.clone() };
             let hint = problem.hint.as_deref();
-            tracing::warn!(hint, "not reloaded: {bare}");
+            tracing::warn!(hint, "not reloaded: {}", problem.without_hint());
         }
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         let report = json!({ "at": now(), "outcome": "refused", "problems": problems });
