@@ -16,6 +16,7 @@ use crate::upstream::error::Kind;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
 use crate::upstream::shown::Shown;
+use crate::upstream::tail::Tail;
 use crate::upstream::transport::http::Http;
 use crate::upstream::transport::listening;
 use crate::upstream::transport::pipes;
@@ -23,7 +24,6 @@ use crate::upstream::transport::site::Site;
 use crate::upstream::transport::sse;
 use crate::upstream::transport::stdio;
 use crate::upstream::transport::stdio::Process;
-use crate::upstream::transport::tail::Tail;
 use crate::wire::frame::Message;
 
 /// An upstream that was started.

@@ -28,5 +28,3 @@ pub(super) mod site;
 pub(super) mod sse;
 /// Children that speak over their standard input and output.
 pub(super) mod stdio;
-/// The last lines of a child's stderr, and what it wrote to stdout by mistake.
-pub(super) mod tail;
