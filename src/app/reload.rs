@@ -7,7 +7,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use std::time::SystemTime;
 
 use serde_json::Value;
 use serde_json::json;
@@ -29,6 +28,7 @@ use crate::config::problem::Problems;
 use crate::config::watch::Writers;
 use crate::control::Reloads;
 use crate::downstream::local::place::Question;
+use crate::router::Reloaded;
 use crate::router::Router;
 
 /// How long a file that does not load has to become right: it may be half written.
@@ -184,28 +184,23 @@ impl Reloader {
             return;
         }
         for warning in config.warnings.iter().filter(|it| !self.config.warnings.contains(it)) {
-            let bare = Problem { hint: None, ..warning.clone() };
-            tracing::warn!("{bare} (`conflux check` says what to do)");
+            let warning = warning.without_hint();
+            tracing::warn!("{warning} (`conflux check` says what to do)");
         }
         let config = Arc::new(difference::in_force(&self.config, config));
         (self.following.renew)(&config);
         self.config = Arc::clone(&config);
         let instance = self.router.instance();
         instance.reads(&config.files);
-        let (changes, at_restart) = (difference.changes(), difference.at_restart());
+        let changes = difference.changes();
+        let at_restart: Vec<_> = difference.at_restart().into_iter().map(str::to_owned).collect();
         if !at_restart.is_empty() {
             let keys = at_restart.join(", ");
             tracing::warn!(keys, "what differs there needs a restart of Conflux");
         }
-        let report = json!({
-            "at": now(),
-            "outcome": "applied",
-            "changes": changes,
-            "needRestart": at_restart,
-        });
         self.reloads.apply(config, difference).await;
         tracing::info!(changes = changes.join("; "), "reloaded");
-        instance.reloaded(report);
+        instance.reloaded(Reloaded::Applied { changes, at_restart });
     }
 
     /// Says what is wrong; once, unless somebody asked.
@@ -216,13 +211,11 @@ impl Reloader {
             return;
         }
         for problem in problems.iter() {
-            let bare = Problem { hint: None, ..problem.clone() };
             let hint = problem.hint.as_deref();
-            tracing::warn!(hint, "not reloaded: {bare}");
+            tracing::warn!(hint, "not reloaded: {}", problem.without_hint());
         }
-        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        let report = json!({ "at": now(), "outcome": "refused", "problems": problems });
-        self.router.instance().reloaded(report);
+        let problems = problems.iter().map(ToString::to_string).collect();
+        self.router.instance().reloaded(Reloaded::Refused { problems });
         self.wrong = Some(wrong);
     }
 
@@ -259,8 +252,4 @@ impl Reloader {
             is_new
         });
     }
-}
-
-fn now() -> String {
-    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }

@@ -41,7 +41,6 @@ use crate::cli::exit::Exit;
 use crate::cli::report::Failure;
 use crate::cli::serve::Loaded;
 use crate::config;
-use crate::config::problem::Problem;
 use crate::config::surroundings::Surroundings;
 #[cfg(unix)]
 use crate::upstream;
@@ -86,8 +85,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         options.overrides = overrides;
         let config = load(options.clone())?;
         for warning in &config.warnings {
-            let bare = Problem { hint: None, ..warning.clone() };
-            tracing::warn!("{bare} (`conflux check` says what to do)");
+            let warning = warning.without_hint();
+            tracing::warn!("{warning} (`conflux check` says what to do)");
         }
         Ok::<_, Failure>(Loaded { config, options, around: around.clone() })
     };

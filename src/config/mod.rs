@@ -314,4 +314,6 @@ pub fn reference() -> String {
 #[cfg(any(test, fuzzing))]
 pub mod probe;
 #[cfg(test)]
+pub mod sample;
+#[cfg(test)]
 mod tests;

@@ -57,6 +57,12 @@ impl Problem {
         self.hint = Some(hint.into());
         self
     }
+
+    /// Returns the same problem on one line, without what to do about it.
+    #[must_use]
+    pub fn without_hint(&self) -> Self {
+        Self { hint: None, ..self.clone() }
+    }
 }
 
 impl fmt::Display for Problem {

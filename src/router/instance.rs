@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::time::SystemTime;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 /// One running Conflux.
@@ -25,8 +24,25 @@ pub struct Instance {
 pub(super) struct Configuration {
     /// The files.
     pub(super) files: Vec<PathBuf>,
-    /// The last reload, as it is reported; nothing if there was none.
-    pub(super) reload: Option<Value>,
+    /// The last reload, and when it was; nothing if there was none.
+    pub(super) reload: Option<(Reloaded, SystemTime)>,
+}
+
+/// What became of a reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reloaded {
+    /// The configuration is in force.
+    Applied {
+        /// What is different since, a sentence each.
+        changes: Vec<String>,
+        /// The keys of what comes into force when Conflux is started the next time.
+        at_restart: Vec<String>,
+    },
+    /// The configuration is wrong, and everything stays as it was.
+    Refused {
+        /// What is wrong with it, in reading order.
+        problems: Vec<String>,
+    },
 }
 
 impl Default for Instance {
@@ -48,10 +64,10 @@ impl Instance {
         configuration.files = files.to_vec();
     }
 
-    /// Says what became of the last reload, as it is reported.
-    pub fn reloaded(&self, report: Value) {
+    /// Says what has just become of a reload; the last word counts.
+    pub fn reloaded(&self, reloaded: Reloaded) {
         let mut configuration = self.configuration.lock().unwrap_or_else(PoisonError::into_inner);
-        configuration.reload = Some(report);
+        configuration.reload = Some((reloaded, SystemTime::now()));
     }
 
     /// Says where clients find it: an address, or `stdio`; the first word counts.

@@ -70,6 +70,7 @@ pub use self::demand::Demand;
 pub use self::demand::Settled;
 pub use self::error::Error;
 pub use self::instance::Instance;
+pub use self::instance::Reloaded;
 pub use self::lasting::Lasting;
 pub use self::own::definitions;
 pub use self::snapshot::Snapshot;

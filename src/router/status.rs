@@ -10,6 +10,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::catalog::Kind;
+use crate::router::Reloaded;
 use crate::router::Router;
 use crate::router::failure;
 use crate::router::failure::millis;
@@ -34,7 +35,7 @@ pub(super) fn document(router: &Router) -> Value {
         "started": timestamp(instance.started),
         "uptimeMs": millis(instance.begun.elapsed()),
         "files": files.collect::<Vec<_>>(),
-        "reload": configuration.reload,
+        "reload": configuration.reload.map(reload),
         "listening": instance.listening(),
         "ready": readiness::unready(&snapshot).is_empty(),
         "generation": snapshot.generation.0,
@@ -42,6 +43,22 @@ pub(super) fn document(router: &Router) -> Value {
         "conflicts": sentences(&mut snapshot.catalog.conflicts().iter().map(ToString::to_string)),
         "defects": sentences(&mut snapshot.catalog.defects().iter().map(ToString::to_string)),
     })
+}
+
+/// Tells what became of the last reload.
+fn reload((reloaded, time): (Reloaded, SystemTime)) -> Value {
+    let at = timestamp(time);
+    match reloaded {
+        Reloaded::Applied { changes, at_restart } => json!({
+            "at": at,
+            "outcome": "applied",
+            "changes": changes,
+            "needRestart": at_restart,
+        }),
+        Reloaded::Refused { problems } => {
+            json!({ "at": at, "outcome": "refused", "problems": problems })
+        }
+    }
 }
 
 /// Tells what one upstream is doing.

@@ -15,7 +15,7 @@ use crate::catalog::Listing;
 use crate::catalog::Rules;
 use crate::catalog::Source;
 use crate::config;
-use crate::config::load::Options;
+use crate::config::sample;
 use crate::exchange::caller::Callers;
 use crate::exchange::mailbox::ListKind;
 use crate::ids::Generation;
@@ -95,15 +95,7 @@ fn instructions_are_bounded() {
 /// Upstreams of which none is ever started, and what each of them has listed so far.
 fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
     let home = TempDir::new().unwrap();
-    let path = home.path().join("upstreams.yaml");
-    std::fs::write(&path, file).unwrap();
-    let options = Options { files: vec![path], overrides: Vec::new() };
-    let around = config::surroundings::Surroundings {
-        directory: home.path().to_owned(),
-        state: Some(home.path().to_owned()),
-        ..config::surroundings::Surroundings::default()
-    };
-    let config = config::load::load_within(&options, &around).unwrap();
+    let config = sample::load(home.path(), file);
     let around = upstream::Surroundings {
         callers: Callers::default(),
         front: upstream::Front::default(),

@@ -13,7 +13,7 @@ use crate::exchange::caller::Capabilities;
 use crate::upstream::answer;
 use crate::upstream::connection::Connection;
 use crate::upstream::incoming::Meant;
-use crate::upstream::task;
+use crate::upstream::task::delivery;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::era::Revision;
@@ -40,7 +40,7 @@ pub(super) fn begin(
     unanswered: usize,
     origin: Option<u64>,
 ) -> Option<CancellationToken> {
-    let named = task::named_by(request.params.as_ref());
+    let named = delivery::named_by(request.params.as_ref());
     let Some(input) = InputRequest::parse(&request.method, request.params) else {
         let problem = format!("a client does not answer `{}`", request.method);
         let error = frame::error(code::METHOD_NOT_FOUND, &problem, None);
@@ -49,7 +49,7 @@ pub(super) fn begin(
     };
     let kind = input.kind();
     let meant = if unanswered < LIMIT {
-        task::meant(connection, named.as_deref(), origin)
+        delivery::meant(connection, named.as_deref(), origin)
     } else {
         Err(Refusal::TooMany)
     };
@@ -60,13 +60,13 @@ pub(super) fn begin(
             return None;
         }
     };
-    let input = input.with(|params| task::addressed(connection, &meant, params));
+    let input = input.with(|params| delivery::addressed(connection, &meant, params));
     let taken_back = connection.closed().child_token();
     let (ours, theirs) = (connection.clone(), taken_back.clone());
     connection.tasks().spawn(async move {
         tokio::select! {
             outcome = ask(&ours, meant, input, origin) => {
-                let outcome = outcome.map(|answer| task::answered(answer, named.as_deref()));
+                let outcome = outcome.map(|answer| delivery::answered(answer, named.as_deref()));
                 ours.answer(&request.id, outcome.as_ref()).await;
             }
             () = theirs.cancelled() => {}

@@ -9,7 +9,7 @@ use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
-use crate::upstream::task;
+use crate::upstream::task::registry::Role;
 use crate::upstream::visits;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
@@ -35,7 +35,7 @@ pub(super) async fn request_as(
     method: &str,
     params: Option<&Raw>,
     exchange: &Exchange,
-    role: task::Role,
+    role: Role,
 ) -> Result<Raw, Fault> {
     carry_out(connection, method, params, exchange, Some(role)).await
 }
@@ -45,7 +45,7 @@ async fn carry_out(
     method: &str,
     params: Option<&Raw>,
     exchange: &Exchange,
-    role: Option<task::Role>,
+    role: Option<Role>,
 ) -> Result<Raw, Fault> {
     for _ in 0..ROUNDS {
         let outcome = once(connection, method, params, exchange, role.clone()).await;
@@ -82,7 +82,7 @@ async fn once(
     method: &str,
     params: Option<&Raw>,
     exchange: &Exchange,
-    role: Option<task::Role>,
+    role: Option<Role>,
 ) -> Result<Raw, Fault> {
     let sending = Sending { method, whom: Whom::Caller(exchange) };
     converse(connection, sending, |number| {

@@ -42,6 +42,7 @@ mod shown;
 mod state;
 mod supervision;
 mod table;
+mod tail;
 mod task;
 mod told;
 mod transport;

@@ -19,7 +19,7 @@ use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
-use crate::upstream::task;
+use crate::upstream::task::offer;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
@@ -55,7 +55,7 @@ pub(super) async fn request(
             with_meta(params.as_ref(), Some((exchange, number)))
         })
         .await?;
-        if task::has_passed(method, exchange, &result) {
+        if offer::has_passed(method, exchange, &result) {
             return Ok(result);
         }
         let Some(wanted) = wanted(connection, exchange, &result)? else { return Ok(result) };
@@ -95,7 +95,7 @@ pub(super) fn with_meta(params: Option<&Raw>, on_behalf: Option<(&Exchange, u64)
     let Some((exchange, number)) = on_behalf else {
         return with_capabilities(params, &object::build([]));
     };
-    carrying(params, &task::offer(exchange), Some((exchange, number)))
+    carrying(params, &offer::offer(exchange), Some((exchange, number)))
 }
 
 /// Puts into a request of Conflux's own what every modern request carries.

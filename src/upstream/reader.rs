@@ -18,8 +18,8 @@ use crate::upstream::incoming::Meant;
 use crate::upstream::inquiry;
 use crate::upstream::shown::Errors;
 use crate::upstream::shown::Shown;
-use crate::upstream::task;
-use crate::upstream::transport::tail::Tail;
+use crate::upstream::tail::Tail;
+use crate::upstream::task::delivery;
 use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::code;
@@ -171,8 +171,8 @@ impl Reader {
                     connection.tell(number, Incoming::Acknowledged(params)).await;
                 }
             }
-            (method::TASK_STATUS, Some(params)) => task::take_status(connection, &params),
-            (method::TASK_NEWS, Some(params)) => task::take_news(connection, &params),
+            (method::TASK_STATUS, Some(params)) => delivery::take_status(connection, &params),
+            (method::TASK_NEWS, Some(params)) => delivery::take_news(connection, &params),
             (method::ELICITATION_COMPLETE, Some(params)) => {
                 if let Some(caller) = connection.visits().over(&params) {
                     caller.mailbox().pass_on(method::ELICITATION_COMPLETE, Some(params));
@@ -220,9 +220,9 @@ impl Reader {
         let set = [(meta::CONFLUX_UPSTREAM, upstream.get())];
         let params = meta::edit(Some(&params), &set, &[]).unwrap_or(params);
         // A message that may concern another caller's request is shown to nobody.
-        let named = task::named_by(Some(&params));
-        let Ok(meant) = task::meant(&self.connection, named.as_deref(), origin) else { return };
-        let params = task::addressed(&self.connection, &meant, params);
+        let named = delivery::named_by(Some(&params));
+        let Ok(meant) = delivery::meant(&self.connection, named.as_deref(), origin) else { return };
+        let params = delivery::addressed(&self.connection, &meant, params);
         match meant {
             Meant::Call { number, .. } => {
                 self.connection.tell(number, Incoming::Log(params)).await;

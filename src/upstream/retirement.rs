@@ -78,7 +78,8 @@ impl Retirement {
     }
 
     fn is_busy(&self) -> bool {
-        let State::Ready(session) = &self.state.borrow().state else { return false };
+        let phase = self.state.borrow();
+        let Some(session) = phase.state.session() else { return false };
         let connection = &session.connection;
         // Whoever was given a task comes for its result some time after its end.
         let linger = if connection.live().is_empty() { Duration::ZERO } else { LINGER };
@@ -105,7 +106,7 @@ impl Retired {
 
     /// Returns whether the task `id` was made on its connection.
     pub fn knows(&self, id: &str) -> bool {
-        self.session(|session| session.connection.live().audience(id).is_some()).unwrap_or(false)
+        self.session().is_some_and(|session| session.connection.live().audience(id).is_some())
     }
 
     /// Carries out a request about the task `id`; as with `Handle::task`.
@@ -116,15 +117,12 @@ impl Retired {
         id: &str,
         exchange: &Exchange,
     ) -> Result<Option<Raw>, Fault> {
-        let Some(session) = self.session(Arc::clone) else { return Ok(None) };
+        let Some(session) = self.session() else { return Ok(None) };
         exchange.deadline().set(self.limits);
         task::request(&session, method, params, id, exchange).await
     }
 
-    fn session<T>(&self, of: impl FnOnce(&Arc<Session>) -> T) -> Option<T> {
-        match &self.state.borrow().state {
-            State::Ready(session) => Some(of(session)),
-            _ => None,
-        }
+    fn session(&self) -> Option<Arc<Session>> {
+        self.state.borrow().state.session().cloned()
     }
 }

@@ -16,13 +16,14 @@ use crate::upstream::error::Kind;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
 use crate::upstream::shown::Shown;
+use crate::upstream::tail::Tail;
 use crate::upstream::transport::http::Http;
+use crate::upstream::transport::listening;
 use crate::upstream::transport::pipes;
 use crate::upstream::transport::site::Site;
 use crate::upstream::transport::sse;
 use crate::upstream::transport::stdio;
 use crate::upstream::transport::stdio::Process;
-use crate::upstream::transport::tail::Tail;
 use crate::wire::frame::Message;
 
 /// An upstream that was started.
@@ -108,7 +109,7 @@ impl Running {
     /// Does what follows once a legacy session is open.
     pub(super) async fn opened(&self) {
         if let Link::Http(http) = &self.link {
-            http.listen().await;
+            listening::open(http).await;
         }
     }
 

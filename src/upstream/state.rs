@@ -96,6 +96,18 @@ impl State {
         }
     }
 
+    /// Returns the session on which it can be asked.
+    pub(super) fn session(&self) -> Option<&Arc<Session>> {
+        match self {
+            Self::Ready(session) => Some(session),
+            Self::Idle
+            | Self::Starting
+            | Self::BackingOff { .. }
+            | Self::Failed { .. }
+            | Self::Stopped(_) => None,
+        }
+    }
+
     /// Returns why it cannot be asked, and how long that will be so at least.
     pub(super) fn error(&self, now: Instant) -> Option<Error> {
         match self {

@@ -7,14 +7,21 @@ use std::time::Duration;
 use rustls::CertificateError;
 use rustls::InvalidMessage;
 
-use crate::upstream::error::Kind;
-
 /// How webpki calls a certificate of an authority in the place of a server's own; rustls has no
 /// name for it, and passes it on as the text of another error.
 const AUTHORITY: &str = "CaUsedAsEndEntity";
 const DAY: Duration = Duration::from_hours(24);
 /// How many of the names of a certificate are shown.
 const NAMES: usize = 5;
+
+/// Why nothing came of a connection with TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The certificate of the server is not trusted.
+    Untrusted(Distrust),
+    /// The server speaks no TLS.
+    NoTls,
+}
 
 /// Why a certificate is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,16 +65,16 @@ impl Distrust {
 }
 
 /// Says why a connection came to nothing, if that is because of TLS, as a fragment.
-pub(super) fn explain(error: &(dyn error::Error + 'static)) -> Option<(Kind, String)> {
+pub(super) fn explain(error: &(dyn error::Error + 'static)) -> Option<(Trouble, String)> {
     match tls(error)? {
         rustls::Error::InvalidCertificate(error) => {
             let (distrust, why) = certificate(error);
-            Some((Kind::Untrusted(distrust), why))
+            Some((Trouble::Untrusted(distrust), why))
         }
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
             let why =
                 "what answers there speaks no TLS; without it, addresses begin with `http://`";
-            Some((Kind::Unreachable, why.to_owned()))
+            Some((Trouble::NoTls, why.to_owned()))
         }
         _ => None,
     }

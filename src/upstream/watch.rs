@@ -6,7 +6,6 @@ use tokio::time::Instant;
 use crate::upstream::Error;
 use crate::upstream::Lists;
 use crate::upstream::state::Phase;
-use crate::upstream::state::State;
 
 /// Tells of changes of one upstream; what happens meanwhile is told once.
 #[derive(Debug)]
@@ -43,7 +42,7 @@ impl Watch {
                         return Change::Gone;
                     }
                     let state = &self.state.borrow_and_update().state;
-                    if let State::Ready(_) = state {
+                    if state.session().is_some() {
                         return Change::Ready;
                     }
                     if let Some(error) = state.error(Instant::now()) {

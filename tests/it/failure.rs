@@ -1,6 +1,7 @@
 //! Upstreams that fail take nothing with them, and nothing that was started outlives the end.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -15,6 +16,7 @@ use crate::support::gateway::with;
 use crate::support::http::Server;
 use crate::support::programs::Program;
 use crate::support::programs::toy;
+use crate::support::remote::Remote;
 use crate::support::wire_client::Client;
 use crate::support::wire_client::LIMIT;
 
@@ -125,6 +127,81 @@ async fn one_that_was_ready_is_not_said_to_have_failed_its_start() {
     let status = tokio::time::timeout(LIMIT, failed).await.expect("it is seen to have ended");
     assert_eq!(status["error"], "`dying` has ended: exit code 3");
     assert!(client.leave().await.success());
+}
+
+/// Notes every start, says two things and gives up.
+const HOPELESS: &str = r#"
+echo started >> "$STARTS"
+echo 'looking for a token' >&2
+echo 'there is no token' >&2
+exit 7
+"#;
+
+#[tokio::test]
+async fn after_five_failed_starts_calls_are_told_why_and_nothing_is_started_for_them() {
+    let mut gateway = Gateway::new(&[]);
+    let starts = gateway.path().join("starts");
+    let started = || fs::read_to_string(&starts).unwrap().lines().count();
+    let program = Program::new("sh").args(&["-c", HOPELESS]).env("STARTS", &starts);
+    gateway.add("dead", program.entry());
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let call = async |client: &mut Client| client.call("dead__echo", json!({})).await;
+    // Until then each waits for a start.
+    while status_of(&mut client, "dead").await["state"] != "failed" {
+        assert_eq!(call(&mut client).await.result()["isError"], true);
+    }
+    assert!(started() >= 5, "{}", started());
+    // Once in some seconds it is started by itself, which may be in the middle of a try.
+    for _ in 0..2 {
+        let before = (status_of(&mut client, "dead").await["since"].clone(), started());
+        let refused = call(&mut client).await;
+        let after = (status_of(&mut client, "dead").await["since"].clone(), started());
+        if before != after {
+            continue;
+        }
+        let failure = refused.result()["_meta"][FAILURE].clone();
+        let expected = (&json!("exited"), &json!("no"));
+        assert_eq!((&failure["kind"], &failure["executed"]), expected, "{}", refused.line);
+        let wait = failure["retry_after_ms"].as_u64().unwrap();
+        assert!(wait <= 60_000, "{failure}");
+        let text = refused.text();
+        for words in ["`dead` exited before it was ready", "exit code 7", "there is no token"] {
+            assert!(text.contains(words), "`{words}` is not in {text}");
+        }
+        assert!(client.leave().await.success());
+        return;
+    }
+    panic!("it is started whenever somebody calls: {} times", started());
+}
+
+#[tokio::test]
+async fn who_could_not_be_reached_at_first_is_listed_once_it_is_there() {
+    let away = Remote::http(&[]).await;
+    let (entry, address) = (away.entry("/mcp"), away.address().to_owned());
+    away.stop().await;
+    let mut gateway = Gateway::new(&[("far", entry)]);
+    let path = gateway.path().join("server");
+    gateway.add("near", Program::new(&path).entry());
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    assert_eq!(names(&mut client).await, ["conflux__status"]);
+    for (name, kind) in [("far", "unreachable"), ("near", "cannot_start")] {
+        // While it is tried once more there is nothing to be said.
+        while status_of(&mut client, name).await["errorKind"] != kind {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+    client.expect_silence(POLL).await;
+
+    symlink(toy(&[]).path, path).unwrap();
+    let far = Remote::start("--http", &address, &[]).await;
+    let mut listed = Vec::new();
+    while ["far__echo", "near__echo"].iter().any(|name| !listed.contains(&(*name).to_owned())) {
+        client.wait_for("notifications/tools/list_changed", 1).await;
+        client.take_seen();
+        listed = names(&mut client).await;
+    }
+    assert!(client.leave().await.success());
+    far.stop().await;
 }
 
 /// A gateway whose upstreams do not end by themselves, with all their processes.

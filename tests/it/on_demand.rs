@@ -1,14 +1,23 @@
 //! Upstreams are started when something needs them, whatever that is, and stopped when nothing does.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
 use crate::support::programs::toy;
+use crate::support::wire_client::Client;
 
 fn gateway() -> Gateway {
     Gateway::new(&[("toy", toy(&["--era", "dual"]).entry())])
+}
+
+async fn status(client: &mut Client) -> Value {
+    let status = client.call("conflux__status", json!({})).await.structured();
+    status["upstreams"][0].clone()
 }
 
 #[tokio::test]
@@ -57,18 +66,56 @@ async fn what_nobody_uses_is_stopped_and_started_again_unnoticed() {
     for _ in 0..3 {
         let process = client.call("toy__process", json!({})).await.structured();
         processes.push(process["pid"].clone());
-        loop {
-            let status = client.call("conflux__status", json!({})).await.structured();
-            if status["upstreams"][0]["state"] == "idle" {
-                break;
-            }
-        }
+        while status(&mut client).await["state"] != "idle" {}
         let listed = client.request("tools/list", json!({})).await.result();
         assert!(listed["tools"].as_array().unwrap().len() > 5, "it stays listed");
     }
     processes.dedup();
     assert_eq!(processes.len(), 3, "{processes:?}");
     assert!(client.leave().await.success());
+}
+
+#[tokio::test]
+async fn who_is_counted_on_to_tell_of_something_is_in_use() {
+    let uri = json!({ "uri": "toy://static/1" });
+    let idle = Duration::from_millis(20);
+    for era in ["legacy", "modern"] {
+        let entry = toy(&["--era", era]).entry();
+        let entry = with(entry, "timeout", json!({ "idle": format!("{}ms", idle.as_millis()) }));
+        let gateway = Gateway::new(&[("toy", entry)]);
+        let clients = [gateway.legacy("2025-11-25", json!({})).await, gateway.modern(json!({}))];
+        for mut client in clients {
+            // On a busy machine it may be put away in the middle of a list, which is had later then.
+            let list =
+                async |client: &mut Client| client.request("resources/list", json!({})).await;
+            while !list(&mut client).await.line.contains("toy://static/1") {}
+            let wish = if client.is_modern() {
+                let wanted = json!({ "resourceSubscriptions": [uri["uri"]] });
+                let listen = json!({ "notifications": wanted });
+                let id = client.start("subscriptions/listen", listen).await;
+                client.wait_for("notifications/subscriptions/acknowledged", 1).await;
+                Some(id)
+            } else {
+                client.request("resources/subscribe", uri.clone()).await.result();
+                None
+            };
+            // The upstream may learn of it a moment later.
+            while client.call("toy__touch", uri.clone()).await.structured()["told"] == 0 {}
+            let process = status(&mut client).await["pid"].clone();
+            assert!(process.is_u64(), "{era}");
+            let begun = Instant::now();
+            while begun.elapsed() < 10 * idle {
+                let now = status(&mut client).await;
+                assert_eq!((&now["state"], &now["pid"]), (&json!("ready"), &process), "{now}");
+            }
+            match wish {
+                Some(id) => client.cancel(id).await,
+                None => drop(client.request("resources/unsubscribe", uri.clone()).await.result()),
+            }
+            while status(&mut client).await["state"] != "idle" {}
+            assert!(client.leave().await.success());
+        }
+    }
 }
 
 /// A server for one call: it answers with a long text and is gone.

@@ -1,14 +1,10 @@
 //! What each change of a configuration comes to.
 
-use std::path::Path;
-
 use tempfile::TempDir;
 
-use crate::config::Config;
 use crate::config::difference::Difference;
 use crate::config::difference::in_force;
-use crate::config::load;
-use crate::config::surroundings::Surroundings;
+use crate::config::sample;
 
 const SECRET: &str = "abcdef123456";
 
@@ -21,18 +17,6 @@ profiles:
   small: { upstreams: [files] }
 ";
 
-fn loaded(home: &Path, text: &str) -> Config {
-    let file = home.join("upstreams.yaml");
-    std::fs::write(&file, text).unwrap();
-    let options = load::Options { files: vec![file], overrides: Vec::new() };
-    let around = Surroundings {
-        directory: home.to_owned(),
-        state: Some(home.to_owned()),
-        ..Surroundings::default()
-    };
-    load::load_within(&options, &around).unwrap()
-}
-
 /// What differs when each text is replaced by another one.
 fn difference(replaced: &[(&str, &str)]) -> Difference {
     let home = TempDir::new().unwrap();
@@ -40,7 +24,7 @@ fn difference(replaced: &[(&str, &str)]) -> Difference {
         assert!(text.contains(from), "{from}");
         text.replacen(from, to, 1)
     });
-    Difference::between(&loaded(home.path(), BEFORE), &loaded(home.path(), &after))
+    Difference::between(&sample::load(home.path(), BEFORE), &sample::load(home.path(), &after))
 }
 
 #[track_caller]
@@ -169,9 +153,9 @@ fn settings_come_into_force_at_once_or_at_the_next_start() {
 #[test]
 fn what_needs_a_restart_is_said_until_there_is_one() {
     let home = TempDir::new().unwrap();
-    let old = loaded(home.path(), BEFORE);
+    let old = sample::load(home.path(), BEFORE);
     let more = "limits: { message: 1MiB, start_budget: 7s }\nhttp: { hosts: [gateway] }\n";
-    let new = loaded(home.path(), &format!("{more}{BEFORE}"));
+    let new = sample::load(home.path(), &format!("{more}{BEFORE}"));
     let in_force = in_force(&old, new.clone());
     assert_eq!((in_force.limits.message, &in_force.http), (old.limits.message, &old.http));
     assert_eq!(in_force.limits.start_budget, new.limits.start_budget);

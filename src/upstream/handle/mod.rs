@@ -220,10 +220,9 @@ impl Handle {
     /// Returns what it is doing.
     pub fn status(&self) -> Status {
         let Phase { state, since, works } = self.0.link.state.borrow().clone();
-        let (agreed, process) = match &state {
-            State::Ready(session) => (Some(session.agreed.clone()), session.process),
-            _ => (None, None),
-        };
+        let session = state.session();
+        let process = session.and_then(|session| session.process);
+        let agreed = session.map(|session| session.agreed.clone());
         // One that runs and does not do its work is something else than one that runs.
         let trouble = self.0.link.gate.trouble().filter(|_| agreed.is_some());
         let word = if trouble.is_some() { "degraded" } else { state.word() };
@@ -268,17 +267,15 @@ impl Handle {
 
     /// Passes a notification of an extension on without waiting, if the upstream is running.
     pub fn pass_on(&self, method: &str, params: Option<&Raw>) {
-        if let State::Ready(session) = self.0.link.state.borrow().state.clone() {
+        if let Some(session) = self.present_session() {
             session.connection.pass_on(method, params);
         }
     }
 
     /// Passes a notification on without waiting, if the upstream is running in a legacy session.
     pub fn notify(&self, method: &str) {
-        let state = self.0.link.state.borrow().state.clone();
-        if let State::Ready(session) = state
-            && session.era() == Era::Legacy
-        {
+        let session = self.present_session();
+        if let Some(session) = session.filter(|session| session.era() == Era::Legacy) {
             session.connection.notify_now(method);
         }
     }
@@ -288,6 +285,11 @@ impl Handle {
         let mut state = self.0.link.state.clone();
         state.mark_changed();
         Watch::new(state, self.0.link.lists.clone())
+    }
+
+    /// Returns the session if one is open now; none is opened.
+    fn present_session(&self) -> Option<Arc<Session>> {
+        self.0.link.state.borrow().state.session().cloned()
     }
 
     async fn session(&self) -> Result<Arc<Session>, Error> {

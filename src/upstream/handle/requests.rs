@@ -23,7 +23,6 @@ use crate::upstream::retry::Again;
 use crate::upstream::retry::Budget;
 use crate::upstream::session::Session;
 use crate::upstream::state::Next;
-use crate::upstream::state::State;
 use crate::upstream::task;
 use crate::upstream::wants::Watching;
 use crate::wire::Raw;
@@ -81,8 +80,7 @@ impl Handle {
 
     /// Lists the tasks that the caller was given by this upstream, if that is running.
     pub async fn tasks(&self, exchange: &Exchange) -> Result<Vec<Raw>, Fault> {
-        let state = self.0.link.state.borrow().state.clone();
-        let State::Ready(session) = state else { return Ok(Vec::new()) };
+        let Some(session) = self.present_session() else { return Ok(Vec::new()) };
         task::list(&session, exchange, listing::LIMIT).await
     }
 

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use tempfile::TempDir;
 
 use crate::config;
-use crate::config::load::Options;
+use crate::config::sample;
 use crate::upstream::Disk;
 use crate::upstream::Inventory;
 use crate::upstream::memory::Catalog;
@@ -22,21 +22,6 @@ use crate::upstream::memory::prune::superfluous;
 use crate::wire::Raw;
 
 const DAY: Duration = Duration::from_hours(24);
-
-/// The upstream `toy` with this entry.
-fn upstream(entry: &str) -> config::Upstream {
-    let home = TempDir::new().unwrap();
-    let path = home.path().join("upstreams.yaml");
-    fs::write(&path, format!("upstreams:\n  toy: {entry}\n")).unwrap();
-    let options = Options { files: vec![path], overrides: Vec::new() };
-    let around = config::surroundings::Surroundings {
-        directory: home.path().to_owned(),
-        state: Some(home.path().to_owned()),
-        ..config::surroundings::Surroundings::default()
-    };
-    let config = config::load::load_within(&options, &around).unwrap();
-    config.upstreams.into_values().next().unwrap()
-}
 
 fn tool(name: &str) -> Raw {
     Raw::parse(format!(r#"{{"name":"{name}","x":1.0}}"#)).unwrap()
@@ -54,7 +39,7 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self { home: TempDir::new().unwrap(), config: upstream("{ command: none }") }
+        Self { home: TempDir::new().unwrap(), config: sample::upstream("{ command: none }") }
     }
 
     fn catalog(&self) -> Catalog {
@@ -217,10 +202,11 @@ fn another_configuration_has_another_fingerprint() {
         "{ url: \"http://localhost/a\", headers: { x: z } }",
         "{ url: \"http://localhost/a\", proxy: \"http://localhost:1\" }",
     ];
-    let all: HashSet<String> = entries.iter().map(|it| fingerprint(&upstream(it))).collect();
+    let all: HashSet<String> =
+        entries.iter().map(|it| fingerprint(&sample::upstream(it))).collect();
     assert_eq!(all.len(), entries.len());
     // How it is used says nothing on what it lists.
-    let used = upstream("{ command: a, prefix: b, required: true, timeout: { idle: 1s } }");
+    let used = sample::upstream("{ command: a, prefix: b, required: true, timeout: { idle: 1s } }");
     assert!(all.contains(&fingerprint(&used)));
 }
 

@@ -12,13 +12,13 @@ use crate::exchange::task::Dialect;
 use crate::upstream::Fault;
 use crate::upstream::legacy;
 use crate::upstream::session::Session;
-use crate::upstream::task::Audience;
-use crate::upstream::task::LONGEST;
-use crate::upstream::task::Need;
-use crate::upstream::task::Role;
-use crate::upstream::task::public;
+use crate::upstream::task::delivery::public;
+use crate::upstream::task::registry::Audience;
+use crate::upstream::task::registry::LONGEST;
+use crate::upstream::task::registry::Role;
 use crate::upstream::task::shape;
 use crate::upstream::task::shape::Status;
+use crate::upstream::task::tool::Need;
 use crate::upstream::task::waiting::Waiting;
 use crate::wire::Raw;
 use crate::wire::meta;
@@ -113,7 +113,7 @@ async fn wait(session: &Arc<Session>, params: &Raw, exchange: &Exchange) -> Resu
     let result = legacy::request_as(connection, method, Some(&asking), exchange, role).await?;
     let Some(status) = Status::created(&result, Dialect::Core) else { return Ok(result) };
     let id = status.id.clone();
-    let params = super::task_params(&id);
+    let params = shape::params(&id);
     let exchange = exchange.within(Limits::of(KEPT));
     let fetch = || {
         let role = Role::Serves(id.clone());

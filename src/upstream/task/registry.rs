@@ -16,13 +16,16 @@ use tokio::time::Instant;
 
 use crate::exchange::Exchange;
 use crate::exchange::caller::Caller;
+use crate::exchange::task::Dialect;
 use crate::exchange::task_ids::Ids;
 use crate::ids::CallerId;
 use crate::upstream::incoming::Incoming;
-use crate::upstream::task::LONGEST;
 use crate::upstream::task::shape::Status;
 use crate::wire::Raw;
 
+/// The longest that anything is done for one task: waiting for its result, or keeping its server
+/// running, whatever its server or its caller would like.
+pub(in crate::upstream) const LONGEST: Duration = Duration::from_hours(24);
 /// How many tasks of one connection are known; the oldest give way.
 const CAPACITY: usize = 1024;
 /// How much of what a task says may wait until somebody asks for its result.
@@ -31,6 +34,25 @@ const HELD_CAPACITY: usize = 64;
 const HELD_BYTES: usize = 256 * 1024;
 /// Of how many tasks that nobody has heard of yet the last word is kept.
 const EARLY_CAPACITY: usize = 64;
+
+/// What a request has to do with a task.
+#[derive(Clone, Debug)]
+pub(in crate::upstream) enum Role {
+    /// Its answer may be a task, and for whom that is.
+    Becomes(Audience, Dialect),
+    /// Its answer is the result of this task; what the task says meanwhile belongs to it.
+    Serves(String),
+}
+
+impl Role {
+    /// Returns the task whose result the request waits for.
+    pub(in crate::upstream) fn served(&self) -> Option<&str> {
+        match self {
+            Self::Serves(id) => Some(id),
+            Self::Becomes(..) => None,
+        }
+    }
+}
 
 /// The tasks of one connection.
 #[derive(Debug)]

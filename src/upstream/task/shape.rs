@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::exchange::ask::InputRequest;
 use crate::exchange::task::Dialect;
 use crate::exchange::task_ids;
+use crate::ids::UpstreamId;
 use crate::wire::Raw;
 use crate::wire::meta;
+use crate::wire::object;
 
 /// How often a task is looked at when its server says nothing about that.
 const POLL: Duration = Duration::from_secs(1);
@@ -138,4 +141,35 @@ pub(in crate::upstream) fn renamed(task: &Raw, id: &str) -> Raw {
         }
         _ => task.clone(),
     }
+}
+
+/// Returns a task as its caller may see it: under the id it knows, its questions as it
+/// may see them.
+pub(super) fn presented(task: &Raw, public: &str, upstream: &UpstreamId) -> Raw {
+    let task = renamed(task, public);
+    let Some(requests) = task.member("inputRequests") else { return task };
+    let Ok(object) = requests.object() else { return task };
+    let presented = object.iter().map(|(key, text)| {
+        let request = requests.part(text);
+        let present = || {
+            let question = InputRequest::parse(
+                &request.member("method")?.string()?,
+                request.member("params"),
+            )?;
+            let params = question.presented(upstream)?;
+            Some(request.object().ok()?.edit().set("params", params.get()).apply())
+        };
+        (key.to_owned(), present().unwrap_or_else(|| request.clone()))
+    });
+    let presented: Vec<(String, Raw)> = presented.collect();
+    let all = object::build(presented.iter().map(|(key, raw)| (key.as_str(), raw.get())));
+    match task.object() {
+        Ok(object) => object.edit().set("inputRequests", all.get()).apply(),
+        Err(_) => task.clone(),
+    }
+}
+
+/// Returns the parameters of a request about the task `id`.
+pub(super) fn params(id: &str) -> Raw {
+    object::build([("taskId", Raw::of(id).get())])
 }

@@ -11,22 +11,29 @@ use tokio::time::Instant;
 
 use crate::exchange::Exchange;
 use crate::exchange::deadline::Limits;
+use crate::exchange::task;
 use crate::exchange::task::Dialect;
 use crate::upstream::Error;
 use crate::upstream::Fault;
+use crate::upstream::converse::Sending;
+use crate::upstream::converse::Whom;
+use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::modern;
 use crate::upstream::session::Session;
-use crate::upstream::task::Audience;
-use crate::upstream::task::CANCEL_LIMIT;
-use crate::upstream::task::extension;
+use crate::upstream::task::registry::Audience;
+use crate::upstream::task::registry::LONGEST;
+use crate::upstream::task::shape;
 use crate::upstream::task::shape::Phase;
 use crate::upstream::task::shape::Status;
-use crate::upstream::task::task_params;
 use crate::wire::Raw;
 use crate::wire::meta;
 use crate::wire::method;
+use crate::wire::object;
 
+/// How long a server may take to answer that a task is to be ended.
+const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 /// How long nothing may be said to a caller that waits; some give up on silence.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
@@ -128,7 +135,7 @@ impl<'a> Waiting<'a> {
         let abandon = Abandon { waiting: self, id: &id, is_over: false };
         let mut told = Told::nothing();
         let mut answered = Vec::new();
-        let until = Instant::now() + super::LONGEST;
+        let until = Instant::now() + LONGEST;
         let outcome = loop {
             let task = match self.look(&id, status.poll).await {
                 Ok((task, now)) => {
@@ -141,8 +148,7 @@ impl<'a> Waiting<'a> {
             match status.phase {
                 Phase::Working => {}
                 Phase::InputRequired => {
-                    let given =
-                        extension::give_input(self.session, self.exchange, &task, &mut answered);
+                    let given = give_input(self.session, self.exchange, &task, &mut answered);
                     if let Err(fault) = given.await {
                         break Err(fault);
                     }
@@ -206,7 +212,7 @@ impl<'a> Waiting<'a> {
 
     async fn look_once(&self, id: &str) -> Result<(Raw, Status), Fault> {
         let exchange = self.exchange.knowing(self.dialect).within(self.limits);
-        let params = task_params(id);
+        let params = shape::params(id);
         let task = match self.session.request(method::TASKS_GET, Some(&params), &exchange).await {
             Ok(task) => task,
             Err(Fault::Answered(error)) => {
@@ -287,13 +293,58 @@ impl Drop for Abandon<'_> {
         if self.is_over {
             return;
         }
-        let (session, params) = (Arc::clone(self.waiting.session), task_params(self.id));
+        let (session, params) = (Arc::clone(self.waiting.session), shape::params(self.id));
         let dialect = self.waiting.dialect;
         connection.tasks().spawn(async move {
             // What the server makes of it changes nothing: nobody waits any more.
-            drop(extension::end(&session, dialect, &params, CANCEL_LIMIT).await);
+            drop(end(&session, dialect, &params, CANCEL_LIMIT).await);
         });
     }
+}
+
+/// Gives a task the input it waits for, as far as it was not given before.
+async fn give_input(
+    session: &Session,
+    exchange: &Exchange,
+    task: &Raw,
+    answered: &mut Vec<String>,
+) -> Result<(), Fault> {
+    let connection = &session.connection;
+    let Some(id) = task.member("taskId") else { return Ok(()) };
+    let mut questions = modern::questions(connection, task)?;
+    questions.retain(|(key, _)| !answered.contains(key));
+    if questions.is_empty() {
+        return Ok(());
+    }
+    answered.extend(questions.iter().map(|(key, _)| key.clone()));
+    let answers =
+        modern::ask(connection, exchange, questions).await.map_err(|fault| match fault {
+            // Unlike a call that asks first, a task is at work already.
+            Fault::Failed(error) => Error { executed: Executed::Unknown, ..error }.into(),
+            other => other,
+        })?;
+    let answers = object::build(answers.iter().map(|(key, raw)| (key.as_str(), raw.get())));
+    let params = object::build([("taskId", id.get()), ("inputResponses", answers.get())]);
+    let knowing = exchange.knowing(Dialect::Extension).within(Limits::of(CANCEL_LIMIT));
+    session.request(method::TASKS_UPDATE, Some(&params), &knowing).await?;
+    Ok(())
+}
+
+/// Has a task ended that nobody waits for; in either dialect, on nobody's behalf.
+async fn end(
+    session: &Session,
+    dialect: Dialect,
+    params: &Raw,
+    limit: Duration,
+) -> Result<Raw, Fault> {
+    let method = method::TASKS_CANCEL;
+    if dialect == Dialect::Core {
+        return session.ask(method, Some(params), limit).await;
+    }
+    let offer = Raw::of(&serde_json::json!({ "extensions": { task::EXTENSION: {} } }));
+    let params = modern::with_capabilities(Some(params), &offer);
+    let sending = Sending { method, whom: Whom::Conflux(limit) };
+    converse(&session.connection, sending, |_| params).await
 }
 
 fn because(what: &str, status: &Status) -> String {

@@ -2,7 +2,6 @@
 //! answer says so if it may have been.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
@@ -10,7 +9,6 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
-use tempfile::TempDir;
 use tokio::runtime;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
@@ -20,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config;
-use crate::config::load;
+use crate::config::sample;
 use crate::upstream::Agreed;
 use crate::upstream::Error;
 use crate::upstream::Fault;
@@ -116,20 +114,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 /// An upstream that takes a minute to fail a call.
 fn configured() -> Arc<config::Upstream> {
     static CONFIG: OnceLock<Arc<config::Upstream>> = OnceLock::new();
-    let load = || {
-        let home = TempDir::new().unwrap();
-        let path = home.path().join("upstreams.yaml");
-        fs::write(&path, "upstreams: { toy: { command: none } }").unwrap();
-        let options = load::Options { files: vec![path], overrides: Vec::new() };
-        let surroundings = config::surroundings::Surroundings {
-            directory: home.path().to_owned(),
-            state: Some(home.path().to_owned()),
-            ..config::surroundings::Surroundings::default()
-        };
-        let config = load::load_within(&options, &surroundings).unwrap();
-        Arc::new(config.upstreams.into_values().next().unwrap())
-    };
-    Arc::clone(CONFIG.get_or_init(load))
+    Arc::clone(CONFIG.get_or_init(|| Arc::new(sample::upstream("{ command: none }"))))
 }
 
 /// Opens a session whenever one is wished for, and lets happen in it what is to happen.

@@ -20,6 +20,7 @@ use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::session::Session;
 use crate::upstream::task;
+use crate::upstream::task::delivery;
 use crate::upstream::tests::LIMIT;
 use crate::upstream::tests::World;
 use crate::upstream::tests::call;
@@ -110,8 +111,8 @@ async fn a_task_that_nobody_knows_is_nobodys() {
     assert_eq!(params.member("data").unwrap().get(), "2", "the first was not meant");
 
     let named = Raw::of(&json!({ "_meta": meta }));
-    let seen = task::addressed(&world.connection, &Meant::Caller(two), named);
-    assert_eq!(task::named_by(Some(&seen)), None, "an id that opens it: {}", seen.get());
+    let seen = delivery::addressed(&world.connection, &Meant::Caller(two), named);
+    assert_eq!(delivery::named_by(Some(&seen)), None, "an id that opens it: {}", seen.get());
 }
 
 #[tokio::test(start_paused = true)]

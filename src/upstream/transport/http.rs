@@ -16,7 +16,6 @@ use reqwest::header::HeaderMap;
 use reqwest::header::HeaderValue;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
-use tokio::sync::oneshot;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +28,6 @@ use crate::upstream::reader::Reader;
 use crate::upstream::transport::events::Events;
 use crate::upstream::transport::events::Next;
 use crate::upstream::transport::headers;
-use crate::upstream::transport::listening;
 use crate::upstream::transport::resumes::Resumes;
 use crate::upstream::transport::site;
 use crate::upstream::transport::site::Refused;
@@ -48,9 +46,6 @@ const FAREWELL_LIMIT: Duration = Duration::from_millis(200);
 const TELL_LIMIT: Duration = Duration::from_secs(10);
 /// How long a server may take to end a session.
 const DELETE_LIMIT: Duration = Duration::from_secs(2);
-/// How long a start waits for a server's own stream. Some servers send nothing of it, not even that
-/// there is one, before they have something to say.
-const LISTEN_LIMIT: Duration = Duration::from_millis(500);
 /// How long to wait before a broken answer is taken up again, unless the server says so.
 const RESUME_WAIT: Duration = Duration::from_secs(1);
 
@@ -86,16 +81,6 @@ impl Http {
                 () = closed.cancelled() => break,
             }
         }
-    }
-
-    /// Opens the stream on which a legacy server may say what belongs to no request.
-    ///
-    /// Some ask there in the middle of a call, and what they ask before there is a stream is lost:
-    /// so this waits until there is one or will be none, at most [`LISTEN_LIMIT`].
-    pub(in crate::upstream) async fn listen(&self) {
-        let (tried, answered) = oneshot::channel();
-        self.connection().tasks().spawn(listening::run(self.clone(), tried));
-        drop(time::timeout(LISTEN_LIMIT, answered).await);
     }
 
     /// Tells the server that the session is over; waits for that at most [`DELETE_LIMIT`].

@@ -15,10 +15,23 @@ use crate::upstream::transport::http::Opening;
 
 /// How long a stream must have lasted for the next one to be opened without a longer pause.
 const STEADY: Duration = Duration::from_secs(30);
+/// How long a start waits for a server's own stream. Some servers send nothing of it, not even that
+/// there is one, before they have something to say.
+const LISTEN_LIMIT: Duration = Duration::from_millis(500);
+
+/// Opens the stream on which a legacy server may say what belongs to no request.
+///
+/// Some ask there in the middle of a call, and what they ask before there is a stream is lost:
+/// so this waits until there is one or will be none, at most [`LISTEN_LIMIT`].
+pub(in crate::upstream) async fn open(http: &Http) {
+    let (tried, answered) = oneshot::channel();
+    http.connection().tasks().spawn(run(http.clone(), tried));
+    drop(time::timeout(LISTEN_LIMIT, answered).await);
+}
 
 /// Keeps the stream open until the connection is closed or the server has none to offer. Lets go of
 /// `tried` when the server has answered for the first time.
-pub(super) async fn run(http: Http, tried: oneshot::Sender<()>) {
+async fn run(http: Http, tried: oneshot::Sender<()>) {
     let closed = http.connection().closed().clone();
     tokio::select! {
         () = keep_open(&http, tried) => {}

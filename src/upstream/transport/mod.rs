@@ -11,9 +11,10 @@ pub mod guard;
 pub(super) mod http;
 /// What messages say in headers besides their bodies.
 mod headers;
-/// The stream a legacy server may send on outside of requests.
+/// When a server wants to be asked again.
 mod later;
-mod listening;
+/// The stream a legacy server may send on outside of requests.
+pub(super) mod listening;
 /// Messages on the pipes of a child.
 pub(super) mod pipes;
 /// How often an answer that broke off is taken up again.
@@ -27,5 +28,3 @@ pub(super) mod site;
 pub(super) mod sse;
 /// Children that speak over their standard input and output.
 pub(super) mod stdio;
-/// The last lines of a child's stderr, and what it wrote to stdout by mistake.
-pub(super) mod tail;

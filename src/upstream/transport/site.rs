@@ -28,6 +28,7 @@ use crate::upstream::error::Kind;
 use crate::upstream::shown::Errors;
 use crate::upstream::transport::later;
 use crate::upstream::trust;
+use crate::upstream::trust::Trouble;
 
 /// How long it may take to reach a server: its name, the connection, TLS.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -153,7 +154,11 @@ impl Site {
     /// Has no limit of its own but for reaching the server.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
         request.send().await.map_err(|error| {
-            if let Some((kind, why)) = trust::explain(&error) {
+            if let Some((trouble, why)) = trust::explain(&error) {
+                let kind = match trouble {
+                    Trouble::Untrusted(distrust) => Kind::Untrusted(distrust),
+                    Trouble::NoTls => Kind::Unreachable,
+                };
                 let detail = format!("{}: {why}", self.shown);
                 return self.error(kind, &detail, Executed::No);
             }

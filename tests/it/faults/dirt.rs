@@ -4,7 +4,6 @@ use std::io;
 use std::io::Write as _;
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -16,6 +15,7 @@ use crate::faults::web::Shared;
 use crate::faults::web::Socket;
 use crate::faults::web::head;
 use crate::faults::web::json;
+use crate::faults::web::slowly;
 use crate::faults::web::whole;
 
 const EVENTS: &str = "Content-Type: text/event-stream\r\n";
@@ -73,14 +73,7 @@ pub(super) async fn begin(
             socket.write_all(b"HTTP/1.1 200 OK\r\n").await?;
             endlessly(shared, socket, b"X-Words: words, words, words\r\n").await
         }
-        "slow_head" => {
-            for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" {
-                socket.write_u8(*byte).await?;
-                socket.flush().await?;
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Ok(true)
-        }
+        "slow_head" => slowly(socket, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await,
         "cut_event" => {
             head(socket, "200 OK", EVENTS, HUGE).await?;
             socket.write_all(format!("data: {text}").as_bytes()).await?;

@@ -211,12 +211,7 @@ async fn go_wrong(
         "close" => Ok(false),
         "slow" => {
             head(socket, "200 OK", "Content-Type: application/json\r\n", text.len()).await?;
-            for byte in text.as_bytes() {
-                socket.write_u8(*byte).await?;
-                socket.flush().await?;
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Ok(true)
+            slowly(socket, text.as_bytes()).await
         }
         "500" => whole(socket, "500 Internal Server Error", "", b"").await,
         "429" if !shared.is_busy_once() => json(socket, "", text.as_bytes()).await,
@@ -267,6 +262,16 @@ pub(super) async fn whole(
     head(socket, status, headers, body.len()).await?;
     socket.write_all(body).await?;
     socket.flush().await?;
+    Ok(true)
+}
+
+/// Writes a byte a second; the connection goes on.
+pub(super) async fn slowly(socket: &mut Socket, bytes: &[u8]) -> io::Result<bool> {
+    for byte in bytes {
+        socket.write_u8(*byte).await?;
+        socket.flush().await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     Ok(true)
 }
 

@@ -18,19 +18,19 @@ const LINE_LENGTH: usize = 4096;
 
 /// The last lines, as they may be shown; cloning shares them.
 #[derive(Clone, Debug)]
-pub(in crate::upstream) struct Tail {
+pub(super) struct Tail {
     lines: Arc<Mutex<VecDeque<Shown>>>,
     errors: Errors,
 }
 
 impl Tail {
     /// Starts empty; its lines are for the `errors` of an upstream.
-    pub(in crate::upstream) fn new(errors: Errors) -> Self {
+    pub(super) fn new(errors: Errors) -> Self {
         Self { lines: Arc::default(), errors }
     }
 
     /// Returns the lines, oldest first.
-    pub(in crate::upstream) fn lines(&self) -> Vec<Shown> {
+    pub(super) fn lines(&self) -> Vec<Shown> {
         self.lock().iter().cloned().collect()
     }
 
@@ -43,7 +43,7 @@ impl Tail {
     }
 
     /// Reads `stderr` until its end, so that the child never waits for someone to read it.
-    pub(in crate::upstream) async fn drain(self, mut stderr: impl AsyncRead + Unpin) {
+    pub(super) async fn drain(self, mut stderr: impl AsyncRead + Unpin) {
         let mut chunk = vec![0; 4096];
         let mut line = Vec::new();
         while let Ok(count) = stderr.read(&mut chunk).await {
@@ -69,7 +69,7 @@ impl Tail {
     }
 
     /// Adds a line unless it is empty, and returns it as it may be shown.
-    pub(in crate::upstream) fn add(&self, line: &[u8]) -> Option<Shown> {
+    pub(super) fn add(&self, line: &[u8]) -> Option<Shown> {
         let line = self.shown(line);
         if line.is_empty() {
             return None;
