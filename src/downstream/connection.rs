@@ -6,6 +6,7 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::select;
 use tokio::sync::Semaphore;
@@ -89,6 +90,8 @@ pub(super) struct Passing {
     pub(super) shares: Arc<Semaphore>,
     /// Under which number is remembered what they have seen.
     pub(super) memory: CallerId,
+    /// What the last of them declared; most declare the same.
+    pub(super) declared: Arc<ArcSwap<Capabilities>>,
     /// Ends what is under way for them; it is still answered.
     pub(super) ending: CancellationToken,
 }

@@ -6,6 +6,8 @@ use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::meta;
 use crate::wire::method;
+use crate::wire::object::Edit;
+use crate::wire::object::Object;
 
 /// Takes out what only the modern era has, and says in older words what `revision` lacks.
 ///
@@ -41,7 +43,7 @@ pub(super) fn modern(result: Raw, method: &str) -> Raw {
             edit = edit.set("cacheScope", "\"private\"");
         }
     }
-    signed(edit.apply())
+    sign(&object, edit).apply()
 }
 
 /// Takes back what a result says on how long it may be kept, if it says so.
@@ -55,12 +57,20 @@ pub(super) fn uncacheable(result: Raw) -> Raw {
 
 /// Adds which server wrote a result, unless it says so already.
 pub(super) fn signed(result: Raw) -> Raw {
-    let meta = result.member("_meta");
-    if meta.is_some_and(|meta| meta.member(meta::SERVER_INFO).is_some()) {
-        return result;
+    let Ok(object) = result.object() else { return result };
+    sign(&object, object.edit()).apply()
+}
+
+/// Adds to an edit of a result which server wrote it.
+fn sign<'a, 'o>(result: &'o Object<'a>, edit: Edit<'a, 'o>) -> Edit<'a, 'o> {
+    let before = result.get("_meta").filter(|text| text.starts_with('{'));
+    // With two values for a key, nobody knows what is in it.
+    let Ok(meta) = Object::parse(before.unwrap_or("{}")) else { return edit };
+    if meta.get(meta::SERVER_INFO).is_some() {
+        return edit;
     }
-    let server = greeting::server_info();
-    meta::edit(Some(&result), &[(meta::SERVER_INFO, server.get())], &[]).unwrap_or(result)
+    let signed = meta.edit().set(meta::SERVER_INFO, greeting::server_info().get()).apply();
+    edit.set("_meta", signed.get().to_owned())
 }
 
 /// Whether results of this method say how long they may be kept.

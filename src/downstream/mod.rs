@@ -145,9 +145,9 @@ impl Service {
     }
 
     /// Makes a caller that nobody tells anything outside of its calls.
-    fn caller(&self, capabilities: Capabilities, reach: Reach) -> Caller {
+    fn caller(&self, capabilities: impl Into<Arc<Capabilities>>, reach: Reach) -> Caller {
         let id = CallerId(self.next_caller.fetch_add(1, Ordering::Relaxed));
-        Caller::new(id, Arc::new(capabilities), reach).on_behalf_of(self.principal)
+        Caller::new(id, capabilities.into(), reach).on_behalf_of(self.principal)
     }
 
     /// Counts a caller as present.

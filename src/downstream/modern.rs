@@ -115,11 +115,17 @@ impl Connection {
         if let Some(caller) = self.caller() {
             return (caller, false);
         }
-        let capabilities = Capabilities::parse(Some(capabilities.detached()), Revision::LATEST);
+        let declared = || Capabilities::parse(Some(capabilities.detached()), Revision::LATEST);
         if let Some(passing) = &self.shared.passing {
-            let caller = self.shared.service.caller(capabilities, Reach::InCallsOnly);
+            let mut known = passing.declared.load_full();
+            if known.raw() != Some(capabilities) {
+                known = Arc::new(declared());
+                passing.declared.store(Arc::clone(&known));
+            }
+            let caller = self.shared.service.caller(known, Reach::InCallsOnly);
             return (Arc::new(caller.remembered_as(passing.memory)), false);
         }
+        let capabilities = declared();
         let caller = self.attach(capabilities, Reach::InCallsOnly);
         self.begin_notices();
         (caller, true)

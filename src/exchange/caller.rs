@@ -21,6 +21,8 @@ use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
 use crate::wire::extension;
+use crate::wire::object;
+use crate::wire::object::Object;
 
 /// What a client declared that it can answer, and the revision in whose words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,9 @@ pub struct Capabilities {
     raw: Option<Raw>,
     revision: Revision,
     answerable: Vec<ask::Kind>,
+    tasks: task::Dialect,
+    carried: Raw,
+    carried_with_tasks: Raw,
 }
 
 impl Default for Capabilities {
@@ -60,7 +65,16 @@ impl Capabilities {
         if has_url {
             answerable.push(ask::Kind::ElicitUrl);
         }
-        Self { raw, revision, answerable }
+        let tasks = match revision {
+            Revision::V2025_11_25 => task::Dialect::Core,
+            Revision::V2026_07_28 if declared(&["extensions", task::EXTENSION]) => {
+                task::Dialect::Extension
+            }
+            _ => task::Dialect::None,
+        };
+        let (carried, carried_with_tasks) =
+            (carried(raw.as_ref(), false), carried(raw.as_ref(), true));
+        Self { raw, revision, answerable, tasks, carried, carried_with_tasks }
     }
 
     /// Returns the revision the client speaks.
@@ -108,12 +122,15 @@ impl Capabilities {
 
     /// Returns which kind of tasks the client can be given.
     pub fn tasks(&self) -> task::Dialect {
-        match self.revision {
-            Revision::V2025_11_25 => task::Dialect::Core,
-            Revision::V2026_07_28 if self.declares(&["extensions", task::EXTENSION]) => {
-                task::Dialect::Extension
-            }
-            _ => task::Dialect::None,
+        self.tasks
+    }
+
+    /// Returns the part of it that Conflux passes on to upstreams; the extension for tasks is among
+    /// it only if `tasks` says so.
+    pub fn carried(&self, tasks: task::Dialect) -> &Raw {
+        match tasks {
+            task::Dialect::Extension => &self.carried_with_tasks,
+            task::Dialect::Core | task::Dialect::None => &self.carried,
         }
     }
 
@@ -133,6 +150,23 @@ impl Capabilities {
             None => Ok(()),
         }
     }
+}
+
+/// The part of a declaration that Conflux passes on to upstreams, with the extension for tasks if
+/// it has tasks, whoever knows them.
+fn carried(raw: Option<&Raw>, has_tasks: bool) -> Raw {
+    let known = ["roots", "sampling", "elicitation"];
+    let nothing = object::build([]);
+    let declared = raw.unwrap_or(&nothing);
+    let Ok(declared) = declared.object() else { return nothing };
+    let extensions = declared.get("extensions").and_then(|text| Object::parse(text).ok());
+    let all = || extensions.iter().flat_map(Object::iter);
+    let own = all().find(|(id, _)| *id == task::EXTENSION).unwrap_or((task::EXTENSION, "{}"));
+    let passed = all().filter(|(id, _)| extension::passes(id));
+    let passed = object::build(passed.chain(has_tasks.then_some(own)));
+    let has_any = extensions.is_some() || has_tasks;
+    let extensions = has_any.then_some(("extensions", passed.get()));
+    object::build(declared.iter().filter(|(key, _)| known.contains(key)).chain(extensions))
 }
 
 fn declared(raw: Option<&Raw>, path: &[&str]) -> bool {

@@ -335,6 +335,11 @@ impl Connection {
         }
     }
 
+    /// Returns whether the request `number` is under way.
+    pub(super) fn is_under_way(&self, number: u64) -> bool {
+        self.lock().calls.contains_key(&number)
+    }
+
     /// Returns the token that is cancelled when the request `number` is no longer under way, or
     /// nothing if it is not.
     pub(super) fn gone(&self, number: u64) -> Option<CancellationToken> {

@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 
 use crate::exchange::caller::Capabilities;
-use crate::upstream;
+use crate::exchange::task::Dialect;
 use crate::wire::Raw;
 use crate::wire::object;
 
@@ -20,7 +20,7 @@ impl Default for Front {
 impl Front {
     /// Says what clients can do; a legacy upstream that starts later is told so.
     pub fn open(&self, capabilities: &Capabilities) {
-        self.0.send_replace(Some(upstream::offer(capabilities)));
+        self.0.send_replace(Some(capabilities.carried(Dialect::None).clone()));
     }
 
     /// Returns whether anybody was there, so that upstreams may start by themselves.

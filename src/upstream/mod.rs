@@ -64,13 +64,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::config;
 use crate::exchange::caller::Callers;
-use crate::exchange::caller::Capabilities;
 use crate::exchange::task_ids::Ids;
 use crate::wire::Raw;
-use crate::wire::extension;
 use crate::wire::freshness::Freshness;
 use crate::wire::object;
-use crate::wire::object::Object;
 
 pub use self::error::Error;
 pub use self::front::Front;
@@ -215,18 +212,6 @@ pub struct Status {
     pub agreed: Option<Agreed>,
     /// The id of its process, if it is ready and has one.
     pub process: Option<u32>,
-}
-
-/// Of what a client can do, the part that Conflux passes on to upstreams.
-fn offer(capabilities: &Capabilities) -> Raw {
-    let Some(declared) = capabilities.raw() else { return object::build([]) };
-    let Ok(declared) = declared.object() else { return object::build([]) };
-    let carried = ["roots", "sampling", "elicitation"];
-    let extensions = declared.get("extensions").and_then(|text| Object::parse(text).ok());
-    let extensions =
-        extensions.map(|all| object::build(all.iter().filter(|(id, _)| extension::passes(id))));
-    let extensions = extensions.as_ref().map(|all| ("extensions", all.get()));
-    object::build(declared.iter().filter(|(key, _)| carried.contains(key)).chain(extensions))
 }
 
 /// How Conflux introduces itself to upstreams.

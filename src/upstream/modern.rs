@@ -3,6 +3,7 @@
 //! Each request says for itself what its client can do. A result that needs input first is turned
 //! into questions to the caller, and the request is repeated with the answers.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -33,6 +34,11 @@ const ROUNDS: u32 = 32;
 const LATER: Duration = Duration::from_millis(100);
 /// The longest such wait.
 const LATER_LIMIT: Duration = Duration::from_secs(5);
+
+/// The revision that every request names.
+static VERSION: LazyLock<Raw> = LazyLock::new(|| Raw::of(Revision::LATEST.as_str()));
+/// Who sends every request.
+static INFO: LazyLock<Raw> = LazyLock::new(|| Raw::of(&super::client_info()));
 
 /// The members that only a repeated request has.
 const PER_RETRY: [&str; 2] = ["inputResponses", "requestState"];
@@ -95,7 +101,7 @@ pub(super) fn with_meta(params: Option<&Raw>, on_behalf: Option<(&Exchange, u64)
     let Some((exchange, number)) = on_behalf else {
         return with_capabilities(params, &object::build([]));
     };
-    carrying(params, &offer::offer(exchange), Some((exchange, number)))
+    carrying(params, offer::offer(exchange), Some((exchange, number)))
 }
 
 /// Puts into a request of Conflux's own what every modern request carries.
@@ -108,11 +114,9 @@ fn carrying(
     capabilities: &Raw,
     on_behalf: Option<(&Exchange, u64)>,
 ) -> Option<Raw> {
-    let version = Raw::of(Revision::LATEST.as_str());
-    let info = Raw::of(&super::client_info());
     let mut set = vec![
-        (meta::PROTOCOL_VERSION, version.get()),
-        (meta::CLIENT_INFO, info.get()),
+        (meta::PROTOCOL_VERSION, VERSION.get()),
+        (meta::CLIENT_INFO, INFO.get()),
         (meta::CLIENT_CAPABILITIES, capabilities.get()),
     ];
     let token = on_behalf.map(|(_, number)| number.to_string()).unwrap_or_default();

@@ -114,7 +114,8 @@ impl Reader {
         }
     }
 
-    fn take_answer(&self, response: frame::Response, origin: Option<u64>) {
+    /// Takes an answer to the request it is for, which must be `origin` if it came with that.
+    pub(super) fn take_answer(&self, response: frame::Response, origin: Option<u64>) {
         // An error without an id can only be meant for a request if there is no other.
         let number = match &response.id {
             // With the answer to one request no other is answered.

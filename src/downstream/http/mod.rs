@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::select;
 use tokio::sync::Semaphore;
@@ -179,6 +180,7 @@ impl Shared {
                 limit,
                 shares,
                 memory: passer.id(),
+                declared: Arc::new(ArcSwap::from(Arc::clone(passer.capabilities()))),
                 ending: CancellationToken::new(),
             },
             passers: OnceLock::new(),

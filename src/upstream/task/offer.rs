@@ -1,32 +1,16 @@
 //! What a modern request says about tasks, and whether its result may be one.
 
 use crate::exchange::Exchange;
-use crate::exchange::task;
 use crate::exchange::task::Dialect;
 use crate::upstream::task::shape;
 use crate::wire::Raw;
 use crate::wire::method;
-use crate::wire::object;
 
 /// Of what a request's client can do, the part that Conflux passes on to a modern upstream.
 ///
 /// The extension is among it exactly if the caller knows it, or Conflux waits in its place.
-pub(in crate::upstream) fn offer(exchange: &Exchange) -> Raw {
-    let offer = crate::upstream::offer(exchange.capabilities());
-    if exchange.wishes().tasks != Dialect::Extension {
-        return offer;
-    }
-    let declared = exchange.capabilities().raw().and_then(|raw| {
-        raw.member("extensions")?.member(task::EXTENSION).map(|settings| settings.detached())
-    });
-    let settings = declared.unwrap_or_else(|| object::build([]));
-    let others = offer.member("extensions").unwrap_or_else(|| object::build([]));
-    let Ok(others) = others.object() else { return offer };
-    let extensions = others.edit().set(task::EXTENSION, settings.get()).apply();
-    match offer.object() {
-        Ok(object) => object.edit().set("extensions", extensions.get()).apply(),
-        Err(_) => offer,
-    }
+pub(in crate::upstream) fn offer(exchange: &Exchange) -> &Raw {
+    exchange.capabilities().carried(exchange.wishes().tasks)
 }
 
 /// Returns whether a result is a task that its caller can be given.

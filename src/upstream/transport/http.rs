@@ -225,10 +225,10 @@ impl Http {
             self.connection().finish(number, Incoming::TooLarge);
             return Ok(());
         };
-        if matches!(frame::read(body.clone()), Ok(Message::Response(_))) {
-            self.reader.take(body, Some(number)).await;
+        if let Ok(Message::Response(response)) = frame::read(body) {
+            self.reader.take_answer(response, Some(number));
         }
-        if self.connection().gone(number).is_none() {
+        if !self.connection().is_under_way(number) {
             return Ok(());
         }
         let what = match kind.as_str() {
