@@ -27,6 +27,8 @@ pub mod mirror;
 pub mod object;
 /// One JSON value as text.
 pub mod raw;
+/// Reads JSON text in one pass, without making values of it.
+mod reader;
 /// Finds the id in a message too large to be read.
 pub mod skim;
 /// Server-sent events with a limit.

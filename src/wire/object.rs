@@ -1,15 +1,10 @@
 //! One JSON object as text: its members in their order, and edits that leave all else untouched.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
-use serde::de::Deserializer as _;
-use serde::de::MapAccess;
-use serde::de::Visitor;
-use serde_json::value::RawValue;
-
 use crate::wire::Raw;
+use crate::wire::reader::Reader;
 
 /// Why text could not be read as an object.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -62,8 +57,12 @@ impl<'a> Object<'a> {
 
     /// Reads the members of `text` without refusing a key that comes twice.
     pub fn parse_allowing_duplicates(text: &'a str) -> Result<Self, Error> {
-        let mut reader = serde_json::Deserializer::from_str(text);
-        let members = reader.deserialize_map(Members { text }).map_err(|_| Error::NotAnObject)?;
+        let mut members = Vec::new();
+        let read = Reader::new(text).object(|reader, key| {
+            members.push(Member { key, value: reader.value()? });
+            Ok(())
+        });
+        read.map_err(|_| Error::NotAnObject)?;
         Ok(Self { text, members })
     }
 
@@ -181,52 +180,4 @@ fn without_comma(before: &str) -> &str {
 
 fn cut<'a>(text: &'a str, range: &Range<usize>) -> &'a str {
     text.get(range.clone()).expect("ranges were taken from this very text")
-}
-
-struct Members<'a> {
-    text: &'a str,
-}
-
-impl<'a> Visitor<'a> for Members<'a> {
-    type Value = Vec<Member<'a>>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(8);
-        while let Some((key, value)) = map.next_entry::<Key<'a>, &'a RawValue>()? {
-            let value = value.get();
-            // Both are borrowed from one buffer, so the distance is the position.
-            let start = value.as_ptr().addr() - self.text.as_ptr().addr();
-            members.push(Member { key: key.0, value: start..start + value.len() });
-        }
-        Ok(members)
-    }
-}
-
-/// A key, borrowed where it has no escapes.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de> serde::Deserialize<'de> for Key<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Key<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(v)))
-            }
-
-            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(v.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
 }

@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::wire::object;
+use crate::wire::reader;
+use crate::wire::reader::Reader;
 
 /// Text that is known to be exactly one JSON value; cloning shares it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -18,7 +20,10 @@ impl Raw {
     /// Checks that `text` is one JSON value, and keeps it as it is.
     pub fn parse(text: impl Into<ByteString>) -> Result<Self, serde_json::Error> {
         let text = text.into();
-        serde_json::from_str::<&RawValue>(&text)?;
+        if !reader::is_value(&text) {
+            // It refuses the same, and says why.
+            serde_json::from_str::<&RawValue>(&text)?;
+        }
         Ok(Self(text))
     }
 
@@ -116,8 +121,13 @@ impl Raw {
 
     /// Returns the elements of an array, each as its own text; nothing if this is no array.
     pub fn elements(&self) -> Option<Vec<Self>> {
-        let values: Vec<&RawValue> = self.read().ok()?;
-        Some(values.into_iter().map(|value| self.part(value.get())).collect())
+        let mut elements = Vec::new();
+        let read = Reader::new(self.get()).array(|reader| {
+            elements.push(self.part(reader.part()?));
+            Ok(())
+        });
+        read.ok()?;
+        Some(elements)
     }
 
     /// Returns the decoded text of a JSON string; nothing if this is none.
