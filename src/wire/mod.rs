@@ -15,6 +15,8 @@ pub mod frame;
 pub mod freshness;
 /// Headers of modern requests over HTTP, and how they carry any text.
 pub mod header;
+/// Where the members of an object stand in its text.
+mod index;
 /// Newline framing with a limit.
 pub mod line;
 /// The keys of `_meta` that Conflux reads and writes.

@@ -16,6 +16,15 @@ const BLOCK: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::wire) struct Broken;
 
+/// The key of a member.
+#[derive(Clone, Debug)]
+pub(in crate::wire) struct Key<'a> {
+    /// What it says.
+    pub(in crate::wire) name: Cow<'a, str>,
+    /// Where it stands, without its quotes.
+    pub(in crate::wire) place: Range<usize>,
+}
+
 /// Goes through one text from its start to its end.
 #[derive(Clone, Debug)]
 pub(in crate::wire) struct Reader<'a> {
@@ -36,14 +45,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns how many bytes have been read.
-    fn position(&self) -> usize {
+    pub(in crate::wire) fn position(&self) -> usize {
         self.text.len() - self.rest.len()
+    }
+
+    /// Returns whether an object begins here.
+    pub(in crate::wire) fn is_at_object(&self) -> bool {
+        self.rest.first() == Some(&b'{')
     }
 
     /// Reads an object. At the value of each member `member` is called, and must read it.
     pub(in crate::wire) fn object(
         &mut self,
-        mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), Broken>,
+        mut member: impl FnMut(&mut Self, Key<'a>) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
         self.space();
         self.expect(b'{')?;
@@ -99,6 +113,18 @@ impl<'a> Reader<'a> {
     pub(in crate::wire) fn part(&mut self) -> Result<&'a str, Broken> {
         let place = self.value()?;
         self.text.get(place).ok_or(Broken)
+    }
+
+    /// Returns the text from `start`, a position, to here.
+    pub(in crate::wire) fn since(&self, start: usize) -> Result<&'a str, Broken> {
+        self.text.get(start..self.position()).ok_or(Broken)
+    }
+
+    /// Reads a string, and returns what it says.
+    pub(in crate::wire) fn string(&mut self) -> Result<Cow<'a, str>, Broken> {
+        self.space();
+        self.expect(b'"')?;
+        Ok(self.decoded()?.name)
     }
 
     /// Fails if anything but white space follows.
@@ -157,7 +183,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a key and its colon.
-    fn key(&mut self) -> Result<Cow<'a, str>, Broken> {
+    fn key(&mut self) -> Result<Key<'a>, Broken> {
         self.expect(b'"')?;
         let key = self.decoded()?;
         self.space();
@@ -176,15 +202,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads what follows an opening quote. Half a surrogate pair says nothing and is refused.
-    fn decoded(&mut self) -> Result<Cow<'a, str>, Broken> {
+    fn decoded(&mut self) -> Result<Key<'a>, Broken> {
         let start = self.position();
         let has_escapes = self.pass_string()?;
-        let end = self.position() - 1;
+        let place = start..self.position() - 1;
         if has_escapes {
-            let quoted = self.text.get(start - 1..end + 1).ok_or(Broken)?;
-            return serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| Broken);
+            let quoted = self.text.get(start - 1..place.end + 1).ok_or(Broken)?;
+            let name = serde_json::from_str(quoted).map_err(|_| Broken)?;
+            return Ok(Key { name: Cow::Owned(name), place });
         }
-        self.text.get(start..end).map(Cow::Borrowed).ok_or(Broken)
+        let name = self.text.get(place.clone()).ok_or(Broken)?;
+        Ok(Key { name: Cow::Borrowed(name), place })
     }
 
     /// Passes what follows an opening quote, up to the closing one; tells whether it has escapes.
@@ -357,7 +385,7 @@ fn plain_start(word: u64) -> usize {
 
 /// Whether all these bytes stand for themselves in a string. Without an early end, so that many
 /// are looked at at once.
-fn is_plain(bytes: &[u8]) -> bool {
+pub(in crate::wire) fn is_plain(bytes: &[u8]) -> bool {
     let is_special = |byte: u8| byte == b'"' || byte == b'\\' || byte < 0x20;
     !bytes.iter().fold(false, |found, byte| found | is_special(*byte))
 }

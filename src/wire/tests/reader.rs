@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde::Deserializer;
@@ -12,6 +13,10 @@ use serde::de::Visitor;
 use serde_json::value::RawValue;
 
 use crate::wire::Raw;
+use crate::wire::frame;
+use crate::wire::frame::Defect;
+use crate::wire::frame::Message;
+use crate::wire::meta;
 use crate::wire::object::Object;
 use crate::wire::reader;
 
@@ -49,6 +54,7 @@ fn members(object: &Object<'_>) -> Vec<(String, String)> {
 fn check(text: &str) {
     let raw = Raw::parse(text.to_owned());
     assert_eq!(reader::is_value(text), serde_json::from_str::<&RawValue>(text).is_ok(), "{text:?}");
+    check_message(text.as_bytes());
     let Ok(raw) = raw else { return };
     let found = Object::parse_allowing_duplicates(text).ok().map(|object| members(&object));
     let expected = serde_json::from_str::<Members>(text).ok().map(|members| members.0);
@@ -58,6 +64,76 @@ fn check(text: &str) {
     let expected = serde_json::from_str::<Vec<&RawValue>>(text).ok();
     let expected = expected.map(|all| all.into_iter().map(RawValue::get).collect::<Vec<_>>());
     assert_eq!(elements, expected, "{text:?}");
+}
+
+/// A message is read in one pass as it is member by member, and what it carries knows its members.
+#[track_caller]
+fn check_message(bytes: &[u8]) {
+    let read = frame::read(Bytes::copy_from_slice(bytes));
+    let Ok(whole) = Raw::from_bytes(Bytes::copy_from_slice(bytes)) else {
+        assert!(matches!(read, Err(Defect::Syntax(_))), "{}", bytes.escape_ascii());
+        return;
+    };
+    let expected = frame::read_oddity(&whole);
+    assert_eq!(format!("{read:?}"), format!("{expected:?}"), "{}", whole.get());
+    let body = match &read {
+        Ok(Message::Request(request)) => request.params.as_ref(),
+        Ok(Message::Notification(note)) => note.params.as_ref(),
+        Ok(Message::Response(response)) => response.outcome.as_ref().map_or_else(Some, Some),
+        Err(_) => None,
+    };
+    if let Some(body) = body {
+        check_known(body);
+        check_edits(body);
+    }
+}
+
+/// What is known of a value is what is found in its text.
+#[track_caller]
+fn check_known(raw: &Raw) {
+    let fresh = Raw::parse(raw.get().to_owned()).expect("it was read");
+    match (raw.object(), fresh.object()) {
+        (Ok(known), Ok(found)) => {
+            assert_eq!(members(&known), members(&found));
+            for (key, _) in found.iter() {
+                let (known, found) = (known.inside(key), found.inside(key));
+                let (known, found) = (known.as_ref().map(members), found.as_ref().map(members));
+                assert_eq!(known, found, "{key} in {}", raw.get());
+                let (part, found) = (raw.member(key).unwrap(), fresh.member(key).unwrap());
+                assert_eq!(part, found);
+                assert_eq!(
+                    part.object().as_ref().map(members),
+                    found.object().as_ref().map(members),
+                    "{}",
+                    part.get()
+                );
+            }
+        }
+        (known, found) => assert_eq!(known.err(), found.err(), "{}", raw.get()),
+    }
+    assert!(raw.detached().index().is_none());
+}
+
+/// Edits give the same whether the members are known or looked for, and know what they gave.
+#[track_caller]
+fn check_edits(raw: &Raw) {
+    let fresh = Raw::parse(raw.get().to_owned()).expect("it was read");
+    let sets: [&[(&str, &str)]; 3] =
+        [&[], &[("a", "[1]")], &[(meta::PROGRESS_TOKEN, "7"), ("q\"\n", "{\"a\":\"\\u0061\"}")]];
+    let removes: [&[&str]; 3] = [&[], &["a", "b"], &meta::FOR_THE_RECEIVER];
+    for (set, remove) in sets.into_iter().flat_map(|set| removes.map(|remove| (set, remove))) {
+        let edited = meta::edit(Some(raw), set, remove).expect("there is a body");
+        assert_eq!(Some(&edited), meta::edit(Some(&fresh), set, remove).as_ref());
+        assert_eq!(edited.index().is_some(), raw.index().is_some());
+        check_known(&edited);
+        let again = meta::edit(Some(&edited), set, &[]).expect("there is a body");
+        assert_eq!(again.get().as_ptr(), edited.get().as_ptr(), "there was nothing to do");
+        let (Ok(known), Ok(found)) = (edited.object(), fresh.object()) else { continue };
+        let known = remove.iter().fold(known.edit().set("name", " 5 "), |it, key| it.remove(key));
+        check_known(&known.remove("arguments").apply());
+        let known = set.iter().fold(found.edit(), |it, (key, json)| it.set(key, *json)).apply();
+        assert!(known.index().is_none(), "what was looked for is not kept");
+    }
 }
 
 #[test]
@@ -267,6 +343,7 @@ fn whatever_fuzzing_kept() {
     for target in fs::read_dir(corpus).unwrap() {
         for entry in fs::read_dir(target.unwrap().path()).unwrap() {
             let bytes = fs::read(entry.unwrap().path()).unwrap();
+            check_message(&bytes);
             for part in bytes.split(|byte| matches!(byte, 0x1E | b'\n')) {
                 check(&String::from_utf8_lossy(part));
             }
@@ -371,6 +448,7 @@ proptest! {
             bytes.truncate(at);
             check(&String::from_utf8_lossy(&bytes));
         }
+        check_message(&bytes);
     }
 
     #[test]
