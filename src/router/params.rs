@@ -18,12 +18,10 @@ pub(super) fn named<'a>(params: Option<&'a Raw>, key: &str) -> Result<(&'a Raw, 
 
 /// Replaces one text in an object, unless it says the same already.
 pub(super) fn with(object: &Raw, key: &str, text: &str) -> Result<Raw, Error> {
-    if object.member(key).and_then(|value| value.string()).as_deref() == Some(text) {
+    let members = object.object().map_err(|error| Error::InvalidParams(error.to_string()))?;
+    let said = members.get(key).and_then(|json| serde_json::from_str::<String>(json).ok());
+    if said.as_deref() == Some(text) {
         return Ok(object.clone());
     }
-    let text = Raw::of(text);
-    match object.object() {
-        Ok(object) => Ok(object.edit().set(key, text.get()).apply()),
-        Err(error) => Err(Error::InvalidParams(error.to_string())),
-    }
+    Ok(members.edit().set(key, Raw::of(text).get()).apply())
 }

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serialize;
@@ -11,7 +13,14 @@ use serde_json::value::RawValue;
 
 use crate::wire::Raw;
 use crate::wire::Written;
+use crate::wire::index::Index;
 use crate::wire::object::Object;
+use crate::wire::reader::Broken;
+use crate::wire::reader::Reader;
+
+/// Members of what a message carries that are looked into: two readers must not see two things in
+/// them, and Conflux is one of the readers.
+const LOOKED_INTO: [&str; 2] = ["arguments", "_meta"];
 
 /// What stands before the value of most messages fits into so much.
 const HEAD_SIZE: usize = 96;
@@ -32,7 +41,7 @@ impl Id {
 
     /// Returns the id Conflux gives to a request of its own.
     pub fn number(number: u64) -> Self {
-        Self(Raw::of(&number))
+        Self(Raw::number(number))
     }
 
     /// Returns the number of an id that Conflux gave; peers may send it back as a string.
@@ -117,72 +126,147 @@ pub enum Defect {
     },
 }
 
-#[derive(Deserialize)]
+/// The members of a message.
+#[derive(Default, Deserialize)]
 #[serde(expecting = "an object")]
 struct Envelope<'a> {
     #[serde(borrow)]
     jsonrpc: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
+    id: Option<Value<'a>>,
     #[serde(borrow)]
     method: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "present")]
-    params: Option<&'a RawValue>,
+    params: Option<Value<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
-    result: Option<&'a RawValue>,
+    result: Option<Value<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
-    error: Option<&'a RawValue>,
+    error: Option<Value<'a>>,
+}
+
+/// The value of a member, and where the members in it stand, if it was looked for them.
+struct Value<'a> {
+    text: &'a str,
+    index: Option<Arc<Index>>,
 }
 
 /// Tells a member that is `null` from one that is not there.
-fn present<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(reader).map(Some)
+fn present<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Value<'de>>, D::Error> {
+    <&RawValue>::deserialize(reader).map(|raw| Some(Value { text: raw.get(), index: None }))
 }
 
 /// Reads the bytes of one message.
+///
+/// One pass is enough for a message that is as it should be.
 pub fn read(bytes: Bytes) -> Result<Message, Defect> {
-    let whole = Raw::from_bytes(bytes).map_err(|error| Defect::Syntax(error.to_string()))?;
-    read_value(&whole)
+    let syntax = |error: serde_json::Error| Defect::Syntax(error.to_string());
+    let text = Raw::utf8(bytes).map_err(syntax)?;
+    match Envelope::read(&text) {
+        Ok(envelope) => message(&text, envelope),
+        Err(Broken) => read_oddity(&Raw::parse(text).map_err(syntax)?),
+    }
 }
 
 /// Reads one message that is known to be JSON, such as an element of a batch.
 pub fn read_value(whole: &Raw) -> Result<Message, Defect> {
+    match Envelope::read(whole.text()) {
+        Ok(envelope) => message(whole.text(), envelope),
+        Err(Broken) => read_oddity(whole),
+    }
+}
+
+/// Reads what has something unusual about it, and tells what is wrong with it, if anything is.
+pub(in crate::wire) fn read_oddity(whole: &Raw) -> Result<Message, Defect> {
     // A derived reader would take an array for the members of a message in their order.
     if whole.get().trim_start().starts_with('[') {
         return Err(Defect::Batch(whole.clone()));
     }
     match serde_json::from_str::<Envelope<'_>>(whole.get()) {
-        Ok(envelope) => message(whole, envelope),
-        Err(error) => Err(shape(whole, without_place(&error))),
+        Ok(envelope) => message(whole.text(), envelope),
+        Err(error) => Err(shape(whole.text(), without_place(&error))),
     }
 }
 
-fn message(whole: &Raw, envelope: Envelope<'_>) -> Result<Message, Defect> {
-    let fail = |problem: &str| shape(whole, problem.to_owned());
+impl<'a> Envelope<'a> {
+    /// Reads a message that has nothing unusual about it: no member of ours twice or of another
+    /// kind than it should be, no key twice where that is looked for.
+    fn read(text: &'a str) -> Result<Self, Broken> {
+        let mut envelope = Self::default();
+        let mut reader = Reader::new(text);
+        reader.object(|reader, key| envelope.read_member(&key.name, reader))?;
+        reader.end()?;
+        Ok(envelope)
+    }
+
+    fn read_member(&mut self, key: &str, reader: &mut Reader<'a>) -> Result<(), Broken> {
+        match key {
+            "jsonrpc" => once(&mut self.jsonrpc, reader.string()?),
+            "method" => once(&mut self.method, reader.string()?),
+            "id" => once(&mut self.id, Value { text: reader.part()?, index: None }),
+            "params" => {
+                let (text, index) = body(reader)?;
+                let index = index.filter(|index| !index.is_ambiguous(text));
+                let index = index.and_then(|index| index.kept(text)).ok_or(Broken)?;
+                once(&mut self.params, Value { text, index: Some(index) })
+            }
+            "result" => once(&mut self.result, Value::read(reader)?),
+            "error" => once(&mut self.error, Value::read(reader)?),
+            _ => reader.value().map(drop),
+        }
+    }
+}
+
+fn once<T>(member: &mut Option<T>, value: T) -> Result<(), Broken> {
+    if member.replace(value).is_some() { Err(Broken) } else { Ok(()) }
+}
+
+/// Reads a value, and where its members stand if it is an object.
+fn body<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Option<Index>), Broken> {
+    if !reader.is_at_object() {
+        return Ok((reader.part()?, None));
+    }
+    let start = reader.position();
+    let index = Index::read(reader, start, &LOOKED_INTO)?;
+    Ok((reader.since(start)?, Some(index)))
+}
+
+impl<'a> Value<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, Broken> {
+        let (text, index) = body(reader)?;
+        Ok(Self { text, index: index.and_then(|index| index.kept(text)) })
+    }
+
+    fn in_text(self, text: &ByteString) -> Raw {
+        Raw::found(text, self.text).with_index(self.index)
+    }
+}
+
+fn message(text: &ByteString, envelope: Envelope<'_>) -> Result<Message, Defect> {
+    let fail = |problem: &str| shape(text, problem.to_owned());
     if envelope.jsonrpc.as_deref() != Some("2.0") {
         return Err(fail("`jsonrpc` must be \"2.0\""));
     }
-    let id = match envelope.id.map(RawValue::get) {
+    let id = match envelope.id {
         None => None,
-        Some("null") if envelope.method.is_none() => None,
-        Some(text) => match Id::parse(whole.part(text)) {
+        Some(id) if id.text == "null" && envelope.method.is_none() => None,
+        Some(id) => match Id::parse(id.in_text(text)) {
             Some(id) => Some(id),
             None => return Err(fail("`id` must be a string or an integer")),
         },
     };
-    let part = |value: &RawValue| whole.part(value.get());
     let Some(method) = envelope.method else {
         let outcome = match (envelope.result, envelope.error) {
-            (Some(result), None) => Ok(part(result)),
-            (None, Some(error)) => Err(part(error)),
+            (Some(result), None) => Ok(result.in_text(text)),
+            (None, Some(error)) => Err(error.in_text(text)),
             (Some(_), Some(_)) => return Err(fail("both `result` and `error`")),
             (None, None) => return Err(fail("neither `method` nor `result` nor `error`")),
         };
         return Ok(Message::Response(Response { id, outcome }));
     };
-    let params = envelope.params.filter(|params| params.get() != "null").map(part);
+    let params = envelope.params.filter(|params| params.text != "null");
+    let params = params.map(|params| params.in_text(text));
     if let Some(problem) = params.as_ref().and_then(params_problem) {
-        return Err(shape(whole, problem));
+        return Err(shape(text, problem));
     }
     let method = method.into_owned();
     Ok(match id {
@@ -192,7 +276,12 @@ fn message(whole: &Raw, envelope: Envelope<'_>) -> Result<Message, Defect> {
 }
 
 /// What is wrong with `params`: policy and upstream must not read two different things.
+///
+/// Where the members are known, they have been looked at.
 fn params_problem(params: &Raw) -> Option<String> {
+    if params.index().is_some() {
+        return None;
+    }
     let object = match params.object() {
         Ok(object) => object,
         Err(error) => return Some(format!("`params`: {error}")),
@@ -206,17 +295,17 @@ fn params_problem(params: &Raw) -> Option<String> {
     })
 }
 
-fn shape(whole: &Raw, problem: String) -> Defect {
-    Defect::Shape { id: certain_id(whole), problem }
+fn shape(text: &ByteString, problem: String) -> Defect {
+    Defect::Shape { id: certain_id(text), problem }
 }
 
 /// The id of a defective message, if there is exactly one and it is well formed.
-fn certain_id(whole: &Raw) -> Option<Id> {
-    let object = Object::parse_allowing_duplicates(whole.get()).ok()?;
+fn certain_id(text: &ByteString) -> Option<Id> {
+    let object = Object::parse_allowing_duplicates(text).ok()?;
     if object.count("id") != 1 || object.count("method") == 0 {
         return None;
     }
-    Id::parse(whole.part(object.get("id")?))
+    Id::parse(Raw::found(text, object.get("id")?))
 }
 
 /// The words of a JSON error without the position, which means nothing on one line.

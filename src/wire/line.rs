@@ -85,7 +85,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     fn take(&mut self) -> Option<Line> {
         loop {
             let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
-            let found = unsearched.iter().position(|byte| *byte == b'\n');
+            let found = memchr::memchr(b'\n', unsearched);
             let Some(found) = found.map(|position| self.searched + position) else {
                 return self.take_unfinished();
             };

@@ -48,11 +48,10 @@ pub struct RequestMeta {
 impl RequestMeta {
     /// Reads the `_meta` of a request's parameters.
     pub fn read(params: Option<&Raw>) -> Self {
-        let Some(meta) = params.and_then(|params| params.member("_meta")) else {
-            return Self::default();
-        };
-        let Ok(object) = meta.object() else { return Self::default() };
-        let part = |key| object.get(key).map(|text| meta.part(text));
+        let Some(params) = params else { return Self::default() };
+        let Ok(object) = params.object() else { return Self::default() };
+        let Some(meta) = object.inside("_meta") else { return Self::default() };
+        let part = |key| meta.get(key).map(|text| params.part(text));
         Self {
             protocol_version: part(PROTOCOL_VERSION),
             client_capabilities: part(CLIENT_CAPABILITIES),
@@ -75,25 +74,20 @@ pub fn edit(body: Option<&Raw>, set: &[(&str, &str)], remove: &[&str]) -> Option
 
 fn edited(body: &Raw, set: &[(&str, &str)], remove: &[&str]) -> Raw {
     let Ok(object) = body.object() else { return body.clone() };
-    let before = object.get("_meta").filter(|text| text.starts_with('{'));
-    if before.is_none() && set.is_empty() {
+    let has_meta = object.get("_meta").is_some_and(|text| text.starts_with('{'));
+    if !has_meta && set.is_empty() {
         return body.clone();
     }
-    let Ok(meta) = Object::parse(before.unwrap_or("{}")) else { return body.clone() };
-    let is_touched = !set.is_empty() || remove.iter().any(|key| meta.get(key).is_some());
-    if !is_touched {
+    let meta = if has_meta { object.inside("_meta") } else { Object::parse("{}").ok() };
+    let Some(meta) = meta else { return body.clone() };
+    let is_set = set.iter().all(|(key, json)| meta.get(key) == Some(*json));
+    if has_meta && is_set && remove.iter().all(|key| meta.get(key).is_none()) {
         return body.clone();
     }
-    let mut change = meta.edit();
-    for key in remove {
-        change = change.remove(key);
-    }
-    for (key, json) in set {
-        change = change.set(key, *json);
-    }
-    let after = change.apply();
-    if after.object().is_ok_and(|after| after.iter().next().is_none()) {
+    if set.is_empty() && meta.iter().all(|(key, _)| remove.contains(&key)) {
         return object.edit().remove("_meta").apply();
     }
-    object.edit().set("_meta", after.get()).apply()
+    let change = remove.iter().fold(meta.edit(), |change, key| change.remove(key));
+    let change = set.iter().fold(change, |change, (key, json)| change.set(key, *json));
+    object.edit().put("_meta", &change.apply()).apply()
 }

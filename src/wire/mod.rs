@@ -15,6 +15,8 @@ pub mod frame;
 pub mod freshness;
 /// Headers of modern requests over HTTP, and how they carry any text.
 pub mod header;
+/// Where the members of an object stand in its text.
+mod index;
 /// Newline framing with a limit.
 pub mod line;
 /// The keys of `_meta` that Conflux reads and writes.
@@ -27,6 +29,8 @@ pub mod mirror;
 pub mod object;
 /// One JSON value as text.
 pub mod raw;
+/// Reads JSON text in one pass, without making values of it.
+mod reader;
 /// Finds the id in a message too large to be read.
 pub mod skim;
 /// Server-sent events with a limit.

@@ -1,15 +1,14 @@
 //! One JSON object as text: its members in their order, and edits that leave all else untouched.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
-
-use serde::de::Deserializer as _;
-use serde::de::MapAccess;
-use serde::de::Visitor;
-use serde_json::value::RawValue;
+use std::sync::Arc;
 
 use crate::wire::Raw;
+use crate::wire::index::Index;
+use crate::wire::index::Member;
+use crate::wire::reader;
+use crate::wire::reader::Reader;
 
 /// Why text could not be read as an object.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -29,8 +28,7 @@ pub fn build<'a>(members: impl IntoIterator<Item = (&'a str, &'a str)>) -> Raw {
         if out.len() > 1 {
             out.push(',');
         }
-        out.push_str(Raw::of(key).get());
-        out.push(':');
+        push_key(&mut out, key);
         out.push_str(json);
     }
     out.push('}');
@@ -41,20 +39,15 @@ pub fn build<'a>(members: impl IntoIterator<Item = (&'a str, &'a str)>) -> Raw {
 #[derive(Debug)]
 pub struct Object<'a> {
     text: &'a str,
-    members: Vec<Member<'a>>,
-}
-
-#[derive(Debug)]
-struct Member<'a> {
-    key: Cow<'a, str>,
-    value: Range<usize>,
+    /// Borrowed if it stays with the text.
+    index: Cow<'a, Index>,
 }
 
 impl<'a> Object<'a> {
     /// Reads the members of `text`, which must be one JSON value.
     pub fn parse(text: &'a str) -> Result<Self, Error> {
         let object = Self::parse_allowing_duplicates(text)?;
-        match object.duplicate() {
+        match object.index.duplicate(text) {
             Some(key) => Err(Error::Duplicate(key.to_owned())),
             None => Ok(object),
         }
@@ -62,26 +55,45 @@ impl<'a> Object<'a> {
 
     /// Reads the members of `text` without refusing a key that comes twice.
     pub fn parse_allowing_duplicates(text: &'a str) -> Result<Self, Error> {
-        let mut reader = serde_json::Deserializer::from_str(text);
-        let members = reader.deserialize_map(Members { text }).map_err(|_| Error::NotAnObject)?;
-        Ok(Self { text, members })
+        let index = Index::read(&mut Reader::new(text), 0, &[]).map_err(|_| Error::NotAnObject)?;
+        Ok(Self { text, index: Cow::Owned(index) })
+    }
+
+    /// Takes members that are known, without duplicate keys.
+    pub(in crate::wire) fn known(text: &'a str, index: &'a Index) -> Self {
+        Self { text, index: Cow::Borrowed(index) }
     }
 
     /// Returns the text of the member `key`.
     pub fn get(&self, key: &str) -> Option<&'a str> {
-        let member = self.members.iter().find(|member| member.key == key)?;
-        Some(cut(self.text, &member.value))
+        self.member(key).map(|member| cut(self.text, &member.value))
+    }
+
+    /// Returns the members of the member `key`, if there is one and it is an object without
+    /// duplicate keys.
+    pub fn inside(&self, key: &str) -> Option<Self> {
+        let place = &self.member(key)?.value;
+        let text = cut(self.text, place);
+        let known = match self.index {
+            Cow::Borrowed(index) => index.inside(place.start),
+            Cow::Owned(_) => None,
+        };
+        match known {
+            Some(index) => Some(Self::known(text, index)),
+            None => Self::parse(text).ok(),
+        }
     }
 
     /// Returns how many members have the key `key`.
     pub fn count(&self, key: &str) -> usize {
-        self.members.iter().filter(|member| member.key == key).count()
+        self.index.members().iter().filter(|member| member.has_key(self.text, key)).count()
     }
 
     /// Returns keys and texts in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
         let text = self.text;
-        self.members.iter().map(move |member| (&*member.key, cut(text, &member.value)))
+        let members = self.index.members().iter();
+        members.map(move |member| (member.key(text), cut(text, &member.value)))
     }
 
     /// Starts an edit of this object.
@@ -89,16 +101,8 @@ impl<'a> Object<'a> {
         Edit { object: self, changes: Vec::new() }
     }
 
-    fn duplicate(&self) -> Option<&str> {
-        if self.members.len() <= 16 {
-            let earlier = |index: usize| self.members.iter().take(index);
-            let mut keys = self.members.iter().enumerate();
-            return keys
-                .find(|(index, member)| earlier(*index).any(|other| other.key == member.key))
-                .map(|(_, member)| &*member.key);
-        }
-        let mut seen = std::collections::HashSet::with_capacity(self.members.len());
-        self.members.iter().map(|member| &*member.key).find(|key| !seen.insert(*key))
+    fn member(&self, key: &str) -> Option<&Member> {
+        self.index.members().iter().find(|member| member.has_key(self.text, key))
     }
 }
 
@@ -106,7 +110,15 @@ impl<'a> Object<'a> {
 #[derive(Debug)]
 pub struct Edit<'a, 'o> {
     object: &'o Object<'a>,
-    changes: Vec<(&'o str, Option<Cow<'o, str>>)>,
+    /// A member that is taken out has no value.
+    changes: Vec<(&'o str, Option<Value<'o>>)>,
+}
+
+/// The new value of a member.
+#[derive(Debug)]
+struct Value<'o> {
+    json: Cow<'o, str>,
+    index: Option<&'o Arc<Index>>,
 }
 
 impl<'o> Edit<'_, 'o> {
@@ -114,63 +126,113 @@ impl<'o> Edit<'_, 'o> {
     ///
     /// `json` must be one JSON value.
     #[must_use]
-    pub fn set(mut self, key: &'o str, json: impl Into<Cow<'o, str>>) -> Self {
-        self.changes.retain(|(changed, _)| *changed != key);
-        self.changes.push((key, Some(json.into())));
-        self
+    pub fn set(self, key: &'o str, json: impl Into<Cow<'o, str>>) -> Self {
+        self.change(key, Some(Value { json: trimmed(json.into()), index: None }))
+    }
+
+    /// Does the same with a value whose members may be known, and stay known.
+    #[must_use]
+    pub fn put(self, key: &'o str, value: &'o Raw) -> Self {
+        let json = value.get().trim_ascii();
+        // Places count from the start of the text.
+        let index = value.index().filter(|_| json.len() == value.get().len());
+        self.change(key, Some(Value { json: json.into(), index }))
     }
 
     /// Takes the member `key` out, if it is there.
     #[must_use]
-    pub fn remove(mut self, key: &'o str) -> Self {
+    pub fn remove(self, key: &'o str) -> Self {
+        self.change(key, None)
+    }
+
+    fn change(mut self, key: &'o str, value: Option<Value<'o>>) -> Self {
         self.changes.retain(|(changed, _)| *changed != key);
-        self.changes.push((key, None));
+        self.changes.push((key, value));
         self
     }
 
     /// Returns the edited object.
     pub fn apply(self) -> Raw {
         let text = self.object.text;
-        let added: usize = self
-            .changes
-            .iter()
-            .filter_map(|(_, json)| json.as_ref())
-            .map(|json| json.len() + 48)
-            .sum();
-        let mut out = String::with_capacity(text.len() + added);
-        let mut written = false;
+        let mut edited = Edited::start(&self);
         let mut end = text.find('{').map_or(0, |open| open + 1);
-        out.push_str(cut(text, &(0..end)));
-        for member in &self.object.members {
+        edited.out.push_str(cut(text, &(0..end)));
+        for member in self.object.index.members() {
             let before = cut(text, &(end..member.value.start));
             end = member.value.end;
-            let change = self.changes.iter().find(|(key, _)| *key == member.key);
-            let value = match change {
-                None => cut(text, &member.value),
-                Some((_, None)) => continue,
-                Some((_, Some(json))) => json,
-            };
-            // A member behind a removed first one leaves its comma behind.
-            let before = if written { before } else { without_comma(before) };
-            out.push_str(before);
-            out.push_str(value);
-            written = true;
-        }
-        for (key, json) in &self.changes {
-            let Some(json) = json else { continue };
-            if self.object.count(key) > 0 {
-                continue;
+            match self.changes.iter().find(|(key, _)| member.has_key(text, key)) {
+                None => edited.keep(before, member),
+                Some((_, Some(value))) => edited.replace(before, member, value),
+                Some((_, None)) => {}
             }
-            if written {
-                out.push(',');
-            }
-            out.push_str(Raw::of(*key).get());
-            out.push(':');
-            out.push_str(json);
-            written = true;
         }
-        out.push_str(cut(text, &(end..text.len())));
-        Raw::assembled(out)
+        for (key, value) in &self.changes {
+            if let Some(value) = value
+                && self.object.member(key).is_none()
+            {
+                edited.add(key, value);
+            }
+        }
+        edited.out.push_str(cut(text, &(end..text.len())));
+        Raw::assembled(edited.out).with_index(edited.index.map(Arc::new))
+    }
+}
+
+/// An edited object while it is written.
+struct Edited<'a> {
+    object: &'a Object<'a>,
+    out: String,
+    is_empty: bool,
+    /// Where the members are now, if it was known where they were.
+    index: Option<Index>,
+}
+
+impl<'a> Edited<'a> {
+    fn start(edit: &'a Edit<'a, 'a>) -> Self {
+        let values = edit.changes.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        let added: usize = values.map(|(key, value)| key.len() + value.json.len() + 4).sum();
+        let out = String::with_capacity(edit.object.text.len() + added);
+        let is_known = matches!(edit.object.index, Cow::Borrowed(_));
+        Self { object: edit.object, out, is_empty: true, index: is_known.then(Index::default) }
+    }
+
+    /// Copies a member as it is, and what stands before its value.
+    fn keep(&mut self, before: &str, member: &Member) {
+        let value = self.write(before, cut(self.object.text, &member.value));
+        if let Some(index) = &mut self.index {
+            index.copy(member, value, self.object.index.inside(member.value.start));
+        }
+    }
+
+    /// Copies what stands before a member's value.
+    fn replace(&mut self, before: &str, member: &Member, value: &Value<'_>) {
+        let place = self.write(before, &value.json);
+        if let Some(index) = &mut self.index {
+            index.copy(member, place, value.index);
+        }
+    }
+
+    fn add(&mut self, key: &str, value: &Value<'_>) {
+        if !self.is_empty {
+            self.out.push(',');
+        }
+        self.is_empty = false;
+        push_key(&mut self.out, key);
+        let place = self.write("", &value.json);
+        if let Some(index) = &mut self.index {
+            index.add(key, place, value.index);
+        }
+    }
+
+    /// Writes a value and what stands before it; returns where the value stands.
+    fn write(&mut self, before: &str, value: &str) -> Range<usize> {
+        // A member behind a removed first one leaves its comma behind.
+        let before = if self.is_empty { without_comma(before) } else { before };
+        self.is_empty = false;
+        self.out.push_str(before);
+        let start = self.out.len();
+        self.out.push_str(value);
+        start..self.out.len()
     }
 }
 
@@ -183,50 +245,22 @@ fn cut<'a>(text: &'a str, range: &Range<usize>) -> &'a str {
     text.get(range.clone()).expect("ranges were taken from this very text")
 }
 
-struct Members<'a> {
-    text: &'a str,
-}
-
-impl<'a> Visitor<'a> for Members<'a> {
-    type Value = Vec<Member<'a>>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(8);
-        while let Some((key, value)) = map.next_entry::<Key<'a>, &'a RawValue>()? {
-            let value = value.get();
-            // Both are borrowed from one buffer, so the distance is the position.
-            let start = value.as_ptr().addr() - self.text.as_ptr().addr();
-            members.push(Member { key: key.0, value: start..start + value.len() });
+/// A value without white space around it, so that its place is what a reader takes for it.
+fn trimmed(json: Cow<'_, str>) -> Cow<'_, str> {
+    match json {
+        Cow::Borrowed(json) => Cow::Borrowed(json.trim_ascii()),
+        Cow::Owned(json) if json.trim_ascii().len() < json.len() => {
+            json.trim_ascii().to_owned().into()
         }
-        Ok(members)
+        owned @ Cow::Owned(_) => owned,
     }
 }
 
-/// A key, borrowed where it has no escapes.
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de> serde::Deserialize<'de> for Key<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Key<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a key")
-            }
-
-            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(v)))
-            }
-
-            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(v.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
+/// Writes a key and its colon.
+fn push_key(out: &mut String, key: &str) {
+    if reader::is_plain(key.as_bytes()) {
+        out.extend(["\"", key, "\":"]);
+    } else {
+        out.extend([Raw::of(key).get(), ":"]);
     }
 }

@@ -1,6 +1,9 @@
 //! One JSON value as the text it came in.
 
 use std::fmt;
+use std::hash::Hash;
+use std::hash::Hasher;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -8,41 +11,75 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::wire::index::Index;
 use crate::wire::object;
+use crate::wire::reader;
+use crate::wire::reader::Reader;
 
 /// Text that is known to be exactly one JSON value; cloning shares it.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Raw(ByteString);
+///
+/// What came in a message knows where its members stand, if it is an object; so does what was made
+/// of it by edits. Elsewhere they are looked for each time, which costs a pass over the text.
+#[derive(Clone)]
+pub struct Raw {
+    text: ByteString,
+    index: Option<Arc<Index>>,
+}
 
 impl Raw {
     /// Checks that `text` is one JSON value, and keeps it as it is.
     pub fn parse(text: impl Into<ByteString>) -> Result<Self, serde_json::Error> {
         let text = text.into();
-        serde_json::from_str::<&RawValue>(&text)?;
-        Ok(Self(text))
+        if !reader::is_value(&text) {
+            // It refuses the same, and says why.
+            serde_json::from_str::<&RawValue>(&text)?;
+        }
+        Ok(Self::known(text))
     }
 
     /// Checks that `bytes` are UTF-8 and one JSON value, and keeps them as they are.
     ///
     /// Bytes that are not UTF-8 fail as a JSON syntax error would.
     pub fn from_bytes(bytes: Bytes) -> Result<Self, serde_json::Error> {
-        match ByteString::try_from(bytes) {
-            Ok(text) => Self::parse(text),
-            Err(_) => Err(serde::de::Error::custom("text that is not UTF-8")),
-        }
+        Self::parse(Self::utf8(bytes)?)
+    }
+
+    /// Checks that `bytes` are UTF-8; what they say is still to be read.
+    pub(in crate::wire) fn utf8(bytes: Bytes) -> Result<ByteString, serde_json::Error> {
+        let problem = |_| serde::de::Error::custom("text that is not UTF-8");
+        ByteString::try_from(bytes).map_err(problem)
     }
 
     /// Writes a value that Conflux itself originates.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Self {
         let text = serde_json::to_string(value)
             .expect("what Conflux originates has string keys and serializers that cannot fail");
-        Self(text.into())
+        Self::known(text.into())
+    }
+
+    /// Writes a number, in as much memory as it takes.
+    pub(in crate::wire) fn number(number: u64) -> Self {
+        Self::known(number.to_string().into())
     }
 
     /// Wraps text that was put together from values already checked.
     pub(in crate::wire) fn assembled(text: String) -> Self {
         debug_assert!(serde_json::from_str::<&RawValue>(&text).is_ok(), "not JSON: {text}");
-        Self(text.into())
+        Self::known(text.into())
+    }
+
+    /// Takes the value `part` out of `text`, in which it was found.
+    pub(in crate::wire) fn found(text: &ByteString, part: &str) -> Self {
+        Self::known(text.slice_ref(part))
+    }
+
+    /// Adds where the members stand in this very text.
+    pub(in crate::wire) fn with_index(self, index: Option<Arc<Index>>) -> Self {
+        Self { text: self.text, index }
+    }
+
+    fn known(text: ByteString) -> Self {
+        Self { text, index: None }
     }
 
     /// Writes an array of values as they are.
@@ -60,19 +97,33 @@ impl Raw {
 
     /// Returns the text.
     pub fn get(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Returns the text, to be shared.
+    pub(in crate::wire) fn text(&self) -> &ByteString {
+        &self.text
+    }
+
+    /// Returns where the members stand, if that is known.
+    pub(in crate::wire) fn index(&self) -> Option<&Arc<Index>> {
+        self.index.as_ref()
     }
 
     /// Returns the value `text`, which must be a part of this one, without copying it.
     #[must_use]
     pub fn part(&self, text: &str) -> Self {
-        Self(self.0.slice_ref(text))
+        let part = Self::found(&self.text, text);
+        let Some(index) = &self.index else { return part };
+        // Both are borrowed from one buffer, so the distance is the position.
+        let start = text.as_ptr().addr() - self.text.as_ptr().addr();
+        part.with_index(index.inside(start).cloned())
     }
 
     /// Returns a copy that does not hold on to the frame this value came in.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self(ByteString::from(self.get().to_owned()))
+        Self::known(ByteString::from(self.get().to_owned()))
     }
 
     /// Returns the value with some of its parts replaced; every other byte stays.
@@ -105,7 +156,10 @@ impl Raw {
 
     /// Reads the members of the value, if it is an object without duplicate keys.
     pub fn object(&self) -> Result<object::Object<'_>, object::Error> {
-        object::Object::parse(self.get())
+        match &self.index {
+            Some(index) => Ok(object::Object::known(self.get(), index)),
+            None => object::Object::parse(self.get()),
+        }
     }
 
     /// Returns the member `key` of an object, or nothing if there is none or this is no object.
@@ -116,8 +170,13 @@ impl Raw {
 
     /// Returns the elements of an array, each as its own text; nothing if this is no array.
     pub fn elements(&self) -> Option<Vec<Self>> {
-        let values: Vec<&RawValue> = self.read().ok()?;
-        Some(values.into_iter().map(|value| self.part(value.get())).collect())
+        let mut elements = Vec::new();
+        let read = Reader::new(self.get()).array(|reader| {
+            elements.push(self.part(reader.part()?));
+            Ok(())
+        });
+        read.ok()?;
+        Some(elements)
     }
 
     /// Returns the decoded text of a JSON string; nothing if this is none.
@@ -131,9 +190,23 @@ impl Raw {
     #[must_use]
     pub fn on_one_line(self) -> Self {
         if self.get().contains(['\n', '\r']) {
-            return Self(self.get().replace(['\n', '\r'], " ").into());
+            return Self::known(self.get().replace(['\n', '\r'], " ").into());
         }
         self
+    }
+}
+
+impl PartialEq for Raw {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Raw {}
+
+impl Hash for Raw {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 

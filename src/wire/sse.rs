@@ -152,7 +152,7 @@ impl Decoder {
                 input.advance(1);
                 continue;
             }
-            let end = input.iter().position(|byte| is_break(*byte));
+            let end = next_break(&input);
             let part = end.unwrap_or(input.len());
             self.extend_line(input.get(..part).unwrap_or_default());
             input.advance(part);
@@ -296,8 +296,8 @@ impl Decoder {
     }
 }
 
-fn is_break(byte: u8) -> bool {
-    matches!(byte, b'\n' | b'\r')
+fn next_break(text: &[u8]) -> Option<usize> {
+    memchr::memchr2(b'\n', b'\r', text)
 }
 
 /// The lines of a text, whichever way they end.
@@ -305,7 +305,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
-        let Some(end) = text.iter().position(|byte| is_break(*byte)) else { return rest.take() };
+        let Some(end) = next_break(text) else { return rest.take() };
         let (line, behind) = text.split_at_checked(end)?;
         rest = behind.strip_prefix(b"\r\n").or_else(|| behind.get(1..));
         Some(line)

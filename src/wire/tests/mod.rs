@@ -8,6 +8,7 @@ mod meta;
 mod mirror;
 mod object;
 mod raw;
+mod reader;
 mod skim;
 mod sse;
 

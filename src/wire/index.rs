@@ -1,0 +1,168 @@
+//! Where the members of one object stand in its text.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::wire::reader::Broken;
+use crate::wire::reader::Key;
+use crate::wire::reader::Reader;
+
+/// How many members an index may have that stays with its text; a text with more is read again
+/// where it is needed, so that what is held is bounded by the number of messages.
+const MOST_KEPT: usize = 32;
+/// Up to how many keys each is compared with each.
+const FEW: usize = 16;
+
+/// The members of one object. Places count from the start of the object's text.
+#[derive(Clone, Debug, Default)]
+pub(in crate::wire) struct Index {
+    members: Vec<Member>,
+    /// Of members that were looked into: where their value starts, and what is in it.
+    inside: Vec<(usize, Arc<Index>)>,
+}
+
+/// One member.
+#[derive(Clone, Debug)]
+pub(in crate::wire) struct Member {
+    key: Name,
+    /// Where its value stands.
+    pub(in crate::wire) value: Range<usize>,
+}
+
+#[derive(Clone, Debug)]
+enum Name {
+    /// It stands in the text as it is.
+    Plain(Range<usize>),
+    /// It has escapes there; this is what it says.
+    Decoded(Box<str>),
+}
+
+impl Index {
+    /// Reads the object at hand, and those of its members that `inside` names, if they are objects.
+    ///
+    /// Places count from `base`. A key that occurs twice is noted twice.
+    pub(in crate::wire) fn read(
+        reader: &mut Reader<'_>,
+        base: usize,
+        inside: &[&str],
+    ) -> Result<Self, Broken> {
+        let mut index = Self::default();
+        reader.object(|reader, key| {
+            let start = reader.position();
+            if inside.contains(&&*key.name) && reader.is_at_object() {
+                let inner = Self::read(reader, start, &[])?;
+                index.inside.push((start - base, Arc::new(inner)));
+                index.push(key, base, start..reader.position());
+            } else {
+                let value = reader.value()?;
+                index.push(key, base, value);
+            }
+            Ok(())
+        })?;
+        Ok(index)
+    }
+
+    fn push(&mut self, key: Key<'_>, base: usize, value: Range<usize>) {
+        let moved = |place: Range<usize>| place.start - base..place.end - base;
+        let key = match key.name {
+            Cow::Borrowed(_) => Name::Plain(moved(key.place)),
+            Cow::Owned(name) => Name::Decoded(name.into()),
+        };
+        self.members.push(Member { key, value: moved(value) });
+    }
+
+    /// Notes a member that was copied with its key, but perhaps with another value, and what is in
+    /// that. `value` is where it stands now.
+    pub(in crate::wire) fn copy(
+        &mut self,
+        from: &Member,
+        value: Range<usize>,
+        inside: Option<&Arc<Self>>,
+    ) {
+        let key = match &from.key {
+            Name::Decoded(name) => Name::Decoded(name.clone()),
+            Name::Plain(place) => {
+                let start = value.start - (from.value.start - place.start);
+                Name::Plain(start..start + place.len())
+            }
+        };
+        self.note(key, value, inside);
+    }
+
+    /// Notes a member that was written, with its key right before its value, and what is in it.
+    pub(in crate::wire) fn add(
+        &mut self,
+        key: &str,
+        value: Range<usize>,
+        inside: Option<&Arc<Self>>,
+    ) {
+        self.note(Name::Decoded(key.into()), value, inside);
+    }
+
+    fn note(&mut self, key: Name, value: Range<usize>, inside: Option<&Arc<Self>>) {
+        self.inside.extend(inside.map(|inner| (value.start, Arc::clone(inner))));
+        self.members.push(Member { key, value });
+    }
+
+    /// Returns what is in the member whose value starts at `start`, if it was looked into.
+    pub(in crate::wire) fn inside(&self, start: usize) -> Option<&Arc<Self>> {
+        self.inside.iter().find(|(other, _)| *other == start).map(|(_, inner)| inner)
+    }
+
+    /// Returns the members in their order.
+    pub(in crate::wire) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Returns the first key of `text` that was there before.
+    pub(in crate::wire) fn duplicate<'t>(&'t self, text: &'t str) -> Option<&'t str> {
+        let mut keys = self.members.iter().map(|member| member.key(text));
+        if self.members.len() <= FEW {
+            let earlier = |index: usize| self.members.iter().take(index);
+            return keys
+                .enumerate()
+                .find(|(index, key)| earlier(*index).any(|other| other.has_key(text, key)))
+                .map(|(_, key)| key);
+        }
+        let mut seen = std::collections::HashSet::with_capacity(self.members.len());
+        keys.find(|key| !seen.insert(*key))
+    }
+
+    /// Returns whether a key occurs twice in `text`, or in a member that was looked into.
+    pub(in crate::wire) fn is_ambiguous(&self, text: &str) -> bool {
+        let is_inside = |(start, inner): &(usize, Arc<Self>)| {
+            inner.duplicate(text.get(*start..).unwrap_or_default()).is_some()
+        };
+        self.duplicate(text).is_some() || self.inside.iter().any(is_inside)
+    }
+
+    /// Shares what is not ambiguous, and not so much that it should not stay with the text.
+    pub(in crate::wire) fn kept(mut self, text: &str) -> Option<Arc<Self>> {
+        let fits = |index: &Self, text: &str| {
+            index.members.len() <= MOST_KEPT && index.duplicate(text).is_none()
+        };
+        self.inside.retain(|(start, inner)| fits(inner, text.get(*start..).unwrap_or_default()));
+        fits(&self, text).then(|| Arc::new(self))
+    }
+}
+
+impl Member {
+    /// Returns the key, given the text of the object.
+    pub(in crate::wire) fn key<'t>(&'t self, text: &'t str) -> &'t str {
+        match &self.key {
+            Name::Plain(place) => {
+                text.get(place.clone()).expect("places were taken from this very text")
+            }
+            Name::Decoded(name) => name,
+        }
+    }
+
+    /// Returns whether the key is this one.
+    pub(in crate::wire) fn has_key(&self, text: &str, key: &str) -> bool {
+        match &self.key {
+            Name::Plain(place) => text.as_bytes().get(place.clone()) == Some(key.as_bytes()),
+            Name::Decoded(name) => **name == *key,
+        }
+    }
+}
