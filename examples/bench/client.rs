@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::json;
 use crate::load;
+use crate::load::Extent;
 use crate::load::Sample;
 use crate::load::answer;
 use crate::load::http::Connection;
@@ -224,27 +225,31 @@ impl Client {
         for tool in tools {
             let one = std::slice::from_ref(tool);
             let calls = Calls { tools: one, payload: 100, in_flight: 1 };
-            self.load(calls, Duration::from_micros(1)).with_context(|| format!("`{tool}`"))?;
+            self.load(calls, Extent::Calls(1)).with_context(|| format!("`{tool}`"))?;
         }
         Ok(())
     }
 
-    /// Makes calls for `time` and checks what comes.
-    pub(crate) fn load(&mut self, calls: Calls<'_>, time: Duration) -> anyhow::Result<Sample> {
-        let (era, id) = (self.era, &mut self.next_load_id);
+    /// Makes so many calls, or calls for so long, and checks what comes.
+    pub(crate) fn load(
+        &mut self,
+        calls: Calls<'_>,
+        extent: impl Into<Extent>,
+    ) -> anyhow::Result<Sample> {
+        let (era, extent, id) = (self.era, extent.into(), &mut self.next_load_id);
         let make = |target: Option<&Target>| -> Vec<Request> {
             let tools = calls.tools.iter();
             tools.map(|tool| Request::new(era, tool, calls.payload, target)).collect()
         };
         match &mut self.link {
-            Link::Stdio(pipes) => pipes.load(&make(None), calls.in_flight, time, id),
+            Link::Stdio(pipes) => pipes.load(&make(None), calls.in_flight, extent, id),
             Link::Http(target, connections) => {
                 let requests = make(Some(target));
                 while connections.len() < calls.in_flight {
                     connections.push(Connection::open(target.address)?);
                 }
                 let used = connections.get_mut(..calls.in_flight).context("all are open")?;
-                load::http::load(used, &requests, time, id)
+                load::http::load(used, &requests, extent, id)
             }
         }
     }

@@ -8,6 +8,7 @@
 mod adapter;
 mod client;
 mod grid;
+mod instructions;
 mod json;
 mod lines;
 mod load;
@@ -35,6 +36,8 @@ struct Arguments {
 enum Command {
     /// Measure everything.
     Run(run::Flags),
+    /// Count the instructions that a call costs Conflux.
+    Instructions(instructions::Flags),
     /// Name everything that can be measured.
     List,
     /// Be a minimal MCP server.
@@ -48,6 +51,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Run(flags) => run::run(flags),
+        Command::Instructions(flags) => instructions::run(&flags),
         Command::List => {
             run::list();
             Ok(())

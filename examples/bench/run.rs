@@ -80,8 +80,9 @@ pub(crate) struct Run {
 pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
     let target = target_directory()?;
     let mut subjects = vec![Subject::direct(), Subject::splice(), Subject::relay()];
-    let conflux = conflux()?;
-    subjects.push(Subject::conflux("conflux", &conflux, json!({})));
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    let conflux = conflux(profile)?;
+    subjects.push(Subject::conflux("conflux", vec![conflux.clone()], json!({})));
     for file in &flags.adapter {
         let adapter = Adapter::read(file, &target.join("bench/install"))?;
         if flags.install && !adapter.is_installed() {
@@ -128,28 +129,24 @@ pub(crate) fn list() {
 }
 
 /// The directory of what is built, in which this program lies.
-fn target_directory() -> anyhow::Result<PathBuf> {
+pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe()?;
     Ok(path.ancestors().nth(3).context("this program is not where cargo puts it")?.to_owned())
 }
 
 /// The program to measure: the one that is named, or this source in this profile.
-fn conflux() -> anyhow::Result<String> {
+pub(crate) fn conflux(profile: &str) -> anyhow::Result<String> {
     #[expect(clippy::disallowed_methods, reason = "no configuration of Conflux is read here")]
     if let Ok(named) = std::env::var(PROGRAM) {
         return Ok(named);
     }
-    let words = [env!("CARGO"), "build", "--quiet", "--locked", "--bin", "conflux"];
+    let words = [env!("CARGO"), "build", "--quiet", "--locked", "--bin", "conflux", "--profile"];
     let mut command = process::command(&words.map(str::to_owned))?;
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
-    }
-    let status = command.status()?;
+    let status = command.arg(profile).current_dir(env!("CARGO_MANIFEST_DIR")).status()?;
     anyhow::ensure!(status.success(), "the program to measure cannot be built");
-    let path = std::env::current_exe()?;
-    let path = path.ancestors().nth(2).context("this program is not where cargo puts it")?;
-    Ok(path.join("conflux").to_str().context("a path is text")?.to_owned())
+    let directory = if profile == "dev" { "debug" } else { profile };
+    let path = target_directory()?.join(directory).join("conflux");
+    Ok(path.to_str().context("a path is text")?.to_owned())
 }
 
 impl Run {

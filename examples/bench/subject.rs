@@ -31,9 +31,9 @@ enum Kind {
     Direct,
     Splice,
     Relay,
-    /// The program, and what its configuration says besides the upstreams.
+    /// The words that start it, and what its configuration says besides the upstreams.
     Conflux {
-        program: String,
+        program: Vec<String>,
         settings: Value,
     },
     Adapter(Rc<Adapter>),
@@ -60,9 +60,8 @@ impl Subject {
         Self { name: "relay".to_owned(), kind: Kind::Relay }
     }
 
-    /// Conflux with these further settings.
-    pub(crate) fn conflux(name: &str, program: &str, settings: Value) -> Self {
-        let program = program.to_owned();
+    /// Conflux, started by these words, with these further settings.
+    pub(crate) fn conflux(name: &str, program: Vec<String>, settings: Value) -> Self {
         Self { name: name.to_owned(), kind: Kind::Conflux { program, settings } }
     }
 
@@ -208,7 +207,7 @@ impl Subject {
     fn launch_conflux(
         &self,
         place: &Place,
-        program: &str,
+        program: &[String],
         settings: &Value,
         tools: Vec<String>,
     ) -> anyhow::Result<Launched> {
@@ -231,11 +230,13 @@ impl Subject {
                 .context("upstreams are a map")?
                 .insert(format!("u{number}"), entry);
         }
-        let file = place.directory.join(format!("{}.json", self.name.replace(' ', "-")));
+        // In a directory of its own: Conflux looks again when anything happens in it.
+        let directory = place.directory.join(self.name.replace(' ', "-"));
+        std::fs::create_dir_all(&directory)?;
+        let file = directory.join("upstreams.json");
         std::fs::write(&file, config.to_string())?;
-        let words = [program, "serve", "--config", file.to_str().context("a path is text")?];
-        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
-        let mut command = process::command(&words)?;
+        let mut command = process::command(program)?;
+        command.args(["serve", "--config"]).arg(&file);
         command.env("CONFLUX_STATE", place.directory.join("state"));
         // To Conflux it would be a key of its configuration.
         command.env_remove(crate::run::PROGRAM);

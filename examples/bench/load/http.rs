@@ -13,6 +13,7 @@ use rustix::event::Timespec;
 use rustix::event::poll;
 use tokio::time::Instant;
 
+use crate::load::Extent;
 use crate::load::Flight;
 use crate::load::PATIENCE;
 use crate::load::Sample;
@@ -96,17 +97,17 @@ impl Connection {
     }
 }
 
-/// Keeps a call under way on each connection for `time`, then waits for the last answers.
+/// Keeps a call under way on each connection, then waits for the last answers.
 pub(crate) fn load(
     connections: &mut [Connection],
     requests: &[Request],
-    time: Duration,
+    extent: Extent,
     id: &mut u64,
 ) -> anyhow::Result<Sample> {
     let count = u64::try_from(requests.len().max(1))?;
     let of = |id: u64| requests.get(usize::try_from(id % count).unwrap_or(0));
     let text = |id: u64| of(id).map_or(&[][..], |it| &it.text);
-    let mut flight = Flight::new(*id, time);
+    let mut flight = Flight::new(*id, extent);
     for connection in &mut *connections {
         connection.renew()?;
         next(connection, &mut flight, &of)?;

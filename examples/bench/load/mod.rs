@@ -16,6 +16,21 @@ use tokio::time::Instant;
 /// How long the load waits for any answer at all.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How much load there is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Extent {
+    /// As much as has its turn in this time.
+    Time(Duration),
+    /// So many calls.
+    Calls(usize),
+}
+
+impl From<Duration> for Extent {
+    fn from(time: Duration) -> Self {
+        Self::Time(time)
+    }
+}
+
 /// What came of one round: the latencies, and how long all of it took.
 #[derive(Debug, Default)]
 pub(crate) struct Sample {
@@ -57,21 +72,25 @@ pub(crate) struct Flight {
     started: Vec<Option<Instant>>,
     first: u64,
     begin: Instant,
-    end: Instant,
+    extent: Extent,
     latencies: Vec<u64>,
 }
 
 impl Flight {
-    /// Begins a round with the id `first` that starts calls for `time`.
-    pub(crate) fn new(first: u64, time: Duration) -> Self {
+    /// Begins a round with the id `first`.
+    pub(crate) fn new(first: u64, extent: Extent) -> Self {
         let begin = Instant::now();
         let (started, latencies) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
-        Self { started, first, begin, end: begin + time, latencies }
+        Self { started, first, begin, extent, latencies }
     }
 
-    /// Returns the id of the next call, unless the time is over.
+    /// Returns the id of the next call, unless there were enough.
     pub(crate) fn start(&mut self, now: Instant) -> Option<u64> {
-        if now >= self.end {
+        let is_over = match self.extent {
+            Extent::Time(time) => now >= self.begin + time,
+            Extent::Calls(count) => self.started.len() >= count,
+        };
+        if is_over {
             return None;
         }
         self.started.push(Some(now));

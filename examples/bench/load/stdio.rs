@@ -14,6 +14,7 @@ use rustix::event::poll;
 use tokio::time::Instant;
 
 use crate::lines::Lines;
+use crate::load::Extent;
 use crate::load::Flight;
 use crate::load::PATIENCE;
 use crate::load::Sample;
@@ -78,19 +79,19 @@ impl Pipes {
         Ok(())
     }
 
-    /// Keeps `in_flight` calls under way for `time`, then waits for the last answers.
+    /// Keeps `in_flight` calls under way, then waits for the last answers.
     ///
     /// Ids begin at `*id` and are never used twice; requests take turns.
     pub(crate) fn load(
         &mut self,
         requests: &[Request],
         in_flight: usize,
-        time: Duration,
+        extent: Extent,
         id: &mut u64,
     ) -> anyhow::Result<Sample> {
         let count = u64::try_from(requests.len().max(1))?;
         let of = |id: u64| requests.get(usize::try_from(id % count).unwrap_or(0));
-        let mut flight = Flight::new(*id, time);
+        let mut flight = Flight::new(*id, extent);
         let mut free = in_flight;
         let mut now = Instant::now();
         loop {
