@@ -85,7 +85,7 @@ impl Control {
     /// Starts what is to run without anybody who waits for it, among those that differ, and has
     /// what is new listed if anybody ever wanted to see lists.
     fn awaken(&mut self, differing: &[UpstreamId], fresh: &[UpstreamId]) {
-        let until = Instant::now() + self.facts.config.limits.start_budget;
+        let until = Instant::now() + self.facts.config.limits.start_budget.limit();
         for (id, handle) in &self.facts.handles {
             let is_wanted = differing.contains(id) && handle.is_wanted();
             if is_wanted && self.around.front.is_open() {
@@ -98,11 +98,11 @@ impl Control {
                     }
                 });
             }
-            if self.is_budget_begun && fresh.contains(id) {
+            if self.patience.is_begun() && fresh.contains(id) {
                 self.announcement.wait_for(id.clone(), until);
             }
         }
-        if self.is_budget_begun {
+        if self.patience.is_begun() {
             for id in fresh {
                 self.list(id);
             }

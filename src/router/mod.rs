@@ -290,7 +290,7 @@ impl Router {
 
     /// Returns whether lists are shown without waiting.
     pub fn is_settled(&self) -> bool {
-        *self.shared.settled.borrow() >= Settled::Remembered
+        *self.shared.settled.borrow() >= Settled::Enough
     }
 
     /// Waits until somebody wants something listed, and takes it; for `control` alone.
@@ -299,12 +299,13 @@ impl Router {
     }
 
     /// Asks for lists, and waits until every upstream has listed, be it in an earlier run, or has
-    /// failed, or until `control` finds that the start budget is spent.
+    /// failed, or until `control` finds that this was long enough.
     pub async fn settled(&self) {
-        self.until(Settled::Remembered).await;
+        self.until(Settled::Enough).await;
     }
 
-    /// The same, but what was listed in an earlier run does not count.
+    /// The same, but what was listed in an earlier run does not count, and only the start budget
+    /// is long enough.
     pub async fn live(&self) {
         self.until(Settled::Live).await;
     }
