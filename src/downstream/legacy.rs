@@ -11,6 +11,7 @@ use crate::downstream::connection::Connection;
 use crate::downstream::connection::Shared;
 use crate::downstream::level::Level;
 use crate::downstream::level::Wanted;
+use crate::downstream::lists;
 use crate::exchange::Exchange;
 use crate::exchange::Wishes;
 use crate::wire::Raw;
@@ -67,7 +68,7 @@ impl Connection {
         let questions = Arc::clone(&shared.questions);
         let router = Arc::clone(&shared.service.router);
         self.shared.tasks.spawn(async move {
-            let work = router.request(&method, params.as_ref(), &exchange);
+            let work = lists::request(&router, &method, params.as_ref(), &exchange);
             call::run(stream, &method, &exchange, way_back, &questions, work).await;
             drop(share);
         });

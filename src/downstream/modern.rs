@@ -17,6 +17,7 @@ use crate::downstream::greeting;
 use crate::downstream::level::Level;
 use crate::downstream::level::Wanted;
 use crate::downstream::listen::Opening;
+use crate::downstream::lists;
 use crate::downstream::park;
 use crate::downstream::park::Resume;
 use crate::downstream::rounds;
@@ -143,7 +144,7 @@ impl Connection {
         let ending = shared.passing.as_ref().map(|passing| passing.ending.clone());
         shared.tasks.spawn(async move {
             let Rounds { method, params, exchange, .. } = &rounds;
-            let work = router.request(method, params.as_ref(), exchange);
+            let work = lists::request(&router, method, params.as_ref(), exchange);
             let mut running = pin!(rounds.run(stream, way_back, work));
             select! {
                 biased;

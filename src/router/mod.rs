@@ -11,6 +11,8 @@ pub mod error;
 pub mod instance;
 /// How long a list stays fresh.
 pub mod lasting;
+/// What is listed.
+pub mod list;
 /// Whether what is required can be used.
 pub mod readiness;
 /// What one request sees of the world.
@@ -23,7 +25,6 @@ mod extension;
 mod failure;
 mod fetch;
 mod instructions;
-mod list;
 mod mentions;
 mod own;
 mod params;
@@ -71,6 +72,8 @@ pub use self::demand::Settled;
 pub use self::error::Error;
 pub use self::instance::Instance;
 pub use self::lasting::Lasting;
+pub use self::list::List;
+pub use self::list::listed;
 pub use self::own::definitions;
 pub use self::snapshot::Snapshot;
 pub use self::view::View;
@@ -215,7 +218,8 @@ impl Router {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).news(now)
     }
 
-    /// Carries out one request and returns its raw result, in the shape of either era.
+    /// Carries out one request and returns its raw result, in the shape of either era. What
+    /// [`listed`] knows is for [`Self::list`].
     pub async fn request(
         &self,
         method: &str,
@@ -224,11 +228,6 @@ impl Router {
     ) -> Result<Raw, Error> {
         match method {
             method::TOOLS_CALL => self.call(params, exchange).await,
-            method::TOOLS_LIST
-            | method::PROMPTS_LIST
-            | method::RESOURCES_LIST
-            | method::TEMPLATES_LIST
-            | method::SKILLS_LIST => self.list(method, params, exchange).await,
             method::PROMPTS_GET => self.prompt(params, exchange).await,
             method::RESOURCES_READ => {
                 self.read(method, ResultKind::Resource, params, exchange).await
