@@ -14,7 +14,6 @@ mod tests;
 
 use std::sync::Arc;
 
-use futures_util::future;
 use tokio::sync::mpsc;
 use tokio::time;
 use tokio::time::Instant;
@@ -34,6 +33,7 @@ use crate::router::Settled;
 use crate::upstream;
 use crate::upstream::Change;
 use crate::upstream::Recalled;
+use crate::upstream::Recalling;
 use crate::wire::era::Era;
 
 pub use self::reload::Reloads;
@@ -95,13 +95,12 @@ impl Control {
         around: upstream::Surroundings,
         remembers: bool,
     ) -> Self {
+        let enabled = facts::enabled(&config).map(|(_, upstream)| upstream);
+        let recalling = Recalling::begin(enabled, &around.state);
         let mut facts = Facts::new(Arc::clone(&config), &around);
-        // Side by side, so that a slow disk is waited for once.
-        let recalled = facts::enabled(&config)
-            .map(async |(id, upstream)| (id, upstream::recalled(upstream, &around.state).await));
-        for (id, recalled) in future::join_all(recalled).await {
+        for (id, recalled) in recalling.finish().await {
             let inventory = recalled.inventory.filter(|_| remembers);
-            facts.recall(id, Recalled { inventory, ..recalled });
+            facts.recall(&id, Recalled { inventory, ..recalled });
         }
         let router = Arc::new(Router::new(facts.world(), Arc::clone(&around.task_ids)));
         report(None, &router.snapshot().catalog);
