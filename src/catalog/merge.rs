@@ -72,8 +72,8 @@ pub fn merge(sources: &[Source], rules: &Rules<'_>) -> Catalog {
     let tools = tools.iter().map(|named| tool(named, &addresses)).collect();
     let prompts = prompts.iter().map(entry_of).collect();
     Catalog {
-        tools: Section::new(tools, &rules.own),
-        prompts: Section::new(prompts, &[]),
+        tools: Section::new(Kind::Tools, tools, &rules.own),
+        prompts: Section::new(Kind::Prompts, prompts, &[]),
         resources: addressed(Kind::Resources, &resources, resource_uris),
         templates: addressed(Kind::Templates, &templates, template_texts),
         skills: self::skills(&skills, &addresses),
@@ -142,7 +142,7 @@ fn skills(placed: &[Placed<'_, '_>], addresses: &Addresses) -> Section {
             traits: Traits::default(),
         }
     });
-    Section::new(entries.collect(), &[])
+    Section::new(Kind::Skills, entries.collect(), &[])
 }
 
 fn tool(named: &Named<'_, '_>, addresses: &Addresses) -> Entry {
@@ -176,7 +176,7 @@ fn addressed(kind: Kind, placed: &[Placed<'_, '_>], publics: Vec<String>) -> Sec
         traits: Traits::default(),
         public,
     });
-    Section::new(entries.collect(), &[])
+    Section::new(kind, entries.collect(), &[])
 }
 
 /// The definition of an item as it is listed: repaired, and under its public name or address.

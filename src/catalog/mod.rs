@@ -1,7 +1,8 @@
 //! What all upstreams offer, merged into one list of each kind; and who owns what is in it.
 //!
-//! A catalog is a value: made once by `merge`, then only read. It depends on nothing but the
-//! listings it was made from and the rules, so two machines with one file have one catalog.
+//! A catalog is a value: made once by `merge`, then only read; further forms of a list are written
+//! when they are first wanted. It depends on nothing but the listings it was made from and the
+//! rules, so two machines with one file have one catalog.
 
 /// Two that want one name or one address.
 pub mod conflict;
@@ -13,6 +14,7 @@ pub mod name;
 mod item;
 mod merge;
 mod naming;
+mod prepared;
 mod rewrite;
 mod section;
 mod template;
@@ -26,6 +28,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::catalog::prepared::Prepared;
 use crate::catalog::section::Section;
 use crate::catalog::uri::Addresses;
 use crate::ids::UpstreamId;
@@ -174,7 +177,25 @@ impl Catalog {
     ///
     /// It is equal to that of another catalog exactly if callers would see no difference.
     pub fn list(&self, kind: Kind) -> &Raw {
-        self.section(kind).list()
+        self.prepared(kind).list()
+    }
+
+    /// Returns the prepared result that holds that array as its only member.
+    pub fn result(&self, kind: Kind) -> &Raw {
+        self.prepared(kind).result()
+    }
+
+    /// Returns that result in another form, made by `make` when it is first wanted and kept as
+    /// long as the catalog. Of each `name` one is kept; if it was made on other `terms`, it is made
+    /// anew.
+    pub fn form(
+        &self,
+        kind: Kind,
+        name: &'static str,
+        terms: &str,
+        make: impl FnOnce() -> Raw,
+    ) -> Raw {
+        self.prepared(kind).form(name, terms, make)
     }
 
     /// Returns everything of one kind that upstreams offer, in the order it is listed.
@@ -220,6 +241,10 @@ impl Catalog {
             return result.clone();
         }
         rewrite::result(result, kind, &|uri| self.alias(upstream, uri))
+    }
+
+    fn prepared(&self, kind: Kind) -> &Prepared {
+        self.section(kind).prepared()
     }
 
     fn section(&self, kind: Kind) -> &Section {
@@ -268,6 +293,17 @@ impl Kind {
             Self::Tools | Self::Prompts => "name",
             Self::Resources | Self::Skills => "uri",
             Self::Templates => "uriTemplate",
+        }
+    }
+
+    /// Returns the member of a result that lists them.
+    pub fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+            Self::Skills => "skills",
         }
     }
 }

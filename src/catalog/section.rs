@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use crate::catalog::Entry;
+use crate::catalog::Kind;
+use crate::catalog::prepared::Prepared;
 use crate::wire::Raw;
 
 #[derive(Debug)]
@@ -10,17 +12,18 @@ pub(in crate::catalog) struct Section {
     entries: Vec<Entry>,
     index: HashMap<String, usize>,
     own: HashMap<String, Raw>,
-    list: Raw,
+    prepared: Prepared,
 }
 
 impl Section {
     /// Prepares `entries`, whose public names differ, and behind them what Conflux itself offers.
-    pub(in crate::catalog) fn new(entries: Vec<Entry>, own: &[Raw]) -> Self {
-        let list = Raw::array(entries.iter().map(|entry| &entry.definition).chain(own));
+    pub(in crate::catalog) fn new(kind: Kind, entries: Vec<Entry>, own: &[Raw]) -> Self {
+        let items = entries.iter().map(|entry| &entry.definition).chain(own);
+        let prepared = Prepared::new(kind.member(), items);
         let numbered = entries.iter().enumerate();
         let index = numbered.map(|(number, entry)| (entry.public.clone(), number)).collect();
         let named = own.iter().filter_map(|raw| Some((raw.member("name")?.string()?, raw.clone())));
-        Self { index, own: named.collect(), list, entries }
+        Self { index, own: named.collect(), prepared, entries }
     }
 
     pub(in crate::catalog) fn find(&self, public: &str) -> Option<&Entry> {
@@ -31,8 +34,8 @@ impl Section {
         self.own.get(public)
     }
 
-    pub(in crate::catalog) fn list(&self) -> &Raw {
-        &self.list
+    pub(in crate::catalog) fn prepared(&self) -> &Prepared {
+        &self.prepared
     }
 
     pub(in crate::catalog) fn entries(&self) -> impl Iterator<Item = &Entry> {

@@ -16,6 +16,7 @@ use crate::cli::exit;
 use crate::cli::exit::Exit;
 use crate::cli::report::Failure;
 use crate::config::Config;
+use crate::config::StartBudget;
 use crate::downstream::shutdown::Shutdown;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
@@ -90,7 +91,8 @@ pub(in crate::cli) async fn until_shutdown(
 pub(in crate::cli) fn patient(mut config: Config) -> Config {
     let enabled = config.upstreams.values().filter(|upstream| !upstream.disabled);
     if let Some(longest) = enabled.map(|upstream| upstream.timeout.start).max() {
-        config.limits.start_budget = config.limits.start_budget.max(longest);
+        let limit = config.limits.start_budget.limit().max(longest);
+        config.limits.start_budget = StartBudget::Said(limit);
     }
     config
 }

@@ -24,6 +24,8 @@ pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCAL
 const CALLS: usize = 64;
 /// How many wait: with those under way, more than one client may have (`limits.in_flight`).
 const QUEUE: usize = 256;
+/// How long the first listing waits at most if nothing is said.
+pub(super) const START_BUDGET: &str = "5s";
 
 /// The upstreams of a Conflux gateway and its limits.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -319,17 +321,17 @@ pub struct Limits {
     pub in_flight: usize,
 
     /// How long the first listing waits for upstreams that are still starting; at most `60s`.
-    /// Upstreams that take longer are added when they are ready.
-    pub start_budget: WrittenDuration,
+    /// Upstreams that take longer are added when they are ready. Unless this is written, the first
+    /// listing does not wait any longer either once one upstream has listed and for `750ms` no
+    /// other one has listed or failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = START_BUDGET))]
+    pub start_budget: Option<WrittenDuration>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            message: WrittenSize("16MiB".to_owned()),
-            in_flight: 256,
-            start_budget: WrittenDuration("5s".to_owned()),
-        }
+        Self { message: WrittenSize("16MiB".to_owned()), in_flight: 256, start_budget: None }
     }
 }
 

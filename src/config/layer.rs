@@ -3,6 +3,8 @@
 //! figment merges the layers: maps key by key, everything else as a whole, later over earlier. It
 //! knows neither lines nor the order of keys, so [`Places`] keeps both and answers by key path.
 
+use std::collections::HashMap;
+
 use figment::Error;
 use figment::Metadata;
 use figment::Profile;
@@ -11,7 +13,7 @@ use figment::value::Dict;
 use figment::value::Map;
 use figment::value::Tag;
 use figment::value::Value as Merged;
-use indexmap::IndexMap;
+use indexmap::IndexSet;
 
 use crate::config::problem::KeyPath;
 use crate::config::problem::Place;
@@ -55,19 +57,21 @@ fn merged(node: &Node) -> Merged {
 /// Where every key and value of every layer was written.
 #[derive(Default)]
 pub(super) struct Places {
-    layers: Vec<IndexMap<KeyPath, Mark>>,
+    layers: Vec<HashMap<KeyPath, Mark>>,
 }
 
 struct Mark {
     key: Place,
     value: Place,
+    /// The keys of the map that stands there, in their order.
+    keys: Vec<String>,
 }
 
 impl Places {
     /// Notes the places of one more layer, which goes over those before it.
     pub(super) fn add(&mut self, root: &Node) {
-        let mut marks = IndexMap::new();
-        note(root, &root.place, &KeyPath::default(), &mut marks);
+        let mut marks = HashMap::new();
+        note(root, &root.place, KeyPath::default(), &mut marks);
         self.layers.push(marks);
     }
 
@@ -85,27 +89,21 @@ impl Places {
 
     /// Returns the keys of the map at `path` in the order in which they first appear.
     pub(super) fn order(&self, path: &KeyPath) -> Vec<String> {
-        let mut keys: Vec<String> = Vec::new();
-        for child in self.layers.iter().flat_map(IndexMap::keys) {
-            if let Some(key) = child.last()
-                && child.parent().as_ref() == Some(path)
-                && !keys.iter().any(|known| known == key)
-            {
-                keys.push(key.to_owned());
-            }
-        }
-        keys
+        let marks = self.layers.iter().filter_map(|layer| layer.get(path));
+        let keys: IndexSet<&String> = marks.flat_map(|mark| &mark.keys).collect();
+        keys.into_iter().cloned().collect()
     }
 }
 
-fn note(node: &Node, key: &Place, path: &KeyPath, marks: &mut IndexMap<KeyPath, Mark>) {
-    marks.insert(path.clone(), Mark { key: key.clone(), value: node.place.clone() });
+fn note(node: &Node, key: &Place, path: KeyPath, marks: &mut HashMap<KeyPath, Mark>) {
     if let Value::List(items) = &node.value {
         for (index, item) in items.iter().enumerate() {
-            note(item, &item.place, &path.index(index), marks);
+            note(item, &item.place, path.index(index), marks);
         }
     }
     for entry in node.entries() {
-        note(&entry.node, &entry.place, &path.key(&entry.key), marks);
+        note(&entry.node, &entry.place, path.key(&entry.key), marks);
     }
+    let keys = node.entries().iter().map(|entry| entry.key.clone()).collect();
+    marks.insert(path, Mark { key: key.clone(), value: node.place.clone(), keys });
 }

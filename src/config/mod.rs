@@ -97,7 +97,25 @@ pub struct Limits {
     /// How many requests of one client may be under way at once; at least 1.
     pub in_flight: usize,
     /// How long the first listing waits for upstreams that are still starting.
-    pub start_budget: Duration,
+    pub start_budget: StartBudget,
+}
+
+/// How long the first listing waits for upstreams that are still starting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartBudget {
+    /// Nobody said so: this long at most, and less once some have listed and no more come.
+    Unsaid(Duration),
+    /// Somebody did: this long, unless all have come.
+    Said(Duration),
+}
+
+impl StartBudget {
+    /// Returns how long nothing waits longer than.
+    pub fn limit(self) -> Duration {
+        match self {
+            Self::Unsaid(limit) | Self::Said(limit) => limit,
+        }
+    }
 }
 
 /// One MCP server behind the gateway.

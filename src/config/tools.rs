@@ -5,20 +5,46 @@ use globset::Glob;
 use globset::GlobBuilder;
 use globset::GlobSet;
 
+/// The pattern that every name matches.
+const EVERYTHING: &str = "*";
+
 /// Patterns of an upstream's own tool names: what `allow` matches and `deny` does not. Case
 /// matters, and a pattern matches whole names.
 #[derive(Clone, Debug)]
 pub struct ToolFilter {
     allow: Vec<Glob>,
     deny: Vec<Glob>,
-    allowed: GlobSet,
-    denied: GlobSet,
+    allowed: Matcher,
+    denied: Matcher,
+}
+
+/// What patterns come to. Most upstreams offer everything, which needs no machine.
+#[derive(Clone, Debug)]
+enum Matcher {
+    Everything,
+    Some(GlobSet),
+}
+
+impl Matcher {
+    fn new(patterns: &[Glob]) -> Result<Self, Error> {
+        if patterns.iter().any(|pattern| pattern.glob() == EVERYTHING) {
+            return Ok(Self::Everything);
+        }
+        GlobSet::new(patterns).map(Self::Some)
+    }
+
+    fn is_match(&self, name: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Some(patterns) => patterns.is_match(name),
+        }
+    }
 }
 
 impl ToolFilter {
     /// Compiles the patterns.
     pub(super) fn new(allow: Vec<Glob>, deny: Vec<Glob>) -> Result<Self, Error> {
-        let (allowed, denied) = (GlobSet::new(&allow)?, GlobSet::new(&deny)?);
+        let (allowed, denied) = (Matcher::new(&allow)?, Matcher::new(&deny)?);
         Ok(Self { allow, deny, allowed, denied })
     }
 
@@ -35,7 +61,7 @@ impl ToolFilter {
     {
         let is_idle = |glob: &&Glob| {
             let matcher = glob.compile_matcher();
-            glob.glob() != "*" && !names().any(|name| matcher.is_match(name))
+            glob.glob() != EVERYTHING && !names().any(|name| matcher.is_match(name))
         };
         self.allow.iter().chain(&self.deny).filter(is_idle).map(Glob::glob).collect()
     }

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::config::Limits;
 use crate::config::Names;
 use crate::config::Start;
+use crate::config::StartBudget;
 use crate::config::Target;
 use crate::config::Upstream;
 use crate::config::environment;
@@ -98,11 +99,18 @@ impl Check<'_> {
         Limits {
             message: self.size(&written.message, &MESSAGE, &path.key("message")),
             in_flight: written.in_flight,
-            start_budget: self.duration(
-                &written.start_budget,
-                &START_BUDGET,
-                &path.key("start_budget"),
-            ),
+            start_budget: self.start_budget(written, &path.key("start_budget")),
+        }
+    }
+
+    fn start_budget(&mut self, written: &file::Limits, path: &KeyPath) -> StartBudget {
+        let default = || WrittenDuration(file::START_BUDGET.to_owned());
+        let limit = written.start_budget.clone().unwrap_or_else(default);
+        let limit = self.duration(&limit, &START_BUDGET, path);
+        if written.start_budget.is_some() {
+            StartBudget::Said(limit)
+        } else {
+            StartBudget::Unsaid(limit)
         }
     }
 

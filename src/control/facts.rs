@@ -147,7 +147,7 @@ impl Facts {
             retired: self.retired.clone(),
             configured: self.configured,
             max_name_length: self.config.names.max_length,
-            start_budget: self.config.limits.start_budget,
+            start_budget: self.config.limits.start_budget.limit(),
             profiles: self.config.profiles.iter().map(profile).collect(),
         }
     }

@@ -5,6 +5,7 @@
 
 mod announcement;
 mod facts;
+mod patience;
 mod plan;
 mod reload;
 
@@ -13,7 +14,6 @@ mod tests;
 
 use std::sync::Arc;
 
-use futures_util::future;
 use tokio::sync::mpsc;
 use tokio::time;
 use tokio::time::Instant;
@@ -23,6 +23,7 @@ use crate::catalog::Kind;
 use crate::config;
 use crate::control::announcement::Announcement;
 use crate::control::facts::Facts;
+use crate::control::patience::Patience;
 use crate::control::plan::Lasts;
 use crate::ids::UpstreamId;
 use crate::router::Demand;
@@ -32,6 +33,7 @@ use crate::router::Settled;
 use crate::upstream;
 use crate::upstream::Change;
 use crate::upstream::Recalled;
+use crate::upstream::Recalling;
 use crate::wire::era::Era;
 
 pub use self::reload::Reloads;
@@ -48,8 +50,6 @@ enum Event {
     Demand(Demand),
     /// There is something new of an upstream.
     Of(Origin, News),
-    /// The time is over in which a list waits for upstreams.
-    BudgetSpent,
     /// Another configuration comes into force.
     Reload(Box<reload::Reload>),
 }
@@ -78,7 +78,7 @@ pub struct Control {
     router: Arc<Router>,
     events: mpsc::Sender<Event>,
     queue: mpsc::Receiver<Event>,
-    is_budget_begun: bool,
+    patience: Patience,
     /// Whether something is known that was not published.
     has_news: bool,
     announcement: Announcement,
@@ -95,13 +95,12 @@ impl Control {
         around: upstream::Surroundings,
         remembers: bool,
     ) -> Self {
+        let enabled = facts::enabled(&config).map(|(_, upstream)| upstream);
+        let recalling = Recalling::begin(enabled, &around.state);
         let mut facts = Facts::new(Arc::clone(&config), &around);
-        // Side by side, so that a slow disk is waited for once.
-        let recalled = facts::enabled(&config)
-            .map(async |(id, upstream)| (id, upstream::recalled(upstream, &around.state).await));
-        for (id, recalled) in future::join_all(recalled).await {
+        for (id, recalled) in recalling.finish().await {
             let inventory = recalled.inventory.filter(|_| remembers);
-            facts.recall(id, Recalled { inventory, ..recalled });
+            facts.recall(&id, Recalled { inventory, ..recalled });
         }
         let router = Arc::new(Router::new(facts.world(), Arc::clone(&around.task_ids)));
         report(None, &router.snapshot().catalog);
@@ -113,7 +112,7 @@ impl Control {
             router,
             events,
             queue,
-            is_budget_begun: false,
+            patience: Patience::default(),
             has_news: false,
             announcement: Announcement::default(),
         }
@@ -136,12 +135,19 @@ impl Control {
         let mut batch = Vec::new();
         loop {
             let (announce_at, due) = (self.announcement.due(), self.facts.listings.next_due());
+            let over_at = self.patience.due();
             tokio::select! {
                 _count = self.queue.recv_many(&mut batch, EVENT_CAPACITY) => {
                     for event in batch.drain(..) {
                         self.handle(event);
                     }
                     self.publish();
+                    self.patience.hear(self.facts.listings.heard(), Instant::now());
+                    self.settle();
+                }
+                () = until(over_at) => {
+                    let settled = self.patience.over(Instant::now());
+                    self.facts.listings.settle(settled);
                     self.settle();
                 }
                 () = until(due) => for id in self.facts.listings.take_due(Instant::now()) {
@@ -183,17 +189,6 @@ impl Control {
         });
     }
 
-    /// Lets lists wait for upstreams from now on, for as long as the start budget.
-    fn begin_budget(&mut self) {
-        let (budget, events) = (self.facts.config.limits.start_budget, self.events.clone());
-        if !std::mem::replace(&mut self.is_budget_begun, true) {
-            self.spawn(async move {
-                time::sleep(budget).await;
-                drop(events.send(Event::BudgetSpent).await);
-            });
-        }
-    }
-
     fn handle(&mut self, event: Event) {
         match event {
             Event::Demand(Demand { everything, upstreams }) => {
@@ -204,8 +199,8 @@ impl Control {
                     }
                 }
                 if everything {
-                    self.begin_budget();
                     let now = Instant::now();
+                    self.patience.begin(now, self.facts.config.limits.start_budget);
                     for id in self.facts.listings.lacking(now) {
                         self.list(&id);
                     }
@@ -217,7 +212,6 @@ impl Control {
             Event::Of(origin, news) if self.is_current(&origin) => self.follow(&origin.id, news),
             // What becomes of one that is retired changes nothing.
             Event::Of(..) => {}
-            Event::BudgetSpent => self.facts.listings.give_up_waiting(),
             Event::Reload(reload) => self.reload(*reload),
         }
     }
@@ -260,7 +254,7 @@ impl Control {
         let settled = self.facts.listings.settled();
         // Whoever is new after that is not waited for.
         if settled == Settled::Live {
-            self.facts.listings.give_up_waiting();
+            self.facts.listings.settle(Settled::Live);
         }
         if settled > Settled::No && !self.router.is_settled() {
             // Whoever waited sees what there is now, and need not be told.

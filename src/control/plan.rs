@@ -33,7 +33,17 @@ const TRIES: u32 = 6;
 #[derive(Debug)]
 pub(super) struct Listings {
     all: IndexMap<UpstreamId, One>,
-    waits: bool,
+    /// What holds however little is known.
+    least: Settled,
+}
+
+/// Of how many upstreams something was heard in this run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// Those that listed or failed at least once.
+    pub(super) settled: usize,
+    /// Those that listed something.
+    pub(super) listed: usize,
 }
 
 #[derive(Debug, Default)]
@@ -87,7 +97,7 @@ impl Listings {
     /// Nobody has listed anything.
     pub(super) fn new(upstreams: impl IntoIterator<Item = UpstreamId>) -> Self {
         let all = upstreams.into_iter().map(|id| (id, One::default())).collect();
-        Self { all, waits: true }
+        Self { all, least: Settled::No }
     }
 
     /// Knows an upstream that has not listed anything; one before it under the same key may have.
@@ -268,21 +278,28 @@ impl Listings {
         self.all.iter().filter_map(failed).collect()
     }
 
-    /// No longer lets a list wait for anybody.
-    pub(super) fn give_up_waiting(&mut self) {
-        self.waits = false;
+    /// Has everything count as settled to this degree from now on, whoever is missing.
+    pub(super) fn settle(&mut self, least: Settled) {
+        self.least = self.least.max(least);
     }
 
     /// Returns whether there is nobody to wait for.
     pub(super) fn settled(&self) -> Settled {
-        let are = |is: fn(&One) -> bool| !self.waits || self.all.values().all(is);
-        if are(|one| one.is_settled) {
+        let are = |is: fn(&One) -> bool| self.all.values().all(is);
+        let known = if are(|one| one.is_settled) {
             Settled::Live
         } else if are(|one| one.is_settled || one.remembered.is_some()) {
-            Settled::Remembered
+            Settled::Enough
         } else {
             Settled::No
-        }
+        };
+        known.max(self.least)
+    }
+
+    /// Returns of how many something was heard.
+    pub(super) fn heard(&self) -> Heard {
+        let count = |is: fn(&&One) -> bool| self.all.values().filter(is).count();
+        Heard { settled: count(|one| one.is_settled), listed: count(|one| !one.read.is_empty()) }
     }
 }
 

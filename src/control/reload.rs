@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::future;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -14,9 +13,9 @@ use crate::control::Control;
 use crate::control::Event;
 use crate::control::facts;
 use crate::ids::UpstreamId;
-use crate::upstream;
 use crate::upstream::Disk;
 use crate::upstream::Recalled;
+use crate::upstream::Recalling;
 
 /// Where other configurations are handed in; cloning shares it.
 #[derive(Clone, Debug)]
@@ -41,12 +40,8 @@ impl Reloads {
     pub async fn apply(&self, config: Arc<Config>, difference: Difference) {
         let is_of_interest =
             |(id, _): &(&UpstreamId, &Upstream)| difference.upstreams.contains_key(*id);
-        // Side by side, so that a slow disk is waited for once.
-        let recalled =
-            facts::enabled(&config).filter(is_of_interest).map(async |(id, upstream)| {
-                (id.clone(), upstream::recalled(upstream, &self.disk).await)
-            });
-        let recalled = future::join_all(recalled).await;
+        let differing = facts::enabled(&config).filter(is_of_interest).map(|(_, it)| it);
+        let recalled = Recalling::begin(differing, &self.disk).finish().await;
         let (done, is_done) = oneshot::channel();
         let reload = Reload { config, difference, recalled, done };
         if self.events.send(Event::Reload(Box::new(reload))).await.is_ok() {
@@ -85,7 +80,7 @@ impl Control {
     /// Starts what is to run without anybody who waits for it, among those that differ, and has
     /// what is new listed if anybody ever wanted to see lists.
     fn awaken(&mut self, differing: &[UpstreamId], fresh: &[UpstreamId]) {
-        let until = Instant::now() + self.facts.config.limits.start_budget;
+        let until = Instant::now() + self.facts.config.limits.start_budget.limit();
         for (id, handle) in &self.facts.handles {
             let is_wanted = differing.contains(id) && handle.is_wanted();
             if is_wanted && self.around.front.is_open() {
@@ -98,11 +93,11 @@ impl Control {
                     }
                 });
             }
-            if self.is_budget_begun && fresh.contains(id) {
+            if self.patience.is_begun() && fresh.contains(id) {
                 self.announcement.wait_for(id.clone(), until);
             }
         }
-        if self.is_budget_begun {
+        if self.patience.is_begun() {
             for id in fresh {
                 self.list(id);
             }

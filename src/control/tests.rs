@@ -7,7 +7,10 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use crate::catalog::Kind;
+use crate::config::StartBudget;
 use crate::control::announcement::Announcement;
+use crate::control::patience::Patience;
+use crate::control::plan::Heard;
 use crate::control::plan::Lasts;
 use crate::control::plan::List;
 use crate::control::plan::Listings;
@@ -54,8 +57,89 @@ fn a_list_waits_until_everybody_listed_or_failed() {
 #[test]
 fn a_list_does_not_wait_longer_than_the_budget() {
     let mut listings = Listings::new([id("a")]);
-    listings.give_up_waiting();
+    listings.settle(Settled::Enough);
+    assert_eq!(listings.settled(), Settled::Enough);
+    listings.settle(Settled::Live);
     assert_eq!(listings.settled(), Settled::Live);
+    listings.settle(Settled::Enough);
+    assert_eq!(listings.settled(), Settled::Live, "that is over");
+}
+
+/// A wait that began at `now`, and what is heard in it: when, and how many had then listed or
+/// failed, and how many had listed.
+fn waits(now: Instant, budget: StartBudget, heard: &[(u64, usize, usize)]) -> Patience {
+    let mut patience = Patience::default();
+    patience.begin(now, budget);
+    for (milliseconds, settled, listed) in heard {
+        let at = now + Duration::from_millis(*milliseconds);
+        assert_eq!(patience.over(at), Settled::No, "{heard:?} after {milliseconds} ms");
+        patience.hear(Heard { settled: *settled, listed: *listed }, at);
+    }
+    patience
+}
+
+#[test]
+fn lists_wait_while_upstreams_come_and_never_beyond_the_budget() {
+    let budget = Duration::from_secs(5);
+    let (unsaid, said) = (StartBudget::Unsaid(budget), StartBudget::Said(budget));
+    let now = Instant::now();
+    for (budget, heard, quiet) in [
+        (unsaid, &[][..], 5000),
+        (unsaid, &[(100, 1, 0)], 5000),
+        (unsaid, &[(100, 1, 1)], 850),
+        (unsaid, &[(100, 1, 0), (900, 2, 1)], 1650),
+        (unsaid, &[(100, 1, 1), (500, 2, 1), (600, 2, 1)], 1250),
+        (unsaid, &[(100, 1, 1), (500, 2, 1), (600, 2, 2)], 1350),
+        (unsaid, &[(500, 1, 1), (1000, 2, 2), (1500, 3, 3), (2000, 4, 4)], 2750),
+        (unsaid, &[(4200, 1, 1), (4700, 2, 2)], 5000),
+        (said, &[(100, 1, 1)], 5000),
+        (StartBudget::Said(Duration::ZERO), &[], 0),
+    ] {
+        let mut patience = waits(now, budget, heard);
+        let quiet = now + Duration::from_millis(quiet);
+        assert_eq!(patience.due(), Some(quiet), "{budget:?} {heard:?}");
+        if let Some(before) = quiet.checked_sub(Duration::from_millis(1)).filter(|it| *it > now) {
+            assert_eq!(patience.over(before), Settled::No, "{budget:?} {heard:?}");
+        }
+        if quiet < now + budget.limit() {
+            assert_eq!(patience.over(quiet), Settled::Enough, "{budget:?} {heard:?}");
+            patience.hear(Heard { settled: 9, listed: 9 }, quiet);
+            assert_eq!(patience.over(quiet), Settled::Enough, "lists do not wait again");
+        }
+        assert_eq!(patience.due(), Some(now + budget.limit()), "{budget:?} {heard:?}");
+        assert_eq!(patience.over(now + budget.limit()), Settled::Live, "{budget:?} {heard:?}");
+        assert_eq!(patience.due(), None, "everything is over");
+    }
+}
+
+#[test]
+fn what_listed_before_the_first_list_was_wanted_is_enough_after_a_quiet_moment() {
+    let (now, mut patience) = (Instant::now(), Patience::default());
+    patience.hear(Heard { settled: 1, listed: 1 }, now);
+    assert_eq!(patience.due(), None, "nobody waits");
+    let later = now + Duration::from_mins(1);
+    patience.begin(later, StartBudget::Unsaid(Duration::from_secs(5)));
+    assert_eq!(patience.over(later), Settled::No, "the others were not asked until now");
+    assert_eq!(patience.due(), Some(later + Duration::from_millis(750)));
+    patience.begin(later + Duration::from_secs(1), StartBudget::Said(Duration::from_mins(1)));
+    assert_eq!(patience.due(), Some(later + Duration::from_millis(750)), "it has begun");
+}
+
+#[test]
+fn what_failed_and_what_listed_is_counted() {
+    let mut listings = Listings::new([id("a"), id("b"), id("c")]);
+    assert_eq!(listings.heard(), Heard::default());
+    let heard = |settled, listed| Heard { settled, listed };
+    listings.failed(&id("a"), "gone".to_owned());
+    assert_eq!(listings.heard(), heard(1, 0));
+    listings.failed(&id("a"), "gone again".to_owned());
+    assert_eq!(listings.heard(), heard(1, 0), "that is nothing new");
+    listings.listed(&id("a"), listed(&["x"], None), Instant::now());
+    listings.listed(&id("b"), listed(&["x"], None), Instant::now());
+    assert_eq!(listings.heard(), heard(2, 2));
+    let from = Moment::from(SystemTime::UNIX_EPOCH);
+    listings.recall(&id("c"), vec![(Kind::Tools, tools(&["x"]))], from);
+    assert_eq!(listings.heard(), heard(2, 2), "that was in an earlier run");
 }
 
 #[test]
@@ -71,7 +155,7 @@ fn what_is_remembered_is_shown_at_once_and_asked_for_all_the_same() {
     listings.recall(&id("a"), vec![(Kind::Tools, tools(&["x"])), (Kind::Skills, Vec::new())], from);
     assert_eq!(listings.settled(), Settled::No, "nothing is known of `b`");
     listings.recall(&id("b"), vec![(Kind::Tools, tools(&["y"]))], from);
-    assert_eq!(listings.settled(), Settled::Remembered);
+    assert_eq!(listings.settled(), Settled::Enough);
     assert_eq!(listings.get(&id("a")).tools, tools(&["x"]));
     assert_eq!(listings.lacking(now), [id("a"), id("b")]);
     assert_eq!(listings.unread(&id("a")), Kind::ALL, "a name that is not known may be new");
@@ -81,7 +165,7 @@ fn what_is_remembered_is_shown_at_once_and_asked_for_all_the_same() {
     listings.listed(&id("a"), listed(&["x"], None), now);
     assert!(Arc::ptr_eq(&before, &listings.get(&id("a"))), "it is as it was");
     assert_eq!((listings.remembered(&id("a")), listings.remembered(&id("b"))), (None, Some(from)));
-    assert_eq!(listings.settled(), Settled::Remembered);
+    assert_eq!(listings.settled(), Settled::Enough);
     listings.failed(&id("b"), "gone".to_owned());
     assert_eq!(listings.settled(), Settled::Live);
     assert_eq!(listings.get(&id("b")).tools, tools(&["y"]), "it stays listed");

@@ -2,6 +2,7 @@
 
 use crate::downstream::content;
 use crate::downstream::greeting;
+use crate::router;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::meta;
@@ -13,15 +14,16 @@ use crate::wire::object::Object;
 ///
 /// `_meta` stays: legacy clients carry unknown keys of it along.
 pub(super) fn legacy(result: Raw, revision: Revision, method: &str) -> Raw {
+    if is_written(method) {
+        return result;
+    }
     let result = content::fit(result, revision, method);
-    // Only a modern upstream writes `resultType`; most results are spared the reading. A list of
-    // Conflux's own begins with how long it may be kept, if it may be kept at all.
-    let is_own_list = is_cacheable(method) && result.get().starts_with("{\"ttlMs\":");
-    if !is_own_list && !result.get().contains("\"resultType\"") {
+    // Only a modern upstream writes `resultType`; most results are spared the reading.
+    if !result.get().contains("\"resultType\"") {
         return result;
     }
     let Ok(object) = result.object() else { return result };
-    if !is_own_list && object.get("resultType").is_none() {
+    if object.get("resultType").is_none() {
         return result;
     }
     let result = object.edit().remove("resultType").remove("ttlMs").remove("cacheScope").apply();
@@ -30,6 +32,9 @@ pub(super) fn legacy(result: Raw, revision: Revision, method: &str) -> Raw {
 
 /// Adds what the modern era requires of a result and a legacy upstream does not give.
 pub(super) fn modern(result: Raw, method: &str) -> Raw {
+    if is_written(method) {
+        return result;
+    }
     let Ok(object) = result.object() else { return result };
     let mut edit = object.edit();
     if object.get("resultType").is_none() {
@@ -73,17 +78,12 @@ fn sign<'a, 'o>(result: &'o Object<'a>, edit: Edit<'a, 'o>) -> Edit<'a, 'o> {
     edit.set("_meta", signed.get().to_owned())
 }
 
+/// Whether results of this method were written in the words of their caller (`lists`).
+fn is_written(method: &str) -> bool {
+    router::listed(method).is_some()
+}
+
 /// Whether results of this method say how long they may be kept.
 fn is_cacheable(method: &str) -> bool {
-    matches!(
-        method,
-        method::TOOLS_LIST
-            | method::PROMPTS_LIST
-            | method::RESOURCES_LIST
-            | method::TEMPLATES_LIST
-            | method::RESOURCES_READ
-            | method::SKILLS_LIST
-            | method::SKILLS_GET
-            | method::DIRECTORY_READ
-    )
+    matches!(method, method::RESOURCES_READ | method::SKILLS_GET | method::DIRECTORY_READ)
 }

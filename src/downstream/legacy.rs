@@ -12,6 +12,7 @@ use crate::downstream::connection::Connection;
 use crate::downstream::connection::Shared;
 use crate::downstream::level::Level;
 use crate::downstream::level::Wanted;
+use crate::downstream::lists;
 use crate::exchange::Exchange;
 use crate::exchange::Wishes;
 use crate::wire::Raw;
@@ -71,7 +72,7 @@ impl Connection {
         let router = Arc::clone(&shared.service.router);
         self.shared.tasks.spawn(async move {
             // In a place of its own: what a task holds is moved a dozen times until it runs.
-            let work = Box::pin(router.request(&method, params.as_ref(), &exchange));
+            let work = Box::pin(lists::request(&router, &method, params.as_ref(), &exchange));
             call::run(stream, &method, &exchange, way_back, &questions, work).await;
             drop(share);
         });

@@ -29,6 +29,7 @@ mod legacy;
 mod level;
 mod lines;
 mod listen;
+mod lists;
 mod modern;
 mod notices;
 mod outbox;

@@ -18,6 +18,7 @@ use crate::downstream::greeting;
 use crate::downstream::level::Level;
 use crate::downstream::level::Wanted;
 use crate::downstream::listen::Opening;
+use crate::downstream::lists;
 use crate::downstream::park;
 use crate::downstream::park::Resume;
 use crate::downstream::rounds;
@@ -162,7 +163,7 @@ impl Connection {
         shared.tasks.spawn(async move {
             let Rounds { method, params, exchange, .. } = &rounds;
             // In a place of its own: what a task holds is moved a dozen times until it runs.
-            let work = Box::pin(router.request(method, params.as_ref(), exchange));
+            let work = Box::pin(lists::request(&router, method, params.as_ref(), exchange));
             let mut running = pin!(rounds.run(stream, way_back, work));
             select! {
                 biased;

@@ -23,8 +23,9 @@ pub enum Settled {
     /// Nothing is known of somebody who may list soon.
     #[default]
     No,
-    /// Something is known of everybody, of some from an earlier run alone.
-    Remembered,
+    /// Lists can be shown: something is known of everybody, of some from an earlier run alone, or
+    /// nothing more has come for a while.
+    Enough,
     /// Everybody has listed in this run, failed, or used up the start budget.
     Live,
 }

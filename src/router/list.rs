@@ -1,7 +1,11 @@
-//! The five lists: one copy of prepared bytes.
+//! The five lists, each of them on one page.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::catalog::Catalog;
 use crate::catalog::Kind;
 use crate::exchange::Exchange;
 use crate::router::Error;
@@ -9,15 +13,75 @@ use crate::router::Router;
 use crate::wire::Raw;
 use crate::wire::freshness::Freshness;
 use crate::wire::method;
-use crate::wire::object;
+
+/// One list as it was when it was asked for; its text is shared by all who ask in one generation.
+#[derive(Debug)]
+pub struct List {
+    catalog: Arc<Catalog>,
+    kind: Kind,
+    freshness: Freshness,
+}
+
+/// Returns what a request with this method lists, if it lists something.
+pub fn listed(method: &str) -> Option<Kind> {
+    Some(match method {
+        method::TOOLS_LIST => Kind::Tools,
+        method::PROMPTS_LIST => Kind::Prompts,
+        method::RESOURCES_LIST => Kind::Resources,
+        method::TEMPLATES_LIST => Kind::Templates,
+        method::SKILLS_LIST => Kind::Skills,
+        _ => return None,
+    })
+}
+
+impl List {
+    /// The list of one kind in `catalog`, of which `left` says how long it is fresh from now on.
+    pub fn new(catalog: Arc<Catalog>, kind: Kind, left: Freshness) -> Self {
+        // Of whole seconds, so that whoever asks within one is told the same.
+        let seconds = Duration::from_secs(left.ttl.as_secs());
+        let ttl = if seconds.is_zero() { left.ttl } else { seconds };
+        Self { catalog, kind, freshness: Freshness { ttl, ..left } }
+    }
+
+    /// Returns what is listed.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns a result that holds the list and nothing else.
+    pub fn result(&self) -> &Raw {
+        self.catalog.result(self.kind)
+    }
+
+    /// Returns the list itself, an array.
+    pub fn items(&self) -> &Raw {
+        self.catalog.list(self.kind)
+    }
+
+    /// Returns how long the list may be kept, and for whom.
+    pub fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
+    /// Returns the result in another form, made by `make` when it is first wanted and shared from
+    /// then on. Of each `name` there is one; if it was made on other `terms`, it is made anew.
+    pub fn form(&self, name: &'static str, terms: &str, make: impl FnOnce() -> Raw) -> Raw {
+        self.catalog.form(self.kind, name, terms, make)
+    }
+}
 
 impl Router {
-    pub(super) async fn list(
+    /// Lists everything of one kind, once there is nobody to wait for.
+    ///
+    /// # Errors
+    ///
+    /// If `params` name a cursor, as there is none, and if the request is cancelled.
+    pub async fn list(
         &self,
-        method: &str,
+        kind: Kind,
         params: Option<&Raw>,
         exchange: &Exchange,
-    ) -> Result<Raw, Error> {
+    ) -> Result<List, Error> {
         let cursor = params.and_then(|params| params.member("cursor"));
         if let Some(cursor) = cursor.filter(|cursor| cursor.get() != "null") {
             // Everything is on one page, so no cursor was ever handed out.
@@ -28,21 +92,8 @@ impl Router {
             () = self.settled() => {}
             () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
         }
-        let (kind, key) = match method {
-            method::TOOLS_LIST => (Kind::Tools, "tools"),
-            method::PROMPTS_LIST => (Kind::Prompts, "prompts"),
-            method::RESOURCES_LIST => (Kind::Resources, "resources"),
-            method::SKILLS_LIST => (Kind::Skills, "skills"),
-            _ => (Kind::Templates, "resourceTemplates"),
-        };
         let snapshot = self.snapshot();
-        let list = snapshot.catalog.list(kind).get();
-        let lasting = snapshot.lasting.get(&kind).map(|lasting| lasting.at(Instant::now()));
-        let Some(freshness) = lasting.filter(|left| *left != Freshness::default()) else {
-            return Ok(object::build([(key, list)]));
-        };
-        // In front, where who takes them out again need not look for them.
-        let [ttl, scope] = freshness.members();
-        Ok(object::build([(ttl.0, ttl.1.as_str()), (scope.0, &scope.1), (key, list)]))
+        let left = snapshot.lasting.get(&kind).map(|lasting| lasting.at(Instant::now()));
+        Ok(List::new(Arc::clone(&snapshot.catalog), kind, left.unwrap_or_default()))
     }
 }

@@ -11,6 +11,8 @@ pub mod error;
 pub mod instance;
 /// How long a list stays fresh.
 pub mod lasting;
+/// What is listed.
+pub mod list;
 /// Whether what is required can be used.
 pub mod readiness;
 /// What one request sees of the world.
@@ -23,7 +25,6 @@ mod extension;
 mod failure;
 mod fetch;
 mod instructions;
-mod list;
 mod mentions;
 mod own;
 mod params;
@@ -72,6 +73,8 @@ pub use self::error::Error;
 pub use self::instance::Instance;
 pub use self::instance::Reloaded;
 pub use self::lasting::Lasting;
+pub use self::list::List;
+pub use self::list::listed;
 pub use self::own::definitions;
 pub use self::snapshot::Snapshot;
 pub use self::view::View;
@@ -216,7 +219,8 @@ impl Router {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).news(now)
     }
 
-    /// Carries out one request and returns its raw result, in the shape of either era.
+    /// Carries out one request and returns its raw result, in the shape of either era. What
+    /// [`listed`] knows is for [`Self::list`].
     pub async fn request(
         &self,
         method: &str,
@@ -225,11 +229,6 @@ impl Router {
     ) -> Result<Raw, Error> {
         match method {
             method::TOOLS_CALL => self.call(params, exchange).await,
-            method::TOOLS_LIST
-            | method::PROMPTS_LIST
-            | method::RESOURCES_LIST
-            | method::TEMPLATES_LIST
-            | method::SKILLS_LIST => self.list(method, params, exchange).await,
             method::PROMPTS_GET => self.prompt(params, exchange).await,
             method::RESOURCES_READ => {
                 self.read(method, ResultKind::Resource, params, exchange).await
@@ -291,7 +290,7 @@ impl Router {
 
     /// Returns whether lists are shown without waiting.
     pub fn is_settled(&self) -> bool {
-        *self.shared.settled.borrow() >= Settled::Remembered
+        *self.shared.settled.borrow() >= Settled::Enough
     }
 
     /// Waits until somebody wants something listed, and takes it; for `control` alone.
@@ -300,12 +299,13 @@ impl Router {
     }
 
     /// Asks for lists, and waits until every upstream has listed, be it in an earlier run, or has
-    /// failed, or until `control` finds that the start budget is spent.
+    /// failed, or until `control` finds that this was long enough.
     pub async fn settled(&self) {
-        self.until(Settled::Remembered).await;
+        self.until(Settled::Enough).await;
     }
 
-    /// The same, but what was listed in an earlier run does not count.
+    /// The same, but what was listed in an earlier run does not count, and only the start budget
+    /// is long enough.
     pub async fn live(&self) {
         self.until(Settled::Live).await;
     }

@@ -76,6 +76,7 @@ pub use self::key::task_ids;
 pub use self::memory::Disk;
 pub use self::memory::Inventory;
 pub use self::memory::Moment;
+pub use self::memory::Recalling;
 pub use self::memory::prune;
 pub use self::negotiate::Agreed;
 pub use self::retirement::Retired;
@@ -186,14 +187,6 @@ pub struct Recalled {
     pub extensions: Option<Raw>,
     /// What it listed, and when.
     pub inventory: Option<(Inventory, Moment)>,
-}
-
-/// Reads from the disk what is known of an upstream from an earlier run.
-pub async fn recalled(config: &config::Upstream, disk: &Disk) -> Recalled {
-    let (memory, catalog) = (memory::Memory::new(disk, config), memory::Catalog::new(disk, config));
-    let (remembered, inventory) = tokio::join!(memory.recall(), catalog.recall());
-    let memory::Remembered { instructions, extensions, era: _, transport: _ } = remembered;
-    Recalled { instructions, extensions, inventory }
 }
 
 /// What an upstream is doing, for reports.

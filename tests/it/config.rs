@@ -17,6 +17,7 @@ use conflux::config;
 use conflux::config::Concurrency;
 use conflux::config::Config;
 use conflux::config::Start;
+use conflux::config::StartBudget;
 use conflux::config::Target;
 use conflux::config::Upstream;
 use conflux::config::load::Options;
@@ -244,10 +245,14 @@ fn show(config: &Config) -> String {
     }
     writeln!(out, "names: max_length {}", config.names.max_length).unwrap();
     let limits = &config.limits;
+    let (budget, said) = match limits.start_budget {
+        StartBudget::Unsaid(budget) => (budget, ""),
+        StartBudget::Said(budget) => (budget, " as written"),
+    };
     writeln!(
         out,
-        "limits: message {}, in_flight {}, start_budget {:?}",
-        limits.message, limits.in_flight, limits.start_budget
+        "limits: message {}, in_flight {}, start_budget {budget:?}{said}",
+        limits.message, limits.in_flight
     )
     .unwrap();
     let http = &config.http;

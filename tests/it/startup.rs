@@ -1,12 +1,16 @@
-//! How upstreams are got to know: odd starts, what is remembered, whose an address is.
+//! How upstreams are got to know: odd starts, late ones, what is remembered, whose an address is.
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 use serde_json::json;
 
 use crate::support::gateway::Gateway;
+use crate::support::gateway::with;
 use crate::support::inventory::list;
 use crate::support::programs::Program;
 use crate::support::programs::toy;
+use crate::support::wire_client::Client;
 use crate::support::wire_client::MODERN;
 
 #[tokio::test]
@@ -29,6 +33,82 @@ async fn odd_starters_work_and_their_era_is_found() {
         assert_eq!(status["upstreams"][0]["revision"], revision, "{flags:?}");
         assert!(client.leave().await.success(), "{flags:?}");
     }
+}
+
+/// The upstreams of the tools that a client is shown.
+async fn shown(client: &mut Client) -> BTreeSet<String> {
+    let tools = list(client, "tools/list", "tools").await;
+    let names = tools.iter().filter_map(|tool| tool.string("name"));
+    names.filter_map(|name| Some(name.split_once("__")?.0.to_owned())).collect()
+}
+
+/// How `hung` is.
+async fn state(client: &mut Client) -> Value {
+    let status = client.call("conflux__status", json!({})).await.structured();
+    let upstreams = status["upstreams"].as_array().unwrap().iter();
+    upstreams.clone().find(|it| it["name"] == "hung").unwrap()["state"].clone()
+}
+
+#[tokio::test]
+async fn the_first_list_does_not_wait_for_one_that_hangs() {
+    let healthy = ["one", "two", "three", "four"];
+    loop {
+        let hung = toy(&["--hang"]).entry();
+        // It fails before the start budget is over, so a list that waits for it never sees it start.
+        let hung = with(hung, "timeout", json!({ "start": "4s" }));
+        let mut gateway = Gateway::new(&[("hung", hung)]);
+        for name in healthy {
+            gateway.add(name, toy(&[]).entry());
+        }
+        gateway.set("limits", Value::Null);
+        let mut client = gateway.legacy("2025-11-25", json!({})).await;
+        let mut first = shown(&mut client).await;
+        let hung = state(&mut client).await;
+        let is_whole = healthy.iter().all(|name| first.contains(*name));
+        while !healthy.iter().all(|name| first.contains(*name)) {
+            client.wait_for("notifications/tools/list_changed", 1).await;
+            client.take_seen();
+            first = shown(&mut client).await;
+        }
+        assert!(!first.contains("hung"), "{first:?}");
+        assert!(client.leave().await.success());
+        // A machine that is too busy for that now will not always be.
+        if is_whole && hung == "starting" {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_comes_after_the_first_list_is_announced() {
+    let mut gateway = Gateway::new(&[("quick", toy(&[]).entry())]);
+    let (path, go) = (toy(&[]).path, gateway.path().join("go"));
+    let script = format!("while [ ! -e {} ]; do sleep 0.1; done; exec {path}", go.display());
+    gateway.add("late", Program::new("sh").args(&["-c", &script]).entry());
+    gateway.set("limits", Value::Null);
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    assert!(!shown(&mut client).await.contains("late"));
+    gateway.write("go", "");
+    while !shown(&mut client).await.contains("late") {
+        client.wait_for("notifications/tools/list_changed", 1).await;
+        client.take_seen();
+    }
+    assert!(client.leave().await.success());
+}
+
+#[tokio::test]
+async fn a_first_list_that_may_wait_and_a_command_wait_for_everybody() {
+    let mut gateway = Gateway::new(&[("quick", toy(&[]).entry())]);
+    gateway.add("late", toy(&["--late", "2500"]).entry());
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    assert!(shown(&mut client).await.contains("late"), "`start_budget` is written");
+    assert!(client.leave().await.success());
+
+    gateway.set("limits", Value::Null);
+    let listed = gateway.conflux(&["tools", "--json"]).output().await.unwrap();
+    let tools: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let names = tools.as_array().unwrap().iter().filter_map(|tool| tool["name"].as_str());
+    assert!(names.clone().any(|name| name.starts_with("late__")), "{tools}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::time::Instant;
 
 use crate::client::Calls;
@@ -12,11 +13,13 @@ use crate::client::Client;
 use crate::client::Link;
 use crate::load::Sample;
 use crate::load::request::Era;
+use crate::report;
 use crate::run::Run;
 use crate::scenario;
 use crate::stage::Place;
 use crate::stage::Route;
 use crate::stage::Stage;
+use crate::subject::Launched;
 use crate::subject::PROMPT;
 use crate::subject::Subject;
 
@@ -68,50 +71,108 @@ fn beside_hung(run: &mut Run, subject: &Subject, place: &Place) -> anyhow::Resul
 }
 
 /// Twenty servers, one of which takes 200 ms for a call that another client always has under way.
+///
+/// Latencies are those of calls to the other nineteen. The floor has the same, and so has everybody
+/// while the slow one rests: what is the same there, the machine does, and not the slow server.
 pub(super) fn slow(run: &mut Run) -> anyhow::Result<()> {
     let mut subjects = vec![Subject::relay()];
     subjects.extend(scenario::gateways(run));
-    for subject in subjects {
-        let stage = Stage::even(Route::HttpStdio, Era::Legacy, 20).last_with(&["--delay", "200"]);
-        if !subject.can(&stage) {
-            continue;
+    let stage = Stage::even(Route::HttpStdio, Era::Legacy, 20).last_with(&["--delay", "200"]);
+    let place = stage.stand(&run.place())?;
+    let mut ready = Vec::new();
+    for subject in subjects.into_iter().filter(|it| it.can(&place.stage)) {
+        match Beside::new(&subject, &place) {
+            Ok(beside) => ready.push((subject, beside)),
+            Err(why) => run.failed(&subject, SLOW, why)?,
         }
-        let place = stage.stand(&run.place())?;
-        if let Err(why) = beside_slow(run, &subject, &place) {
-            run.failed(&subject, "one slow of twenty", why)?;
+    }
+    let time = Duration::from_millis(run.report.round_ms);
+    for _ in 0..run.report.rounds {
+        let mut failed = Vec::new();
+        for (at, (subject, beside)) in ready.iter_mut().enumerate() {
+            if let Err(why) = beside.round(time) {
+                run.failed(subject, SLOW, why)?;
+                failed.push(at);
+            }
         }
+        let mut at = 0..;
+        ready.retain(|_| at.next().is_none_or(|at| !failed.contains(&at)));
+    }
+    for (subject, beside) in ready {
+        let name = &subject.name;
+        let Beside { medians, ratios, at_rest, slow, .. } = beside;
+        let median = report::median(medians);
+        run.fact("slow", name, &format!("median of the others, {SLOW}"), (median, "µs"));
+        let tell = |run: &mut Run, when: &str, ratios| {
+            let what = format!("p99 ÷ median of the others, {when}");
+            run.fact("slow", name, &what, (report::median(ratios), ""));
+        };
+        tell(run, SLOW, ratios);
+        tell(run, "the slow one at rest", at_rest);
+        run.fact("slow", name, "slow calls beside them", (slow, ""));
     }
     Ok(())
 }
 
-fn beside_slow(run: &mut Run, subject: &Subject, place: &Place) -> anyhow::Result<()> {
-    let mut launched = subject.ready(place)?;
-    let Link::Http(target, _) = &launched.client.link else {
-        anyhow::bail!("this is about HTTP");
-    };
-    let mut other = Client::at(target.address, &target.path, Era::Legacy);
-    other.open(PROMPT)?;
-    let ends = Arc::new(AtomicBool::new(false));
-    let (well, slow) = launched.tools.split_at(19);
-    let (slow, other_ends) = (slow.to_vec(), Arc::clone(&ends));
-    let beside = std::thread::spawn(move || {
-        let mut calls = 0.0;
-        while !other_ends.load(Ordering::Relaxed) {
-            let calls_made = Calls { tools: &slow, payload: 100, in_flight: 4 };
-            calls += other.load(calls_made, Duration::from_millis(100))?.count();
-        }
-        anyhow::Ok(calls)
-    });
-    let time = Duration::from_millis(run.report.round_ms * 4);
-    let calls = Calls { tools: well, payload: 100, in_flight: 16 };
-    let sample: anyhow::Result<Sample> = launched.client.load(calls, time);
-    ends.store(true, Ordering::Relaxed);
-    let beside = beside.join().map_err(|_| anyhow::anyhow!("the slow calls panicked"))?;
-    let (sample, slow) = (sample?, beside?);
-    let median = sample.quantile(0.5);
-    let ratio = sample.quantile(0.99) / median;
-    run.fact("slow", &subject.name, "median of the others, one slow of twenty", (median, "µs"));
-    run.fact("slow", &subject.name, "p99 ÷ median of the others, one slow of twenty", (ratio, ""));
-    run.fact("slow", &subject.name, "slow calls beside them", (slow, ""));
-    Ok(())
+const SLOW: &str = "one slow of twenty";
+
+/// One who calls the quick servers, one who calls the slow one, and what came of it.
+struct Beside {
+    launched: Launched,
+    other: Option<Client>,
+    medians: Vec<f64>,
+    /// p99 ÷ median of each round.
+    ratios: Vec<f64>,
+    /// The same while nobody called the slow one.
+    at_rest: Vec<f64>,
+    slow: f64,
 }
+
+impl Beside {
+    fn new(subject: &Subject, place: &Place) -> anyhow::Result<Self> {
+        let launched = subject.ready(place)?;
+        let Link::Http(target, _) = &launched.client.link else {
+            anyhow::bail!("this is about HTTP");
+        };
+        let mut other = Client::at(target.address, &target.path, Era::Legacy);
+        other.open(PROMPT)?;
+        let (medians, ratios, at_rest) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { launched, other: Some(other), medians, ratios, at_rest, slow: 0.0 })
+    }
+
+    fn round(&mut self, time: Duration) -> anyhow::Result<()> {
+        let rested = self.others(time)?;
+        self.at_rest.push(rested.quantile(0.99) / rested.quantile(0.5));
+        let ends = Arc::new(AtomicBool::new(false));
+        let mut other = self.other.take().context("it is back after each round")?;
+        let (_, slow) = self.launched.tools.split_at(QUICK);
+        let (slow, other_ends) = (slow.to_vec(), Arc::clone(&ends));
+        let beside = std::thread::spawn(move || {
+            let mut calls = 0.0;
+            while !other_ends.load(Ordering::Relaxed) {
+                let calls_made = Calls { tools: &slow, payload: 100, in_flight: 4 };
+                calls += other.load(calls_made, Duration::from_millis(100))?.count();
+            }
+            anyhow::Ok((other, calls))
+        });
+        let sample = self.others(time);
+        ends.store(true, Ordering::Relaxed);
+        let beside = beside.join().map_err(|_| anyhow::anyhow!("the slow calls panicked"))?;
+        let (sample, (other, calls)) = (sample?, beside?);
+        self.other = Some(other);
+        self.slow += calls;
+        self.medians.push(sample.quantile(0.5));
+        self.ratios.push(sample.quantile(0.99) / sample.quantile(0.5));
+        Ok(())
+    }
+
+    /// Calls those that are not slow.
+    fn others(&mut self, time: Duration) -> anyhow::Result<Sample> {
+        let (well, _) = self.launched.tools.split_at(QUICK);
+        let calls = Calls { tools: well, payload: 100, in_flight: 16 };
+        self.launched.client.load(calls, time)
+    }
+}
+
+/// How many of the twenty are not slow.
+const QUICK: usize = 19;

@@ -147,6 +147,30 @@ fn deep_nesting_harms_nobody() {
 }
 
 #[test]
+fn what_is_sent_of_a_list_is_written_once() {
+    let one = || merge(&[source("a", "a", &["t".to_owned()], &["x:1"])], 50);
+    let catalog = one();
+    for kind in Kind::ALL {
+        let (result, list) = (catalog.result(kind), catalog.list(kind));
+        let expected = format!("{{\"{}\":{}}}", kind.member(), list.get());
+        assert_eq!(result.get(), expected);
+        let bytes = result.get().as_bytes().as_ptr_range();
+        assert!(bytes.contains(&list.get().as_ptr()), "the array is a part of the result");
+    }
+    let form = |catalog: &Catalog, name, terms: &str| {
+        catalog.form(Kind::Tools, name, terms, || json(&format!("[{}]", Raw::of(terms).get())))
+    };
+    let first = form(&catalog, "a", "1");
+    let other = form(&catalog, "b", "1");
+    let is_same = |now: &Raw| now.get().as_ptr() == first.get().as_ptr();
+    assert!(is_same(&form(&catalog, "a", "1")) && !is_same(&other), "each name has its own");
+    assert_eq!(form(&catalog, "a", "2").get(), r#"["2"]"#);
+    assert!(!is_same(&form(&catalog, "a", "1")), "only the last one is kept");
+    assert!(form(&catalog, "b", "1").get().as_ptr() == other.get().as_ptr());
+    assert!(!is_same(&form(&one(), "a", "1")), "another catalog knows nothing of it");
+}
+
+#[test]
 fn a_list_changes_exactly_if_something_listed_changes() {
     let before = merge(&[source("a", "a", &["t".to_owned()], &[])], 50);
     let same = merge(&[source("a", "a", &["t".to_owned()], &["x:1"])], 50);

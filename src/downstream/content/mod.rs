@@ -22,7 +22,6 @@ pub(super) fn fit(result: Raw, revision: Revision, method: &str) -> Raw {
         method::TOOLS_CALL | method::PROMPTS_GET if revision < Revision::V2025_06_18 => {
             known_blocks(result, revision, method)
         }
-        method::TOOLS_LIST => object_schemas(result),
         _ => result,
     }
 }
@@ -117,7 +116,7 @@ fn text_block(text: &str) -> Raw {
 }
 
 /// Leaves out the schemas of results that are no object, on which strict clients lose the list.
-fn object_schemas(result: Raw) -> Raw {
+pub(super) fn object_schemas(result: Raw) -> Raw {
     #[derive(Deserialize)]
     struct Tools<'a> {
         #[serde(borrow)]

@@ -2,6 +2,7 @@
 
 mod calls;
 mod conversations;
+mod lists;
 mod parking;
 mod parts;
 mod rounds;

@@ -164,27 +164,34 @@ fn errors_have_the_codes_of_their_era() {
 #[test]
 fn results_fit_the_era_of_their_caller() {
     let modern = concat!(
-        r#"{"resultType":"complete","tools":[1.0],"ttlMs":5,"cacheScope":"public","#,
+        r#"{"resultType":"complete","contents":[1.0],"ttlMs":5,"cacheScope":"public","#,
         r#""_meta":{"io.modelcontextprotocol/serverInfo":{"name":"up"}}}"#
     );
     let stripped =
-        r#"{"tools":[1.0],"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"up"}}}"#;
+        r#"{"contents":[1.0],"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"up"}}}"#;
     assert_eq!(
-        fit::legacy(raw(modern), Revision::LATEST_LEGACY, method::TOOLS_LIST).get(),
+        fit::legacy(raw(modern), Revision::LATEST_LEGACY, method::RESOURCES_READ).get(),
         stripped
     );
-    assert_eq!(fit::modern(raw(modern), method::TOOLS_LIST).get(), modern);
+    assert_eq!(fit::modern(raw(modern), method::RESOURCES_READ).get(), modern);
     // A legacy upstream may use these names for its own ends.
     let own = r#"{"ttlMs":1,"text":"\"resultType\""}"#;
     assert_eq!(fit::legacy(raw(own), Revision::LATEST_LEGACY, method::TOOLS_CALL).get(), own);
     let server = format!(r#"{{"name":"conflux","version":"{}"}}"#, env!("CARGO_PKG_VERSION"));
     let meta = format!(r#""_meta":{{"io.modelcontextprotocol/serverInfo":{server}}}"#);
     assert_eq!(
-        fit::modern(raw(r#"{"tools":[]}"#), method::TOOLS_LIST).get(),
+        fit::modern(raw(r#"{"contents":[]}"#), method::RESOURCES_READ).get(),
         format!(
-            r#"{{"tools":[],"resultType":"complete","ttlMs":0,"cacheScope":"private",{meta}}}"#
+            r#"{{"contents":[],"resultType":"complete","ttlMs":0,"cacheScope":"private",{meta}}}"#
         )
     );
+    // A list was written in the right words, and is sent as it is.
+    let list = raw(r#"{"tools":[{"outputSchema":true,"resultType":"x"}]}"#);
+    let ways = [
+        fit::legacy(list.clone(), Revision::LATEST_LEGACY, method::TOOLS_LIST),
+        fit::modern(list.clone(), method::TOOLS_LIST),
+    ];
+    assert_eq!(ways.map(|it| it.get().as_ptr()), [list.get().as_ptr(); 2]);
     assert_eq!(
         fit::modern(raw(r#"{"content":[]}"#), method::TOOLS_CALL).get(),
         format!(r#"{{"content":[],"resultType":"complete",{meta}}}"#)

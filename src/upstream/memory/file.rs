@@ -46,7 +46,9 @@ pub(super) fn read(path: &Path, largest: u64) -> io::Result<Option<(Vec<u8>, Sys
     if !metadata.is_file() {
         return Err(io::Error::other("it is no file"));
     }
-    let mut bytes = Vec::new();
+    // With room for the end of the file, which takes one more reading to be found.
+    let room = usize::try_from(metadata.len().min(largest)).unwrap_or_default() + 1;
+    let mut bytes = Vec::with_capacity(room);
     File::open(path)?.take(largest + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > largest {
         return Err(io::Error::other(format!("it has more than {largest} bytes")));

@@ -171,9 +171,13 @@ impl Catalog {
 
     /// Reads what was listed last, and when; what cannot be read is not remembered.
     pub(in crate::upstream) async fn recall(&self) -> Option<(Inventory, Moment)> {
-        let (path, fingerprint) = (self.path.clone(), self.fingerprint.clone());
-        let read = file::within(LIMIT, move || read(&path, &fingerprint)).await;
-        match read {
+        let catalog = self.clone();
+        file::within(LIMIT, move || Ok(catalog.read())).await.ok().flatten()
+    }
+
+    /// Does so where it may take its time.
+    pub(super) fn read(&self) -> Option<(Inventory, Moment)> {
+        match read(&self.path, &self.fingerprint) {
             Ok(found) => found.filter(|(inventory, _)| !inventory.is_empty()),
             Err(error) => {
                 tracing::debug!(path = %self.path.display(), %error, "is not remembered");

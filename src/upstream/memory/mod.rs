@@ -8,6 +8,7 @@ mod file;
 mod inventory;
 mod keeper;
 mod prune;
+mod recall;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use self::inventory::Inventory;
 pub use self::inventory::Moment;
 pub(super) use self::keeper::Keeper;
 pub use self::prune::prune;
+pub use self::recall::Recalling;
 
 /// How long the disk may take while somebody waits for it.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -121,7 +123,7 @@ fn fingerprint(config: &config::Upstream) -> String {
 }
 
 /// The file about how one upstream is spoken to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Memory {
     disk: Disk,
     path: PathBuf,
@@ -160,9 +162,13 @@ impl Memory {
 
     /// Reads the file; what cannot be read is not remembered.
     pub(super) async fn recall(&self) -> Remembered {
-        let path = self.path.clone();
-        let read = file::within(LIMIT, move || file::read(&path, LARGEST)).await;
-        let written = read.ok().flatten();
+        let memory = self.clone();
+        file::within(LIMIT, move || Ok(memory.read())).await.unwrap_or_default()
+    }
+
+    /// Does so where it may take its time.
+    fn read(&self) -> Remembered {
+        let written = file::read(&self.path, LARGEST).ok().flatten();
         let written = written.and_then(|(bytes, _)| serde_json::from_slice::<Written>(&bytes).ok());
         let Some(written) = written else { return Remembered::default() };
         let era = match written.era.as_str() {

@@ -11,9 +11,12 @@ use tempfile::TempDir;
 
 use crate::config;
 use crate::config::sample;
+use crate::ids::UpstreamId;
 use crate::upstream::Disk;
 use crate::upstream::Inventory;
+use crate::upstream::Recalled;
 use crate::upstream::memory::Catalog;
+use crate::upstream::memory::Recalling;
 use crate::upstream::memory::fingerprint;
 use crate::upstream::memory::inventory::LARGEST;
 use crate::upstream::memory::prune;
@@ -147,6 +150,39 @@ async fn files_of_others_and_broken_ones_are_not_believed() {
     fs::create_dir(&path).unwrap();
     assert_eq!(place.recalled().await, None);
     assert!(!place.catalog().keep(tools(&["a"])).await);
+}
+
+async fn recalled(upstreams: &[config::Upstream], disk: &Disk) -> Vec<(UpstreamId, Recalled)> {
+    Recalling::begin(upstreams.iter(), disk).finish().await
+}
+
+#[tokio::test]
+async fn many_are_read_at_once_and_each_has_its_own() {
+    let place = Place::new();
+    let disk = Disk::new(place.home.path().to_owned());
+    let entries = (0..50).map(|number| sample::upstream(&format!("{{ command: c{number} }}")));
+    let all: Vec<config::Upstream> = entries.collect();
+    let name = |number: usize| format!("tool_{number}");
+    // Every other one was there before.
+    for (number, upstream) in all.iter().enumerate().step_by(2) {
+        assert!(Catalog::new(&disk, upstream).keep(tools(&[&name(number)])).await);
+    }
+    let numbered = all.iter().enumerate().map(|(number, upstream)| {
+        let id = UpstreamId::new(&name(number));
+        config::Upstream { id, ..upstream.clone() }
+    });
+    let renamed: Vec<_> = numbered.collect();
+    assert_eq!(recalled(&all, &disk).await.len(), 50);
+    let order = recalled(&renamed, &disk).await.into_iter().map(|(id, _)| id);
+    assert!(order.eq(renamed.iter().map(|it| it.id.clone())));
+    assert!(recalled(&renamed, &disk).await.iter().all(|(_, it)| it.inventory.is_none()));
+    assert!(recalled(&[], &disk).await.is_empty());
+    for (number, upstream) in all.iter().enumerate() {
+        let found = recalled(std::slice::from_ref(upstream), &disk).await;
+        let [(_, found)] = &found[..] else { panic!("{found:?}") };
+        let inventory = found.inventory.as_ref().map(|(inventory, _)| inventory.clone());
+        assert_eq!(inventory, (number % 2 == 0).then(|| tools(&[&name(number)])));
+    }
 }
 
 #[tokio::test]

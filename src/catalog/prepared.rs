@@ -1,0 +1,67 @@
+//! One list as it is sent: written once, and once more for those who want it in another form.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::wire::Raw;
+use crate::wire::object;
+
+/// A result that holds one list and nothing else, and what was made of it.
+#[derive(Debug)]
+pub(in crate::catalog) struct Prepared {
+    result: Raw,
+    list: Raw,
+    /// At most one for each name, of which there are few.
+    forms: Mutex<Vec<Form>>,
+}
+
+/// A result that was made of a list.
+#[derive(Debug)]
+struct Form {
+    name: &'static str,
+    terms: String,
+    result: Raw,
+}
+
+impl Prepared {
+    /// Writes the result that has the array of `items` as its only member.
+    pub(in crate::catalog) fn new<'a>(
+        member: &'static str,
+        items: impl IntoIterator<Item = &'a Raw>,
+    ) -> Self {
+        let list = Raw::array(items);
+        let result = object::build([(member, list.get())]);
+        // The text of the array is there once.
+        let start = result.get().len() - "}".len() - list.get().len();
+        let list = result.get().get(start..).and_then(|text| text.strip_suffix('}'));
+        let list = result.part(list.expect("the array is all that stands before the end"));
+        Self { result, list, forms: Mutex::default() }
+    }
+
+    pub(in crate::catalog) fn result(&self) -> &Raw {
+        &self.result
+    }
+
+    pub(in crate::catalog) fn list(&self) -> &Raw {
+        &self.list
+    }
+
+    /// Returns the form `name`, which `make` makes if it was not made yet on these terms.
+    ///
+    /// Whoever comes meanwhile waits, rather than making the same.
+    pub(in crate::catalog) fn form(
+        &self,
+        name: &'static str,
+        terms: &str,
+        make: impl FnOnce() -> Raw,
+    ) -> Raw {
+        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(form) = forms.iter().find(|form| form.name == name && form.terms == terms) {
+            return form.result.clone();
+        }
+        let result = make();
+        forms.retain(|form| form.name != name);
+        forms.push(Form { name, terms: terms.to_owned(), result: result.clone() });
+        result
+    }
+}
