@@ -53,7 +53,17 @@ impl<'a> Whom<'a> {
 /// Sends a request whose parameters may need its number, and returns the raw result.
 ///
 /// If the caller leaves or the time is over, the upstream is told that the answer is not wanted.
-pub(super) async fn converse(
+///
+/// Boxed: whoever waits for something that waits moves all of it, and a dozen do so above this.
+pub(super) fn converse(
+    connection: &Connection,
+    sending: Sending<'_>,
+    params: impl FnOnce(u64) -> Option<Raw>,
+) -> impl Future<Output = Result<Raw, Fault>> {
+    Box::pin(in_turn(connection, sending, params))
+}
+
+async fn in_turn(
     connection: &Connection,
     sending: Sending<'_>,
     params: impl FnOnce(u64) -> Option<Raw>,

@@ -189,7 +189,7 @@ impl Raw {
     /// Inside strings JSON has no raw line breaks, so each one found is white space.
     #[must_use]
     pub fn on_one_line(self) -> Self {
-        if self.get().contains(['\n', '\r']) {
+        if memchr::memchr2(b'\n', b'\r', self.get().as_bytes()).is_some() {
             return Self::known(self.get().replace(['\n', '\r'], " ").into());
         }
         self

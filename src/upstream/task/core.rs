@@ -40,15 +40,16 @@ pub(super) async fn call(
     need: Need,
 ) -> Result<Raw, Fault> {
     let is_asked = exchange.wishes().tasks == Dialect::Core && params.member("task").is_some();
-    match (is_known(session), is_asked, need) {
-        (true, true, _) => Box::pin(pass(session, params, exchange)).await,
-        (true, false, Need::Task) => Box::pin(wait(session, params, exchange)).await,
-        (true, false, Need::None) | (false, ..) => {
-            // Who did not learn from this server that it makes tasks cannot have asked it to.
-            let params = without_task(params);
-            session.request(method::TOOLS_CALL, Some(&params), exchange).await
-        }
+    if (is_asked || need == Need::Task) && is_known(session) {
+        return if is_asked {
+            Box::pin(pass(session, params, exchange)).await
+        } else {
+            Box::pin(wait(session, params, exchange)).await
+        };
     }
+    // Who did not learn from this server that it makes tasks cannot have asked it to.
+    let params = without_task(params);
+    session.request(method::TOOLS_CALL, Some(&params), exchange).await
 }
 
 /// Carries out a request about the task `id`, which the caller was given.
