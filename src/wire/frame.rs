@@ -286,7 +286,7 @@ fn params_problem(params: &Raw) -> Option<String> {
         Ok(object) => object,
         Err(error) => return Some(format!("`params`: {error}")),
     };
-    ["arguments", "_meta"].into_iter().find_map(|key| {
+    LOOKED_INTO.into_iter().find_map(|key| {
         let text = object.get(key)?;
         let Err(error @ crate::wire::object::Error::Duplicate(_)) = Object::parse(text) else {
             return None;
