@@ -20,6 +20,7 @@ pub(crate) fn page(report: &Report) -> String {
         "## Starts, lists, faults, memory".to_owned(),
         facts(&report.facts),
         failures(report),
+        NOTES.trim_end().to_owned(),
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("\n\n") + "\n"
@@ -35,6 +36,9 @@ the server itself, *splice* moves bytes without reading them, *relay* parses the
 and name. Client, server and both floors are part of the benchmark (`examples/bench`) and made without
 an SDK; every answer is checked. Other gateways are installed as their adapters say
 (`examples/bench/adapters`).";
+
+/// What people found when they looked why.
+const NOTES: &str = include_str!("notes.md");
 
 const LEGEND: &str = "\
 ## Calls
