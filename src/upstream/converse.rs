@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time;
 use tokio::time::Instant;
 
@@ -72,8 +73,8 @@ async fn in_turn(
     let Some(exchange) = exchange.filter(|_| gate::guards(sending.method)) else {
         return carry_out(connection, sending, params).await.outcome;
     };
-    let place = match connection.gate().enter_now()? {
-        Some(place) => place,
+    let place = match connection.gate().enter(exchange.deadline()).now_or_never() {
+        Some(place) => place?,
         // Boxed, because hardly any request waits.
         None => Box::pin(turn(connection, exchange, sending.method)).await?,
     };

@@ -71,22 +71,6 @@ impl Gate {
         }
     }
 
-    /// Returns a place if there is one without waiting.
-    pub(super) fn enter_now(&self) -> Result<Option<Place>, Error> {
-        // Nobody is overtaken: there are none to take while somebody waits.
-        let Ok(held) = Arc::clone(&self.0.turns.load().places).try_acquire_owned() else {
-            return Ok(None);
-        };
-        let verdict = self.breaker().ask(Instant::now());
-        match verdict {
-            Verdict::Pass(pass) => {
-                Ok(Some(Place { gate: self.clone(), pass: Some(pass), _held: held }))
-            }
-            Verdict::Wait(..) => Ok(None),
-            Verdict::Fail(trouble) => Err(self.not_asked(&trouble)),
-        }
-    }
-
     /// Waits for a place, unless too many do already, or the upstream is not asked for now. Cancel
     /// safe; then the turn is lost.
     pub(super) async fn enter(&self, deadline: &Deadline) -> Result<Place, Error> {
