@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::catalog::Entry;
 use crate::catalog::Kind;
 use crate::catalog::prepared::Prepared;
@@ -10,8 +12,8 @@ use crate::wire::Raw;
 #[derive(Debug)]
 pub(in crate::catalog) struct Section {
     entries: Vec<Entry>,
-    index: HashMap<String, usize>,
-    own: HashMap<String, Raw>,
+    index: HashMap<String, usize, RandomState>,
+    own: HashMap<String, Raw, RandomState>,
     prepared: Prepared,
 }
 

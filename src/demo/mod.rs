@@ -142,7 +142,7 @@ impl Server {
             return Ok(Some(reply::nothing()));
         }
         let client = Client::of(request, self.session.as_ref())?;
-        let result = match request.method.as_str() {
+        let result = match &*request.method {
             method::DISCOVER => client.cacheable(&reply::discovered()),
             method::TOOLS_LIST => client.cacheable(&tools::definitions()),
             method::RESOURCES_LIST => client.cacheable(&content::resources()),

@@ -200,8 +200,7 @@ pub(super) async fn run(
     let ended = loop {
         select! {
             biased;
-            () = exchange.cancelled().cancelled() => break wind_down(way_back, work).await,
-            Some(back) = way_back.recv() => tell(&stream, exchange, questions, back).await,
+            // First, because most requests are woken once, by their end.
             ended = &mut work => {
                 way_back.close();
                 while let Some(back) = way_back.recv().await {
@@ -209,6 +208,8 @@ pub(super) async fn run(
                 }
                 break ended;
             }
+            () = exchange.cancelled().cancelled() => break wind_down(way_back, work).await,
+            Some(back) = way_back.recv() => tell(&stream, exchange, questions, back).await,
         }
     };
     stream.answer(&outcome(ended, exchange.capabilities(), method)).await;

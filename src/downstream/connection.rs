@@ -197,7 +197,7 @@ impl Connection {
             return Some(reply.at_once(&request.id, &Err(codes::id_in_use())));
         }
         let meta = RequestMeta::read(request.params.as_ref());
-        match request.method.as_str() {
+        match &*request.method {
             method::INITIALIZE => Some(self.initialize(&request, reply)),
             method::DISCOVER => self.modern(&request, &meta, reply),
             _ if meta.protocol_version.is_some() => self.modern(&request, &meta, reply),
@@ -215,7 +215,7 @@ impl Connection {
     /// Takes one notification; those that mean nothing here are ignored.
     pub(super) fn notification(&self, notification: &Notification) {
         let params = notification.params.as_ref();
-        match notification.method.as_str() {
+        match &*notification.method {
             method::INITIALIZED => self.begin_notices(),
             method::CANCELLED => {
                 let id = params.and_then(|params| params.member("requestId")).and_then(Id::parse);

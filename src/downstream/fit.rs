@@ -1,5 +1,7 @@
 //! Fits a result of either era to the era of its caller; everything else in it stays as it came.
 
+use std::sync::LazyLock;
+
 use crate::downstream::content;
 use crate::downstream::greeting;
 use crate::router;
@@ -7,8 +9,13 @@ use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::meta;
 use crate::wire::method;
+use crate::wire::object;
 use crate::wire::object::Edit;
 use crate::wire::object::Object;
+
+/// What a result says in `_meta` that Conflux wrote all of.
+static SIGNATURE: LazyLock<Raw> =
+    LazyLock::new(|| object::build([(meta::SERVER_INFO, greeting::server_info().get())]));
 
 /// Takes out what only the modern era has, and says in older words what `revision` lacks.
 ///
@@ -68,9 +75,11 @@ pub(super) fn signed(result: Raw) -> Raw {
 
 /// Adds to an edit of a result which server wrote it.
 fn sign<'a, 'o>(result: &'o Object<'a>, edit: Edit<'a, 'o>) -> Edit<'a, 'o> {
-    let before = result.get("_meta").filter(|text| text.starts_with('{'));
+    let Some(before) = result.get("_meta").filter(|text| text.starts_with('{')) else {
+        return edit.put("_meta", &SIGNATURE);
+    };
     // With two values for a key, nobody knows what is in it.
-    let Ok(meta) = Object::parse(before.unwrap_or("{}")) else { return edit };
+    let Ok(meta) = Object::parse(before) else { return edit };
     if meta.get(meta::SERVER_INFO).is_some() {
         return edit;
     }

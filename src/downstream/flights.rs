@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use foldhash::fast::RandomState;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ pub(super) type Share = OwnedSemaphorePermit;
 /// The requests of one client that are under way.
 #[derive(Debug)]
 pub(super) struct Flights {
-    open: Mutex<HashMap<Id, Entry>>,
+    open: Mutex<HashMap<Id, Entry, RandomState>>,
     shares: Arc<Semaphore>,
     limit: usize,
     next: AtomicU64,
@@ -100,7 +101,7 @@ impl Flights {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Id, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Id, Entry, RandomState>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,6 @@
 //! The edge to clients of the revisions before 2026-07-28, which have a session.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use crate::downstream::call;
@@ -70,12 +71,12 @@ impl Connection {
         let Request { method, params, .. } = request;
         let questions = Arc::clone(&shared.questions);
         let router = Arc::clone(&shared.service.router);
-        self.shared.tasks.spawn(async move {
-            // In a place of its own: what a task holds is moved a dozen times until it runs.
-            let work = Box::pin(lists::request(&router, &method, params.as_ref(), &exchange));
+        // In a place of its own: a task is moved half a dozen times until it runs.
+        self.shared.tasks.spawn(Box::pin(async move {
+            let work = pin!(lists::request(&router, &method, params.as_ref(), &exchange));
             call::run(stream, &method, &exchange, way_back, &questions, work).await;
             drop(share);
-        });
+        }));
         None
     }
 

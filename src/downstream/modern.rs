@@ -58,7 +58,7 @@ impl Connection {
         reply: Reply,
     ) -> Option<Answer> {
         let checked = terms(meta).and_then(|terms| {
-            let is_removed = REMOVED.contains(&request.method.as_str());
+            let is_removed = REMOVED.contains(&&*request.method);
             if is_removed {
                 return Err(codes::no_such_method(&request.method));
             }
@@ -160,10 +160,10 @@ impl Connection {
         };
         let router = Arc::clone(&shared.service.router);
         let ending = shared.passing.as_ref().map(|passing| passing.ending.clone());
-        shared.tasks.spawn(async move {
+        // In a place of its own: a task is moved half a dozen times until it runs.
+        shared.tasks.spawn(Box::pin(async move {
             let Rounds { method, params, exchange, .. } = &rounds;
-            // In a place of its own: what a task holds is moved a dozen times until it runs.
-            let work = Box::pin(lists::request(&router, method, params.as_ref(), exchange));
+            let work = pin!(lists::request(&router, method, params.as_ref(), exchange));
             let mut running = pin!(rounds.run(stream, way_back, work));
             select! {
                 biased;
@@ -174,7 +174,7 @@ impl Connection {
                 }
             }
             drop(share);
-        });
+        }));
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::Context;
 use std::task::Waker;
 
+use bytestring::ByteString;
 use indexmap::IndexMap;
 use serde::Serialize;
 use tokio::select;
@@ -44,7 +45,7 @@ pub(super) struct Rounds {
     /// Where it is parked between rounds.
     pub(super) parking: Arc<Parking>,
     /// What is asked for.
-    pub(super) method: String,
+    pub(super) method: ByteString,
     /// The parameters of the first round.
     pub(super) params: Option<Raw>,
     /// Its way to the upstream and back.

@@ -4,6 +4,7 @@
 //! conversation, calls in flight get a moment to finish, then they are cancelled and answered.
 
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
@@ -74,11 +75,12 @@ async fn read<R: AsyncRead + Unpin>(
     outbox: &Outbox,
     shutdown: &Shutdown,
 ) -> io::Result<End> {
+    let (mut stopped, mut closed) = (pin!(shutdown.begun()), pin!(outbox.closed()));
     loop {
         let line = select! {
             biased;
-            () = shutdown.begun() => return Ok(End::Stopped),
-            () = outbox.closed() => return Ok(End::Closed),
+            () = &mut stopped => return Ok(End::Stopped),
+            () = &mut closed => return Ok(End::Closed),
             line = lines.next() => line?,
         };
         let Some(line) = line else { return Ok(End::Closed) };
@@ -86,7 +88,7 @@ async fn read<R: AsyncRead + Unpin>(
             biased;
             () = connection.receive(line) => {}
             // The client's queue is full, and stays so.
-            () = shutdown.begun() => return Ok(End::Stopped),
+            () = &mut stopped => return Ok(End::Stopped),
         }
     }
 }

@@ -22,14 +22,17 @@ pub(super) fn initialized(result: Raw, revision: Revision) -> Raw {
 /// (SEP-2663, "Protocol Errors").
 pub(super) fn refusal(request: &Request, capabilities: &Raw) -> Option<Raw> {
     let member = |key| request.params.as_ref().and_then(|params| params.member(key));
-    let is_about_tasks = match request.method.as_str() {
+    let is_about_tasks = match &*request.method {
         method::TASKS_GET | method::TASKS_UPDATE | method::TASKS_CANCEL => true,
         method::LISTEN => member("notifications").is_some_and(|it| it.member("taskIds").is_some()),
         _ => false,
     };
+    if !is_about_tasks {
+        return None;
+    }
     let extensions = capabilities.member("extensions");
     let is_declared = extensions.is_some_and(|all| all.member(task::EXTENSION).is_some());
-    (is_about_tasks && !is_declared).then(codes::missing_tasks)
+    (!is_declared).then(codes::missing_tasks)
 }
 
 fn with_capability(result: Raw, key: &str, value: &serde_json::Value) -> Raw {

@@ -35,12 +35,15 @@ impl Router {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         let (params, name) = named(params, "name")?;
-        if self.snapshot().catalog.own_tool(&name).is_some() {
-            return own::call(self, &name);
+        let mut snapshot = self.snapshot();
+        if snapshot.catalog.tool(&name).is_none() {
+            if snapshot.catalog.own_tool(&name).is_some() {
+                return own::call(self, &name);
+            }
+            snapshot = self.with_name(Kind::Tools, &name, exchange).await?;
         }
-        let snapshot = self.with_name(Kind::Tools, &name, exchange).await?;
         let Some(entry) = snapshot.catalog.tool(&name) else {
-            return Err(Error::UnknownTool(name));
+            return Err(Error::UnknownTool(name.into_owned()));
         };
         let handle = snapshot.handle(&entry.upstream)?;
         let params = with(params, "name", &entry.local)?;

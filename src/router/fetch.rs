@@ -26,7 +26,7 @@ impl Router {
         let (params, name) = named(params, "name")?;
         let snapshot = self.with_name(Kind::Prompts, &name, exchange).await?;
         let Some(entry) = snapshot.catalog.prompt(&name) else {
-            return Err(Error::UnknownPrompt(name));
+            return Err(Error::UnknownPrompt(name.into_owned()));
         };
         let result = self.to_owner(&snapshot, entry, method::PROMPTS_GET, params, exchange).await?;
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Prompt, &result))
@@ -42,7 +42,9 @@ impl Router {
     ) -> Result<Raw, Error> {
         let (params, uri) = named(params, "uri")?;
         let (snapshot, owner) = match self.owner(exchange, &uri).await {
-            Err(Error::UnknownResource(_)) if is_about_skills(kind) => self.unlisted_skill(uri)?,
+            Err(Error::UnknownResource(_)) if is_about_skills(kind) => {
+                self.unlisted_skill(uri.into_owned())?
+            }
             found => found?,
         };
         let handle = snapshot.handle(&owner.upstream)?;
@@ -65,7 +67,7 @@ impl Router {
                 let (_, name) = named(target.as_ref(), "name")?;
                 let snapshot = self.with_name(Kind::Prompts, &name, exchange).await?;
                 let Some(entry) = snapshot.catalog.prompt(&name) else {
-                    return Err(Error::UnknownPrompt(name));
+                    return Err(Error::UnknownPrompt(name.into_owned()));
                 };
                 let (upstream, local) = (entry.upstream.clone(), entry.local.clone());
                 (snapshot, Owner { upstream, local }, "name")

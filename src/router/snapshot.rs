@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use crate::catalog;
@@ -32,7 +33,7 @@ pub struct Snapshot {
     /// What is listed, and who owns it.
     pub catalog: Arc<Catalog>,
     /// Every upstream in view that is not disabled, in the order of the file.
-    pub upstreams: IndexMap<UpstreamId, upstream::Handle>,
+    pub upstreams: IndexMap<UpstreamId, upstream::Handle, RandomState>,
     /// Those that are, for reports.
     pub disabled: Vec<UpstreamId>,
     /// Those that are no longer part of the configuration and have not ended yet.

@@ -23,7 +23,7 @@ impl Router {
             return Ok(object::build([]));
         }
         // First, so that an update right behind the answer is not missed.
-        let Some(claim) = mailbox.claim(&upstream, &topic, Raw::of(uri.as_str())) else {
+        let Some(claim) = mailbox.claim(&upstream, &topic, Raw::of(&*uri)) else {
             let problem = "this client has too many subscriptions; take some back first";
             return Err(Error::InvalidParams(problem.to_owned()));
         };

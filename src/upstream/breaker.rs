@@ -95,8 +95,13 @@ impl Default for Circuit {
 }
 
 impl Breaker {
-    /// Tells what a request would have to do now.
-    pub(super) fn look(&self, now: Instant) -> Verdict {
+    /// Tells what a request would have to do now. What time it is is asked only where that matters,
+    /// which is where something is wrong.
+    pub(super) fn look(&self, now: impl FnOnce() -> Instant) -> Verdict {
+        if let (Circuit::Closed(_), None) = (&self.circuit, &self.held) {
+            return Verdict::Pass(Pass::Plain);
+        }
+        let now = now();
         match (&self.circuit, &self.held) {
             (Circuit::Open(trouble), _) if trouble.is_tried || now < trouble.until => {
                 Verdict::Fail(trouble.clone())
@@ -116,7 +121,7 @@ impl Breaker {
     }
 
     /// Tells what a request has to do now; one that goes on says later what came of it.
-    pub(super) fn ask(&mut self, now: Instant) -> Verdict {
+    pub(super) fn ask(&mut self, now: impl FnOnce() -> Instant) -> Verdict {
         let verdict = self.look(now);
         if let (Verdict::Pass(Pass::Trial), Circuit::Open(trouble)) = (&verdict, &mut self.circuit)
         {
@@ -126,11 +131,16 @@ impl Breaker {
     }
 
     /// Notes what came of a request.
-    pub(super) fn note(&mut self, pass: Pass, outcome: Outcome, now: Instant) -> Change {
+    pub(super) fn note(
+        &mut self,
+        pass: Pass,
+        outcome: Outcome,
+        now: impl FnOnce() -> Instant,
+    ) -> Change {
         match (outcome, &mut self.circuit) {
             (Outcome::Answered, _) => self.close(),
             (Outcome::Later(error, pause), _) => {
-                let until = now + pause;
+                let until = now() + pause;
                 if self.held.as_ref().is_none_or(|(held, _)| *held < until) {
                     self.held = Some((until, error));
                 }
@@ -142,11 +152,11 @@ impl Breaker {
                     *before = failures;
                     return Change::None;
                 }
-                self.open(failures, last, now)
+                self.open(failures, last, now())
             }
             (Outcome::Failed(last), Circuit::Open(trouble)) if pass == Pass::Trial => {
                 let failures = trouble.failures + 1;
-                self.open(failures, last, now)
+                self.open(failures, last, now())
             }
             // The next one may try.
             (Outcome::Unknown, Circuit::Open(trouble)) if pass == Pass::Trial => {
@@ -219,15 +229,15 @@ mod tests {
     fn opened(now: Instant) -> (Breaker, Instant) {
         let mut breaker = Breaker::default();
         for _ in 0..5 {
-            assert_eq!(word(&breaker.ask(now)), "pass");
-            breaker.note(Pass::Plain, failed(), now);
+            assert_eq!(word(&breaker.ask(|| now)), "pass");
+            breaker.note(Pass::Plain, failed(), || now);
         }
         let until = until(&breaker, now);
         (breaker, until)
     }
 
     fn until(breaker: &Breaker, now: Instant) -> Instant {
-        let Verdict::Fail(trouble) = breaker.look(now) else { panic!("it is asked") };
+        let Verdict::Fail(trouble) = breaker.look(|| now) else { panic!("it is asked") };
         trouble.until
     }
 
@@ -253,9 +263,9 @@ mod tests {
                     'l' => Outcome::Later(error("later"), Duration::ZERO),
                     _ => Outcome::Unknown,
                 };
-                breaker.note(Pass::Plain, outcome, now);
+                breaker.note(Pass::Plain, outcome, || now);
             }
-            assert_eq!(word(&breaker.look(now)), expected, "{outcomes}");
+            assert_eq!(word(&breaker.look(|| now)), expected, "{outcomes}");
         }
     }
 
@@ -270,15 +280,15 @@ mod tests {
         ] {
             let (mut breaker, due) = opened(now);
             let before = due.checked_sub(Duration::from_millis(1)).unwrap();
-            assert_eq!(word(&breaker.ask(before)), "fail");
-            assert_eq!(word(&breaker.ask(due)), "trial");
-            assert_eq!(word(&breaker.ask(due)), "fail", "two try");
+            assert_eq!(word(&breaker.ask(|| before)), "fail");
+            assert_eq!(word(&breaker.ask(|| due)), "trial");
+            assert_eq!(word(&breaker.ask(|| due)), "fail", "two try");
             // What began before says nothing new if it failed.
-            breaker.note(Pass::Plain, failed(), due);
-            breaker.note(Pass::Plain, Outcome::Unknown, due);
-            assert_eq!(word(&breaker.look(due)), "fail");
-            breaker.note(Pass::Trial, outcome, due);
-            assert_eq!(word(&breaker.look(due)), then);
+            breaker.note(Pass::Plain, failed(), || due);
+            breaker.note(Pass::Plain, Outcome::Unknown, || due);
+            assert_eq!(word(&breaker.look(|| due)), "fail");
+            breaker.note(Pass::Trial, outcome, || due);
+            assert_eq!(word(&breaker.look(|| due)), then);
         }
     }
 
@@ -288,16 +298,16 @@ mod tests {
         let mut whole = 2.0_f64;
         for _ in 0..10 {
             let now = due;
-            assert_eq!(word(&breaker.ask(now)), "trial");
-            breaker.note(Pass::Trial, failed(), now);
+            assert_eq!(word(&breaker.ask(|| now)), "trial");
+            breaker.note(Pass::Trial, failed(), || now);
             due = until(&breaker, now);
             let range = Duration::from_secs_f64(whole / 2.0)..=Duration::from_secs_f64(whole);
             assert!(range.contains(&(due - now)), "{:?}, not in {range:?}", due - now);
             whole = (whole * 2.0).min(60.0);
         }
-        breaker.note(Pass::Plain, Outcome::Answered, due);
+        breaker.note(Pass::Plain, Outcome::Answered, || due);
         for _ in 0..5 {
-            breaker.note(Pass::Plain, failed(), due);
+            breaker.note(Pass::Plain, failed(), || due);
         }
         assert!(until(&breaker, due) - due <= SECOND, "the pause did not begin anew");
     }
@@ -307,8 +317,8 @@ mod tests {
         let now = Instant::now();
         let (mut breaker, _) = opened(now);
         breaker.renewed(now);
-        assert_eq!(word(&breaker.ask(now)), "trial");
-        assert_eq!(word(&breaker.ask(now)), "fail");
+        assert_eq!(word(&breaker.ask(|| now)), "trial");
+        assert_eq!(word(&breaker.ask(|| now)), "fail");
     }
 
     #[test]
@@ -317,10 +327,10 @@ mod tests {
         let mut breaker = Breaker::default();
         for seconds in [3, 1] {
             let later = Outcome::Later(error(&format!("{seconds}")), seconds * SECOND);
-            breaker.note(Pass::Plain, later, now);
+            breaker.note(Pass::Plain, later, || now);
         }
-        let Verdict::Wait(until, error) = breaker.ask(now) else { panic!("it is asked") };
+        let Verdict::Wait(until, error) = breaker.ask(|| now) else { panic!("it is asked") };
         assert_eq!((until - now, &*error.detail), (3 * SECOND, "3"));
-        assert_eq!(word(&breaker.ask(until)), "pass");
+        assert_eq!(word(&breaker.ask(|| until)), "pass");
     }
 }

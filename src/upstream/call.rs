@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time;
+use tokio::time::Instant;
 
 use crate::exchange::queue;
 use crate::upstream::connection::Connection;
@@ -21,6 +22,7 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 pub(super) struct Call {
     connection: Connection,
     number: u64,
+    begun: Instant,
     incoming: queue::Receiver<Incoming>,
     sent: bool,
     heard: bool,
@@ -31,9 +33,15 @@ impl Call {
     pub(super) fn new(
         connection: Connection,
         number: u64,
+        begun: Instant,
         incoming: queue::Receiver<Incoming>,
     ) -> Self {
-        Self { connection, number, incoming, sent: false, heard: false }
+        Self { connection, number, begun, incoming, sent: false, heard: false }
+    }
+
+    /// Returns since when it is under way.
+    pub(super) fn begun(&self) -> Instant {
+        self.begun
     }
 
     /// Returns its number, which is its id and the token of its progress.
@@ -46,7 +54,7 @@ impl Call {
     /// Waits while the upstream does not read. Cancel safe: either it is queued or it is not.
     pub(super) async fn send(&mut self, method: &str, params: Option<&Raw>) -> bool {
         let id = Id::number(self.number);
-        let (method, params) = (method.to_owned(), params.cloned());
+        let (method, params) = (method.into(), params.cloned());
         let request = Message::Request(Request { id, method, params });
         self.sent = self.connection.send(request).await;
         self.sent

@@ -236,14 +236,14 @@ impl Connection {
             return None;
         }
         table.last += 1;
-        table.used = Some(Instant::now());
-        let number = table.last;
+        let (begun, number) = (Instant::now(), table.last);
+        table.used = Some(begun);
         let (queue, incoming) = queue::channel(CALL_CAPACITY);
         let (exchange, gone) = (exchange.cloned(), Gone::default());
         let pending = Pending { queue, exchange, is_slow: false, role: None, gone };
         table.calls.insert(number, pending);
         drop(table);
-        Some(Call::new(self.clone(), number, incoming))
+        Some(Call::new(self.clone(), number, begun, incoming))
     }
 
     /// Sends a notification; it is lost if the connection has ended.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::time;
-use tokio::time::Instant;
 
 use crate::exchange::Exchange;
 use crate::upstream::Error;
@@ -78,25 +77,23 @@ async fn in_turn(
         // Boxed, because hardly any request waits.
         None => Box::pin(turn(connection, exchange, sending.method)).await?,
     };
-    let begun = Instant::now();
     let done = carry_out(connection, sending, params).await;
-    let had_time = begun.elapsed() >= exchange.deadline().limits().call / FAIR;
-    place.leave(learned(connection, &done, had_time));
+    place.leave(learned(connection, &done));
     done.outcome
 }
 
 /// What came of a request.
 struct Done {
     outcome: Result<Raw, Fault>,
-    /// Whether the upstream said anything about it.
-    was_heard: bool,
+    /// Whether the upstream had its time, and said nothing.
+    was_silent: bool,
 }
 
 /// Tells what the outcome of a request says about the upstream.
 ///
 /// What ended a session is seen by whoever starts another one. A request that had waited too long
 /// for its turn to be answered in time says nothing, and neither does one that made progress.
-fn learned(connection: &Connection, done: &Done, had_time: bool) -> Outcome {
+fn learned(connection: &Connection, done: &Done) -> Outcome {
     let error = match &done.outcome {
         Ok(_) | Err(Fault::Answered(_)) => return Outcome::Answered,
         Err(Fault::Cancelled) => return Outcome::Unknown,
@@ -106,7 +103,7 @@ fn learned(connection: &Connection, done: &Done, had_time: bool) -> Outcome {
         (Kind::Status(429 | 503), Some(wait)) => Outcome::Later(error.clone(), wait),
         (Kind::Status(429), None) => Outcome::Unknown,
         (Kind::Status(500..), _) => Outcome::Failed(error.clone()),
-        (Kind::TimedOut, _) if had_time && !done.was_heard => Outcome::Failed(error.clone()),
+        (Kind::TimedOut, _) if done.was_silent => Outcome::Failed(error.clone()),
         (Kind::ConnectionLost, _)
             if connection.is_open() && error.executed == Executed::Unknown =>
         {
@@ -125,12 +122,12 @@ async fn carry_out(
     let exchange = sending.whom.exchange();
     let Some(mut call) = connection.call(exchange) else {
         let outcome = Err(lost(connection, Executed::No).into());
-        return Done { outcome, was_heard: false };
+        return Done { outcome, was_silent: false };
     };
     let params = params(call.number());
     let ended = within(&mut call, sending, params.as_ref()).await;
     let executed = if call.is_sent() { Executed::Unknown } else { Executed::No };
-    let was_heard = call.was_heard();
+    let mut was_silent = false;
     let outcome = match ended {
         Ended::Answer(outcome) => outcome.map_err(Fault::Answered),
         Ended::TooLarge => {
@@ -141,11 +138,14 @@ async fn carry_out(
         Ended::Closed if exchange.is_some() => Err(cut_off(connection, executed).await.into()),
         Ended::Closed => Err(lost(connection, executed).into()),
         Ended::Late => {
-            call.cancel("it took too long").await;
-            let allowed = match sending.whom {
-                Whom::Caller(exchange) => exchange.deadline().allowed(),
-                Whom::Conflux(limit) => limit,
+            let (allowed, limit) = match sending.whom {
+                Whom::Caller(exchange) => {
+                    (exchange.deadline().allowed(), exchange.deadline().limits().call)
+                }
+                Whom::Conflux(limit) => (limit, limit),
             };
+            was_silent = !call.was_heard() && call.begun().elapsed() >= limit / FAIR;
+            call.cancel("it took too long").await;
             let detail = format!("`{}` took longer than {allowed:?}", sending.method);
             Err(connection.error(Kind::TimedOut, &detail, executed).into())
         }
@@ -154,7 +154,7 @@ async fn carry_out(
             Err(Fault::Cancelled)
         }
     };
-    Done { outcome, was_heard }
+    Done { outcome, was_silent }
 }
 
 /// Waits until the upstream may be given one more request.
@@ -186,11 +186,14 @@ async fn within(call: &mut Call, sending: Sending<'_>, params: Option<&Raw>) -> 
         let mut answered = pin!(answer(call, sending, params));
         match sending.whom {
             Whom::Conflux(limit) => time::timeout(limit, answered).await.ok(),
+            Whom::Caller(exchange) if exchange.cancelled().is_cancelled() => Some(Ended::Cancelled),
+            Whom::Caller(exchange) if !exchange.deadline().allows(Duration::ZERO) => None,
             Whom::Caller(exchange) => tokio::select! {
                 biased;
+                // First, because most requests are woken once, by their answer.
+                ended = &mut answered => Some(ended),
                 () = exchange.cancelled().cancelled() => return Ended::Cancelled,
                 () = exchange.deadline().passed() => None,
-                ended = &mut answered => Some(ended),
             },
         }
     };

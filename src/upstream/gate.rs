@@ -76,7 +76,7 @@ impl Gate {
     pub(super) async fn enter(&self, deadline: &Deadline) -> Result<Place, Error> {
         let held = self.turn(deadline).await?;
         loop {
-            let verdict = self.breaker().ask(Instant::now());
+            let verdict = self.breaker().ask(Instant::now);
             match verdict {
                 Verdict::Pass(pass) => {
                     let gate = self.clone();
@@ -93,7 +93,7 @@ impl Gate {
 
     /// Returns why a request would be turned away now, before anything is done for it.
     pub(super) fn check(&self, deadline: &Deadline) -> Result<(), Error> {
-        let verdict = self.breaker().look(Instant::now());
+        let verdict = self.breaker().look(Instant::now);
         match verdict {
             Verdict::Pass(_) => Ok(()),
             Verdict::Wait(until, error) => may_wait(until, error, deadline),
@@ -107,7 +107,7 @@ impl Gate {
         if let Some(trouble) = breaker.trouble() {
             return Some(self.not_asked(trouble));
         }
-        match breaker.look(Instant::now()) {
+        match breaker.look(Instant::now) {
             Verdict::Wait(until, error) => Some(postponed(error, until)),
             Verdict::Pass(_) | Verdict::Fail(_) => None,
         }
@@ -131,7 +131,7 @@ impl Gate {
     }
 
     fn note(&self, pass: Pass, outcome: Outcome) {
-        let change = self.breaker().note(pass, outcome, Instant::now());
+        let change = self.breaker().note(pass, outcome, Instant::now);
         let upstream = self.0.errors.upstream();
         match change {
             Change::None => {}

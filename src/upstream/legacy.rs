@@ -89,11 +89,10 @@ async fn once(
         if let Some(role) = role {
             connection.assign(number, role);
         }
-        let token = number.to_string();
-        let wanted = [(meta::PROGRESS_TOKEN, token.as_str())];
-        let set = if exchange.wants_progress() { &wanted[..] } else { &[] };
+        let token = exchange.wants_progress().then(|| number.to_string());
+        let wanted = token.as_deref().map(|token| (meta::PROGRESS_TOKEN, token));
         // A server that speaks both eras would take it for a modern request.
-        meta::edit(params, set, &meta::FOR_THE_RECEIVER)
+        meta::edit(params, wanted.as_slice(), &meta::FOR_THE_RECEIVER)
     })
     .await
 }

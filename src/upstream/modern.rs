@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 use tokio::time;
 
 use crate::exchange::Exchange;
@@ -114,23 +115,19 @@ fn carrying(
     capabilities: &Raw,
     on_behalf: Option<(&Exchange, u64)>,
 ) -> Option<Raw> {
-    let mut set = vec![
+    let level = on_behalf.and_then(|(exchange, _)| exchange.wishes().log_level.as_ref());
+    let token = on_behalf.filter(|(exchange, _)| exchange.wants_progress());
+    let token = token.map(|(_, number)| number.to_string());
+    let own = [
         (meta::PROTOCOL_VERSION, VERSION.get()),
         (meta::CLIENT_INFO, INFO.get()),
         (meta::CLIENT_CAPABILITIES, capabilities.get()),
     ];
-    let token = on_behalf.map(|(_, number)| number.to_string()).unwrap_or_default();
-    if let Some((exchange, _)) = on_behalf {
-        if let Some(level) = &exchange.wishes().log_level {
-            set.push((meta::LOG_LEVEL, level.get()));
-        }
-        if exchange.wants_progress() {
-            set.push((meta::PROGRESS_TOKEN, &token));
-        }
-    }
+    let mut set: SmallVec<[_; 5]> = own.into_iter().collect();
+    set.extend(level.map(|level| (meta::LOG_LEVEL, level.get())));
+    set.extend(token.as_deref().map(|token| (meta::PROGRESS_TOKEN, token)));
     // A level in a legacy client's `_meta` is none of this protocol.
-    let unset = set.iter().all(|(key, _)| *key != meta::LOG_LEVEL);
-    let remove = if unset { &[meta::LOG_LEVEL][..] } else { &[] };
+    let remove = if level.is_none() { &[meta::LOG_LEVEL][..] } else { &[] };
     meta::edit(params, &set, remove)
 }
 

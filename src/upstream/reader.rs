@@ -154,7 +154,7 @@ impl Reader {
     async fn take_notification(&self, notification: Notification, origin: Option<u64>) {
         let Notification { method, params } = notification;
         let connection = &self.connection;
-        match (method.as_str(), params) {
+        match (&*method, params) {
             (method::PROGRESS, Some(params)) => self.take_progress(params).await,
             (method::MESSAGE, Some(params)) => self.take_log(params, origin).await,
             (method::CANCELLED, Some(params)) => self.take_cancellation(&params),

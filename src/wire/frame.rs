@@ -15,6 +15,7 @@ use crate::wire::Raw;
 use crate::wire::Written;
 use crate::wire::index::Index;
 use crate::wire::object::Object;
+use crate::wire::quote;
 use crate::wire::reader::Broken;
 use crate::wire::reader::Reader;
 
@@ -73,7 +74,7 @@ pub struct Request {
     /// Its id.
     pub id: Id,
     /// What it asks for.
-    pub method: String,
+    pub method: ByteString,
     /// An object, where there are parameters.
     pub params: Option<Raw>,
 }
@@ -82,7 +83,7 @@ pub struct Request {
 #[derive(Clone, Debug)]
 pub struct Notification {
     /// What it is about.
-    pub method: String,
+    pub method: ByteString,
     /// An object, where there are parameters.
     pub params: Option<Raw>,
 }
@@ -205,8 +206,8 @@ impl<'a> Envelope<'a> {
             "id" => once(&mut self.id, Value { text: reader.part()?, index: None }),
             "params" => {
                 let (text, index) = body(reader)?;
-                let index = index.filter(|index| !index.is_ambiguous(text));
-                let index = index.and_then(|index| index.kept(text)).ok_or(Broken)?;
+                let index = index.filter(|index| index.is_plain(text));
+                let index = index.and_then(Index::kept).ok_or(Broken)?;
                 once(&mut self.params, Value { text, index: Some(index) })
             }
             "result" => once(&mut self.result, Value::read(reader)?),
@@ -233,7 +234,8 @@ fn body<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Option<Index>), Broken>
 impl<'a> Value<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, Broken> {
         let (text, index) = body(reader)?;
-        Ok(Self { text, index: index.and_then(|index| index.kept(text)) })
+        let index = index.and_then(|index| index.without_doubts(text)).and_then(Index::kept);
+        Ok(Self { text, index })
     }
 
     fn in_text(self, text: &ByteString) -> Raw {
@@ -268,7 +270,10 @@ fn message(text: &ByteString, envelope: Envelope<'_>) -> Result<Message, Defect>
     if let Some(problem) = params.as_ref().and_then(params_problem) {
         return Err(shape(text, problem));
     }
-    let method = method.into_owned();
+    let method = match method {
+        Cow::Borrowed(method) => text.slice_ref(method),
+        Cow::Owned(method) => method.into(),
+    };
     Ok(match id {
         Some(id) => Message::Request(Request { id, method, params }),
         None => Message::Notification(Notification { method, params }),
@@ -317,7 +322,7 @@ fn without_place(error: &serde_json::Error) -> String {
 impl Message {
     /// Makes a notification.
     pub fn notification(method: &str, params: Option<Raw>) -> Self {
-        Self::Notification(Notification { method: method.to_owned(), params })
+        Self::Notification(Notification { method: method.into(), params })
     }
 
     /// Makes the answer to the request `id`.
@@ -341,7 +346,8 @@ impl Message {
 /// Writes a request.
 pub fn request(id: &Id, method: &str, params: Option<&Raw>) -> Written {
     let mut head = start();
-    push(&mut head, &[",\"id\":", id.raw().get()]);
+    head.push_str(",\"id\":");
+    head.push_str(id.raw().get());
     finish(head, method, params)
 }
 
@@ -357,8 +363,10 @@ pub fn response(id: Option<&Id>, outcome: Result<&Raw, &Raw>) -> Written {
         Err(error) => (",\"error\":", error),
     };
     let mut head = start();
-    push(&mut head, &[",\"id\":", id.map_or("null", |id| id.raw().get()), key]);
-    Written::around(head, value.clone())
+    head.push_str(",\"id\":");
+    head.push_str(id.map_or("null", |id| id.raw().get()));
+    head.push_str(key);
+    Written::around(head.into_bytes(), value.clone())
 }
 
 /// Writes the `error` object of an answer.
@@ -373,24 +381,19 @@ pub fn error(code: i32, message: &str, data: Option<&Raw>) -> Raw {
     Raw::of(&Error { code, message, data })
 }
 
-fn start() -> Vec<u8> {
-    let mut head = Vec::with_capacity(HEAD_SIZE);
-    head.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+fn start() -> String {
+    let mut head = String::with_capacity(HEAD_SIZE);
+    head.push_str("{\"jsonrpc\":\"2.0\"");
     head
 }
 
-fn finish(mut head: Vec<u8>, method: &str, params: Option<&Raw>) -> Written {
-    push(&mut head, &[",\"method\":", Raw::of(method).get()]);
+fn finish(mut head: String, method: &str, params: Option<&Raw>) -> Written {
+    head.push_str(",\"method\":");
+    quote::push(&mut head, method);
     let Some(params) = params else {
-        head.push(b'}');
-        return head.into();
+        head.push('}');
+        return head.into_bytes().into();
     };
-    push(&mut head, &[",\"params\":"]);
-    Written::around(head, params.clone())
-}
-
-fn push(out: &mut Vec<u8>, parts: &[&str]) {
-    for part in parts {
-        out.extend_from_slice(part.as_bytes());
-    }
+    head.push_str(",\"params\":");
+    Written::around(head.into_bytes(), params.clone())
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::wire::reader::Broken;
 use crate::wire::reader::Key;
 use crate::wire::reader::Reader;
@@ -11,15 +13,17 @@ use crate::wire::reader::Reader;
 /// How many members an index may have that stays with its text; a text with more is read again
 /// where it is needed, so that what is held is bounded by the number of messages.
 const MOST_KEPT: usize = 32;
+/// How many members most objects have at most.
+const USUAL: usize = 4;
 /// Up to how many keys each is compared with each.
 const FEW: usize = 16;
 
 /// The members of one object. Places count from the start of the object's text.
 #[derive(Clone, Debug, Default)]
 pub(in crate::wire) struct Index {
-    members: Vec<Member>,
+    members: SmallVec<[Member; USUAL]>,
     /// Of members that were looked into: where their value starts, and what is in it.
-    inside: Vec<(usize, Arc<Index>)>,
+    inside: SmallVec<[(usize, Arc<Index>); 2]>,
 }
 
 /// One member.
@@ -129,22 +133,27 @@ impl Index {
         keys.find(|key| !seen.insert(*key))
     }
 
-    /// Returns whether a key occurs twice in `text`, or in a member that was looked into.
-    pub(in crate::wire) fn is_ambiguous(&self, text: &str) -> bool {
-        let is_inside = |(start, inner): &(usize, Arc<Self>)| {
-            inner.duplicate(text.get(*start..).unwrap_or_default()).is_some()
-        };
-        self.duplicate(text).is_some() || self.inside.iter().any(is_inside)
+    /// Returns whether no key occurs twice in `text`, or in a member that was looked into.
+    pub(in crate::wire) fn is_plain(&self, text: &str) -> bool {
+        self.duplicate(text).is_none() && self.inside.iter().all(|it| is_plain_inside(it, text))
     }
 
-    /// Shares what is not ambiguous, and not so much that it should not stay with the text.
-    pub(in crate::wire) fn kept(mut self, text: &str) -> Option<Arc<Self>> {
-        let fits = |index: &Self, text: &str| {
-            index.members.len() <= MOST_KEPT && index.duplicate(text).is_none()
-        };
-        self.inside.retain(|(start, inner)| fits(inner, text.get(*start..).unwrap_or_default()));
-        fits(&self, text).then(|| Arc::new(self))
+    /// Takes out what is ambiguous; nothing if all of it is.
+    pub(in crate::wire) fn without_doubts(mut self, text: &str) -> Option<Self> {
+        self.inside.retain(|it| is_plain_inside(it, text));
+        self.duplicate(text).is_none().then_some(self)
     }
+
+    /// Shares what is not so much that it should not stay with the text.
+    pub(in crate::wire) fn kept(mut self) -> Option<Arc<Self>> {
+        let fits = |index: &Self| index.members.len() <= MOST_KEPT;
+        self.inside.retain(|(_, inner)| fits(inner));
+        fits(&self).then(|| Arc::new(self))
+    }
+}
+
+fn is_plain_inside((start, inner): &(usize, Arc<Index>), text: &str) -> bool {
+    inner.duplicate(text.get(*start..).unwrap_or_default()).is_none()
 }
 
 impl Member {

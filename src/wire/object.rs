@@ -4,11 +4,16 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::wire::Raw;
 use crate::wire::index::Index;
 use crate::wire::index::Member;
-use crate::wire::reader;
+use crate::wire::quote;
 use crate::wire::reader::Reader;
+
+/// How many changes most edits make at most.
+const USUAL: usize = 4;
 
 /// Why text could not be read as an object.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -98,7 +103,7 @@ impl<'a> Object<'a> {
 
     /// Starts an edit of this object.
     pub fn edit(&self) -> Edit<'a, '_> {
-        Edit { object: self, changes: Vec::new() }
+        Edit { object: self, changes: SmallVec::new() }
     }
 
     fn member(&self, key: &str) -> Option<&Member> {
@@ -111,7 +116,7 @@ impl<'a> Object<'a> {
 pub struct Edit<'a, 'o> {
     object: &'o Object<'a>,
     /// A member that is taken out has no value.
-    changes: Vec<(&'o str, Option<Value<'o>>)>,
+    changes: SmallVec<[(&'o str, Option<Value<'o>>); USUAL]>,
 }
 
 /// The new value of a member.
@@ -179,16 +184,16 @@ impl<'o> Edit<'_, 'o> {
 }
 
 /// An edited object while it is written.
-struct Edited<'a> {
-    object: &'a Object<'a>,
+struct Edited<'a, 'o> {
+    object: &'o Object<'a>,
     out: String,
     is_empty: bool,
     /// Where the members are now, if it was known where they were.
     index: Option<Index>,
 }
 
-impl<'a> Edited<'a> {
-    fn start(edit: &'a Edit<'a, 'a>) -> Self {
+impl<'a, 'o> Edited<'a, 'o> {
+    fn start(edit: &Edit<'a, 'o>) -> Self {
         let values = edit.changes.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
         let added: usize = values.map(|(key, value)| key.len() + value.json.len() + 4).sum();
         let out = String::with_capacity(edit.object.text.len() + added);
@@ -258,9 +263,6 @@ fn trimmed(json: Cow<'_, str>) -> Cow<'_, str> {
 
 /// Writes a key and its colon.
 fn push_key(out: &mut String, key: &str) {
-    if reader::is_plain(key.as_bytes()) {
-        out.extend(["\"", key, "\":"]);
-    } else {
-        out.extend([Raw::of(key).get(), ":"]);
-    }
+    quote::push(out, key);
+    out.push(':');
 }

@@ -1,5 +1,6 @@
 //! One JSON value as the text it came in.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::Hash;
 use std::hash::Hasher;
@@ -13,6 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::wire::index::Index;
 use crate::wire::object;
+use crate::wire::quote;
 use crate::wire::reader;
 use crate::wire::reader::Reader;
 
@@ -181,7 +183,7 @@ impl Raw {
 
     /// Returns the decoded text of a JSON string; nothing if this is none.
     pub fn string(&self) -> Option<String> {
-        self.read().ok()
+        quote::unquoted(self.get()).map(Cow::into_owned)
     }
 
     /// Returns the same value on one line, as newline framing needs it.

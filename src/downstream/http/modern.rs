@@ -25,7 +25,7 @@ use crate::wire::method;
 
 /// Returns whether a request is a modern one, by its own words or by its headers.
 pub(super) fn is_modern(headers: &HeaderMap, request: &Request, meta: &RequestMeta) -> bool {
-    match request.method.as_str() {
+    match &*request.method {
         // It opens a session, unless it says that it is of an era that has none.
         method::INITIALIZE => {
             let named = meta.protocol_version.as_ref().and_then(Raw::string);

@@ -158,7 +158,7 @@ impl Bench {
         let work = work(exchange.clone());
         let rounds = Rounds {
             parking: Arc::clone(&self.parking),
-            method: method::TOOLS_CALL.to_owned(),
+            method: method::TOOLS_CALL.into(),
             params: Some(raw(params)),
             exchange,
         };

@@ -22,7 +22,6 @@ use crate::upstream::retry;
 use crate::upstream::retry::Again;
 use crate::upstream::retry::Budget;
 use crate::upstream::session::Session;
-use crate::upstream::state::Next;
 use crate::upstream::task;
 use crate::upstream::wants::Watching;
 use crate::wire::Raw;
@@ -190,7 +189,8 @@ impl Handle {
     async fn opened(&self, exchange: &Exchange) -> Result<Arc<Session>, Fault> {
         // Nothing is started for a request that would be turned away.
         self.0.link.gate.check(exchange.deadline())?;
-        if let Next::Use(session) = self.0.link.state.borrow().state.next(Instant::now(), false) {
+        let session = self.present_session().filter(|session| session.connection.is_open());
+        if let Some(session) = session {
             return Ok(session);
         }
         let started = Box::pin(async {

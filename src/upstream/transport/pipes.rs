@@ -1,6 +1,7 @@
 //! Messages on the pipes of a child, one a line.
 
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
@@ -26,10 +27,12 @@ const FAREWELL_LIMIT: Duration = Duration::from_millis(200);
 pub(in crate::upstream) async fn read(reader: Reader, input: impl AsyncRead + Unpin, limit: usize) {
     let connection = reader.connection();
     let mut lines = Lines::new(input, limit);
+    let mut closed = pin!(connection.closed().cancelled());
     loop {
         let line = tokio::select! {
+            biased;
+            () = &mut closed => break,
             line = lines.next() => line,
-            () = connection.closed().cancelled() => break,
         };
         match line {
             Ok(Some(Line::Whole(bytes))) if lines.is_at_end() => reader.take_last(bytes).await,
