@@ -149,6 +149,11 @@ impl Upstream {
     pub fn starts_by_itself(&self) -> bool {
         self.required || self.start == Start::Eager
     }
+
+    /// Returns whether it is reached over HTTP.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.target, Target::Remote(_))
+    }
 }
 
 /// How an upstream is reached.

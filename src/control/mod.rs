@@ -95,9 +95,10 @@ impl Control {
         around: upstream::Surroundings,
         remembers: bool,
     ) -> Self {
-        let enabled = facts::enabled(&config).map(|(_, upstream)| upstream);
-        let recalling = Recalling::begin(enabled, &around.state);
-        let mut facts = Facts::new(Arc::clone(&config), &around);
+        let enabled = facts::enabled(&config).map(|(_, upstream)| Arc::new(upstream.clone()));
+        let enabled: Vec<_> = enabled.collect();
+        let recalling = Recalling::begin(enabled.iter().cloned(), &around.state);
+        let mut facts = Facts::new(Arc::clone(&config), enabled, &around);
         for (id, recalled) in recalling.finish().await {
             let inventory = recalled.inventory.filter(|_| remembers);
             facts.recall(&id, Recalled { inventory, ..recalled });
