@@ -21,6 +21,7 @@ mod reference;
 mod remote;
 pub mod secrets;
 mod shape;
+mod skim;
 pub mod suggest;
 pub mod surroundings;
 pub mod tls;
