@@ -66,7 +66,8 @@ pub fn load_within(options: &Options, around: &Surroundings) -> Result<Config, P
         Text { written: fs::read(&absolute), source: Arc::new(Source { shown, absolute }) }
     };
     let texts: Vec<_> = find(options, around)?.into_iter().map(text).collect();
-    let read = |reading| Draft::new(reading).read(&texts, options, around);
+    let schema = file::schema();
+    let read = |reading| Draft::new(&schema, reading).read(&texts, options, around);
     match read(Reading::Skimming) {
         Ok(config) if config.warnings.is_empty() => Ok(config),
         Ok(_) | Err(_) => read(Reading::Places),
@@ -159,9 +160,9 @@ fn setting(flag: &Override) -> Setting {
 }
 
 /// A configuration on its way: the layers so far, and everything found wrong with them.
-struct Draft {
+struct Draft<'a> {
     reading: Reading,
-    schema: serde_json::Value,
+    schema: &'a serde_json::Value,
     sources: Vec<Arc<Source>>,
     figment: Figment,
     places: Places,
@@ -171,11 +172,11 @@ struct Draft {
     incomplete: bool,
 }
 
-impl Draft {
-    fn new(reading: Reading) -> Self {
+impl<'a> Draft<'a> {
+    fn new(schema: &'a serde_json::Value, reading: Reading) -> Self {
         Self {
             reading,
-            schema: file::schema(),
+            schema,
             sources: Vec::new(),
             figment: Figment::from(Serialized::defaults(File::default())),
             places: Places::default(),
