@@ -47,6 +47,8 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// The longest file about how an upstream is spoken to, in bytes; one that is longer is none of
 /// Conflux's.
 const LARGEST: u64 = 1024 * 1024;
+/// The directory of these files.
+const DIRECTORY: &str = "upstreams";
 /// How many bytes of the hash of a configuration are in the name of a file.
 const HASH_SIZE: usize = 16;
 
@@ -160,7 +162,7 @@ impl Memory {
     /// Names the file for the configuration that `fingerprint` stands for.
     fn of(disk: &Disk, id: &UpstreamId, fingerprint: &str) -> Self {
         let name = format!("{id}-{fingerprint}.json");
-        Self { disk: disk.clone(), path: disk.directory().join("upstreams").join(name) }
+        Self { disk: disk.clone(), path: disk.directory().join(DIRECTORY).join(name) }
     }
 
     /// Reads the file; what cannot be read is not remembered.

@@ -20,10 +20,11 @@ use crate::upstream::memory::LIMIT;
 use crate::upstream::memory::Memory;
 use crate::upstream::memory::Remembered;
 use crate::upstream::memory::fingerprint;
+use crate::upstream::memory::inventory;
 
 /// How many upstreams are read at the same time: a thread for each would take longer to start than
 /// a disk that is well takes to answer, and one that is not holds up no more than these.
-const READERS: usize = 4;
+const READERS: usize = 2;
 
 /// What is being read.
 #[derive(Debug)]
@@ -42,6 +43,9 @@ impl Recalling {
         let read = |_| {
             let (disk, left, found) = (disk.clone(), Arc::clone(&left), Arc::clone(&found));
             task::spawn_blocking(move || {
+                if !is_begun(&disk) {
+                    return;
+                }
                 let next = || locked(&left).next();
                 while let Some((number, upstream)) = next() {
                     let known = known(&upstream, &disk);
@@ -65,6 +69,12 @@ impl Recalling {
 
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether anything was ever remembered: at the very first start there is nothing to look for.
+fn is_begun(disk: &Disk) -> bool {
+    let is_there = |name| disk.directory().join(name).is_dir();
+    is_there(super::DIRECTORY) || is_there(inventory::DIRECTORY)
 }
 
 fn known(upstream: &config::Upstream, disk: &Disk) -> Recalled {
