@@ -1,11 +1,13 @@
 //! Writes down what an upstream lists, some time after it did: nobody ever waits for that.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config;
 use crate::upstream::Listed;
@@ -19,25 +21,48 @@ const COLLECTED: Duration = Duration::from_secs(2);
 
 /// Where it is said what an upstream lists.
 #[derive(Debug)]
-pub(in crate::upstream) struct Keeper(watch::Sender<Inventory>);
+pub(in crate::upstream) struct Keeper {
+    /// Where to keep it; nothing if it is not kept.
+    place: Option<Place>,
+    /// Tells the task that writes, which there is once something was said.
+    said: OnceLock<watch::Sender<Inventory>>,
+}
+
+#[derive(Debug)]
+struct Place {
+    config: Arc<config::Upstream>,
+    disk: Disk,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
 
 impl Keeper {
     /// Keeps what is said in the file for `config`, until everything stops.
-    pub(in crate::upstream) fn begin(config: Arc<config::Upstream>, around: &Surroundings) -> Self {
-        let (sender, listed) = watch::channel(Inventory::default());
-        around.tasks.spawn(keep(config, around.state.clone(), listed, around.stop.clone()));
-        Self(sender)
+    pub(in crate::upstream) fn new(config: Arc<config::Upstream>, around: &Surroundings) -> Self {
+        let (disk, tasks) = (around.state.clone(), around.tasks.clone());
+        let place = Place { config, disk, tasks, stop: around.stop.clone() };
+        Self { place: Some(place), said: OnceLock::new() }
     }
 
     /// Keeps nothing.
     #[cfg(test)]
     pub(in crate::upstream) fn nowhere() -> Self {
-        Self(watch::Sender::new(Inventory::default()))
+        Self { place: None, said: OnceLock::new() }
     }
 
     /// Says what could be listed.
     pub(in crate::upstream) fn learn(&self, listed: &Listed) {
-        self.0.send_modify(|known| known.learn(listed));
+        let Some(place) = &self.place else { return };
+        self.said.get_or_init(|| place.begin()).send_modify(|known| known.learn(listed));
+    }
+}
+
+impl Place {
+    fn begin(&self) -> watch::Sender<Inventory> {
+        let (said, listed) = watch::channel(Inventory::default());
+        let (config, disk) = (Arc::clone(&self.config), self.disk.clone());
+        self.tasks.spawn(keep(config, disk, listed, self.stop.clone()));
+        said
     }
 }
 
@@ -57,7 +82,6 @@ async fn keep(
             () = stop.cancelled() => {}
         }
         let now = listed.borrow_and_update().clone();
-        // The file is named only now: a start, which somebody waits for, needs no name for it.
         // A disk that cannot be written to is left alone for the rest of the run.
         if !Catalog::new(&disk, &config).keep(now).await {
             return;
