@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::control::Beginning;
 use crate::control::Control;
 use crate::control::Reloads;
 use crate::downstream::local::Door;
@@ -32,6 +33,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long the socket for people on this machine may take to be opened.
 const DOOR_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long after the start it is looked what need not be remembered any more.
+const PRUNED_AFTER: Duration = Duration::from_secs(1);
 
 /// How many upstreams are started at the same time: more would only get in each other's way.
 const STARTS: usize = 8;
@@ -64,6 +68,8 @@ impl App {
 
     async fn build(config: Config, guard: Option<PathBuf>, remembers: bool) -> Self {
         let config = Arc::new(config);
+        let disk = upstream::Disk::new(config.state.clone());
+        let beginning = Beginning::new(&config, &disk);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let around = upstream::Surroundings {
             callers: Callers::default(),
@@ -73,14 +79,19 @@ impl App {
             guard,
             secrets: config.secrets.clone(),
             message_limit: config.limits.message,
-            state: upstream::Disk::new(config.state.clone()),
+            state: disk.clone(),
             tasks: tasks.clone(),
             starts: Arc::new(Semaphore::new(STARTS)),
             stop: stop.clone(),
         };
         let (callers, front) = (around.callers.clone(), around.front.clone());
-        let control = Control::new(Arc::clone(&config), around.clone(), remembers).await;
-        tasks.spawn(upstream::prune(around.state));
+        let control = Control::new(Arc::clone(&config), beginning, around, remembers).await;
+        let stopped = stop.clone().cancelled_owned();
+        tasks.spawn(async move {
+            // Nobody waits for it; what is waited for reads from the same disk.
+            drop(time::timeout(PRUNED_AFTER, stopped).await);
+            upstream::prune(disk).await;
+        });
         let (router, reloads) = (Arc::clone(control.router()), control.reloads());
         router.instance().reads(&config.files);
         tasks.spawn(control.run());

@@ -25,6 +25,7 @@ use crate::config::difference::Difference;
 use crate::config::load;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
+use crate::config::watch::Sight;
 use crate::config::watch::Writers;
 use crate::control::Reloads;
 use crate::downstream::local::place::Question;
@@ -44,6 +45,8 @@ const ASKING_CAPACITY: usize = 8;
 pub struct Following {
     /// What was loaded at the start.
     pub options: load::Options,
+    /// What the files held just before that.
+    pub sight: Sight,
     /// What was found around the process then.
     pub around: config::surroundings::Surroundings,
     /// Has it loaded again, changed or not.
@@ -88,6 +91,9 @@ impl App {
     pub async fn follow(&self, following: Following) {
         let changed = Arc::new(Notify::new());
         let (writers, (files, watched)) = (Writers::default(), watch::channel(Vec::new()));
+        // Whatever happened since, the files hold something else then. Those that only the
+        // configuration names were not seen.
+        let known = Some(following.sight.clone());
         let reloader = Reloader {
             following,
             config: Arc::clone(&self.config),
@@ -98,7 +104,7 @@ impl App {
             wrong: None,
         };
         reloader.watch();
-        let watching = config::watch::run(watched, writers, Arc::clone(&changed));
+        let watching = config::watch::run(watched, known, writers, Arc::clone(&changed));
         self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(watching));
         let (asking, questions) = mpsc::channel(ASKING_CAPACITY);
         let running = reloader.run(changed, questions);

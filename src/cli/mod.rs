@@ -42,6 +42,7 @@ use crate::cli::report::Failure;
 use crate::cli::serve::Loaded;
 use crate::config;
 use crate::config::surroundings::Surroundings;
+use crate::config::watch::Sight;
 #[cfg(unix)]
 use crate::upstream;
 
@@ -83,12 +84,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let service = |overrides| {
         let mut options = arguments.common.options();
         options.overrides = overrides;
+        let sight = Sight::of(&config::load::candidates(&options, &around));
         let config = load(options.clone())?;
         for warning in &config.warnings {
             let warning = warning.without_hint();
             tracing::warn!("{warning} (`conflux check` says what to do)");
         }
-        Ok::<_, Failure>(Loaded { config, options, around: around.clone() })
+        Ok::<_, Failure>(Loaded { config, options, sight, around: around.clone() })
     };
     match &arguments.command {
         Command::Schema => schema::run(),

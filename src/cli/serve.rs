@@ -18,6 +18,7 @@ use crate::cli::session;
 use crate::config::Config;
 use crate::config::load;
 use crate::config::surroundings::Surroundings;
+use crate::config::watch::Sight;
 use crate::downstream;
 use crate::downstream::Service;
 use crate::downstream::http;
@@ -37,15 +38,16 @@ const WAITING: &str = "waiting for a client on stdin, which is a terminal; clien
 pub(in crate::cli) struct Loaded {
     pub(in crate::cli) config: Config,
     pub(in crate::cli) options: load::Options,
+    pub(in crate::cli) sight: Sight,
     pub(in crate::cli) around: Surroundings,
 }
 
 impl Loaded {
     /// Follows what was loaded; `renew` takes over what is none of the upstreams' business.
     fn followed(self, renew: impl Fn(&Config) + Send + Sync + 'static) -> (Config, Following) {
-        let Self { config, options, around } = self;
+        let Self { config, options, sight, around } = self;
         let (asked, renew) = (Arc::default(), Box::new(renew));
-        (config, Following { options, around, asked, renew })
+        (config, Following { options, sight, around, asked, renew })
     }
 }
 

@@ -26,6 +26,7 @@ use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::problem::Source;
 use crate::config::shape::Checker;
+use crate::config::skim;
 use crate::config::surroundings::Surroundings;
 use crate::config::tree;
 use crate::config::tree::Node;
@@ -60,15 +61,33 @@ pub struct Override {
 ///
 /// Everything that is wrong with it, at once.
 pub fn load_within(options: &Options, around: &Surroundings) -> Result<Config, Problems> {
-    let mut draft = Draft::default();
-    for shown in find(options, around)? {
-        let absolute = around.directory.join(&shown).components().collect();
-        draft.add_file(&Arc::new(Source { shown, absolute }));
+    let text = |shown: PathBuf| {
+        let absolute: PathBuf = around.directory.join(&shown).components().collect();
+        Text { written: fs::read(&absolute), source: Arc::new(Source { shown, absolute }) }
+    };
+    let texts: Vec<_> = find(options, around)?.into_iter().map(text).collect();
+    let schema = file::schema();
+    let read = |reading| Draft::new(&schema, reading).read(&texts, options, around);
+    match read(Reading::Skimming) {
+        Ok(config) if config.warnings.is_empty() => Ok(config),
+        Ok(_) | Err(_) => read(Reading::Places),
     }
-    let keys = draft.places.order(&KeyPath::of(&["upstreams"]));
-    draft.add_settings("environment", environment::settings(&around.variables, &keys));
-    draft.add_settings("flags", options.overrides.iter().map(setting).collect());
-    draft.finish(around)
+}
+
+/// What a file holds, which may be a pipe, so that it is read once.
+struct Text {
+    source: Arc<Source>,
+    written: io::Result<Vec<u8>>,
+}
+
+/// How the files are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// In a fraction of the time, without the places of what is in them: enough if there is
+    /// nothing to say about that.
+    Skimming,
+    /// So that all that is to be said has its place.
+    Places,
 }
 
 /// Loads it again, from files that may have changed since.
@@ -141,8 +160,9 @@ fn setting(flag: &Override) -> Setting {
 }
 
 /// A configuration on its way: the layers so far, and everything found wrong with them.
-struct Draft {
-    schema: serde_json::Value,
+struct Draft<'a> {
+    reading: Reading,
+    schema: &'a serde_json::Value,
     sources: Vec<Arc<Source>>,
     figment: Figment,
     places: Places,
@@ -152,10 +172,11 @@ struct Draft {
     incomplete: bool,
 }
 
-impl Default for Draft {
-    fn default() -> Self {
+impl<'a> Draft<'a> {
+    fn new(schema: &'a serde_json::Value, reading: Reading) -> Self {
         Self {
-            schema: file::schema(),
+            reading,
+            schema,
             sources: Vec::new(),
             figment: Figment::from(Serialized::defaults(File::default())),
             places: Places::default(),
@@ -164,13 +185,27 @@ impl Default for Draft {
             incomplete: false,
         }
     }
-}
 
-impl Draft {
-    fn add_file(&mut self, source: &Arc<Source>) {
+    fn read(
+        mut self,
+        texts: &[Text],
+        options: &Options,
+        around: &Surroundings,
+    ) -> Result<Config, Problems> {
+        for text in texts {
+            self.add_file(text);
+        }
+        let keys = self.places.order(&KeyPath::of(&["upstreams"]));
+        self.add_settings("environment", environment::settings(&around.variables, &keys));
+        self.add_settings("flags", options.overrides.iter().map(setting).collect());
+        self.finish(around)
+    }
+
+    fn add_file(&mut self, Text { source, written }: &Text) {
         self.sources.push(Arc::clone(source));
-        let root = match fs::read(&source.absolute).map(String::from_utf8) {
-            Ok(Ok(text)) => tree::parse(&text, source, &mut self.problems),
+        let root = match written.as_deref().map(str::from_utf8) {
+            Ok(Ok(text)) if self.reading == Reading::Skimming => skim::parse(text, source),
+            Ok(Ok(text)) => tree::parse(text, source, &mut self.problems),
             Ok(Err(_)) => self.unreadable(source, "the file is not UTF-8", "save it as UTF-8"),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let hint = "check the path; a relative one starts in the working directory";
@@ -202,8 +237,9 @@ impl Draft {
         let Self { schema, problems, excused, .. } = self;
         let mut root = Checker { schema, problems, excused }.check(root);
         dialect::normalize(&mut root, &mut self.problems);
-        self.places.add(&root);
-        self.figment = std::mem::take(&mut self.figment).merge(Layer { name, root });
+        let layer = Layer { name, root: &root };
+        self.figment = std::mem::take(&mut self.figment).merge(layer);
+        self.places.add(root);
     }
 
     fn finish(mut self, around: &Surroundings) -> Result<Config, Problems> {

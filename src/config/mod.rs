@@ -21,6 +21,7 @@ mod reference;
 mod remote;
 pub mod secrets;
 mod shape;
+mod skim;
 pub mod suggest;
 pub mod surroundings;
 pub mod tls;
@@ -148,6 +149,11 @@ impl Upstream {
     /// the gateway is ready must be found out before somebody comes.
     pub fn starts_by_itself(&self) -> bool {
         self.required || self.start == Start::Eager
+    }
+
+    /// Returns whether it is reached over HTTP.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.target, Target::Remote(_))
     }
 }
 

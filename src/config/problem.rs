@@ -161,25 +161,33 @@ impl Place {
     }
 }
 
-/// The way from the top of a file to a value, as in `upstreams.github.args[1]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct KeyPath(Vec<Segment>);
+/// The way from the top of a file to a value, as in `upstreams.github.args[1]`. Paths share their
+/// beginnings, because one is made for whatever is looked at; cloning shares all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyPath(Option<Arc<Step>>);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Segment {
-    Key(String),
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    front: KeyPath,
+    last: Segment,
+}
+
+/// The last part of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    Key(Box<str>),
     Index(usize),
 }
 
 impl KeyPath {
     /// Makes the path of these keys.
     pub(super) fn of(keys: &[&str]) -> Self {
-        Self(keys.iter().map(|key| Segment::Key((*key).to_owned())).collect())
+        keys.iter().fold(Self::default(), |path, key| path.key(key))
     }
 
     /// Returns the path of `key` in the map at this path.
     pub(super) fn key(&self, key: &str) -> Self {
-        self.with(Segment::Key(key.to_owned()))
+        self.with(Segment::Key(Box::from(key)))
     }
 
     /// Returns the path of an item in the list at this path.
@@ -188,54 +196,57 @@ impl KeyPath {
     }
 
     fn with(&self, segment: Segment) -> Self {
-        Self(self.0.iter().cloned().chain([segment]).collect())
+        Self(Some(Arc::new(Step { front: self.clone(), last: segment })))
     }
 
     /// Returns the path of the map or list this path leads out of.
     pub(super) fn parent(&self) -> Option<Self> {
-        let (_, front) = self.0.split_last()?;
-        Some(Self(front.to_vec()))
+        self.split().map(|(front, _)| front.clone())
+    }
+
+    /// Returns the path of the map or list this path leads out of, and what leads there from it.
+    pub(super) fn split(&self) -> Option<(&Self, &Segment)> {
+        self.0.as_deref().map(|step| (&step.front, &step.last))
     }
 
     /// Returns the last key, if the path ends in one.
     pub(super) fn last(&self) -> Option<&str> {
-        match self.0.last() {
-            Some(Segment::Key(key)) => Some(key),
-            Some(Segment::Index(_)) | None => None,
+        match self.split()? {
+            (_, Segment::Key(key)) => Some(key),
+            (_, Segment::Index(_)) => None,
         }
     }
 
     /// Returns the same path with its first key renamed, if that is `from`.
     pub(super) fn renamed_root(&self, from: &str, to: &str) -> Self {
-        let mut path = self.clone();
-        if let Some(Segment::Key(key)) = path.0.first_mut()
-            && key == from
-        {
-            to.clone_into(key);
+        match self.split() {
+            Some((front, Segment::Key(key))) if front.is_empty() && **key == *from => front.key(to),
+            Some((front, last)) if !front.is_empty() => {
+                front.renamed_root(from, to).with(last.clone())
+            }
+            Some(_) | None => self.clone(),
         }
-        path
     }
 
     /// Whether `self` is `other` or lies inside it.
     pub(super) fn is_within(&self, other: &Self) -> bool {
-        self.0.starts_with(&other.0)
+        self == other || self.split().is_some_and(|(front, _)| front.is_within(other))
     }
 
     /// Whether the path is that of the whole file.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 }
 
 impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, segment) in self.0.iter().enumerate() {
-            match segment {
-                Segment::Key(key) if position == 0 => f.write_str(key)?,
-                Segment::Key(key) => write!(f, ".{key}")?,
-                Segment::Index(index) => write!(f, "[{index}]")?,
-            }
+        let Some((front, last)) = self.split() else { return Ok(()) };
+        front.fmt(f)?;
+        match last {
+            Segment::Key(key) if front.is_empty() => f.write_str(key),
+            Segment::Key(key) => write!(f, ".{key}"),
+            Segment::Index(index) => write!(f, "[{index}]"),
         }
-        Ok(())
     }
 }

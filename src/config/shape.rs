@@ -76,7 +76,7 @@ impl<'a> Checker<'a> {
         let mut right = Vec::new();
         for entry in entries {
             let path = path.key(&entry.key);
-            let property = schema.pointer(&format!("/properties/{}", escaped(&entry.key)));
+            let property = schema.get("properties").and_then(|all| all.get(&entry.key));
             let other = schema.get("additionalProperties").filter(|other| other.is_object());
             let Some(schema) = property.or(other) else {
                 self.unknown_key(&entry, schema, &path);
@@ -274,9 +274,4 @@ fn listed(words: &[&str]) -> String {
 fn either(words: &[&str]) -> String {
     let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
     quoted.join(" or ")
-}
-
-/// Escapes a key for a JSON pointer.
-fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }

@@ -92,14 +92,18 @@ pub(super) fn parse_loose(text: &str, place: &Place, problems: &mut Vec<Problem>
 }
 
 fn read(text: &str) -> Result<Spanned<Raw>, serde_saphyr::Error> {
-    let options = serde_saphyr::options! {
+    serde_saphyr::from_str_with_options(text, options())
+}
+
+/// How YAML is read.
+pub(super) fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
         // Repeated keys are all reported by `Node::build`; the parser would stop at the first.
         duplicate_keys: DuplicateKeyPolicy::LastWins,
         // `no`, `on` and `y` are words, as in YAML 1.2 and JSON.
         strict_booleans: true,
         with_snippet: false,
-    };
-    serde_saphyr::from_str_with_options(text, options)
+    }
 }
 
 fn syntax_message(error: &serde_saphyr::Error) -> String {

@@ -144,7 +144,7 @@ impl Check<'_> {
         mut written: BTreeMap<String, file::Upstream>,
         max_length: usize,
     ) -> IndexMap<UpstreamId, Upstream> {
-        let mut upstreams = IndexMap::new();
+        let mut upstreams = IndexMap::with_capacity(written.len());
         for key in self.context.places.order(&KeyPath::of(&["upstreams"])) {
             let Some(written) = written.remove(&key) else { continue };
             if let Some(upstream) = self.upstream(&key, &written, max_length) {

@@ -39,12 +39,14 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Makes the upstreams of `config`, of which nothing is known.
-    pub(super) fn new(config: Arc<config::Config>, around: &upstream::Surroundings) -> Self {
-        let handle = |(id, it): (&UpstreamId, &config::Upstream)| {
-            (id.clone(), Handle::new(Arc::new(it.clone()), around))
-        };
-        let handles: IndexMap<_, _> = enabled(&config).map(handle).collect();
+    /// Makes the upstreams of `config` that are not disabled, of which nothing is known.
+    pub(super) fn new(
+        config: Arc<config::Config>,
+        enabled: Vec<Arc<config::Upstream>>,
+        around: &upstream::Surroundings,
+    ) -> Self {
+        let handle = |it: Arc<config::Upstream>| (it.id.clone(), Handle::new(it, around));
+        let handles: IndexMap<_, _> = enabled.into_iter().map(handle).collect();
         Self {
             listings: Listings::new(handles.keys().cloned()),
             config,
@@ -63,7 +65,9 @@ impl Facts {
         self.instructions.extend(instructions.map(|text| (id.clone(), text)));
         self.extensions.extend(extensions.map(|declared| (id.clone(), declared)));
         let Some((inventory, from)) = inventory else { return };
-        if let Some((handle, tools)) = self.handles.get(id).zip(inventory.tools.as_ref()) {
+        // A program is asked without headers.
+        let handle = self.handles.get(id).filter(|handle| handle.config().is_remote());
+        if let Some((handle, tools)) = handle.zip(inventory.tools.as_ref()) {
             handle.assume(tools);
         }
         self.listings.recall(id, lists(inventory), from);

@@ -32,6 +32,7 @@ use crate::router::Router;
 use crate::router::Settled;
 use crate::upstream;
 use crate::upstream::Change;
+use crate::upstream::Disk;
 use crate::upstream::Recalled;
 use crate::upstream::Recalling;
 use crate::wire::era::Era;
@@ -84,6 +85,23 @@ pub struct Control {
     announcement: Announcement,
 }
 
+/// A start: the upstreams there will be, and what is being read of them.
+#[derive(Debug)]
+pub struct Beginning {
+    enabled: Vec<Arc<config::Upstream>>,
+    recalling: Recalling,
+}
+
+impl Beginning {
+    /// Begins to read from the disk what is known of the upstreams of `config` from earlier runs.
+    pub fn new(config: &config::Config, disk: &Disk) -> Self {
+        let enabled = facts::enabled(config).map(|(_, upstream)| Arc::new(upstream.clone()));
+        let enabled: Vec<_> = enabled.collect();
+        let recalling = Recalling::begin(enabled.iter().cloned(), disk);
+        Self { enabled, recalling }
+    }
+}
+
 impl Control {
     /// Makes the upstreams of `config`, the task that controls them, and the router that sees what
     /// it publishes. If it `remembers`, what is not listed yet is as in an earlier run.
@@ -92,12 +110,12 @@ impl Control {
     /// client sees it too.
     pub async fn new(
         config: Arc<config::Config>,
+        beginning: Beginning,
         around: upstream::Surroundings,
         remembers: bool,
     ) -> Self {
-        let enabled = facts::enabled(&config).map(|(_, upstream)| upstream);
-        let recalling = Recalling::begin(enabled, &around.state);
-        let mut facts = Facts::new(Arc::clone(&config), &around);
+        let Beginning { enabled, recalling } = beginning;
+        let mut facts = Facts::new(Arc::clone(&config), enabled, &around);
         for (id, recalled) in recalling.finish().await {
             let inventory = recalled.inventory.filter(|_| remembers);
             facts.recall(&id, Recalled { inventory, ..recalled });
@@ -181,8 +199,11 @@ impl Control {
             loop {
                 let change = watch.next().await;
                 let is_last = matches!(change, Change::Gone);
-                let sent = events.send(Event::Of(origin.clone(), News::Changed(change))).await;
-                if is_last || sent.is_err() {
+                // The place comes first: there are as many of these tasks as upstreams, and the
+                // event would take room in each of them twice more.
+                let Ok(place) = events.reserve().await else { break };
+                place.send(Event::Of(origin.clone(), News::Changed(change)));
+                if is_last {
                     break;
                 }
             }

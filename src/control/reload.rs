@@ -40,7 +40,8 @@ impl Reloads {
     pub async fn apply(&self, config: Arc<Config>, difference: Difference) {
         let is_of_interest =
             |(id, _): &(&UpstreamId, &Upstream)| difference.upstreams.contains_key(*id);
-        let differing = facts::enabled(&config).filter(is_of_interest).map(|(_, it)| it);
+        let differing = facts::enabled(&config).filter(is_of_interest);
+        let differing = differing.map(|(_, it)| Arc::new(it.clone()));
         let recalled = Recalling::begin(differing, &self.disk).finish().await;
         let (done, is_done) = oneshot::channel();
         let reload = Reload { config, difference, recalled, done };

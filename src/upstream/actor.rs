@@ -91,7 +91,8 @@ impl Actor {
     pub(super) async fn run(self, mut wishes: mpsc::Receiver<()>) {
         let mut supervision = Supervision::default();
         while self.has_reason(&supervision, &mut wishes).await {
-            self.start_and_serve(&mut supervision, &mut wishes).await;
+            // In its own place, for as long as it lasts: one that rests needs a tenth of the room.
+            Box::pin(self.start_and_serve(&mut supervision, &mut wishes)).await;
         }
         self.enter(State::Stopped(Error::stopped(&self.config.id)));
     }

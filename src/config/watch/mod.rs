@@ -54,7 +54,15 @@ const BUSY: Duration = Duration::from_secs(1);
 const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// What every file holds, as a hash; nothing if it cannot be read.
-type Sight = Vec<Option<[u8; 32]>>;
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sight(Vec<Option<[u8; 32]>>);
+
+impl Sight {
+    /// Looks what the files hold.
+    pub fn of(files: &[PathBuf]) -> Self {
+        Self(files.iter().map(|path| hash(path).ok()).collect())
+    }
+}
 
 /// What is known of those who write; cloning shares it.
 #[derive(Clone, Debug, Default)]
@@ -75,9 +83,15 @@ impl Writers {
     }
 }
 
-/// Says `changed` when the watched files hold something else, until it is dropped; and once when
-/// they are watched, because something may have happened before.
-pub async fn run(mut files: watch::Receiver<Vec<PathBuf>>, writers: Writers, changed: Arc<Notify>) {
+/// Says `changed` when the watched files hold something else than what is `known`, until it is
+/// dropped. If nothing is known, it says so when they are watched: something may have happened
+/// before.
+pub async fn run(
+    mut files: watch::Receiver<Vec<PathBuf>>,
+    mut known: Option<Sight>,
+    writers: Writers,
+    changed: Arc<Notify>,
+) {
     let Writers(seen) = writers;
     // A pipe, say, was read to its end.
     let is_odd = |path: &PathBuf| fs::metadata(path).is_ok_and(|found| !found.is_file());
@@ -94,7 +108,6 @@ pub async fn run(mut files: watch::Receiver<Vec<PathBuf>>, writers: Writers, cha
         }
     };
     let mut eye = Eye { watcher, watched: BTreeMap::new(), failed: BTreeSet::new() };
-    let mut known = None;
     loop {
         let all = files.borrow_and_update().clone();
         eye.turn_to(&all, &seen);
@@ -246,8 +259,7 @@ fn number(_path: &Path) -> Option<u64> {
 
 /// Looks what the files hold, where that holds nobody up.
 async fn sight(files: Vec<PathBuf>) -> Sight {
-    let look = move || files.iter().map(|path| hash(path).ok()).collect();
-    task::spawn_blocking(look).await.unwrap_or_default()
+    task::spawn_blocking(move || Sight::of(&files)).await.unwrap_or_default()
 }
 
 fn hash(path: &Path) -> io::Result<[u8; 32]> {

@@ -69,7 +69,7 @@ impl Watched {
         let (changed, (files, watched)) =
             (Arc::<Notify>::default(), channel::channel(vec![file.to_owned()]));
         let mut running = JoinSet::new();
-        running.spawn(watch::run(watched, Writers::default(), Arc::clone(&changed)));
+        running.spawn(watch::run(watched, None, Writers::default(), Arc::clone(&changed)));
         let watched = Self { changed, _files: files, _running: running };
         watched.noticed().await;
         watched

@@ -47,7 +47,7 @@ pub struct Door {
 
 impl Door {
     /// Makes the socket of this process for a question in the first of `directories` that can have
-    /// it, and takes away those of processes that are gone.
+    /// it, and takes away those for the same question of processes that are gone.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Door {
 
     async fn open_in(directory: &Path, question: Question) -> Result<Self, Error> {
         let place = Place::make(directory)?;
-        place.sweep().await;
+        place.sweep_of(question).await;
         let path = place.socket(process::id(), question);
         let failed = |error: io::Error| Error::Unusable { path: path.clone(), error };
         // What is left now answers: a process of another machine or container that sees the same

@@ -151,7 +151,15 @@ impl Place {
 
     /// Takes away the sockets of processes that are gone.
     pub async fn sweep(&self) {
-        for (process, path) in Question::ALL.into_iter().flat_map(|it| self.sockets(it)) {
+        for question in Question::ALL {
+            self.sweep_of(question).await;
+        }
+    }
+
+    /// Does so with those for one question, so that whoever makes one socket after the other does
+    /// not visit its own.
+    pub(super) async fn sweep_of(&self, question: Question) {
+        for (process, path) in self.sockets(question) {
             if !ask::is_deserted(&path).await || !(is_gone(process) || is_old(&path)) {
                 continue;
             }

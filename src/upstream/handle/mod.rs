@@ -138,7 +138,7 @@ impl Handle {
         };
         around.tasks.spawn(actor.run(wishes));
         around.tasks.spawn(retirement.oversee());
-        let keeper = Keeper::begin(Catalog::new(&around.state, &config), &around);
+        let keeper = Keeper::new(Arc::clone(&config), &around);
         let link = Link {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             settings,

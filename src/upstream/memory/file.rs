@@ -1,7 +1,6 @@
 //! Files that are there as a whole or not at all, and that only their user reads.
 
 use std::fs;
-use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
 use std::io::Read as _;
@@ -20,6 +19,9 @@ const MODE: u32 = 0o600;
 /// The same for a directory, in whose names configurations can be told apart.
 #[cfg(unix)]
 const DIRECTORY_MODE: u32 = 0o700;
+/// Opens whatever it is at once.
+#[cfg(unix)]
+const NONBLOCKING: i32 = nix::libc::O_NONBLOCK;
 /// What the name of a file that is still being written ends with.
 pub(super) const DRAFT: &str = "tmp";
 
@@ -37,22 +39,27 @@ pub(super) async fn within<T: Send + 'static>(
 /// Reads a file of at most `largest` bytes, and when it was last confirmed; nothing if there is
 /// none.
 pub(super) fn read(path: &Path, largest: u64) -> io::Result<Option<(Vec<u8>, SystemTime)>> {
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // To open a pipe that nobody writes to would never end.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NONBLOCKING);
+    let mut file = match options.open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    let metadata = file.metadata()?;
     // Whatever else it is may never end.
     if !metadata.is_file() {
         return Err(io::Error::other("it is no file"));
     }
-    // With room for the end of the file, which takes one more reading to be found.
-    let room = usize::try_from(metadata.len().min(largest)).unwrap_or_default() + 1;
-    let mut bytes = Vec::with_capacity(room);
-    File::open(path)?.take(largest + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > largest {
+    if metadata.len() > largest {
         return Err(io::Error::other(format!("it has more than {largest} bytes")));
     }
+    // In one reading: a file that is here as a whole does not grow.
+    let mut bytes = vec![0; usize::try_from(metadata.len()).unwrap_or_default()];
+    file.read_exact(&mut bytes)?;
     Ok(Some((bytes, metadata.modified()?)))
 }
 

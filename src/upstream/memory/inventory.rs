@@ -8,6 +8,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use crate::config;
+use crate::ids::UpstreamId;
 use crate::upstream::Fault;
 use crate::upstream::List;
 use crate::upstream::Listed;
@@ -163,8 +164,12 @@ pub(in crate::upstream) struct Catalog {
 impl Catalog {
     /// Names the file for `config` on `disk`.
     pub(in crate::upstream) fn new(disk: &Disk, config: &config::Upstream) -> Self {
-        let fingerprint = fingerprint(config);
-        let name = format!("{}-{fingerprint}.json", config.id);
+        Self::of(disk, &config.id, fingerprint(config))
+    }
+
+    /// Names the file for the configuration that `fingerprint` stands for.
+    pub(super) fn of(disk: &Disk, id: &UpstreamId, fingerprint: String) -> Self {
+        let name = format!("{id}-{fingerprint}.json");
         let path = disk.directory().join(DIRECTORY).join(name);
         Self { disk: disk.clone(), path, fingerprint }
     }

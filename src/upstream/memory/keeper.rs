@@ -1,14 +1,19 @@
 //! Writes down what an upstream lists, some time after it did: nobody ever waits for that.
 
+use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::config;
 use crate::upstream::Listed;
 use crate::upstream::Surroundings;
 use crate::upstream::memory::Catalog;
+use crate::upstream::memory::Disk;
 use crate::upstream::memory::Inventory;
 
 /// How long lists are collected before they are written; the end of everything does not wait.
@@ -16,29 +21,57 @@ const COLLECTED: Duration = Duration::from_secs(2);
 
 /// Where it is said what an upstream lists.
 #[derive(Debug)]
-pub(in crate::upstream) struct Keeper(watch::Sender<Inventory>);
+pub(in crate::upstream) struct Keeper {
+    /// Where to keep it; nothing if it is not kept.
+    place: Option<Place>,
+    /// Tells the task that writes, which there is once something was said.
+    said: OnceLock<watch::Sender<Inventory>>,
+}
+
+#[derive(Debug)]
+struct Place {
+    config: Arc<config::Upstream>,
+    disk: Disk,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
 
 impl Keeper {
-    /// Keeps what is said in the file `catalog`, until everything stops.
-    pub(in crate::upstream) fn begin(catalog: Catalog, around: &Surroundings) -> Self {
-        let (sender, listed) = watch::channel(Inventory::default());
-        around.tasks.spawn(keep(catalog, listed, around.stop.clone()));
-        Self(sender)
+    /// Keeps what is said in the file for `config`, until everything stops.
+    pub(in crate::upstream) fn new(config: Arc<config::Upstream>, around: &Surroundings) -> Self {
+        let (disk, tasks) = (around.state.clone(), around.tasks.clone());
+        let place = Place { config, disk, tasks, stop: around.stop.clone() };
+        Self { place: Some(place), said: OnceLock::new() }
     }
 
     /// Keeps nothing.
     #[cfg(test)]
     pub(in crate::upstream) fn nowhere() -> Self {
-        Self(watch::Sender::new(Inventory::default()))
+        Self { place: None, said: OnceLock::new() }
     }
 
     /// Says what could be listed.
     pub(in crate::upstream) fn learn(&self, listed: &Listed) {
-        self.0.send_modify(|known| known.learn(listed));
+        let Some(place) = &self.place else { return };
+        self.said.get_or_init(|| place.begin()).send_modify(|known| known.learn(listed));
     }
 }
 
-async fn keep(catalog: Catalog, mut listed: watch::Receiver<Inventory>, stop: CancellationToken) {
+impl Place {
+    fn begin(&self) -> watch::Sender<Inventory> {
+        let (said, listed) = watch::channel(Inventory::default());
+        let (config, disk) = (Arc::clone(&self.config), self.disk.clone());
+        self.tasks.spawn(keep(config, disk, listed, self.stop.clone()));
+        said
+    }
+}
+
+async fn keep(
+    config: Arc<config::Upstream>,
+    disk: Disk,
+    mut listed: watch::Receiver<Inventory>,
+    stop: CancellationToken,
+) {
     loop {
         tokio::select! {
             changed = listed.changed() => if changed.is_err() { return },
@@ -50,7 +83,7 @@ async fn keep(catalog: Catalog, mut listed: watch::Receiver<Inventory>, stop: Ca
         }
         let now = listed.borrow_and_update().clone();
         // A disk that cannot be written to is left alone for the rest of the run.
-        if !catalog.keep(now).await {
+        if !Catalog::new(&disk, &config).keep(now).await {
             return;
         }
     }

@@ -13,7 +13,6 @@ mod recall;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -31,6 +30,7 @@ use sha2::Sha256;
 use crate::config;
 use crate::config::Target;
 use crate::config::Transport;
+use crate::ids::UpstreamId;
 use crate::upstream::negotiate::Agreed;
 use crate::wire::Raw;
 use crate::wire::era::Era;
@@ -47,6 +47,8 @@ const LIMIT: Duration = Duration::from_secs(1);
 /// The longest file about how an upstream is spoken to, in bytes; one that is longer is none of
 /// Conflux's.
 const LARGEST: u64 = 1024 * 1024;
+/// The directory of these files.
+const DIRECTORY: &str = "upstreams";
 /// How many bytes of the hash of a configuration are in the name of a file.
 const HASH_SIZE: usize = 16;
 
@@ -116,10 +118,8 @@ fn fingerprint(config: &config::Upstream) -> String {
         }
     }
     let digest = digest.finalize();
-    digest.iter().take(HASH_SIZE).fold(String::new(), |mut hash, byte| {
-        let _ = write!(hash, "{byte:02x}");
-        hash
-    })
+    let halves = digest.iter().take(HASH_SIZE).flat_map(|byte| [byte >> 4, byte & 0xf]);
+    halves.filter_map(|half| char::from_digit(half.into(), 16)).collect()
 }
 
 /// The file about how one upstream is spoken to.
@@ -156,8 +156,13 @@ struct Written {
 impl Memory {
     /// Names the file for `config` on `disk`.
     pub(super) fn new(disk: &Disk, config: &config::Upstream) -> Self {
-        let name = format!("{}-{}.json", config.id, fingerprint(config));
-        Self { disk: disk.clone(), path: disk.directory().join("upstreams").join(name) }
+        Self::of(disk, &config.id, &fingerprint(config))
+    }
+
+    /// Names the file for the configuration that `fingerprint` stands for.
+    fn of(disk: &Disk, id: &UpstreamId, fingerprint: &str) -> Self {
+        let name = format!("{id}-{fingerprint}.json");
+        Self { disk: disk.clone(), path: disk.directory().join(DIRECTORY).join(name) }
     }
 
     /// Reads the file; what cannot be read is not remembered.

@@ -19,10 +19,12 @@ use crate::upstream::memory::Disk;
 use crate::upstream::memory::LIMIT;
 use crate::upstream::memory::Memory;
 use crate::upstream::memory::Remembered;
+use crate::upstream::memory::fingerprint;
+use crate::upstream::memory::inventory;
 
 /// How many upstreams are read at the same time: a thread for each would take longer to start than
 /// a disk that is well takes to answer, and one that is not holds up no more than these.
-const READERS: usize = 4;
+const READERS: usize = 2;
 
 /// What is being read.
 #[derive(Debug)]
@@ -33,20 +35,21 @@ pub struct Recalling {
 
 impl Recalling {
     /// Begins to read from the disk what is known of `upstreams` from earlier runs.
-    pub fn begin<'c>(upstreams: impl Iterator<Item = &'c config::Upstream>, disk: &Disk) -> Self {
-        let files =
-            |it: &config::Upstream| (it.id.clone(), Memory::new(disk, it), Catalog::new(disk, it));
-        let left: Vec<_> = upstreams.map(files).collect();
+    pub fn begin(upstreams: impl Iterator<Item = Arc<config::Upstream>>, disk: &Disk) -> Self {
+        let left: Vec<_> = upstreams.collect();
         let readers = READERS.min(left.len());
         let left = Arc::new(Mutex::new(left.into_iter().enumerate()));
         let found = Arc::new(Mutex::new(BTreeMap::new()));
         let read = |_| {
-            let (left, found) = (Arc::clone(&left), Arc::clone(&found));
+            let (disk, left, found) = (disk.clone(), Arc::clone(&left), Arc::clone(&found));
             task::spawn_blocking(move || {
+                if !is_begun(&disk) {
+                    return;
+                }
                 let next = || locked(&left).next();
-                while let Some((number, (id, memory, catalog))) = next() {
-                    let known = known(&memory, &catalog);
-                    locked(&found).insert(number, (id, known));
+                while let Some((number, upstream)) = next() {
+                    let known = known(&upstream, &disk);
+                    locked(&found).insert(number, (upstream.id.clone(), known));
                 }
             })
         };
@@ -68,7 +71,15 @@ fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn known(memory: &Memory, catalog: &Catalog) -> Recalled {
-    let Remembered { instructions, extensions, era: _, transport: _ } = memory.read();
-    Recalled { instructions, extensions, inventory: catalog.read() }
+/// Whether anything was ever remembered: at the very first start there is nothing to look for.
+fn is_begun(disk: &Disk) -> bool {
+    let is_there = |name| disk.directory().join(name).is_dir();
+    is_there(super::DIRECTORY) || is_there(inventory::DIRECTORY)
+}
+
+fn known(upstream: &config::Upstream, disk: &Disk) -> Recalled {
+    let (id, fingerprint) = (&upstream.id, fingerprint(upstream));
+    let Remembered { instructions, extensions, era: _, transport: _ } =
+        Memory::of(disk, id, &fingerprint).read();
+    Recalled { instructions, extensions, inventory: Catalog::of(disk, id, fingerprint).read() }
 }

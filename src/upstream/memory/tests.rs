@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -153,7 +154,7 @@ async fn files_of_others_and_broken_ones_are_not_believed() {
 }
 
 async fn recalled(upstreams: &[config::Upstream], disk: &Disk) -> Vec<(UpstreamId, Recalled)> {
-    Recalling::begin(upstreams.iter(), disk).finish().await
+    Recalling::begin(upstreams.iter().cloned().map(Arc::new), disk).finish().await
 }
 
 #[tokio::test]
