@@ -4,17 +4,17 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router as Paths;
-use axum::body::Body;
-use axum::http::HeaderValue;
-use axum::http::Request;
-use axum::http::StatusCode;
-use axum::http::header;
-use axum::response::IntoResponse as _;
-use axum::response::Response;
+use hyper::HeaderMap;
+use hyper::Request;
+use hyper::Response;
+use hyper::StatusCode;
 use hyper::body::Incoming;
+use hyper::header;
+use hyper::header::HeaderValue;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
@@ -30,9 +30,12 @@ use tokio::time;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower_service::Service as _;
 
+use crate::downstream::http::Shared;
 use crate::downstream::http::probes;
+use crate::downstream::http::response;
+use crate::downstream::http::response::Body;
+use crate::downstream::http::routes;
 use crate::downstream::http::stall::Stall;
 use crate::downstream::http::status::Refusal;
 
@@ -54,8 +57,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// What every connection needs.
 #[derive(Clone)]
 pub(super) struct Acceptor {
-    /// Where requests go.
-    pub(super) paths: Paths,
+    /// Who answers requests.
+    pub(super) front: Arc<Shared>,
     /// Makes connections secret.
     pub(super) tls: Option<TlsAcceptor>,
     /// How many connections may be open.
@@ -67,10 +70,6 @@ pub(super) struct Acceptor {
     /// Ends connections that have nothing to do.
     pub(super) closing: CancellationToken,
 }
-
-/// Where a request came from, as one of its extensions.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
 
 /// Whether a connection is within the limit.
 enum Place {
@@ -100,11 +99,11 @@ impl Acceptor {
                 continue;
             };
             let acceptor = self.clone();
-            self.connections.spawn(async move { acceptor.greet(stream, Peer(peer), place).await });
+            self.connections.spawn(async move { acceptor.greet(stream, peer, place).await });
         }
     }
 
-    async fn greet(&self, stream: TcpStream, peer: Peer, place: Place) {
+    async fn greet(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
         // Answers are small, and nobody wants them to wait for more.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection is slower than it could be");
@@ -113,29 +112,28 @@ impl Acceptor {
         let Some(tls) = &self.tls else { return self.serve(stream, peer, place).await };
         match time::timeout(self.request_time, tls.accept(stream)).await {
             Ok(Ok(stream)) => self.serve(stream, peer, place).await,
-            Ok(Err(error)) => tracing::info!(peer = %peer.0, %error, "a TLS handshake failed"),
+            Ok(Err(error)) => tracing::info!(peer = %peer, %error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn serve<S>(&self, stream: S, peer: Peer, place: Place)
+    async fn serve<S>(&self, stream: S, peer: SocketAddr, place: Place)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let began = CancellationToken::new();
-        let (paths, has_request) = (self.paths.clone(), began.clone());
+        let began = Arc::new(AtomicBool::new(false));
+        let (front, has_request) = (Arc::clone(&self.front), Arc::clone(&began));
         let is_within = matches!(place, Place::Within(_));
-        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-            has_request.cancel();
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            has_request.store(true, Ordering::Relaxed);
+            let front = Arc::clone(&front);
             // Being full is no reason to be taken for dead.
             let is_answered = is_within || probes::is_one(request.uri().path());
-            request.extensions_mut().insert(peer);
-            let answering = is_answered.then(|| paths.clone().call(request.map(Body::new)));
             async move {
-                let response = if let Some(answering) = answering {
-                    answering.await?
+                let response = if is_answered {
+                    routes::answer(&front, peer, request).await
                 } else {
-                    tracing::info!(peer = %peer.0, "refused: too many connections are open");
+                    tracing::info!(%peer, "refused: too many connections are open");
                     full()
                 };
                 Ok::<_, Infallible>(if is_within { response } else { last(response) })
@@ -146,7 +144,7 @@ impl Acceptor {
         // Before the first request nobody else looks at the clock.
         let silence = async {
             time::sleep(self.request_time).await;
-            if began.is_cancelled() {
+            if began.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
             }
         };
@@ -186,13 +184,14 @@ impl Acceptor {
 }
 
 /// The answer to whoever has no place.
-fn full() -> Response {
+fn full() -> Response<Body> {
     let problem = "too many connections are open; try again later";
-    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem).into_response()
+    let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem);
+    response::Response::from(refusal).write(HeaderMap::new())
 }
 
 /// Ends the connection with an answer.
-fn last(mut response: Response) -> Response {
+fn last(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }

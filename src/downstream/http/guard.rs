@@ -3,12 +3,12 @@
 
 use std::net::IpAddr;
 
-use axum::http::HeaderMap;
-use axum::http::HeaderValue;
-use axum::http::StatusCode;
-use axum::http::Uri;
-use axum::http::header;
-use axum::http::uri::Authority;
+use hyper::HeaderMap;
+use hyper::StatusCode;
+use hyper::Uri;
+use hyper::header;
+use hyper::header::HeaderValue;
+use hyper::http::uri::Authority;
 
 use crate::config;
 use crate::downstream::http::headers;

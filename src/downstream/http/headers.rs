@@ -1,9 +1,10 @@
 //! What the headers of a request must say: what the client takes, and of a modern request what its
 //! body says too (2026-07-28, Streamable HTTP, "Request Metadata").
 
-use axum::http::HeaderMap;
-use axum::http::StatusCode;
-use axum::http::header;
+use hyper::HeaderMap;
+use hyper::StatusCode;
+use hyper::header;
+use hyper::header::HeaderValue;
 
 use crate::downstream::http::status::Refusal;
 use crate::wire::Raw;
@@ -154,7 +155,7 @@ fn decoded(headers: &HeaderMap, name: &str) -> Result<Option<String>, String> {
 
 /// Returns the one value of a header; two that differ could be read in two ways.
 fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, String> {
-    let mut values = headers.get_all(name).iter().map(axum::http::HeaderValue::as_bytes);
+    let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     let first = values.next();
     if values.any(|value| Some(value) != first) {
         return Err(format!("`{name}` is there more than once"));

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
-use axum::http::HeaderValue;
-use axum::http::StatusCode;
-use axum::response::Response;
+use crate::downstream::http::response::Response;
+use hyper::HeaderMap;
+use hyper::StatusCode;
+use hyper::header::HeaderName;
+use hyper::header::HeaderValue;
 
 use crate::downstream::batch;
 use crate::downstream::call::Reply;
@@ -143,10 +144,9 @@ async fn open(front: &Shared, router: &Arc<Router>, request: Request) -> Result<
     if let Some(evicted) = evicted {
         front.end(evicted);
     }
-    let mut response = status::message(StatusCode::OK, frame.into_bytes());
     let id = HeaderValue::from_str(&id).expect("base64 is plain ASCII");
-    response.headers_mut().insert(names::SESSION_ID, id);
-    Ok(response)
+    let name = HeaderName::from_static(names::SESSION_ID);
+    Ok(status::message(StatusCode::OK, frame.into_bytes()).with(name, id))
 }
 
 fn homeless(request: &Request) -> Refusal {

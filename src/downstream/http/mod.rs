@@ -12,6 +12,7 @@ mod legacy;
 mod modern;
 mod probes;
 mod replay;
+mod response;
 mod routes;
 mod session;
 mod sessions;
@@ -146,7 +147,7 @@ impl Front {
         let Self { listener, address, tls, certificate: _, settings } = self;
         let shared = Arc::new(Shared::new(service, address, &settings));
         let acceptor = Acceptor {
-            paths: routes::all(Arc::clone(&shared)),
+            front: Arc::clone(&shared),
             tls,
             limit: settings.limits.connections,
             request_time: settings.limits.request_time,

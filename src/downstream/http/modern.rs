@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
-use axum::http::StatusCode;
-use axum::response::Response;
+use crate::downstream::http::response::Response;
+use hyper::HeaderMap;
+use hyper::StatusCode;
 
 use crate::downstream::call::Reply;
 use crate::downstream::codes;

@@ -1,34 +1,29 @@
 //! Which path leads where.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router as Paths;
-use axum::body::Body;
-use axum::extract::Path;
-use axum::extract::Request;
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::http::Method;
-use axum::http::StatusCode;
-use axum::middleware;
-use axum::middleware::Next;
-use axum::response::IntoResponse as _;
-use axum::response::Response;
-use axum::routing::any;
+use hyper::HeaderMap;
+use hyper::Method;
+use hyper::Request;
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use percent_encoding::percent_decode_str;
 
 use crate::config::suggest;
 use crate::downstream::codes;
 use crate::downstream::http::Shared;
-use crate::downstream::http::accept::Peer;
 use crate::downstream::http::body;
 use crate::downstream::http::cors;
 use crate::downstream::http::headers;
 use crate::downstream::http::legacy;
 use crate::downstream::http::modern;
 use crate::downstream::http::probes;
+use crate::downstream::http::response::Body;
+use crate::downstream::http::response::Response;
 use crate::downstream::http::sessions;
 use crate::downstream::http::sse;
-use crate::downstream::http::status::Reason;
 use crate::downstream::http::status::Refusal;
 use crate::router::Router;
 use crate::router::View;
@@ -42,77 +37,78 @@ const NAMED_LIMIT: usize = 20;
 /// How much of what a client sent is said back to it, in characters.
 const SHOWN_LIMIT: usize = 200;
 
-/// What tells where a request belongs and who answers it.
-type Front = State<Arc<Shared>>;
-
-/// Returns everything that can be asked for.
-pub(super) fn all(front: Arc<Shared>) -> Paths {
-    Paths::new()
-        .route("/mcp", any(everything))
-        .route("/servers/{name}/mcp", any(server))
-        .route("/profiles/{name}/mcp", any(profile))
-        .route("/sse", any(channel))
-        .route(sse::MESSAGES, any(channel_message))
-        .fallback(nowhere)
-        .layer(cors::layer(Arc::clone(&front)))
-        .layer(middleware::from_fn_with_state(Arc::clone(&front), guard))
-        // Not behind the guard: strangers are told next to nothing there.
-        .route(probes::HEALTH, any(probes::health))
-        .route(probes::READINESS, any(probes::readiness))
-        .with_state(front)
+/// Answers one request, whoever sent it.
+pub(super) async fn answer(
+    front: &Arc<Shared>,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> hyper::Response<Body> {
+    let (head, body) = request.into_parts();
+    // Not behind the guard: strangers are told next to nothing there.
+    let response = match probes::respond(front, &head) {
+        Some(response) => response,
+        None => guarded(front, peer, &head, body).await,
+    };
+    let response = if head.method == Method::HEAD { response.without_body() } else { response };
+    response.write(head.headers)
 }
 
 /// Lets through what comes under a known name and from a trusted web page, and notes in the log
 /// what is refused, here or later.
-async fn guard(State(front): Front, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.to_string());
-    let (method, path) = (shown(request.method().as_str()), shown(request.uri().path()));
-    let response = match front.guard.admit(request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+async fn guarded(front: &Arc<Shared>, peer: SocketAddr, head: &Parts, body: Incoming) -> Response {
+    let response = match front.guard.admit(&head.uri, &head.headers) {
+        Err(refusal) => refusal.into(),
+        Ok(()) if head.method == Method::OPTIONS => cors::preflight(&head.headers),
+        Ok(()) => {
+            let response = route(front, head, body).await.unwrap_or_else(Response::from);
+            cors::readable(response, &head.headers)
+        }
     };
-    if let Some(Reason(reason)) = response.extensions().get() {
+    if let Some(reason) = response.refusal() {
+        let (method, path) = (shown(head.method.as_str()), shown(head.uri.path()));
         let (status, reason) = (response.status().as_u16(), shown(reason));
         // Texts are escaped as they are written: nobody outside can make up a line.
-        tracing::info!(peer, ?method, ?path, status, ?reason, "refused");
+        tracing::info!(peer = peer.to_string(), ?method, ?path, status, ?reason, "refused");
     }
     response
 }
 
-async fn everything(State(front): Front, request: Request) -> Result<Response, Refusal> {
-    let router = Arc::clone(&front.service.router);
-    mcp(&front, router, request).await
+/// Takes a request where its path leads.
+async fn route(front: &Arc<Shared>, head: &Parts, body: Incoming) -> Result<Response, Refusal> {
+    match head.uri.path() {
+        "/mcp" => mcp(front, Arc::clone(&front.service.router), head, body).await,
+        "/sse" => channel(front, head),
+        sse::MESSAGES => channel_message(front, head, body).await,
+        path => match part_of(path) {
+            Some(view) => mcp(front, part(front, &view, &head.headers)?, head, body).await,
+            None => Err(nowhere(path)),
+        },
+    }
 }
 
-/// One upstream alone.
-async fn server(
-    State(front): Front,
-    Path(name): Path<String>,
-    request: Request,
-) -> Result<Response, Refusal> {
-    part(&front, &View::Server(name), request).await
+/// Returns which part of everything a path leads to: one upstream alone, or one profile.
+fn part_of(path: &str) -> Option<View> {
+    let mut steps = path.strip_prefix('/')?.split('/');
+    let (kind, name) = (steps.next()?, steps.next().filter(|name| !name.is_empty())?);
+    if steps.next() != Some("mcp") || steps.next().is_some() {
+        return None;
+    }
+    let name = || percent_decode_str(name).decode_utf8_lossy().into_owned();
+    match kind {
+        "servers" => Some(View::Server(name())),
+        "profiles" => Some(View::Profile(name())),
+        _ => None,
+    }
 }
 
-/// One profile.
-async fn profile(
-    State(front): Front,
-    Path(name): Path<String>,
-    request: Request,
-) -> Result<Response, Refusal> {
-    part(&front, &View::Profile(name), request).await
-}
-
-async fn part(front: &Arc<Shared>, view: &View, request: Request) -> Result<Response, Refusal> {
+fn part(front: &Shared, view: &View, headers: &HeaderMap) -> Result<Arc<Router>, Refusal> {
     let router = &front.service.router;
     let found = match router.view(view) {
         // Who has a session there keeps it; there is nothing to be seen any more.
-        None if sessions::is_named(request.headers()) => router.known_view(view),
+        None if sessions::is_named(headers) => router.known_view(view),
         found => found,
     };
-    match found {
-        Some(router) => mcp(front, router, request).await,
-        None => Err(no_such_part(view, &router.views())),
-    }
+    found.ok_or_else(|| no_such_part(view, &router.views()))
 }
 
 /// Says which parts there are in the place of one that there is not.
@@ -146,25 +142,28 @@ fn shown(text: &str) -> String {
 }
 
 /// Where a client of 2024-11-05 opens its stream.
-async fn channel(State(front): Front, request: Request) -> Result<Response, Refusal> {
-    if request.method() != Method::GET {
+fn channel(front: &Arc<Shared>, head: &Parts) -> Result<Response, Refusal> {
+    if head.method != Method::GET {
         let problem = "open a stream with GET; messages go to the address that it gives";
         return Err(Refusal::not_allowed("GET", problem));
     }
-    sse::open(&front, request.headers())
+    sse::open(front, &head.headers)
 }
 
 /// Where it posts its messages.
-async fn channel_message(State(front): Front, request: Request) -> Result<Response, Refusal> {
-    if request.method() != Method::POST {
+async fn channel_message(
+    front: &Shared,
+    head: &Parts,
+    body: Incoming,
+) -> Result<Response, Refusal> {
+    if head.method != Method::POST {
         return Err(Refusal::not_allowed("POST", "messages are posted here"));
     }
-    let (head, body) = request.into_parts();
-    sse::post(&front, &head.uri, &head.headers, body).await
+    sse::post(front, &head.uri, &head.headers, body).await
 }
 
-async fn nowhere(request: Request) -> Refusal {
-    let path = shown(request.uri().path());
+fn nowhere(path: &str) -> Refusal {
+    let path = shown(path);
     let problem = format!(
         "there is nothing at `{path}`; everything is at `/mcp` (and for clients of 2024-11-05 at \
          `/sse`), one server alone at `/servers/{{name}}/mcp`, a profile at \
@@ -177,9 +176,9 @@ async fn nowhere(request: Request) -> Refusal {
 async fn mcp(
     front: &Arc<Shared>,
     router: Arc<Router>,
-    request: Request,
+    head: &Parts,
+    body: Incoming,
 ) -> Result<Response, Refusal> {
-    let (head, body) = request.into_parts();
     match head.method {
         Method::POST => post(front, router, &head.headers, body).await,
         Method::GET | Method::DELETE if !sessions::is_named(&head.headers) => {
@@ -196,7 +195,7 @@ async fn post(
     front: &Arc<Shared>,
     router: Arc<Router>,
     headers: &HeaderMap,
-    body: Body,
+    body: Incoming,
 ) -> Result<Response, Refusal> {
     headers::is_plain_json(headers)?;
     headers::takes_both(headers)?;

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::response::Response;
+use crate::downstream::http::response::Response;
 use bytes::Bytes;
 use tokio::time;
 use tokio::time::Instant;

@@ -8,10 +8,10 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
-use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::HeaderMap;
+use hyper::StatusCode;
 
 use crate::downstream::http::headers;
 use crate::downstream::http::session::Session;

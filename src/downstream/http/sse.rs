@@ -9,12 +9,12 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::HeaderMap;
-use axum::http::StatusCode;
-use axum::http::Uri;
-use axum::response::Response;
+use crate::downstream::http::response::Response;
 use bytes::Bytes;
+use hyper::HeaderMap;
+use hyper::StatusCode;
+use hyper::Uri;
+use hyper::body::Incoming;
 use tokio::time;
 use tokio_util::task::TaskTracker;
 
@@ -86,7 +86,7 @@ pub(super) async fn post(
     front: &Shared,
     uri: &Uri,
     headers: &HeaderMap,
-    body: Body,
+    body: Incoming,
 ) -> Result<Response, Refusal> {
     headers::is_plain_json(headers)?;
     let parameters = uri.query().into_iter().flat_map(|query| query.split('&'));

@@ -1,14 +1,13 @@
 //! Which HTTP status an answer has, and the answers that HTTP itself calls for.
 
-use axum::body::Body;
-use axum::http::HeaderValue;
-use axum::http::StatusCode;
-use axum::http::header;
-use axum::response::IntoResponse;
-use axum::response::Response;
 use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header;
+use hyper::header::HeaderValue;
 
 use crate::downstream::codes;
+use crate::downstream::http::response::Body;
+use crate::downstream::http::response::Response;
 use crate::downstream::outbox::Verdict;
 use crate::wire::Id;
 use crate::wire::Raw;
@@ -73,38 +72,31 @@ impl Refusal {
     }
 }
 
-/// Why a request got no further, as an extension of its response, for the log.
-#[derive(Clone, Debug)]
-pub(super) struct Reason(pub(super) String);
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let frame = frame::response(self.id.as_ref(), Err(&self.error));
-        let mut response = message(self.status, frame.into_bytes());
-        let reason = self.error.member("message").and_then(|message| message.string());
-        response.extensions_mut().insert(Reason(reason.unwrap_or_default()));
-        if let Some(allow) = self.allow {
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Self {
+        let frame = frame::response(refusal.id.as_ref(), Err(&refusal.error));
+        let reason = refusal.error.member("message").and_then(|message| message.string());
+        let response = message(refusal.status, frame.into_bytes());
+        let response = response.refusing(reason.unwrap_or_default());
+        match refusal.allow {
+            Some(allow) => response.with(header::ALLOW, HeaderValue::from_static(allow)),
+            None => response,
         }
-        response
     }
 }
 
 /// Answers with one message.
 pub(super) fn message(status: StatusCode, frame: Bytes) -> Response {
-    let mut response = bare(status);
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    let response = Response::new(status, Body::Message(frame));
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            response.with(header::RETRY_AFTER, RETRY_AFTER)
+        }
+        _ => response,
     }
-    *response.body_mut() = Body::from(frame);
-    response
 }
 
 /// Answers with a status alone.
 pub(super) fn bare(status: StatusCode) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
+    Response::new(status, Body::Nothing)
 }

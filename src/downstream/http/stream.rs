@@ -1,21 +1,19 @@
 //! What a request causes to be said, as the body of its response: one message if the answer comes
 //! first, otherwise a stream of events that the answer ends.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::HeaderValue;
-use axum::http::StatusCode;
-use axum::http::header;
-use axum::response::Response;
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use futures_util::stream;
+use hyper::StatusCode;
 use tokio::select;
 use tokio::time;
 
 use crate::downstream::flights::Flights;
+use crate::downstream::http::response::Body;
+use crate::downstream::http::response::Response;
 use crate::downstream::http::status;
 use crate::downstream::outbox::Item;
 use crate::downstream::outbox::Kind;
@@ -103,29 +101,20 @@ pub(super) async fn respond(mut outgoing: Outgoing, hang_up: HangUp) -> Response
 
 /// A stream in which nothing is said: what was asked for was cancelled.
 pub(super) fn silence() -> Response {
-    head(Body::empty())
+    Response::new(StatusCode::OK, Body::Events(stream::empty().boxed()))
 }
 
 /// A stream of events; silence in it is filled with comments.
 pub(super) fn events(source: impl Source) -> Response {
-    head(Body::from_stream(stream::unfold(source, |mut source| async move {
+    let events = stream::unfold(source, |mut source| async move {
         let next = select! {
             biased;
             next = source.next() => next?,
             () = time::sleep(KEEP_ALIVE_INTERVAL) => Bytes::from_static(sse::KEEP_ALIVE),
         };
-        Some((Ok::<_, Infallible>(next), source))
-    })))
-}
-
-fn head(body: Body) -> Response {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    // Some proxies would hold back what is small.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+        Some((next, source))
+    });
+    Response::new(StatusCode::OK, Body::Events(events.boxed()))
 }
 
 impl Source for Live {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::Response;
+use crate::downstream::http::response::Response;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use tokio::time;
