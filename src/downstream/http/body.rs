@@ -1,38 +1,76 @@
-//! Reads the body of a request: only so much of it, and only for so long.
+//! Reads the body of a request: only so much of it, only for so long, and only if there is room.
 
-use std::error::Error;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::body::HttpBody as _;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use http_body_util::LengthLimitError;
-use http_body_util::Limited;
 use tokio::time;
 
 use crate::downstream::http::status::Refusal;
+use crate::downstream::room;
+use crate::downstream::room::Room;
+use crate::wire::budget::Budget;
+use crate::wire::budget::Spare;
+use crate::wire::intake::Intake;
 
-/// Reads a whole body of at most `limit` bytes, for at most `patience`.
-pub(super) async fn read(body: Body, limit: usize, patience: Duration) -> Result<Bytes, Refusal> {
-    let reading = Limited::new(body, limit).collect();
-    match time::timeout(patience, reading).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if is_too_long(error.as_ref()) => {
-            let problem = format!("the message is over {limit} bytes");
-            Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, &problem))
-        }
-        Ok(Err(error)) => {
-            let problem = format!("the body cannot be read: {error}");
-            Err(Refusal::new(StatusCode::BAD_REQUEST, &problem))
-        }
-        Err(_) => {
-            let problem = format!("the body did not arrive within {} ms", patience.as_millis());
-            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, &problem))
-        }
-    }
+/// A body that was read.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// All of it.
+    pub(super) bytes: Bytes,
+    /// Whether there was room for it.
+    pub(super) room: Room,
+    /// Held until it was seen what it is, so that only one at a time goes beyond the budget.
+    pub(super) spare: Option<Spare>,
 }
 
-fn is_too_long(error: &(dyn Error + Send + Sync + 'static)) -> bool {
-    error.is::<LengthLimitError>()
+/// Reads a whole body of at most `limit` bytes, for at most `patience`. Within that time a large
+/// one waits for room, for a moment in `budget`, then for its turn to go beyond that.
+pub(super) async fn read(
+    body: Body,
+    limit: usize,
+    patience: Duration,
+    budget: &Budget,
+) -> Result<Received, Refusal> {
+    time::timeout(patience, whole(body, limit, budget)).await.unwrap_or_else(|_| {
+        let problem = format!("the body did not arrive within {} ms", patience.as_millis());
+        Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, &problem))
+    })
+}
+
+async fn whole(mut body: Body, limit: usize, budget: &Budget) -> Result<Received, Refusal> {
+    let mut intake = Intake::within(budget.clone(), room::LIMIT);
+    let mut spare = None;
+    if let Some(size) = body.size_hint().exact() {
+        let size = usize::try_from(size).ok().filter(|size| *size <= limit);
+        intake.expect(size.ok_or_else(|| too_long(limit))?).await;
+    }
+    loop {
+        if intake.is_beyond() && spare.is_none() {
+            spare = Some(budget.spare().await);
+        }
+        let Some(frame) = body.frame().await else { break };
+        let frame = frame.map_err(|error| {
+            let problem = format!("the body cannot be read: {error}");
+            Refusal::new(StatusCode::BAD_REQUEST, &problem)
+        })?;
+        // Trailers say nothing here.
+        let Ok(data) = frame.into_data() else { continue };
+        let size = intake.size() + data.len();
+        if size > limit {
+            return Err(too_long(limit));
+        }
+        intake.cover(size).await;
+        intake.push(data);
+    }
+    let whole = intake.finish(Bytes::new());
+    Ok(Received { bytes: whole.bytes, room: Room::of(whole.is_beyond), spare })
+}
+
+fn too_long(limit: usize) -> Refusal {
+    let problem = format!("the message is over {limit} bytes");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, &problem)
 }
