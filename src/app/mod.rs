@@ -25,6 +25,7 @@ use crate::router::Router;
 use crate::upstream;
 use crate::upstream::Front;
 use crate::upstream::Handle;
+use crate::wire::budget::Budget;
 
 pub use self::reload::Following;
 
@@ -39,6 +40,10 @@ const PRUNED_AFTER: Duration = Duration::from_secs(1);
 
 /// How many upstreams are started at the same time: more would only get in each other's way.
 const STARTS: usize = 8;
+
+/// How many bytes large messages of all upstreams may take, from when they are read until they are
+/// written: so many that no upstream waits for another one while clients read what they are told.
+const ANSWERS: usize = 8 * 1024 * 1024;
 
 /// Everything that runs, whatever is in front of it.
 #[derive(Debug)]
@@ -79,6 +84,7 @@ impl App {
             guard,
             secrets: config.secrets.clone(),
             message_limit: config.limits.message,
+            answers: Budget::new(ANSWERS),
             state: disk.clone(),
             tasks: tasks.clone(),
             starts: Arc::new(Semaphore::new(STARTS)),

@@ -88,7 +88,7 @@ impl Server {
         loop {
             tokio::select! {
                 line = lines.next() => match line? {
-                    Some(Line::Whole(line)) => self.read(line).await,
+                    Some(Line::Whole(line) | Line::Beyond(line)) => self.read(line).await,
                     Some(Line::TooLong { id, .. }) => {
                         let error = frame::error(code::INVALID_REQUEST, "too long", None);
                         self.send(frame::response(id.as_ref(), Err(&error))).await;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::select;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::downstream::codes::Outcome;
@@ -35,6 +36,8 @@ pub(super) struct Questions {
     tasks: TaskTracker,
     next: AtomicU64,
     open: Mutex<Option<HashMap<u64, Open>>>,
+    /// How many are open.
+    count: watch::Sender<usize>,
 }
 
 /// One question that is not answered yet.
@@ -56,7 +59,12 @@ impl Questions {
     /// Waits for answers on `tasks`.
     pub(super) fn new(tasks: TaskTracker) -> Self {
         let open = Mutex::new(Some(HashMap::new()));
-        Self { tasks, next: AtomicU64::new(1), open }
+        Self { tasks, next: AtomicU64::new(1), open, count: watch::Sender::default() }
+    }
+
+    /// Returns how many questions are open, now and later.
+    pub(super) fn pressing(&self) -> watch::Receiver<usize> {
+        self.count.subscribe()
     }
 
     /// Sends the questions of `ask`, fitted to the client, to `outbox`, side by side; the answers
@@ -162,11 +170,16 @@ impl Questions {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         open.insert(number, Open { answer: sender, progress });
+        self.count.send_replace(open.len());
         Ok((number, answer))
     }
 
     fn remove(&self, number: u64) -> Option<Open> {
-        self.lock().as_mut()?.remove(&number)
+        let mut open = self.lock();
+        let open = open.as_mut()?;
+        let removed = open.remove(&number);
+        self.count.send_replace(open.len());
+        removed
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, Open>>> {

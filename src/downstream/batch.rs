@@ -8,6 +8,7 @@ use crate::downstream::connection::Connection;
 use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outbox;
 use crate::downstream::outbox::Verdict;
+use crate::downstream::room::Room;
 use crate::wire::Raw;
 use crate::wire::frame;
 use crate::wire::frame::Message;
@@ -16,7 +17,9 @@ use crate::wire::frame::Message;
 const LENGTH_LIMIT: usize = 1000;
 
 /// Takes every message of a batch; the answers that need one go out together.
-pub(super) async fn run(connection: &Connection, array: &Raw, outbox: &Outbox) {
+///
+/// If there was no `room` for it, its requests are refused.
+pub(super) async fn run(connection: &Connection, array: &Raw, room: Room, outbox: &Outbox) {
     let elements = array.elements().unwrap_or_default();
     let problem = match elements.len() {
         0 => Some("the batch is empty".to_owned()),
@@ -31,7 +34,12 @@ pub(super) async fn run(connection: &Connection, array: &Raw, outbox: &Outbox) {
         let (sender, answer) = oneshot::channel();
         match frame::read_value(element) {
             Ok(Message::Request(request)) => {
-                if let Some(answer) = connection.request(request, Reply::in_batch(outbox, sender)) {
+                let reply = Reply::in_batch(outbox, sender);
+                let now = match room.refusal(&request, &connection.shared.service.room) {
+                    Some(error) => Some(reply.at_once(&request.id, &Err(error))),
+                    None => connection.request(request, reply),
+                };
+                if let Some(answer) = now {
                     connection.say(answer).await;
                 }
                 answers.push(answer);

@@ -118,6 +118,16 @@ pub(super) fn too_many(limit: usize) -> Raw {
     refusal(code::INTERNAL_ERROR, &text)
 }
 
+/// The error for a large request for which there is no room.
+pub(super) fn no_room(size: usize) -> Raw {
+    let mib = size / 1024 / 1024;
+    let text = format!(
+        "Too much is under way: large requests may have {mib} MiB together. This one was not \
+         carried out; send it again when another one has been answered"
+    );
+    refusal(code::INTERNAL_ERROR, &text)
+}
+
 /// The error for a request that Conflux had to give up because it stops.
 pub(super) fn stopping() -> Raw {
     refusal(code::INTERNAL_ERROR, "The request was ended because Conflux is stopping")

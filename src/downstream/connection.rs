@@ -27,6 +27,7 @@ use crate::downstream::listen::Listens;
 use crate::downstream::notices;
 use crate::downstream::notices::Notices;
 use crate::downstream::outbox::Outbox;
+use crate::downstream::room::Room;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
@@ -158,17 +159,23 @@ impl Connection {
     /// Takes one line. Waits only while the client's queue is full.
     pub(super) async fn receive(&self, line: Line) {
         match line {
-            Line::Whole(bytes) => self.read(bytes, &self.shared.outbox).await,
+            Line::Whole(bytes) => self.read(bytes, Room::Within).await,
+            Line::Beyond(bytes) => self.read(bytes, Room::Beyond).await,
             Line::TooLong { id, kind } => self.too_long(id, kind).await,
         }
     }
 
-    /// Takes the bytes of one message, or of a batch; what it causes to be said goes to `outbox`.
-    pub(super) async fn read(&self, bytes: Bytes, outbox: &Outbox) {
+    /// Takes the bytes of one message, or of a batch.
+    async fn read(&self, bytes: Bytes, room: Room) {
+        let Shared { outbox, service, .. } = &*self.shared;
         match frame::read(bytes) {
+            Ok(Message::Request(request)) => match room.refusal(&request, &service.room) {
+                Some(error) => outbox.refuse(Some(&request.id), &error).await,
+                None => self.message(Message::Request(request), outbox).await,
+            },
             Ok(message) => self.message(message, outbox).await,
             Err(Defect::Batch(raw)) if self.session() == Some(Revision::V2025_03_26) => {
-                Box::pin(batch::run(self, &raw, outbox)).await;
+                Box::pin(batch::run(self, &raw, room, outbox)).await;
             }
             Err(defect) => {
                 let (id, error) = codes::defect(&defect);

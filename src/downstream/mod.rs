@@ -35,6 +35,7 @@ mod notices;
 mod outbox;
 mod park;
 mod question;
+mod room;
 mod rounds;
 mod seal;
 mod tasks;
@@ -60,6 +61,7 @@ use crate::exchange::caller::Principal;
 use crate::exchange::caller::Reach;
 use crate::ids::CallerId;
 use crate::router::Router;
+use crate::wire::budget::Budget;
 
 /// How many exchanges of one principal may be parked.
 const PARKED_LIMIT: usize = 64;
@@ -74,6 +76,8 @@ pub struct Service {
     opened: Arc<Opened>,
     parking: Arc<Parking>,
     levels: Arc<Levels>,
+    /// Where large messages take their room from.
+    room: Budget,
     next_caller: Arc<AtomicU64>,
 }
 
@@ -129,6 +133,7 @@ impl Service {
             opened: Arc::new(opened),
             parking: Arc::new(parking),
             levels,
+            room: Budget::new(room::SIZE),
             next_caller: Arc::default(),
         })
     }

@@ -19,7 +19,9 @@ use crate::downstream::Service;
 use crate::downstream::connection::Connection;
 use crate::downstream::lines;
 use crate::downstream::outbox::Outbox;
+use crate::downstream::room;
 use crate::downstream::shutdown::Shutdown;
+use crate::wire::intake::Intake;
 use crate::wire::line::Lines;
 
 /// How long calls in flight may go on once nothing more is read.
@@ -55,7 +57,9 @@ where
     let (outbox, outgoing) = Outbox::channel();
     let writing = TaskTracker::new().spawn(lines::write(outgoing, writer));
     let lines = Lines::new(reader, service.limits.message);
+    let intake = Intake::within(service.room.clone(), room::LIMIT);
     let connection = Connection::new(service, outbox.clone(), tasks);
+    let lines = lines.through(intake.hurried_by(connection.shared.questions.pressing()));
     let end = read(&connection, lines, &outbox, &shutdown).await;
     let patience = async {
         select! {

@@ -104,6 +104,7 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
         guard: None,
         secrets: config.secrets.clone(),
         message_limit: config.limits.message,
+        answers: crate::wire::budget::Budget::new(1 << 20),
         state: upstream::Disk::new(config.state.clone()),
         starts: Arc::new(tokio::sync::Semaphore::new(1)),
         tasks: TaskTracker::new(),

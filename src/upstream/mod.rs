@@ -66,6 +66,7 @@ use crate::config;
 use crate::exchange::caller::Callers;
 use crate::exchange::task_ids::Ids;
 use crate::wire::Raw;
+use crate::wire::budget::Budget;
 use crate::wire::freshness::Freshness;
 use crate::wire::object;
 
@@ -144,6 +145,8 @@ pub struct Surroundings {
     pub secrets: config::secrets::Secrets,
     /// The longest message, in bytes.
     pub message_limit: usize,
+    /// Where their large messages take room from until they were passed on.
+    pub answers: Budget,
     /// Where facts about upstreams are remembered between runs.
     pub state: Disk,
     /// Where tasks are counted.

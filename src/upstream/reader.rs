@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
@@ -22,14 +23,25 @@ use crate::upstream::tail::Tail;
 use crate::upstream::task::delivery;
 use crate::wire::Id;
 use crate::wire::Raw;
+use crate::wire::budget::Budget;
 use crate::wire::code;
 use crate::wire::frame;
 use crate::wire::frame::Message;
 use crate::wire::frame::Notification;
 use crate::wire::frame::Request;
+use crate::wire::intake::Intake;
 use crate::wire::meta;
 use crate::wire::method;
 use crate::wire::skim;
+
+/// How long a large message waits for room.
+///
+/// It is safe to go beyond the budget then: the room is held by answers whose clients read slowly
+/// or not at all, or by messages that other upstreams do not finish, and neither is a reason why
+/// this upstream should not be heard. What goes beyond is bounded by the requests that are under
+/// way, and each of it has waited; what is read slowly by one client thus delays a large answer to
+/// another one by so much.
+const ROOM_LIMIT: Duration = Duration::from_millis(500);
 
 /// Reads one connection; cloning shares it, for connections that have several streams.
 #[derive(Clone, Debug)]
@@ -38,6 +50,8 @@ pub(super) struct Reader {
     stdout_noise: Noise,
     /// The upstream's own requests that are not answered yet.
     asked: Arc<Mutex<HashMap<Id, CancellationToken>>>,
+    /// Where large messages take their room from; without it, they are not counted.
+    room: Option<Budget>,
 }
 
 /// What a program wrote to stdout that is no message; people need to see it when a start fails.
@@ -67,7 +81,21 @@ impl Noise {
 impl Reader {
     /// Makes the reader of `connection`.
     pub(super) fn new(connection: Connection, stdout_noise: Noise) -> Self {
-        Self { connection, stdout_noise, asked: Arc::default() }
+        Self { connection, stdout_noise, asked: Arc::default(), room: None }
+    }
+
+    /// Has large messages take their room from `budget`.
+    #[must_use]
+    pub(super) fn within(self, budget: Budget) -> Self {
+        Self { room: Some(budget), ..self }
+    }
+
+    /// Returns where the bytes of messages come in.
+    pub(super) fn intake(&self) -> Intake {
+        match &self.room {
+            Some(budget) => Intake::within(budget.clone(), ROOM_LIMIT),
+            None => Intake::free(),
+        }
     }
 
     /// Returns the connection whose messages it reads.

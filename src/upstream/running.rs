@@ -73,7 +73,7 @@ impl Running {
         let noise = Noise::new(connection.errors());
         let tasks = &around.tasks;
         tasks.spawn(pipes::write(connection.clone(), queue, pipes.stdin));
-        let reader = Reader::new(connection.clone(), noise.clone());
+        let reader = Reader::new(connection.clone(), noise.clone()).within(around.answers.clone());
         tasks.spawn(pipes::read(reader, pipes.stdout, around.message_limit));
         let drain = tasks.spawn(stderr.clone().drain(pipes.stderr));
         Ok(Self { connection, link: Link::Process { process, stderr, noise, drain } })
@@ -90,7 +90,7 @@ impl Running {
         let (outgoing, queue) = mpsc::channel(connection::OUTGOING_CAPACITY);
         let connection = connecting(outgoing);
         let noise = Noise::new(connection.errors());
-        let reader = Reader::new(connection.clone(), noise);
+        let reader = Reader::new(connection.clone(), noise).within(around.answers.clone());
         let limit = around.message_limit;
         let link = match transport {
             Transport::Http => {

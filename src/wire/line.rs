@@ -8,16 +8,22 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt as _;
 
 use crate::wire::Id;
+use crate::wire::intake::Intake;
+use crate::wire::intake::Whole;
 use crate::wire::skim;
 
 /// How much is read at once: a pipe's usual capacity.
 const CHUNK: usize = 64 * 1024;
+/// What is left of a buffer that is as good as full, if a long line fills it.
+const CRUMB: usize = 4 * 1024;
 
 /// What came in.
 #[derive(Debug)]
 pub enum Line {
     /// One line, without its end.
     Whole(Bytes),
+    /// The same, but there was no room for it: if it can be sent again, it should be.
+    Beyond(Bytes),
     /// A line over the limit; it is dropped, and this is what could be told about it.
     TooLong {
         /// Its id, if it has one.
@@ -35,6 +41,11 @@ pub struct Lines<R> {
     buffer: BytesMut,
     /// How many bytes of the buffer are known to hold no line end.
     searched: usize,
+    /// The beginning of a line that is longer than the buffer.
+    ///
+    /// A buffer that grows would hold such a line twice for a moment, and be larger than the line
+    /// from then on.
+    intake: Intake,
     dropping: Option<Dropping>,
     at_end: bool,
 }
@@ -48,8 +59,14 @@ struct Dropping {
 impl<R: AsyncRead + Unpin> Lines<R> {
     /// Starts reading lines of at most `limit` bytes from `reader`.
     pub fn new(reader: R, limit: usize) -> Self {
-        let buffer = BytesMut::with_capacity(CHUNK);
-        Self { reader, limit, buffer, searched: 0, dropping: None, at_end: false }
+        let (buffer, intake) = (BytesMut::with_capacity(CHUNK), Intake::free());
+        Self { reader, limit, buffer, searched: 0, intake, dropping: None, at_end: false }
+    }
+
+    /// Has long lines come in through `intake`, where they may have to wait for room.
+    #[must_use]
+    pub fn through(self, intake: Intake) -> Self {
+        Self { intake, ..self }
     }
 
     /// Returns the next line that is not empty; nothing at the end of the input.
@@ -63,9 +80,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             if self.at_end {
                 return Ok(None);
             }
-            if self.buffer.capacity() - self.buffer.len() < CHUNK / 4 {
-                self.buffer.reserve(CHUNK);
-            }
+            self.make_room().await;
             self.at_end = self.reader.read_buf(&mut self.buffer).await? == 0;
         }
     }
@@ -78,7 +93,23 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     /// Returns how many bytes are held, used or not.
     #[cfg(test)]
     pub(in crate::wire) fn held(&self) -> usize {
-        self.buffer.capacity()
+        self.buffer.capacity() + self.intake.size()
+    }
+
+    /// Makes room for what is read next.
+    async fn make_room(&mut self) {
+        let (length, left) = (self.buffer.len(), self.buffer.capacity() - self.buffer.len());
+        let is_long = self.intake.size() > 0 || length >= CHUNK / 2;
+        if left < if is_long { CRUMB } else { CHUNK / 4 } {
+            if is_long {
+                self.intake.push(self.buffer.split().freeze());
+                self.searched = 0;
+            }
+            self.buffer.reserve(CHUNK);
+        }
+        if self.intake.size() > 0 {
+            self.intake.cover(self.intake.size() + self.buffer.len() + 1).await;
+        }
     }
 
     /// Takes the next line out of the buffer, if one is complete.
@@ -92,35 +123,52 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             let line = self.buffer.split_to(found).freeze();
             self.buffer.advance(1);
             self.searched = 0;
-            if self.dropping.is_some() || line.len() > self.limit {
+            if self.is_too_long(line.len()) {
                 if let Some(line) = self.drop_bytes(&line, true) {
                     return Some(line);
                 }
                 continue;
             }
-            if !line.trim_ascii().is_empty() {
-                return Some(Line::Whole(line));
+            if let Some(line) = self.whole(line) {
+                return Some(line);
             }
         }
     }
 
+    fn is_too_long(&self, more: usize) -> bool {
+        self.dropping.is_some() || self.intake.size() + more > self.limit
+    }
+
+    /// Returns the line that ends with `last`, unless it is empty.
+    fn whole(&mut self, last: Bytes) -> Option<Line> {
+        let Whole { bytes, is_beyond } = self.intake.finish(last);
+        if bytes.trim_ascii().is_empty() {
+            return None;
+        }
+        Some(if is_beyond { Line::Beyond(bytes) } else { Line::Whole(bytes) })
+    }
+
     fn take_unfinished(&mut self) -> Option<Line> {
         self.searched = self.buffer.len();
-        if self.dropping.is_some() || self.buffer.len() > self.limit {
+        if self.is_too_long(self.buffer.len()) {
             let bytes = self.buffer.split().freeze();
             self.searched = 0;
             return self.drop_bytes(&bytes, self.at_end);
         }
-        if self.at_end && !self.buffer.trim_ascii().is_empty() {
-            self.searched = 0;
-            return Some(Line::Whole(self.buffer.split().freeze()));
+        if !self.at_end {
+            return None;
         }
-        None
+        self.searched = 0;
+        let last = self.buffer.split().freeze();
+        self.whole(last)
     }
 
     /// Drops bytes of a line that is too long; reports it once, as soon as its id is known.
     fn drop_bytes(&mut self, bytes: &[u8], is_end: bool) -> Option<Line> {
         let dropping = self.dropping.get_or_insert_default();
+        for piece in self.intake.abandon() {
+            dropping.skim.feed(&piece);
+        }
         if !dropping.reported {
             dropping.skim.feed(bytes);
         }

@@ -3,6 +3,8 @@
 //! Nothing here waits, decides or knows a peer. What is relayed stays raw text; what Conflux must
 //! understand is read as a view over that text.
 
+/// How many bytes of large messages may be in memory at a time.
+pub mod budget;
 /// JSON-RPC error codes, and those the specification has added to them.
 pub mod code;
 /// Eras and revisions of the protocol.
@@ -17,6 +19,8 @@ pub mod freshness;
 pub mod header;
 /// Where the members of an object stand in its text.
 mod index;
+/// The bytes of one message while they come in.
+pub mod intake;
 /// Newline framing with a limit.
 pub mod line;
 /// The keys of `_meta` that Conflux reads and writes.

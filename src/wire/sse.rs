@@ -11,10 +11,13 @@ use bytes::Bytes;
 use bytes::BytesMut;
 
 use crate::wire::Id;
+use crate::wire::intake::Intake;
 use crate::wire::skim;
 
 /// How long a line may be that is no `data`, in bytes: the name of an event, its id.
 const FIELD_LIMIT: usize = 8 * 1024;
+/// How much data is put aside at once.
+const PIECE: usize = 64 * 1024;
 /// What a stream may begin with, and what stands before the data of an event.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const DATA: &[u8] = b"data:";
@@ -87,13 +90,16 @@ impl Event {
 pub struct Decoder {
     limit: usize,
     /// What was fed and not looked at yet.
-    input: BytesMut,
+    input: Bytes,
     place: Place,
     /// The line at hand, unless it is `data`; at most one byte more than it may have.
     line: Vec<u8>,
     /// The event at hand, without its data.
     event: Event,
+    /// The last of its data.
     data: Vec<u8>,
+    /// What came before that, if it is long.
+    intake: Intake,
     has_data: bool,
     dropping: Option<Dropping>,
     at_start: bool,
@@ -124,11 +130,12 @@ impl Decoder {
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
-            input: BytesMut::new(),
+            input: Bytes::new(),
             place: Place::Field,
             line: Vec::new(),
             event: Event::default(),
             data: Vec::new(),
+            intake: Intake::free(),
             has_data: false,
             dropping: None,
             at_start: true,
@@ -136,9 +143,31 @@ impl Decoder {
         }
     }
 
+    /// Has the data of large events come in through `intake`.
+    #[must_use]
+    pub fn through(self, intake: Intake) -> Self {
+        Self { intake, ..self }
+    }
+
+    /// Waits until there is room for what is read next, if the event at hand is large. Cancel safe.
+    pub async fn make_room(&mut self) {
+        let size = self.intake.size();
+        if size > 0 {
+            self.intake.cover(size + self.data.len() + 1).await;
+        }
+    }
+
     /// Adds what was read. Nothing is looked at before [`Decoder::next`].
-    pub fn feed(&mut self, bytes: &[u8]) {
-        self.input.extend_from_slice(bytes);
+    pub fn feed(&mut self, bytes: Bytes) {
+        if self.input.is_empty() {
+            self.input = bytes;
+        } else {
+            let rest = std::mem::take(&mut self.input);
+            let mut both = BytesMut::with_capacity(rest.len() + bytes.len());
+            both.extend_from_slice(&rest);
+            both.extend_from_slice(&bytes);
+            self.input = both.freeze();
+        }
     }
 
     /// Returns the next event, if one is complete. An event without data counts if it has an id
@@ -171,7 +200,7 @@ impl Decoder {
     /// Returns how many bytes are held, used or not.
     #[cfg(test)]
     pub(in crate::wire) fn held(&self) -> usize {
-        self.input.capacity() + self.line.capacity() + self.data.capacity()
+        self.input.len() + self.line.capacity() + self.data.capacity() + self.intake.size()
     }
 
     /// Returns how many bytes wait to be looked at.
@@ -224,14 +253,31 @@ impl Decoder {
 
     /// Adds to the data of the event, or lets it go by if that is too much.
     fn push(&mut self, part: &[u8]) {
-        if self.dropping.is_none() && self.data.len() + part.len() <= self.limit {
-            return self.data.extend_from_slice(part);
+        let size = self.intake.size() + self.data.len() + part.len();
+        if self.dropping.is_none() && size <= self.limit {
+            return self.keep(part);
         }
         let dropping = self.dropping.get_or_insert_default();
+        for piece in self.intake.abandon() {
+            dropping.skim.feed(&piece);
+        }
         if !dropping.is_reported {
             dropping.skim.feed(&std::mem::take(&mut self.data));
             dropping.skim.feed(part);
         }
+    }
+
+    /// Adds to the data. A buffer that grows would hold much of it twice for a moment.
+    fn keep(&mut self, mut part: &[u8]) {
+        while self.data.len() + part.len() > PIECE {
+            let (fitting, rest) =
+                part.split_at_checked(PIECE - self.data.len()).unwrap_or((part, &[]));
+            self.data.extend_from_slice(fitting);
+            part = rest;
+            self.intake.push(std::mem::take(&mut self.data).into());
+            self.data.reserve_exact(PIECE);
+        }
+        self.data.extend_from_slice(part);
     }
 
     fn end_line(&mut self) -> Option<Incoming> {
@@ -274,7 +320,8 @@ impl Decoder {
 
     fn end_event(&mut self) -> Option<Incoming> {
         let mut event = std::mem::take(&mut self.event);
-        event.data = std::mem::take(&mut self.data).into();
+        let last = std::mem::take(&mut self.data);
+        event.data = self.intake.finish(last.into()).bytes;
         let has_data = std::mem::take(&mut self.has_data);
         if self.dropping.is_some() {
             let report = self.report(true);

@@ -24,7 +24,7 @@ fn decode(bencher: Bencher<'_, '_>, length: usize) {
     let (written, limit) = (event.write(), event.data.len());
     bencher.counter(BytesCount::of_slice(&written)).bench(|| {
         let mut decoder = Decoder::new(limit);
-        decoder.feed(&written);
+        decoder.feed(written.clone());
         decoder.next()
     });
 }

@@ -92,6 +92,7 @@ fn world(config: &Config, callers: Callers, sources: Vec<Source>) -> World {
         guard: None,
         secrets: config.secrets.clone(),
         message_limit: config.limits.message,
+        answers: conflux::wire::budget::Budget::new(1 << 20),
         state: upstream::Disk::new(config.state.clone()),
         starts: Arc::new(Semaphore::new(1)),
         tasks: TaskTracker::new(),

@@ -35,6 +35,7 @@ mod relay;
 mod reload;
 mod reload_load;
 mod remembered;
+mod room;
 mod sdk_clients;
 mod secrets;
 mod soak;

@@ -1,9 +1,8 @@
-//! Reads the body of a request: only so much of it, and only for so long.
+//! Reads the body of a request: only so much of it, only for so long, and only if there is room.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use bytes::BytesMut;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper::body::Body as _;
@@ -11,43 +10,67 @@ use hyper::body::Incoming;
 use tokio::time;
 
 use crate::downstream::http::status::Refusal;
+use crate::downstream::room;
+use crate::downstream::room::Room;
+use crate::wire::budget::Budget;
+use crate::wire::budget::Spare;
+use crate::wire::intake::Intake;
 
-/// Reads a whole body of at most `limit` bytes, for at most `patience`.
+/// A body that was read.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// All of it.
+    pub(super) bytes: Bytes,
+    /// Whether there was room for it.
+    pub(super) room: Room,
+    /// Held until it was seen what it is, so that only one at a time goes beyond the budget.
+    pub(super) spare: Option<Spare>,
+}
+
+/// Reads a whole body of at most `limit` bytes, for at most `patience`. Within that time a large
+/// one waits for room, for a moment in `budget`, then for its turn to go beyond that.
 pub(super) async fn read(
     body: Incoming,
     limit: usize,
     patience: Duration,
-) -> Result<Bytes, Refusal> {
-    time::timeout(patience, collect(body, limit)).await.unwrap_or_else(|_| {
+    budget: &Budget,
+) -> Result<Received, Refusal> {
+    time::timeout(patience, whole(body, limit, budget)).await.unwrap_or_else(|_| {
         let problem = format!("the body did not arrive within {} ms", patience.as_millis());
         Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, &problem))
     })
 }
 
-/// Most bodies come in one piece, which is left as it is.
-async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
-    let claimed = usize::try_from(body.size_hint().lower()).unwrap_or(limit).min(limit);
-    let (mut first, mut whole, mut length) = (Bytes::new(), BytesMut::new(), 0);
-    while let Some(frame) = body.frame().await {
+async fn whole(mut body: Incoming, limit: usize, budget: &Budget) -> Result<Received, Refusal> {
+    let mut intake = Intake::within(budget.clone(), room::LIMIT);
+    let mut spare = None;
+    if let Some(size) = body.size_hint().exact() {
+        let size = usize::try_from(size).ok().filter(|size| *size <= limit);
+        intake.expect(size.ok_or_else(|| too_long(limit))?).await;
+    }
+    loop {
+        if intake.is_beyond() && spare.is_none() {
+            spare = Some(budget.spare().await);
+        }
+        let Some(frame) = body.frame().await else { break };
         let frame = frame.map_err(|error| {
             let problem = format!("the body cannot be read: {error}");
             Refusal::new(StatusCode::BAD_REQUEST, &problem)
         })?;
+        // Trailers say nothing here.
         let Ok(data) = frame.into_data() else { continue };
-        length += data.len();
-        if length > limit {
-            let problem = format!("the message is over {limit} bytes");
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, &problem));
+        let size = intake.size() + data.len();
+        if size > limit {
+            return Err(too_long(limit));
         }
-        if length == data.len() {
-            first = data;
-            continue;
-        }
-        if whole.is_empty() {
-            whole.reserve(claimed.max(length));
-            whole.extend_from_slice(&std::mem::take(&mut first));
-        }
-        whole.extend_from_slice(&data);
+        intake.cover(size).await;
+        intake.push(data);
     }
-    Ok(if whole.is_empty() { first } else { whole.freeze() })
+    let whole = intake.finish(Bytes::new());
+    Ok(Received { bytes: whole.bytes, room: Room::of(whole.is_beyond), spare })
+}
+
+fn too_long(limit: usize) -> Refusal {
+    let problem = format!("the message is over {limit} bytes");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, &problem)
 }

@@ -23,6 +23,7 @@ use crate::downstream::outbox::Item;
 use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outbox;
 use crate::downstream::outbox::Verdict;
+use crate::downstream::room::Room;
 use crate::exchange::caller::Reach;
 use crate::router::Router;
 use crate::wire::Raw;
@@ -67,13 +68,22 @@ pub(super) async fn message(
     Ok(session.respond(outgoing, hold).await.unwrap_or_else(stream::silence))
 }
 
+/// Many messages at once.
+pub(super) struct Batch {
+    /// An array of them.
+    pub(super) array: Raw,
+    /// Whether there was room for it.
+    pub(super) room: Room,
+}
+
 /// Takes many messages at once, in a session that may send them.
 pub(super) async fn batch(
     front: &Shared,
     router: &Arc<Router>,
     headers: &HeaderMap,
-    array: Raw,
+    batch: Batch,
 ) -> Result<Response, Refusal> {
+    let Batch { array, room } = batch;
     let refused = |array: Raw| {
         let defect = Defect::Batch(array);
         let (id, error) = codes::defect(&defect);
@@ -88,7 +98,7 @@ pub(super) async fn batch(
     }
     let hold = session.hold();
     let (outbox, outgoing) = Outbox::channel();
-    batch::run(&session.connection, &array, &outbox).await;
+    batch::run(&session.connection, &array, room, &outbox).await;
     drop(outbox);
     let answered = session.respond(outgoing, hold).await;
     Ok(answered.unwrap_or_else(|| status::bare(StatusCode::ACCEPTED)))

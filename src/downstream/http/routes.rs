@@ -15,6 +15,7 @@ use crate::config::suggest;
 use crate::downstream::codes;
 use crate::downstream::http::Shared;
 use crate::downstream::http::body;
+use crate::downstream::http::body::Received;
 use crate::downstream::http::cors;
 use crate::downstream::http::headers;
 use crate::downstream::http::legacy;
@@ -24,9 +25,12 @@ use crate::downstream::http::response::Body;
 use crate::downstream::http::response::Response;
 use crate::downstream::http::sessions;
 use crate::downstream::http::sse;
+use crate::downstream::http::status;
 use crate::downstream::http::status::Refusal;
+use crate::downstream::outbox::Verdict;
 use crate::router::Router;
 use crate::router::View;
+use crate::wire::code;
 use crate::wire::frame;
 use crate::wire::frame::Defect;
 use crate::wire::frame::Message;
@@ -199,10 +203,18 @@ async fn post(
 ) -> Result<Response, Refusal> {
     headers::is_plain_json(headers)?;
     headers::takes_both(headers)?;
-    let bytes = body::read(body, front.service.limits.message, front.request_time).await?;
-    let message = match frame::read(bytes) {
+    let service = &front.service;
+    let Received { bytes, room, spare } =
+        body::read(body, service.limits.message, front.request_time, &service.room).await?;
+    let read = frame::read(bytes);
+    // It was seen what it is.
+    drop(spare);
+    let message = match read {
         Ok(message) => message,
-        Err(Defect::Batch(array)) => return legacy::batch(front, &router, headers, array).await,
+        Err(Defect::Batch(array)) => {
+            let array = legacy::Batch { array, room };
+            return legacy::batch(front, &router, headers, array).await;
+        }
         Err(defect) => {
             let (id, error) = codes::defect(&defect);
             return Err(Refusal::of(StatusCode::BAD_REQUEST, id, error));
@@ -211,7 +223,13 @@ async fn post(
     match message {
         Message::Request(request) => {
             let meta = RequestMeta::read(request.params.as_ref());
-            if modern::is_modern(headers, &request, &meta) {
+            let is_modern = modern::is_modern(headers, &request, &meta);
+            if let Some(error) = room.refusal(&request, &service.room) {
+                let verdict = Verdict::Refused(code::INTERNAL_ERROR);
+                let status = if is_modern { status::modern } else { status::legacy };
+                return Err(Refusal::of(status(verdict), Some(&request.id), error));
+            }
+            if is_modern {
                 return modern::request(front, router, headers, request, &meta).await;
             }
             legacy::message(front, &router, headers, Message::Request(request)).await

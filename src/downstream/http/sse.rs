@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::downstream::connection::Connection;
 use crate::downstream::http::Shared;
 use crate::downstream::http::body;
+use crate::downstream::http::body::Received;
 use crate::downstream::http::headers;
 use crate::downstream::http::sessions;
 use crate::downstream::http::status;
@@ -29,6 +30,7 @@ use crate::downstream::http::stream;
 use crate::downstream::http::stream::Source;
 use crate::downstream::outbox::Outbox;
 use crate::downstream::outbox::Outgoing;
+use crate::downstream::room::Room;
 use crate::wire::line::Line;
 use crate::wire::sse::Event;
 
@@ -101,8 +103,13 @@ pub(super) async fn post(
         let problem = "there is no such stream, or no longer; open one with GET `/sse`";
         return Err(Refusal::new(StatusCode::NOT_FOUND, problem));
     };
-    let bytes = body::read(body, front.service.limits.message, front.request_time).await?;
-    let taking = connection.receive(Line::Whole(bytes));
+    let service = &front.service;
+    let Received { bytes, room, spare: _spare } =
+        body::read(body, service.limits.message, front.request_time, &service.room).await?;
+    let taking = connection.receive(match room {
+        Room::Within => Line::Whole(bytes),
+        Room::Beyond => Line::Beyond(bytes),
+    });
     if time::timeout(PATIENCE, taking).await.is_err() {
         let problem = "what this client was told before is still unread";
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem));

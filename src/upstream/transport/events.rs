@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::Response;
 use tokio::time;
 
@@ -36,7 +37,7 @@ pub(super) enum Next {
     /// A message was taken to whom it is for.
     Taken,
     /// An event of another kind: its kind and its data.
-    Other(String, bytes::Bytes),
+    Other(String, Bytes),
     /// The stream ended, or broke.
     End(Option<reqwest::Error>),
     /// One event in the answer to a request has no end.
@@ -45,15 +46,15 @@ pub(super) enum Next {
 
 impl Events {
     /// Begins with the body of `response`; one event may have `limit` bytes.
-    pub(super) fn new(response: Response, limit: usize) -> Self {
-        let decoder = Decoder::new(limit);
+    pub(super) fn new(response: Response, limit: usize, reader: &Reader) -> Self {
+        let decoder = Decoder::new(limit).through(reader.intake());
         Self { response, decoder, limit, unfinished: 0, last_id: None, retry: None }
     }
 
     /// Goes on with the body of another answer.
-    pub(super) fn resume(&mut self, response: Response) {
+    pub(super) fn resume(&mut self, response: Response, reader: &Reader) {
         self.response = response;
-        self.decoder = Decoder::new(self.limit);
+        self.decoder = Decoder::new(self.limit).through(reader.intake());
         self.unfinished = 0;
     }
 
@@ -92,7 +93,7 @@ impl Events {
                     reader.take_too_long(id.as_ref(), kind, origin);
                     return Next::Taken;
                 }
-                None => match self.response.chunk().await {
+                None => match self.chunk().await {
                     Ok(Some(chunk)) => {
                         self.unfinished += chunk.len();
                         // Twice, because an event is more than its data. On a stream that is
@@ -101,13 +102,18 @@ impl Events {
                         if origin.is_some() && self.unfinished > most {
                             return Next::Endless;
                         }
-                        self.decoder.feed(&chunk);
+                        self.decoder.feed(chunk);
                     }
                     Ok(None) => return Next::End(None),
                     Err(error) => return Next::End(Some(error)),
                 },
             }
         }
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Bytes>, reqwest::Error> {
+        self.decoder.make_room().await;
+        self.response.chunk().await
     }
 
     /// Reads what is left, so that the connection can be used again.

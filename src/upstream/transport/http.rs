@@ -242,14 +242,21 @@ impl Http {
 
     /// Reads a body; nothing if it is over the limit.
     async fn whole(&self, mut response: Response) -> Result<Option<Bytes>, Error> {
-        let mut body = Vec::new();
+        let known = response.content_length().and_then(|length| usize::try_from(length).ok());
+        let mut intake = self.reader.intake();
+        match known {
+            Some(length) if length > self.limit => return Ok(None),
+            Some(length) => intake.expect(length).await,
+            None => {}
+        }
         loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= self.limit => {
-                    body.extend_from_slice(&chunk);
+                Ok(Some(chunk)) if intake.size() + chunk.len() <= self.limit => {
+                    intake.cover(intake.size() + chunk.len()).await;
+                    intake.push(chunk);
                 }
                 Ok(Some(_)) => return Ok(None),
-                Ok(None) => return Ok(Some(body.into())),
+                Ok(None) => return Ok(Some(intake.finish(Bytes::new()).bytes)),
                 Err(error) => return Err(self.site.cut(Some(&error))),
             }
         }
@@ -263,7 +270,7 @@ impl Http {
         gone: &CancellationToken,
         may_resume: bool,
     ) -> Result<(), Error> {
-        let mut events = Events::new(response, self.limit);
+        let mut events = Events::new(response, self.limit, &self.reader);
         let mut resumes = Resumes::default();
         loop {
             let next = tokio::select! {
@@ -294,7 +301,7 @@ impl Http {
                 () = gone.cancelled() => return Ok(()),
             }
             match self.open(events.last_id()).await {
-                Ok(response) => events.resume(response),
+                Ok(response) => events.resume(response, &self.reader),
                 Err(Opening::Failed(error)) => resumes.failed(&error),
                 Err(Opening::NotOffered | Opening::Refused(_)) => return Err(broken),
                 Err(Opening::Lost(refused)) => {

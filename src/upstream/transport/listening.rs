@@ -52,13 +52,13 @@ async fn keep_open(http: &Http, tried: oneshot::Sender<()>) {
             Ok(response) => {
                 let stream = match &mut events {
                     Some(stream) => {
-                        stream.resume(response);
+                        stream.resume(response, http.reader());
                         if last_id.is_none() {
                             http.connection().missed().notify_one();
                         }
                         stream
                     }
-                    None => events.insert(Events::new(response, http.limit())),
+                    None => events.insert(Events::new(response, http.limit(), http.reader())),
                 };
                 let before = stream.last_id().map(str::to_owned);
                 while !matches!(

@@ -26,7 +26,7 @@ const FAREWELL_LIMIT: Duration = Duration::from_millis(200);
 /// Reads until the input ends or the connection is closed, then ends every request under way.
 pub(in crate::upstream) async fn read(reader: Reader, input: impl AsyncRead + Unpin, limit: usize) {
     let connection = reader.connection();
-    let mut lines = Lines::new(input, limit);
+    let mut lines = Lines::new(input, limit).through(reader.intake());
     let mut closed = pin!(connection.closed().cancelled());
     loop {
         let line = tokio::select! {
@@ -35,8 +35,10 @@ pub(in crate::upstream) async fn read(reader: Reader, input: impl AsyncRead + Un
             line = lines.next() => line,
         };
         match line {
-            Ok(Some(Line::Whole(bytes))) if lines.is_at_end() => reader.take_last(bytes).await,
-            Ok(Some(Line::Whole(bytes))) => reader.take(bytes, None).await,
+            Ok(Some(Line::Whole(bytes) | Line::Beyond(bytes))) if lines.is_at_end() => {
+                reader.take_last(bytes).await;
+            }
+            Ok(Some(Line::Whole(bytes) | Line::Beyond(bytes))) => reader.take(bytes, None).await,
             Ok(Some(Line::TooLong { id, kind })) => reader.take_too_long(id.as_ref(), kind, None),
             Ok(None) | Err(_) => break,
         }

@@ -72,7 +72,7 @@ async fn open(site: &Site, reader: &Reader, limit: usize) -> Result<(Events, Url
     if kind != "text/event-stream" {
         return Err(wrong(&format!("a GET brings `{kind}`, not a stream of events")));
     }
-    let mut events = Events::new(response, limit);
+    let mut events = Events::new(response, limit, reader);
     loop {
         match events.next(reader, None).await {
             Next::Other(kind, data) if kind == "endpoint" => {

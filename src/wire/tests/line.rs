@@ -5,13 +5,18 @@ use std::io;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
+use std::time::Duration;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::io::AsyncRead;
 use tokio::io::ReadBuf;
 
 use super::cut;
 use crate::wire::Raw;
+use crate::wire::budget::Budget;
+use crate::wire::budget::SMALL;
+use crate::wire::intake::Intake;
 use crate::wire::line::Line;
 use crate::wire::line::Lines;
 use crate::wire::skim::Kind;
@@ -44,6 +49,7 @@ impl AsyncRead for Chunks {
 
 fn shown(line: &Line) -> String {
     match line {
+        Line::Beyond(bytes) => format!("beyond: {}", bytes.len()),
         Line::Whole(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Line::TooLong { id, kind } => {
             let id = id.as_ref().map_or("-".to_owned(), ToString::to_string);
@@ -126,6 +132,43 @@ async fn an_endless_line_takes_bounded_memory() {
     assert_eq!(shown(&line), "too long: - -");
     assert!(lines.held() <= 2 * limit + 128 * 1024, "{} bytes", lines.held());
     assert!(lines.next().await.unwrap().is_none());
+}
+
+/// Lines of all lengths, and the stream of them.
+fn long_lines() -> (Vec<String>, String) {
+    let lengths = [10, 40_000, 60_000, 65_536, 65_537, 100_000, 1_000_000, 3, 0, 300_000];
+    let text = |length: usize, at: usize| "abcdefg".chars().cycle().skip(at).take(length);
+    let texts: Vec<String> =
+        lengths.iter().enumerate().map(|(at, length)| text(*length, at).collect()).collect();
+    let stream = texts.join("\n") + "\n";
+    (texts.into_iter().filter(|text| !text.is_empty()).collect(), stream)
+}
+
+#[test]
+fn long_lines_are_whole_however_they_are_cut() {
+    let (texts, stream) = long_lines();
+    for size in [1_000, 65_536, 70_001, stream.len()] {
+        let seen = lines(stream.as_bytes().chunks(size), 1_000_000);
+        assert!(seen == texts, "in pieces of {size}");
+    }
+}
+
+#[tokio::test]
+async fn large_lines_take_their_size_from_the_budget() {
+    let (texts, stream) = long_lines();
+    let budget = Budget::new(4 << 20);
+    let chunks = stream.as_bytes().chunks(50_000).map(<[u8]>::to_vec).collect();
+    let lines = Lines::new(Chunks { chunks, again: 0 }, 1_000_000);
+    let mut lines = lines.through(Intake::within(budget.clone(), Duration::from_secs(1)));
+    let mut seen = Vec::new();
+    while let Some(Line::Whole(line)) = lines.next().await.unwrap() {
+        seen.push(line);
+    }
+    assert!(seen.iter().eq(&texts));
+    let large: usize = seen.iter().map(Bytes::len).filter(|length| *length > SMALL).sum();
+    assert_eq!(budget.held(), large);
+    drop(seen);
+    assert_eq!(budget.held(), 0);
 }
 
 proptest! {

@@ -38,7 +38,7 @@ impl AsyncRead for Chunks<'_> {
 
 fn shown(line: Line) -> Result<Vec<u8>, String> {
     match line {
-        Line::Whole(bytes) => Ok(bytes.to_vec()),
+        Line::Whole(bytes) | Line::Beyond(bytes) => Ok(bytes.to_vec()),
         Line::TooLong { id, kind } => Err(format!("{id:?} {kind:?}")),
     }
 }

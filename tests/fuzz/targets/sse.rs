@@ -13,7 +13,7 @@ fn events(stream: &[u8], sizes: [usize; 2], limit: usize) -> Vec<Incoming> {
     for size in sizes.into_iter().cycle() {
         let (chunk, behind) = rest.split_at(size.min(rest.len()));
         rest = behind;
-        decoder.feed(chunk);
+        decoder.feed(Bytes::copy_from_slice(chunk));
         while let Some(incoming) = decoder.next() {
             seen.push(incoming);
         }
