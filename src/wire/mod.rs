@@ -27,6 +27,8 @@ pub mod method;
 pub mod mirror;
 /// One JSON object as text: its members, and edits that touch nothing else.
 pub mod object;
+/// A message that comes in pieces.
+pub mod pieces;
 /// One JSON value as text.
 pub mod raw;
 /// Reads JSON text in one pass, without making values of it.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use bytes::BytesMut;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
 use hyper::body::Body as _;
@@ -11,6 +10,8 @@ use hyper::body::Incoming;
 use tokio::time;
 
 use crate::downstream::http::status::Refusal;
+use crate::wire::pieces::Pieces;
+use crate::wire::pieces::TooLong;
 
 /// Reads a whole body of at most `limit` bytes, for at most `patience`.
 pub(super) async fn read(
@@ -24,30 +25,19 @@ pub(super) async fn read(
     })
 }
 
-/// Most bodies come in one piece, which is left as it is.
 async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
-    let claimed = usize::try_from(body.size_hint().lower()).unwrap_or(limit).min(limit);
-    let (mut first, mut whole, mut length) = (Bytes::new(), BytesMut::new(), 0);
+    let mut pieces = Pieces::new(limit, body.size_hint().lower());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             let problem = format!("the body cannot be read: {error}");
             Refusal::new(StatusCode::BAD_REQUEST, &problem)
         })?;
+        // Trailers mean nothing here.
         let Ok(data) = frame.into_data() else { continue };
-        length += data.len();
-        if length > limit {
+        pieces.add(data).map_err(|TooLong| {
             let problem = format!("the message is over {limit} bytes");
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, &problem));
-        }
-        if length == data.len() {
-            first = data;
-            continue;
-        }
-        if whole.is_empty() {
-            whole.reserve(claimed.max(length));
-            whole.extend_from_slice(&std::mem::take(&mut first));
-        }
-        whole.extend_from_slice(&data);
+            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, &problem)
+        })?;
     }
-    Ok(if whole.is_empty() { first } else { whole.freeze() })
+    Ok(pieces.into_bytes())
 }
