@@ -90,8 +90,8 @@ impl Intake {
     pub async fn expect(&mut self, size: usize) {
         if size > self.covered {
             self.take_room(size).await;
+            self.whole = Some(Vec::with_capacity(size));
         }
-        self.whole = Some(Vec::with_capacity(size));
     }
 
     /// Sees to it that the message at hand may have `size` bytes, and waits for room if it is
@@ -168,6 +168,13 @@ impl Intake {
 
     fn joined(&mut self, last: &[u8]) -> Bytes {
         let size = self.size + last.len();
+        if last.is_empty()
+            && let [only] = &mut *self.pieces
+        {
+            let only = std::mem::take(only);
+            drop(self.take());
+            return only;
+        }
         let mut whole = self.whole.take().unwrap_or_else(|| Vec::with_capacity(size));
         for piece in self.take() {
             // Each is gone once it was copied, so that there is no second message for long.

@@ -8,6 +8,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use hyper::HeaderMap;
 use hyper::Request;
 use hyper::Response;
@@ -75,6 +78,14 @@ pub(super) struct Acceptor {
 enum Place {
     Within(OwnedSemaphorePermit),
     Beyond(OwnedSemaphorePermit),
+}
+
+/// Why a connection is served no longer, though it has not ended.
+enum End {
+    /// No request came in time.
+    Silence,
+    /// Conflux stops.
+    Closing,
 }
 
 impl Acceptor {
@@ -147,14 +158,24 @@ impl Acceptor {
             if began.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
             }
+            End::Silence
         };
+        let closing = async {
+            self.closing.cancelled().await;
+            End::Closing
+        };
+        // Looked at only if one of them has come, not whenever there is something to do.
+        let mut ends = FuturesUnordered::from_iter([silence.left_future(), closing.right_future()]);
         let served = select! {
+            biased;
             served = serving.as_mut() => served,
-            () = silence => return,
-            () = self.closing.cancelled() => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
+            Some(end) = ends.next() => match end {
+                End::Silence => return,
+                End::Closing => {
+                    serving.as_mut().graceful_shutdown();
+                    serving.await
+                }
+            },
         };
         if let Err(error) = served {
             tracing::debug!(%error, "a connection ended");

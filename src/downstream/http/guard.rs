@@ -2,6 +2,8 @@
 //! at must not reach what runs on their machine.
 
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddrV4;
 
 use hyper::HeaderMap;
 use hyper::StatusCode;
@@ -32,7 +34,7 @@ impl Guard {
 
     /// Refuses a request that comes under a strange name, or from a strange web page.
     pub(super) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
-        let named = headers::text(headers, header::HOST.as_str());
+        let named = headers::text(headers, header::HOST);
         // HTTP/2 says it in the request line.
         let named = named.or_else(|| uri.authority().map(Authority::as_str));
         let Some(named) = named else {
@@ -69,10 +71,18 @@ impl Guard {
     }
 
     fn is_known(&self, named: &str) -> bool {
+        // What is plainly an address of this machine needs no closer look.
+        if address_of(named).is_some_and(|address| self.is_own(address.into())) {
+            return true;
+        }
         let Some(host) = host_of(named) else { return false };
-        is_loopback(&host)
+        host == "localhost"
             || self.hosts.contains(&host)
-            || host.trim_matches(['[', ']']).parse().is_ok_and(|host: IpAddr| host == self.address)
+            || host.trim_matches(['[', ']']).parse().is_ok_and(|address| self.is_own(address))
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        address.is_loopback() || address == self.address
     }
 }
 
@@ -85,6 +95,11 @@ fn stranger(named: &str) -> String {
         ),
         None => format!("{named:?} in `Host` is no name that a gateway can have"),
     }
+}
+
+/// Returns the address of `address` or `address:port`.
+fn address_of(named: &str) -> Option<Ipv4Addr> {
+    named.parse().map(|it: SocketAddrV4| *it.ip()).or_else(|_| named.parse()).ok()
 }
 
 /// Returns the host of `host` or `host:port`, in lower case; nothing if it is neither.

@@ -1,9 +1,14 @@
 //! What the headers of a request must say: what the client takes, and of a modern request what its
 //! body says too (2026-07-28, Streamable HTTP, "Request Metadata").
 
+use std::borrow::Cow;
+use std::fmt::Display;
+
 use hyper::HeaderMap;
 use hyper::StatusCode;
 use hyper::header;
+use hyper::header::AsHeaderName;
+use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
 
 use crate::downstream::http::status::Refusal;
@@ -16,13 +21,20 @@ use crate::wire::meta::RequestMeta;
 use crate::wire::method;
 use crate::wire::mirror::Mirror;
 
+/// The revision of a session, or of a modern request.
+pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static(names::PROTOCOL_VERSION);
+/// The session a message belongs to.
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static(names::SESSION_ID);
+const METHOD: HeaderName = HeaderName::from_static(names::METHOD);
+const NAME: HeaderName = HeaderName::from_static(names::NAME);
+
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
 
 /// Refuses a POST whose body is no JSON, or is packed: what is small may be huge once unpacked.
 pub(super) fn is_plain_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let refused = |problem: String| Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &problem));
-    let kind = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    let kind = text(headers, header::CONTENT_TYPE).unwrap_or_default();
     if !media_type(kind).eq_ignore_ascii_case(JSON) {
         return refused(format!("`Content-Type` is `{kind}`, but must be `{JSON}`"));
     }
@@ -44,15 +56,13 @@ pub(super) fn takes_events(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 fn takes(headers: &HeaderMap, wanted: &[&str]) -> Result<(), Refusal> {
-    let listed: Vec<&str> = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(media_type)
-        .collect();
+    let named = headers.get_all(header::ACCEPT);
+    let texts = || named.iter().filter_map(|value| value.to_str().ok());
     // Who does not say what it takes, takes everything.
-    let is_taken = |kind: &str| listed.is_empty() || listed.iter().any(|range| fits(range, kind));
+    let is_open = texts().next().is_none();
+    let is_taken = |kind: &str| {
+        is_open || texts().any(|text| text.split(',').any(|range| fits(media_type(range), kind)))
+    };
     if wanted.iter().all(|kind| is_taken(kind)) {
         return Ok(());
     }
@@ -61,12 +71,10 @@ fn takes(headers: &HeaderMap, wanted: &[&str]) -> Result<(), Refusal> {
 }
 
 fn fits(range: &str, kind: &str) -> bool {
-    match range.split_once("/*") {
-        Some(("*", "")) => true,
-        Some((group, "")) => {
-            kind.split('/').next().is_some_and(|own| own.eq_ignore_ascii_case(group))
-        }
-        _ => range.eq_ignore_ascii_case(kind),
+    match range.strip_suffix("/*") {
+        Some("*") => true,
+        Some(group) => kind.split('/').next().is_some_and(|own| own.eq_ignore_ascii_case(group)),
+        None => range.eq_ignore_ascii_case(kind),
     }
 }
 
@@ -79,13 +87,13 @@ fn quoted(kinds: &[&str]) -> String {
 }
 
 /// Returns the one value of a header that is text.
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Returns whether the headers claim a modern revision.
 pub(super) fn claim_modern(headers: &HeaderMap) -> bool {
-    let claimed = text(headers, names::PROTOCOL_VERSION).and_then(Revision::parse);
+    let claimed = text(headers, PROTOCOL_VERSION).and_then(Revision::parse);
     claimed.is_some_and(|revision| revision.era() == Era::Modern)
 }
 
@@ -98,18 +106,20 @@ pub(super) fn check(
     meta: &RequestMeta,
     mirrors: &[Mirror],
 ) -> Result<(), String> {
-    let version = meta.protocol_version.as_ref().and_then(Raw::string);
-    let header =
-        one(headers, names::PROTOCOL_VERSION)?.ok_or_else(|| missing("MCP-Protocol-Version"))?;
-    if version.as_ref().is_some_and(|version| version.as_bytes() != header) {
+    let version = meta.protocol_version.as_ref().and_then(said);
+    let header = one(headers, &PROTOCOL_VERSION)?.ok_or_else(|| missing("MCP-Protocol-Version"))?;
+    if version.is_some_and(|version| version.as_bytes() != header) {
         return Err(differs("MCP-Protocol-Version", header, "`_meta`"));
     }
-    let header = one(headers, names::METHOD)?.ok_or_else(|| missing("Mcp-Method"))?;
+    let header = one(headers, &METHOD)?.ok_or_else(|| missing("Mcp-Method"))?;
     if header != request.method.as_bytes() {
         return Err(differs("Mcp-Method", header, "`method`"));
     }
     if let Some(key) = named_by(&request.method) {
         name(headers, request, key)?;
+    }
+    if mirrors.is_empty() {
+        return Ok(());
     }
     let arguments = request.params.as_ref().and_then(|params| params.member("arguments"));
     for mirror in mirrors {
@@ -137,24 +147,34 @@ fn named_by(method: &str) -> Option<&'static str> {
 
 fn name(headers: &HeaderMap, request: &Request, key: &str) -> Result<(), String> {
     let member = request.params.as_ref().and_then(|params| params.member(key));
-    let Some(expected) = member.and_then(|member| member.string()) else { return Ok(()) };
-    let Some(value) = decoded(headers, names::NAME)? else { return Err(missing("Mcp-Name")) };
+    let Some(expected) = member.as_ref().and_then(said) else { return Ok(()) };
+    let Some(value) = decoded(headers, &NAME)? else { return Err(missing("Mcp-Name")) };
     if value == expected {
         return Ok(());
     }
     Err(differs("Mcp-Name", value.as_bytes(), &format!("`params.{key}`")))
 }
 
-fn decoded(headers: &HeaderMap, name: &str) -> Result<Option<String>, String> {
+/// Returns what a string in a message says; mostly it stands there as it is meant.
+pub(super) fn said(raw: &Raw) -> Option<Cow<'_, str>> {
+    raw.read().map(Cow::Borrowed).ok().or_else(|| raw.string().map(Cow::Owned))
+}
+
+fn decoded<N>(headers: &HeaderMap, name: N) -> Result<Option<Cow<'_, str>>, String>
+where
+    N: AsHeaderName + Copy + Display,
+{
     let Some(header) = one(headers, name)? else { return Ok(None) };
-    let value = names::decode(header);
-    value.map(|value| Some(value.into_owned())).ok_or_else(|| {
+    names::decode(header).map(Some).ok_or_else(|| {
         format!("`{name}` holds what a header cannot carry; encode it as `=?base64?…?=`")
     })
 }
 
 /// Returns the one value of a header; two that differ could be read in two ways.
-fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, String> {
+fn one<N>(headers: &HeaderMap, name: N) -> Result<Option<&[u8]>, String>
+where
+    N: AsHeaderName + Copy + Display,
+{
     let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     let first = values.next();
     if values.any(|value| Some(value) != first) {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::downstream::http::response::Response;
 use hyper::HeaderMap;
 use hyper::StatusCode;
-use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
 
 use crate::downstream::batch;
@@ -31,7 +30,6 @@ use crate::wire::era::Revision;
 use crate::wire::frame::Defect;
 use crate::wire::frame::Message;
 use crate::wire::frame::Request;
-use crate::wire::header as names;
 use crate::wire::method;
 
 /// The header with which a client comes back for a stream (HTML, section 9.2).
@@ -155,8 +153,7 @@ async fn open(front: &Shared, router: &Arc<Router>, request: Request) -> Result<
         front.end(evicted);
     }
     let id = HeaderValue::from_str(&id).expect("base64 is plain ASCII");
-    let name = HeaderName::from_static(names::SESSION_ID);
-    Ok(status::message(StatusCode::OK, frame.into_bytes()).with(name, id))
+    Ok(status::message(StatusCode::OK, frame.into_bytes()).with(headers::SESSION_ID, id))
 }
 
 fn homeless(request: &Request) -> Refusal {

@@ -46,7 +46,8 @@ pub(super) async fn request(
     meta: &RequestMeta,
 ) -> Result<Response, Refusal> {
     let named = request.params.as_ref().filter(|_| request.method == method::TOOLS_CALL);
-    let named = named.and_then(|params| params.member("name")).as_ref().and_then(Raw::string);
+    let named = named.and_then(|params| params.member("name"));
+    let named = named.as_ref().and_then(headers::said);
     let mirrors = named.map(|name| router.mirrors(&name)).unwrap_or_default();
     if let Err(problem) = headers::check(headers, &request, meta, &mirrors) {
         let error = codes::header_mismatch(&problem);

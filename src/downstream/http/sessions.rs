@@ -19,7 +19,6 @@ use crate::downstream::http::status::Refusal;
 use crate::router::Router;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
-use crate::wire::header as names;
 
 /// How many random bytes an id is made of.
 const ID_LENGTH: usize = 24;
@@ -106,7 +105,7 @@ impl Sessions {
 
 /// Returns whether a message names a session.
 pub(super) fn is_named(headers: &HeaderMap) -> bool {
-    headers.contains_key(names::SESSION_ID)
+    headers.contains_key(headers::SESSION_ID)
 }
 
 /// Returns an id nobody can guess; nothing if the system has no randomness to give.
@@ -117,14 +116,14 @@ pub(super) fn random_id() -> Option<String> {
 }
 
 fn id(headers: &HeaderMap) -> Result<&str, Refusal> {
-    headers::text(headers, names::SESSION_ID).ok_or_else(|| {
+    headers::text(headers, headers::SESSION_ID).ok_or_else(|| {
         let problem = "`Mcp-Session-Id` is missing; it comes with the answer to `initialize`";
         Refusal::new(StatusCode::BAD_REQUEST, problem)
     })
 }
 
 fn check_version(headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(version) = headers.get(names::PROTOCOL_VERSION) else { return Ok(()) };
+    let Some(version) = headers.get(headers::PROTOCOL_VERSION) else { return Ok(()) };
     let revision = version.to_str().ok().and_then(Revision::parse);
     if revision.is_some_and(|revision| revision.era() == Era::Legacy) {
         return Ok(());

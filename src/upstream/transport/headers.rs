@@ -1,6 +1,8 @@
 //! What messages say in headers besides their bodies: the revision, the method, the name, and
 //! arguments that a tool wants there (2026-07-28, Streamable HTTP, "Request Metadata").
 
+use std::borrow::Cow;
+
 use reqwest::header::ACCEPT;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::header::HeaderMap;
@@ -12,18 +14,27 @@ use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::frame::Request;
 use crate::wire::header;
-use crate::wire::meta::RequestMeta;
+use crate::wire::meta;
 use crate::wire::method;
 
 /// What an answer to a message may be.
 const ANSWERS: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 /// What a stream is.
 pub(super) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static(header::PROTOCOL_VERSION);
+const METHOD: HeaderName = HeaderName::from_static(header::METHOD);
+const NAME: HeaderName = HeaderName::from_static(header::NAME);
+const SESSION_ID: HeaderName = HeaderName::from_static(header::SESSION_ID);
+/// How many headers most requests have, those of every request among them.
+const ROOM: usize = 12;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Returns the headers of every message.
-pub(super) fn common() -> HeaderMap {
-    HeaderMap::from_iter([(ACCEPT, ANSWERS), (CONTENT_TYPE, JSON)])
+fn common() -> HeaderMap {
+    // Room for what is added here and on the way, so that nothing is moved.
+    let mut headers = HeaderMap::with_capacity(ROOM);
+    headers.extend([(ACCEPT, ANSWERS), (CONTENT_TYPE, JSON)]);
+    headers
 }
 
 /// Returns the headers of a request in the era its body is of.
@@ -32,8 +43,10 @@ pub(super) fn of_request(
     session: Session<'_>,
     mirrors: Option<&Mirrors>,
 ) -> HeaderMap {
-    let revision = RequestMeta::read(request.params.as_ref()).protocol_version;
-    match revision.and_then(|revision| revision.string()) {
+    let params = request.params.as_ref().and_then(|params| params.object().ok());
+    let revision = params.as_ref().and_then(|params| params.inside("_meta"));
+    let revision = revision.and_then(|meta| text(meta.get(meta::PROTOCOL_VERSION)?));
+    match revision {
         Some(revision) => modern(&revision, request, mirrors),
         None => of_session(session),
     }
@@ -52,26 +65,28 @@ pub(super) struct Session<'a> {
 pub(super) fn of_session(session: Session<'_>) -> HeaderMap {
     let mut headers = common();
     if let Some(id) = session.id {
-        headers.insert(header::SESSION_ID, id.clone());
+        headers.insert(SESSION_ID, id.clone());
     }
     // Before, the header is not known.
     if let Some(revision) = session.revision.filter(|it| *it >= Revision::V2025_06_18) {
-        put(&mut headers, header::PROTOCOL_VERSION, revision.as_str());
+        put(&mut headers, PROTOCOL_VERSION, revision.as_str());
     }
     headers
 }
 
 fn modern(revision: &str, request: &Request, mirrors: Option<&Mirrors>) -> HeaderMap {
     let mut headers = common();
-    put(&mut headers, header::PROTOCOL_VERSION, revision);
-    put(&mut headers, header::METHOD, &request.method);
+    put(&mut headers, PROTOCOL_VERSION, revision);
+    put(&mut headers, METHOD, &request.method);
     let Some(params) = &request.params else { return headers };
     if let Some(name) = name(&request.method, params) {
-        put(&mut headers, header::NAME, &name);
+        put(&mut headers, NAME, &name);
     }
     if request.method == method::TOOLS_CALL {
         for (name, value) in mirrors.map(|mirrors| mirrors.headers(params)).unwrap_or_default() {
-            put(&mut headers, &name, &value);
+            if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+                put(&mut headers, name, &value);
+            }
         }
     }
     headers
@@ -88,11 +103,15 @@ fn name(method: &str, params: &Raw) -> Option<String> {
     params.member(key)?.string()
 }
 
+/// Reads a JSON string; mostly it stands there as it is meant.
+fn text(json: &str) -> Option<Cow<'_, str>> {
+    let plain = serde_json::from_str(json).map(Cow::Borrowed);
+    plain.or_else(|_| serde_json::from_str(json).map(Cow::Owned)).ok()
+}
+
 /// Adds a header whose value is encoded where it must be.
-fn put(headers: &mut HeaderMap, name: &str, value: &str) {
-    let name = HeaderName::from_bytes(name.as_bytes());
-    let value = HeaderValue::from_str(&header::encode(value));
-    if let (Ok(name), Ok(value)) = (name, value) {
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(&header::encode(value)) {
         headers.insert(name, value);
     }
 }

@@ -69,7 +69,8 @@ impl Http {
 
     /// Sends what is queued until the connection is closed.
     pub(in crate::upstream) async fn run(self, mut queue: mpsc::Receiver<Message>) {
-        let closed = self.connection().closed().clone();
+        let http = Arc::new(self);
+        let closed = http.connection().closed().clone();
         loop {
             let message = tokio::select! {
                 message = queue.recv() => message,
@@ -77,7 +78,7 @@ impl Http {
             };
             let Some(message) = message else { break };
             tokio::select! {
-                () = self.dispatch(message) => {}
+                () = http.dispatch(message) => {}
                 () = closed.cancelled() => break,
             }
         }
@@ -90,7 +91,7 @@ impl Http {
         if self.session.get().is_none() || is_lost {
             return;
         }
-        let request = self.site.delete().headers(self.session_headers());
+        let request = self.site.delete(self.session_headers());
         drop(time::timeout(DELETE_LIMIT, self.site.send(request)).await);
     }
 
@@ -111,8 +112,8 @@ impl Http {
         headers::of_session(headers::Session { id, revision })
     }
 
-    async fn dispatch(&self, message: Message) {
-        let http = self.clone();
+    async fn dispatch(self: &Arc<Self>, message: Message) {
+        let http = Arc::clone(self);
         match message {
             Message::Request(request) => {
                 let Some(number) = request.id.as_number() else { return };
@@ -155,8 +156,9 @@ impl Http {
 
     /// Sends a message that wants no answer.
     async fn tell(&self, message: &Message) {
-        let request = self.site.post(self.site.url()).headers(self.session_headers());
-        let sending = self.site.send(request.body(message.write().into_bytes()));
+        let body = message.write().into_bytes();
+        let posted = site::post(self.site.url(), self.session_headers(), body);
+        let sending = self.site.send(posted);
         let upstream = self.connection().upstream();
         match time::timeout(TELL_LIMIT, sending).await {
             Ok(Ok(response)) if response.status().is_success() => {}
@@ -173,7 +175,7 @@ impl Http {
         }
     }
 
-    async fn exchange(self, request: Request, number: u64, gone: CancellationToken) {
+    async fn exchange(self: Arc<Self>, request: Request, number: u64, gone: CancellationToken) {
         if let Err(error) = self.carry_out(&request, number, &gone).await {
             if error.kind.is_out_of_reach() {
                 // Nothing is there any more; whether it comes back is seen by the next start.
@@ -193,8 +195,9 @@ impl Http {
         let session = headers::Session { id, revision };
         let headers = headers::of_request(request, session, self.connection().mirrors());
         let is_modern = headers.contains_key(header::METHOD);
-        let body = Message::Request(request.clone()).write().into_bytes();
-        let sending = self.site.send(self.site.post(self.site.url()).headers(headers).body(body));
+        let body = frame::request(&request.id, &request.method, request.params.as_ref());
+        let posted = site::post(self.site.url(), headers, body.into_bytes());
+        let sending = self.site.send(posted);
         let response = tokio::select! {
             response = sending => response?,
             () = gone.cancelled() => return Ok(()),
@@ -209,7 +212,7 @@ impl Http {
             id.set_sensitive(true);
             drop(self.session.set(id));
         }
-        if site::content_type(&response) == "text/event-stream" {
+        if site::is_stream(&response) {
             return self.follow(response, number, gone, !is_modern).await;
         }
         tokio::select! {
@@ -219,19 +222,19 @@ impl Http {
     }
 
     /// Takes an answer that is one message.
-    async fn take_whole(&self, response: Response, number: u64) -> Result<(), Error> {
-        let (status, kind) = (response.status(), site::content_type(&response));
-        let Some(body) = self.whole(response).await? else {
+    async fn take_whole(&self, mut response: Response, number: u64) -> Result<(), Error> {
+        let Some(body) = self.whole(&mut response).await? else {
             self.connection().finish(number, Incoming::TooLarge);
             return Ok(());
         };
-        if let Ok(Message::Response(response)) = frame::read(body) {
-            self.reader.take_answer(response, Some(number));
+        if let Ok(Message::Response(answer)) = frame::read(body) {
+            self.reader.take_answer(answer, Some(number));
         }
         if !self.connection().is_under_way(number) {
             return Ok(());
         }
-        let what = match kind.as_str() {
+        let status = response.status();
+        let what = match site::content_type(&response).as_str() {
             "" => "nothing".to_owned(),
             "application/json" => "JSON that is no answer to it".to_owned(),
             other => format!("`{other}`, which is no answer"),
@@ -241,7 +244,7 @@ impl Http {
     }
 
     /// Reads a body; nothing if it is over the limit.
-    async fn whole(&self, mut response: Response) -> Result<Option<Bytes>, Error> {
+    async fn whole(&self, response: &mut Response) -> Result<Option<Bytes>, Error> {
         let known = response.content_length().and_then(|length| usize::try_from(length).ok());
         let mut intake = self.reader.intake();
         match known {
@@ -319,7 +322,7 @@ impl Http {
         if let Some(id) = last_id.and_then(|id| HeaderValue::from_str(id).ok()) {
             headers.insert("last-event-id", id);
         }
-        let sending = self.site.send(self.site.get().headers(headers));
+        let sending = self.site.send(self.site.get(headers));
         let Ok(response) = time::timeout(TELL_LIMIT, sending).await else {
             let detail = format!("{}: no stream came", self.site.shown());
             let error = self.site.error(Kind::TimedOut, &detail, Executed::No);
@@ -328,7 +331,7 @@ impl Http {
         let response = response.map_err(Opening::Failed)?;
         let status = response.status();
         if status.is_success() {
-            let is_stream = site::content_type(&response) == "text/event-stream";
+            let is_stream = site::is_stream(&response);
             return if is_stream { Ok(response) } else { Err(Opening::NotOffered) };
         }
         let refused = self.site.refused(response).await;

@@ -9,7 +9,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use reqwest::Client;
-use reqwest::RequestBuilder;
+use reqwest::Method;
+use reqwest::Request;
 use reqwest::Response;
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
@@ -134,26 +135,21 @@ impl Site {
         &self.shown
     }
 
-    /// Begins a `POST` to `url`, which must be of this site's origin.
-    pub(super) fn post(&self, url: &Url) -> RequestBuilder {
-        self.client.post(url.clone())
+    /// Makes a `GET` of the address.
+    pub(super) fn get(&self, headers: HeaderMap) -> Request {
+        request(Method::GET, &self.url, headers)
     }
 
-    /// Begins a `GET` of the address.
-    pub(super) fn get(&self) -> RequestBuilder {
-        self.client.get(self.url.clone())
+    /// Makes a `DELETE` of the address.
+    pub(super) fn delete(&self, headers: HeaderMap) -> Request {
+        request(Method::DELETE, &self.url, headers)
     }
 
-    /// Begins a `DELETE` of the address.
-    pub(super) fn delete(&self) -> RequestBuilder {
-        self.client.delete(self.url.clone())
-    }
-
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request to this site's origin and waits for the head of its answer.
     ///
     /// Has no limit of its own but for reaching the server.
-    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
-        request.send().await.map_err(|error| {
+    pub(super) async fn send(&self, request: Request) -> Result<Response, Error> {
+        self.client.execute(request).await.map_err(|error| {
             if let Some((trouble, why)) = trust::explain(&error) {
                 let kind = match trouble {
                     Trouble::Untrusted(distrust) => Kind::Untrusted(distrust),
@@ -229,11 +225,32 @@ impl Site {
     }
 }
 
+/// Makes a `POST` of a message.
+pub(super) fn post(url: &Url, headers: HeaderMap, body: Bytes) -> Request {
+    let mut request = request(Method::POST, url, headers);
+    *request.body_mut() = Some(body.into());
+    request
+}
+
+fn request(method: Method, url: &Url, headers: HeaderMap) -> Request {
+    let mut request = Request::new(method, url.clone());
+    *request.headers_mut() = headers;
+    request
+}
+
 /// Returns the type of a body, in lower case and without parameters; empty if none is named.
 pub(super) fn content_type(response: &Response) -> String {
+    media_type(response).to_ascii_lowercase()
+}
+
+/// Returns whether a body is a stream of events.
+pub(super) fn is_stream(response: &Response) -> bool {
+    media_type(response).eq_ignore_ascii_case("text/event-stream")
+}
+
+fn media_type(response: &Response) -> &str {
     let named = response.headers().get(CONTENT_TYPE).and_then(|named| named.to_str().ok());
-    let essence = named.and_then(|named| named.split(';').next()).unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
+    named.and_then(|named| named.split(';').next()).unwrap_or_default().trim()
 }
 
 /// Follows redirects that keep the method and stay where the headers may go.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::ACCEPT;
+use reqwest::header::HeaderMap;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::time;
@@ -60,16 +61,16 @@ pub(in crate::upstream) async fn run(
 
 /// Opens the stream and waits for its first event.
 async fn open(site: &Site, reader: &Reader, limit: usize) -> Result<(Events, Url), Error> {
-    let response = site.send(site.get().header(ACCEPT, headers::EVENTS)).await?;
+    let response = site.send(site.get(HeaderMap::from_iter([(ACCEPT, headers::EVENTS)]))).await?;
     if !response.status().is_success() {
         return Err(site.refused(response).await.into_error());
     }
-    let kind = site::content_type(&response);
     let wrong = |what: &str| {
         let detail = format!("{}: {what}", site.shown());
         site.error(Kind::HandshakeFailed, &detail, Executed::No)
     };
-    if kind != "text/event-stream" {
+    if !site::is_stream(&response) {
+        let kind = site::content_type(&response);
         return Err(wrong(&format!("a GET brings `{kind}`, not a stream of events")));
     }
     let mut events = Events::new(response, limit, reader);
@@ -168,8 +169,7 @@ impl Post {
     async fn try_post(&self, message: &Message) -> Result<(), Error> {
         let revision = self.connection.revision();
         let headers = headers::of_session(headers::Session { id: None, revision });
-        let request =
-            self.site.post(&self.endpoint).headers(headers).body(message.write().into_bytes());
+        let request = site::post(&self.endpoint, headers, message.write().into_bytes());
         let Ok(response) = time::timeout(POST_LIMIT, self.site.send(request)).await else {
             let detail = format!("{}: a message was not accepted in time", self.site.shown());
             return Err(self.site.error(Kind::TimedOut, &detail, Executed::Unknown));
