@@ -26,7 +26,7 @@ pub(super) fn legacy(result: Raw, revision: Revision, method: &str) -> Raw {
     }
     let result = content::fit(result, revision, method);
     // Only a modern upstream writes `resultType`; most results are spared the reading.
-    if !result.get().contains("\"resultType\"") {
+    if result.lacks("resultType") {
         return result;
     }
     let Ok(object) = result.object() else { return result };

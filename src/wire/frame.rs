@@ -205,10 +205,11 @@ impl<'a> Envelope<'a> {
             "method" => once(&mut self.method, reader.string()?),
             "id" => once(&mut self.id, Value { text: reader.part()?, index: None }),
             "params" => {
-                let (text, index) = body(reader)?;
-                let index = index.filter(|index| index.is_plain(text));
-                let index = index.and_then(Index::kept).ok_or(Broken)?;
-                once(&mut self.params, Value { text, index: Some(index) })
+                let start = reader.position();
+                let index = Index::certain(reader, &LOOKED_INTO)?;
+                let text = reader.since(start)?;
+                // Where it is not known where the members are, they are looked at in another way.
+                once(&mut self.params, Value { text, index: Some(index.ok_or(Broken)?) })
             }
             "result" => once(&mut self.result, Value::read(reader)?),
             "error" => once(&mut self.error, Value::read(reader)?),
@@ -221,21 +222,15 @@ fn once<T>(member: &mut Option<T>, value: T) -> Result<(), Broken> {
     if member.replace(value).is_some() { Err(Broken) } else { Ok(()) }
 }
 
-/// Reads a value, and where its members stand if it is an object.
-fn body<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Option<Index>), Broken> {
-    if !reader.is_at_object() {
-        return Ok((reader.part()?, None));
-    }
-    let start = reader.position();
-    let index = Index::read(reader, start, &LOOKED_INTO)?;
-    Ok((reader.since(start)?, Some(index)))
-}
-
 impl<'a> Value<'a> {
+    /// Reads a value, and where its members stand if it is an object.
     fn read(reader: &mut Reader<'a>) -> Result<Self, Broken> {
-        let (text, index) = body(reader)?;
-        let index = index.and_then(|index| index.without_doubts(text)).and_then(Index::kept);
-        Ok(Self { text, index })
+        if !reader.is_at_object() {
+            return Ok(Self { text: reader.part()?, index: None });
+        }
+        let start = reader.position();
+        let index = Index::as_far_as_certain(reader, &LOOKED_INTO)?;
+        Ok(Self { text: reader.since(start)?, index })
     }
 
     fn in_text(self, text: &ByteString) -> Raw {

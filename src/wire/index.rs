@@ -52,19 +52,56 @@ impl Index {
         inside: &[&str],
     ) -> Result<Self, Broken> {
         let mut index = Self::default();
+        index.fill(reader, base, inside)?;
+        Ok(index)
+    }
+
+    /// Reads the object at hand, to stay with its text. Fails if a key occurs twice in it, or in
+    /// what was looked into; nothing if it has more members than are kept.
+    pub(in crate::wire) fn certain(
+        reader: &mut Reader<'_>,
+        inside: &[&str],
+    ) -> Result<Option<Arc<Self>>, Broken> {
+        let (mut index, start) = (Self::default(), reader.position());
+        index.fill(reader, start, inside)?;
+        let text = reader.since(start)?;
+        let is_certain =
+            index.duplicate(text).is_none() && index.inside.iter().all(|it| is_certain(it, text));
+        if is_certain { Ok(index.kept()) } else { Err(Broken) }
+    }
+
+    /// Does the same without what is in doubt.
+    pub(in crate::wire) fn as_far_as_certain(
+        reader: &mut Reader<'_>,
+        inside: &[&str],
+    ) -> Result<Option<Arc<Self>>, Broken> {
+        let (mut index, start) = (Self::default(), reader.position());
+        index.fill(reader, start, inside)?;
+        let text = reader.since(start)?;
+        index.inside.retain(|it| is_certain(it, text));
+        Ok(if index.duplicate(text).is_none() { index.kept() } else { None })
+    }
+
+    /// Adds the members of the object at hand.
+    fn fill(
+        &mut self,
+        reader: &mut Reader<'_>,
+        base: usize,
+        inside: &[&str],
+    ) -> Result<(), Broken> {
         reader.object(|reader, key| {
             let start = reader.position();
             if inside.contains(&&*key.name) && reader.is_at_object() {
-                let inner = Self::read(reader, start, &[])?;
-                index.inside.push((start - base, Arc::new(inner)));
-                index.push(key, base, start..reader.position());
+                let mut inner = Self::default();
+                inner.fill(reader, start, &[])?;
+                self.inside.push((start - base, Arc::new(inner)));
+                self.push(key, base, start..reader.position());
             } else {
                 let value = reader.value()?;
-                index.push(key, base, value);
+                self.push(key, base, value);
             }
             Ok(())
-        })?;
-        Ok(index)
+        })
     }
 
     fn push(&mut self, key: Key<'_>, base: usize, value: Range<usize>) {
@@ -133,26 +170,15 @@ impl Index {
         keys.find(|key| !seen.insert(*key))
     }
 
-    /// Returns whether no key occurs twice in `text`, or in a member that was looked into.
-    pub(in crate::wire) fn is_plain(&self, text: &str) -> bool {
-        self.duplicate(text).is_none() && self.inside.iter().all(|it| is_plain_inside(it, text))
-    }
-
-    /// Takes out what is ambiguous; nothing if all of it is.
-    pub(in crate::wire) fn without_doubts(mut self, text: &str) -> Option<Self> {
-        self.inside.retain(|it| is_plain_inside(it, text));
-        self.duplicate(text).is_none().then_some(self)
-    }
-
     /// Shares what is not so much that it should not stay with the text.
-    pub(in crate::wire) fn kept(mut self) -> Option<Arc<Self>> {
-        let fits = |index: &Self| index.members.len() <= MOST_KEPT;
-        self.inside.retain(|(_, inner)| fits(inner));
-        fits(&self).then(|| Arc::new(self))
+    fn kept(mut self) -> Option<Arc<Self>> {
+        self.inside.retain(|(_, inner)| inner.members.len() <= MOST_KEPT);
+        (self.members.len() <= MOST_KEPT).then(|| Arc::new(self))
     }
 }
 
-fn is_plain_inside((start, inner): &(usize, Arc<Index>), text: &str) -> bool {
+/// Returns whether no key occurs twice in a member that was looked into.
+fn is_certain((start, inner): &(usize, Arc<Index>), text: &str) -> bool {
     inner.duplicate(text.get(*start..).unwrap_or_default()).is_none()
 }
 

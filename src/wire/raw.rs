@@ -170,6 +170,14 @@ impl Raw {
         object.get(key).map(|text| self.part(text))
     }
 
+    /// Returns whether it is plain without reading the text that no member has this key.
+    pub fn lacks(&self, key: &str) -> bool {
+        match &self.index {
+            Some(index) => object::Object::known(self.get(), index).get(key).is_none(),
+            None => !self.get().contains(key),
+        }
+    }
+
     /// Returns the elements of an array, each as its own text; nothing if this is no array.
     pub fn elements(&self) -> Option<Vec<Self>> {
         let mut elements = Vec::new();
