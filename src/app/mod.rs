@@ -79,6 +79,7 @@ impl App {
             guard,
             secrets: config.secrets.clone(),
             message_limit: config.limits.message,
+            roots: upstream::Roots::default(),
             state: disk.clone(),
             tasks: tasks.clone(),
             starts: Arc::new(Semaphore::new(STARTS)),

@@ -85,6 +85,7 @@ pub use self::task::Need;
 pub use self::task::Tool;
 #[cfg(unix)]
 pub use self::transport::guard;
+pub use self::transport::roots::Roots;
 pub use self::wants::Watching;
 pub use self::watch::Change;
 pub use self::watch::Watch;
@@ -144,6 +145,8 @@ pub struct Surroundings {
     pub secrets: config::secrets::Secrets,
     /// The longest message, in bytes.
     pub message_limit: usize,
+    /// Whom this machine trusts to say who a server is.
+    pub roots: Roots,
     /// Where facts about upstreams are remembered between runs.
     pub state: Disk,
     /// Where tasks are counted.
