@@ -10,8 +10,11 @@ use tokio::io::AsyncReadExt as _;
 use crate::wire::Id;
 use crate::wire::skim;
 
-/// How much is read at once: a pipe's usual capacity.
+/// How much is read at once at most: a pipe's usual capacity.
 const CHUNK: usize = 64 * 1024;
+/// How much is read at once before more than that has come: most of those who are connected say
+/// little, and there may be hundreds of them.
+const LEAST: usize = 8 * 1024;
 
 /// What came in.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub struct Lines<R> {
     reader: R,
     limit: usize,
     buffer: BytesMut,
+    /// How much is read at once now.
+    chunk: usize,
     /// How many bytes of the buffer are known to hold no line end.
     searched: usize,
     dropping: Option<Dropping>,
@@ -48,8 +53,8 @@ struct Dropping {
 impl<R: AsyncRead + Unpin> Lines<R> {
     /// Starts reading lines of at most `limit` bytes from `reader`.
     pub fn new(reader: R, limit: usize) -> Self {
-        let buffer = BytesMut::with_capacity(CHUNK);
-        Self { reader, limit, buffer, searched: 0, dropping: None, at_end: false }
+        let (buffer, chunk) = (BytesMut::with_capacity(LEAST), LEAST);
+        Self { reader, limit, buffer, chunk, searched: 0, dropping: None, at_end: false }
     }
 
     /// Returns the next line that is not empty; nothing at the end of the input.
@@ -63,10 +68,13 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             if self.at_end {
                 return Ok(None);
             }
-            if self.buffer.capacity() - self.buffer.len() < CHUNK / 4 {
-                self.buffer.reserve(CHUNK);
+            if self.buffer.capacity() - self.buffer.len() < self.chunk / 4 {
+                self.buffer.reserve(self.chunk);
             }
             self.at_end = self.reader.read_buf(&mut self.buffer).await? == 0;
+            if self.buffer.len() == self.buffer.capacity() {
+                self.chunk = (2 * self.chunk).min(CHUNK);
+            }
         }
     }
 
