@@ -85,6 +85,7 @@ impl App {
             secrets: config.secrets.clone(),
             message_limit: config.limits.message,
             answers: Budget::new(ANSWERS),
+            roots: upstream::Roots::default(),
             state: disk.clone(),
             tasks: tasks.clone(),
             starts: Arc::new(Semaphore::new(STARTS)),

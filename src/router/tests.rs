@@ -97,6 +97,7 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
     let home = TempDir::new().unwrap();
     let config = sample::load(home.path(), file);
     let around = upstream::Surroundings {
+        roots: upstream::Roots::default(),
         callers: Callers::default(),
         front: upstream::Front::default(),
         task_ids: Arc::default(),

@@ -430,7 +430,7 @@ impl Actor {
                 "its headers travel in the clear; use `https:` if the network is not your own"
             );
         }
-        let made = Site::new(remote, self.errors()).await;
+        let made = Site::new(remote, self.errors(), &self.around.roots).await;
         made.map_err(|detail| self.error(Kind::CannotStart, &detail, Vec::new()))
     }
 

@@ -86,6 +86,7 @@ pub use self::task::Need;
 pub use self::task::Tool;
 #[cfg(unix)]
 pub use self::transport::guard;
+pub use self::transport::roots::Roots;
 pub use self::wants::Watching;
 pub use self::watch::Change;
 pub use self::watch::Watch;
@@ -147,6 +148,8 @@ pub struct Surroundings {
     pub message_limit: usize,
     /// Where their large messages take room from until they were passed on.
     pub answers: Budget,
+    /// Whom this machine trusts to say who a server is.
+    pub roots: Roots,
     /// Where facts about upstreams are remembered between runs.
     pub state: Disk,
     /// Where tasks are counted.

@@ -12,10 +12,13 @@ use crate::wire::intake::Intake;
 use crate::wire::intake::Whole;
 use crate::wire::skim;
 
-/// How much is read at once: a pipe's usual capacity.
+/// How much is read at once at most: a pipe's usual capacity.
 const CHUNK: usize = 64 * 1024;
 /// What is left of a buffer that is as good as full, if a long line fills it.
 const CRUMB: usize = 4 * 1024;
+/// How much is read at once before more than that has come: most of those who are connected say
+/// little, and there may be hundreds of them.
+const LEAST: usize = 8 * 1024;
 
 /// What came in.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub struct Lines<R> {
     reader: R,
     limit: usize,
     buffer: BytesMut,
+    /// How much is read at once now.
+    chunk: usize,
     /// How many bytes of the buffer are known to hold no line end.
     searched: usize,
     /// The beginning of a line that is longer than the buffer.
@@ -59,8 +64,9 @@ struct Dropping {
 impl<R: AsyncRead + Unpin> Lines<R> {
     /// Starts reading lines of at most `limit` bytes from `reader`.
     pub fn new(reader: R, limit: usize) -> Self {
-        let (buffer, intake) = (BytesMut::with_capacity(CHUNK), Intake::free());
-        Self { reader, limit, buffer, searched: 0, intake, dropping: None, at_end: false }
+        let (buffer, chunk) = (BytesMut::with_capacity(LEAST), LEAST);
+        let intake = Intake::free();
+        Self { reader, limit, buffer, chunk, searched: 0, intake, dropping: None, at_end: false }
     }
 
     /// Has long lines come in through `intake`, where they may have to wait for room.
@@ -82,6 +88,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             }
             self.make_room().await;
             self.at_end = self.reader.read_buf(&mut self.buffer).await? == 0;
+            if self.buffer.len() == self.buffer.capacity() {
+                self.chunk = (2 * self.chunk).min(CHUNK);
+            }
         }
     }
 
@@ -100,12 +109,12 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     async fn make_room(&mut self) {
         let (length, left) = (self.buffer.len(), self.buffer.capacity() - self.buffer.len());
         let is_long = self.intake.size() > 0 || length >= CHUNK / 2;
-        if left < if is_long { CRUMB } else { CHUNK / 4 } {
+        if left < if is_long { CRUMB } else { self.chunk / 4 } {
             if is_long {
                 self.intake.push(self.buffer.split().freeze());
                 self.searched = 0;
             }
-            self.buffer.reserve(CHUNK);
+            self.buffer.reserve(self.chunk);
         }
         if self.intake.size() > 0 {
             self.intake.cover(self.intake.size() + self.buffer.len() + 1).await;

@@ -85,6 +85,7 @@ fn configure(home: &TempDir) -> Config {
 /// A world in which everybody has listed.
 fn world(config: &Config, callers: Callers, sources: Vec<Source>) -> World {
     let around = upstream::Surroundings {
+        roots: upstream::Roots::default(),
         callers,
         front: upstream::Front::default(),
         task_ids: Arc::default(),

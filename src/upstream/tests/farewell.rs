@@ -24,6 +24,7 @@ use crate::upstream::shown::Errors;
 use crate::upstream::tests::MESSAGE_LIMIT;
 use crate::upstream::tests::gate;
 use crate::upstream::transport::http::Http;
+use crate::upstream::transport::roots::Roots;
 use crate::upstream::transport::site::Site;
 use crate::wire::era::Revision;
 use crate::wire::method;
@@ -47,7 +48,7 @@ async fn a_server_that_accepts_nothing_does_not_hold_up_the_end() {
     let connection = Connection::new(outgoing, &around);
     connection.agree(Revision::LATEST_LEGACY);
     let reader = Reader::new(connection.clone(), Noise::new(&errors));
-    let site = Site::new(&remote, errors).await.unwrap();
+    let site = Site::new(&remote, errors, &Roots::default()).await.unwrap();
     around.tasks.spawn(Http::new(site, reader, MESSAGE_LIMIT).run(queue));
     connection.notify(method::CANCELLED, None).await;
     // It came, and is never answered.

@@ -22,6 +22,8 @@ mod resumes;
 /// Which processes hang on another one.
 #[cfg(unix)]
 mod processes;
+/// Whom this machine trusts to say who a server is.
+pub(super) mod roots;
 /// Where a remote upstream is, and the pool of connections to it.
 pub(super) mod site;
 /// HTTP+SSE, as it was until 2024-11-05.

@@ -52,7 +52,7 @@ pub(in crate::upstream) async fn write(
     mut queue: mpsc::Receiver<Message>,
     mut output: impl AsyncWrite + Unpin,
 ) {
-    let mut batch = Vec::with_capacity(WRITE_BATCH);
+    let mut batch = Vec::new();
     let mut out = Vec::new();
     let closed = connection.closed().clone();
     loop {

@@ -28,6 +28,7 @@ use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::upstream::shown::Errors;
 use crate::upstream::transport::later;
+use crate::upstream::transport::roots::Roots;
 use crate::upstream::trust;
 use crate::upstream::trust::Trouble;
 
@@ -87,12 +88,13 @@ impl Refused {
 }
 
 impl Site {
-    /// Makes the pool for `remote`.
+    /// Makes the pool for `remote`, which trusts `roots` and whom its entry names.
     ///
     /// Fails with a sentence fragment if the certificates cannot be read.
     pub(in crate::upstream) async fn new(
         remote: &config::Remote,
         errors: Errors,
+        roots: &Roots,
     ) -> Result<Self, String> {
         let mut builder = Client::builder()
             // The environment is read by `config` alone.
@@ -119,6 +121,8 @@ impl Site {
                 format!("the certificates in `{}` are broken: {}", file.display(), root(&error))
             })?;
             builder = builder.tls_certs_merge(certificates);
+        } else {
+            builder = builder.tls_backend_preconfigured(roots.trusted().await?);
         }
         let client = builder.build().map_err(|error| root(&error))?;
         let site = Self { url: remote.url.clone(), shown: remote.shown(), client, errors };
