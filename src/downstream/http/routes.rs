@@ -78,7 +78,7 @@ async fn route(front: &Arc<Shared>, head: &Parts, body: Incoming) -> Result<Resp
     match head.uri.path() {
         "/mcp" => mcp(front, Arc::clone(&front.service.router), head, body).await,
         "/sse" => channel(front, head),
-        sse::MESSAGES => channel_message(front, head, body).await,
+        sse::MESSAGES => Box::pin(channel_message(front, head, body)).await,
         path => match part_of(path) {
             Some(view) => mcp(front, part(front, &view, &head.headers)?, head, body).await,
             None => Err(nowhere(path)),
@@ -202,7 +202,9 @@ async fn post(
     let bytes = body::read(body, front.service.limits.message, front.request_time).await?;
     let message = match frame::read(bytes) {
         Ok(message) => message,
-        Err(Defect::Batch(array)) => return legacy::batch(front, &router, headers, array).await,
+        Err(Defect::Batch(array)) => {
+            return Box::pin(legacy::batch(front, &router, headers, array)).await;
+        }
         Err(defect) => {
             let (id, error) = codes::defect(&defect);
             return Err(Refusal::of(StatusCode::BAD_REQUEST, id, error));
