@@ -5,14 +5,11 @@
 
 use std::sync::Arc;
 
-use tokio::select;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Notify;
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio_util::sync::CancellationToken;
 
 use crate::downstream::codes::Outcome;
+use crate::exchange::queue;
 use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::Written;
@@ -20,7 +17,7 @@ use crate::wire::frame;
 use crate::wire::method;
 
 /// How many messages wait for a slow client; who has one more waits with it.
-const QUEUE_CAPACITY: usize = 64;
+const QUEUE_CAPACITY: u32 = 64;
 
 /// How many bytes they may have together; one alone may have more.
 const QUEUE_BYTES: u32 = 1 << 20;
@@ -28,23 +25,32 @@ const QUEUE_BYTES: u32 = 1 << 20;
 /// Where everything for one reader is queued; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Outbox {
-    queue: mpsc::Sender<Waiting>,
-    room: Arc<Semaphore>,
-    closing: CancellationToken,
+    queue: queue::Sender<Waiting>,
+    gate: Arc<Gate>,
 }
 
 /// The other end of an outbox.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    queue: mpsc::Receiver<Waiting>,
-    closing: CancellationToken,
+    queue: queue::Receiver<Waiting>,
+    gate: Arc<Gate>,
+}
+
+/// What a message has to pass before it is queued.
+#[derive(Debug)]
+struct Gate {
+    /// The room that is left, in bytes. A small message takes the room of a larger one, so that
+    /// there are never too many either.
+    room: Semaphore,
+    /// Tells that nothing can be read any more.
+    end: Notify,
 }
 
 /// A message, and the room it takes.
 #[derive(Debug)]
 struct Waiting {
     item: Item,
-    _room: OwnedSemaphorePermit,
+    size: u32,
 }
 
 /// One message on its way out.
@@ -81,30 +87,26 @@ pub(super) enum Verdict {
 impl Outbox {
     /// Makes a queue and the end that is read.
     pub(super) fn channel() -> (Self, Outgoing) {
-        let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
-        let closing = CancellationToken::new();
-        let room = Arc::new(Semaphore::new(QUEUE_BYTES as usize));
-        (Self { queue, room, closing: closing.clone() }, Outgoing { queue: waiting, closing })
+        let (queue, waiting) = queue::channel(usize::MAX);
+        let gate = Gate { room: Semaphore::new(QUEUE_BYTES as usize), end: Notify::new() };
+        let gate = Arc::new(gate);
+        (Self { queue, gate: Arc::clone(&gate) }, Outgoing { queue: waiting, gate })
     }
 
     /// Queues one message, waiting while the queue is full. Returns whether anybody may read it.
     pub(super) async fn push(&self, kind: Kind, frame: Written) -> bool {
         let item = Item { frame: frame.on_one_line(), kind };
-        let size = u32::try_from(item.frame.size()).map_or(QUEUE_BYTES, |it| it.min(QUEUE_BYTES));
-        let room = if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(size) {
-            room
-        } else {
-            let room = select! {
-                room = Arc::clone(&self.room).acquire_many_owned(size) => room,
-                () = self.queue.closed() => return false,
-            };
-            let Ok(room) = room else { return false };
-            room
+        let size = u32::try_from(item.frame.size()).unwrap_or(QUEUE_BYTES);
+        let size = size.clamp(QUEUE_BYTES / QUEUE_CAPACITY, QUEUE_BYTES);
+        let room = &self.gate.room;
+        let room = match room.try_acquire_many(size) {
+            Ok(room) => Ok(room),
+            Err(_) => room.acquire_many(size).await,
         };
-        match self.queue.try_send(Waiting { item, _room: room }) {
-            Err(TrySendError::Full(waiting)) => self.queue.send(waiting).await.is_ok(),
-            sent => sent.is_ok(),
-        }
+        let Ok(room) = room else { return false };
+        // Given back by whoever reads it.
+        room.forget();
+        self.queue.try_send(Waiting { item, size }, |_| true).is_ok()
     }
 
     /// Queues a notification.
@@ -126,12 +128,20 @@ impl Outbox {
 
     /// Waits until nothing can be read any more.
     pub(super) async fn closed(&self) {
-        self.queue.closed().await;
+        loop {
+            // First, so that no end is missed that comes from now on.
+            let end = self.gate.end.notified();
+            if self.queue.is_closed() {
+                return;
+            }
+            end.await;
+        }
     }
 
     /// Takes no more messages; those queued are still read.
     pub(super) fn close(&self) {
-        self.closing.cancel();
+        self.queue.close();
+        self.gate.close();
     }
 }
 
@@ -139,18 +149,34 @@ impl Outgoing {
     /// Waits for the next message; nothing once the outbox is closed or forgotten, and empty.
     /// Cancel safe.
     pub(super) async fn next(&mut self) -> Option<Item> {
-        loop {
-            select! {
-                biased;
-                next = self.queue.recv() => return next.map(|waiting| waiting.item),
-                () = self.closing.cancelled(), if !self.queue.is_closed() => self.queue.close(),
-            }
-        }
+        let waiting = self.queue.recv().await?;
+        Some(self.taken(waiting))
     }
 
     /// Returns the next message if one is there.
     pub(super) fn try_next(&mut self) -> Option<Item> {
-        self.queue.try_recv().ok().map(|waiting| waiting.item)
+        let waiting = self.queue.try_recv()?;
+        Some(self.taken(waiting))
+    }
+
+    fn taken(&self, waiting: Waiting) -> Item {
+        self.gate.room.add_permits(waiting.size as usize);
+        waiting.item
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.queue.close();
+        self.gate.close();
+    }
+}
+
+impl Gate {
+    /// Lets nobody through any more, and those go who wait for it.
+    fn close(&self) {
+        self.room.close();
+        self.end.notify_waiters();
     }
 }
 

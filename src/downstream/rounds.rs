@@ -113,7 +113,7 @@ impl Rounds {
                     ended = Some(outcome);
                 }
                 resume = place.resumed() => match resume {
-                    Some(resume) => place = self.resume(place, resume).await,
+                    Some(resume) => place = Box::pin(self.resume(place, resume)).await,
                     None => self.exchange.cancelled().cancel(),
                 },
             }
@@ -135,7 +135,9 @@ impl Rounds {
             let Some(ask) = asks.pop_front() else {
                 return Some(Place::Attached { stream, is_retry });
             };
-            place = self.park(stream, is_retry, Round { ask, answers: Vec::new() }).await;
+            // Few requests ask anything, and all are moved with the room for it.
+            let parking = self.park(stream, is_retry, Round { ask, answers: Vec::new() });
+            place = Box::pin(parking).await;
         }
         Some(place)
     }

@@ -83,6 +83,14 @@ impl<T> Sender<T> {
         }
     }
 
+    /// Takes nothing more in, from anybody; what is there can still be read.
+    pub fn close(&self) {
+        let mut state = self.0.lock();
+        state.is_closed = true;
+        state.wake();
+        self.0.room.notify_waiters();
+    }
+
     /// Returns whether nobody reads any more.
     pub fn is_closed(&self) -> bool {
         self.0.lock().is_closed
@@ -233,5 +241,18 @@ mod tests {
         receiver.close();
         sender.finish(2);
         assert_eq!((receiver.recv().await, receiver.recv().await), (Some(1), None));
+    }
+
+    #[tokio::test]
+    async fn who_reads_is_told_when_it_is_closed_at_the_other_end() {
+        let (sender, mut receiver) = channel(1);
+        sender.finish(1);
+        let closing = async {
+            tokio::task::yield_now().await;
+            sender.close();
+        };
+        let reading = async { (receiver.recv().await, receiver.recv().await) };
+        assert_eq!(tokio::join!(reading, closing).0, (Some(1), None));
+        assert_eq!(sender.try_send(2, ANY), Err(2));
     }
 }

@@ -45,7 +45,7 @@ pub(super) async fn message(
     let is_named = sessions::is_named(headers);
     let message = match message {
         Message::Request(request) if request.method == method::INITIALIZE && !is_named => {
-            return open(front, router, request).await;
+            return Box::pin(open(front, router, request)).await;
         }
         Message::Request(request) if !is_named => return Err(homeless(&request)),
         // Clients of 2026-07-28 have notifications too, but none that means anything here.

@@ -82,7 +82,7 @@ async fn route(front: &Arc<Shared>, head: &Parts, body: Incoming) -> Result<Resp
     match head.uri.path() {
         "/mcp" => mcp(front, Arc::clone(&front.service.router), head, body).await,
         "/sse" => channel(front, head),
-        sse::MESSAGES => channel_message(front, head, body).await,
+        sse::MESSAGES => Box::pin(channel_message(front, head, body)).await,
         path => match part_of(path) {
             Some(view) => mcp(front, part(front, &view, &head.headers)?, head, body).await,
             None => Err(nowhere(path)),
@@ -213,7 +213,7 @@ async fn post(
         Ok(message) => message,
         Err(Defect::Batch(array)) => {
             let array = legacy::Batch { array, room };
-            return legacy::batch(front, &router, headers, array).await;
+            return Box::pin(legacy::batch(front, &router, headers, array)).await;
         }
         Err(defect) => {
             let (id, error) = codes::defect(&defect);

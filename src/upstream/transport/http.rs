@@ -203,7 +203,7 @@ impl Http {
             () = gone.cancelled() => return Ok(()),
         };
         if !response.status().is_success() {
-            return self.take_refusal(response, number, gone).await;
+            return Box::pin(self.take_refusal(response, number, gone)).await;
         }
         if request.method == method::INITIALIZE
             && let Some(id) = response.headers().get(header::SESSION_ID)
@@ -213,7 +213,7 @@ impl Http {
             drop(self.session.set(id));
         }
         if site::is_stream(&response) {
-            return self.follow(response, number, gone, !is_modern).await;
+            return Box::pin(self.follow(response, number, gone, !is_modern)).await;
         }
         tokio::select! {
             taken = self.take_whole(response, number) => taken,
