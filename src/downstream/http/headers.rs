@@ -28,6 +28,8 @@ pub(super) const SESSION_ID: HeaderName = HeaderName::from_static(names::SESSION
 const METHOD: HeaderName = HeaderName::from_static(names::METHOD);
 const NAME: HeaderName = HeaderName::from_static(names::NAME);
 
+/// What nearly every client says that it takes.
+const BOTH: &[u8] = b"application/json, text/event-stream";
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
 
@@ -47,6 +49,9 @@ pub(super) fn is_plain_json(headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// Refuses a client that does not take what it may get: messages and streams.
 pub(super) fn takes_both(headers: &HeaderMap) -> Result<(), Refusal> {
+    if headers.get(header::ACCEPT).is_some_and(|value| value.as_bytes() == BOTH) {
+        return Ok(());
+    }
     takes(headers, &[JSON, EVENTS])
 }
 

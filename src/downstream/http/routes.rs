@@ -78,13 +78,19 @@ async fn guarded(front: &Arc<Shared>, peer: SocketAddr, head: &Parts, body: Inco
 }
 
 /// Takes a request where its path leads.
+///
+/// What becomes of it there has a place of its own: what a connection holds is moved a dozen times
+/// until it runs.
 async fn route(front: &Arc<Shared>, head: &Parts, body: Incoming) -> Result<Response, Refusal> {
     match head.uri.path() {
-        "/mcp" => mcp(front, Arc::clone(&front.service.router), head, body).await,
+        "/mcp" => Box::pin(mcp(front, Arc::clone(&front.service.router), head, body)).await,
         "/sse" => channel(front, head),
         sse::MESSAGES => Box::pin(channel_message(front, head, body)).await,
         path => match part_of(path) {
-            Some(view) => mcp(front, part(front, &view, &head.headers)?, head, body).await,
+            Some(view) => {
+                let router = part(front, &view, &head.headers)?;
+                Box::pin(mcp(front, router, head, body)).await
+            }
             None => Err(nowhere(path)),
         },
     }

@@ -120,12 +120,14 @@ impl Http {
                 // Whoever wanted it may have left while it waited in the queue.
                 let Some(gone) = self.connection().gone(number) else { return };
                 let ended = self.connection().closed().clone();
-                self.connection().tasks().spawn(async move {
+                // In a place of its own: what a task holds is moved a dozen times until it runs.
+                self.connection().tasks().spawn(Box::pin(async move {
                     tokio::select! {
+                        biased;
                         () = http.exchange(request, number, gone) => {}
                         () = ended.cancelled() => {}
                     }
-                });
+                }));
             }
             // Nothing else may come before the server knows that the session is open.
             Message::Notification(ref it) if it.method == method::INITIALIZED => {
