@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::wire::edits::Edits;
 use crate::wire::reader::Broken;
 use crate::wire::reader::Key;
 use crate::wire::reader::Reader;
@@ -20,6 +21,9 @@ pub(in crate::wire) struct Index {
     members: Vec<Member>,
     /// Of members that were looked into: where their value starts, and what is in it.
     inside: Vec<(usize, Arc<Index>)>,
+    /// If this is an edited object that was not written out, all there is to know of it. It stands
+    /// here so that values without edits are as small as they can be.
+    edits: Option<Box<Edits>>,
 }
 
 /// One member.
@@ -61,6 +65,16 @@ impl Index {
             Ok(())
         })?;
         Ok(index)
+    }
+
+    /// The index of an edited object.
+    pub(in crate::wire) fn edited(edits: Edits) -> Self {
+        Self { edits: Some(Box::new(edits)), ..Self::default() }
+    }
+
+    /// Returns what was edited without being written out; then there is nothing else in it.
+    pub(in crate::wire) fn edits(&self) -> Option<&Edits> {
+        self.edits.as_deref()
     }
 
     fn push(&mut self, key: Key<'_>, base: usize, value: Range<usize>) {

@@ -16,7 +16,6 @@ use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::IntoResponse as _;
 use axum::response::Response;
-use bytes::Bytes;
 use serde_json::Value;
 use serde_json::json;
 
@@ -60,7 +59,7 @@ fn answer(request: &Request, status: StatusCode, report: &Value) -> Response {
     if !is_head && request.method() != Method::GET {
         return Refusal::not_allowed("GET, HEAD", "probes only ask").into_response();
     }
-    let mut response = status::message(status, Bytes::from(format!("{report}\n")));
+    let mut response = status::message(status, format!("{report}\n").into_bytes().into());
     let stale = HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, stale);
     if is_head {

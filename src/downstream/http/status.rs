@@ -6,14 +6,15 @@ use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
-use bytes::Bytes;
 
 use crate::downstream::codes;
 use crate::downstream::outbox::Verdict;
 use crate::wire::Id;
 use crate::wire::Raw;
+use crate::wire::Written;
 use crate::wire::code;
 use crate::wire::frame;
+use crate::wire::pieces::Pieces;
 
 /// After how many seconds somebody who hit a limit may try again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -80,7 +81,7 @@ pub(super) struct Reason(pub(super) String);
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let frame = frame::response(self.id.as_ref(), Err(&self.error));
-        let mut response = message(self.status, frame.into_bytes());
+        let mut response = message(self.status, frame);
         let reason = self.error.member("message").and_then(|message| message.string());
         response.extensions_mut().insert(Reason(reason.unwrap_or_default()));
         if let Some(allow) = self.allow {
@@ -91,14 +92,14 @@ impl IntoResponse for Refusal {
 }
 
 /// Answers with one message.
-pub(super) fn message(status: StatusCode, frame: Bytes) -> Response {
+pub(super) fn message(status: StatusCode, frame: Written) -> Response {
     let mut response = bare(status);
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     }
-    *response.body_mut() = Body::from(frame);
+    *response.body_mut() = Body::new(Pieces::from(frame));
     response
 }
 
