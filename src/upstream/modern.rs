@@ -87,12 +87,14 @@ pub(super) async fn request(
 /// A modern client that comes back is met at its own edge, so this is a legacy client's.
 fn first(method: &str, params: &Raw, exchange: &Exchange) -> Raw {
     let is_legacy = exchange.capabilities().revision().era() == Era::Legacy;
-    let has_any = |text: &str| PER_RETRY.iter().any(|key| text.contains(key));
     // Answers to a task's questions come in no retry.
-    if !is_legacy || method == method::TASKS_UPDATE || !has_any(params.get()) {
+    if !is_legacy || method == method::TASKS_UPDATE {
         return params.clone();
     }
     let Ok(object) = params.object() else { return params.clone() };
+    if PER_RETRY.iter().all(|key| object.get(key).is_none()) {
+        return params.clone();
+    }
     let [answers, state] = PER_RETRY;
     object.edit().remove(answers).remove(state).apply()
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::wire::edits::Edits;
 use crate::wire::reader::Broken;
 use crate::wire::reader::Key;
 use crate::wire::reader::Reader;
@@ -24,6 +25,9 @@ pub(in crate::wire) struct Index {
     members: SmallVec<[Member; USUAL]>,
     /// Of members that were looked into: where their value starts, and what is in it.
     inside: SmallVec<[(usize, Arc<Index>); 2]>,
+    /// If this is an edited object that was not written out, all there is to know of it. It stands
+    /// here so that values without edits are as small as they can be.
+    edits: Option<Box<Edits>>,
 }
 
 /// One member.
@@ -102,6 +106,16 @@ impl Index {
             }
             Ok(())
         })
+    }
+
+    /// The index of an edited object.
+    pub(in crate::wire) fn edited(edits: Edits) -> Self {
+        Self { edits: Some(Box::new(edits)), ..Self::default() }
+    }
+
+    /// Returns what was edited without being written out; then there is nothing else in it.
+    pub(in crate::wire) fn edits(&self) -> Option<&Edits> {
+        self.edits.as_deref()
     }
 
     fn push(&mut self, key: Key<'_>, base: usize, value: Range<usize>) {

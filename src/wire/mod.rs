@@ -9,6 +9,8 @@ pub mod budget;
 pub mod code;
 /// Eras and revisions of the protocol.
 pub mod era;
+/// Changes to a large object that were not written out.
+mod edits;
 /// Extensions of the protocol.
 pub mod extension;
 /// One JSON-RPC message: its envelope read, the rest raw.
@@ -31,6 +33,8 @@ pub mod method;
 pub mod mirror;
 /// One JSON object as text: its members, and edits that touch nothing else.
 pub mod object;
+/// A message as the body of an HTTP message.
+pub mod pieces;
 /// Strings, and how they stand in JSON.
 pub mod quote;
 /// One JSON value as text.

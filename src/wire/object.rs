@@ -7,6 +7,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::wire::Raw;
+use crate::wire::edits::Now;
+use crate::wire::edits::WORTH;
 use crate::wire::index::Index;
 use crate::wire::index::Member;
 use crate::wire::quote;
@@ -46,6 +48,9 @@ pub struct Object<'a> {
     text: &'a str,
     /// Borrowed if it stays with the text.
     index: Cow<'a, Index>,
+    /// What the members were taken from, if they stay with it; perhaps with changes that the text
+    /// does not have.
+    source: Option<&'a Raw>,
 }
 
 impl<'a> Object<'a> {
@@ -61,22 +66,36 @@ impl<'a> Object<'a> {
     /// Reads the members of `text` without refusing a key that comes twice.
     pub fn parse_allowing_duplicates(text: &'a str) -> Result<Self, Error> {
         let index = Index::read(&mut Reader::new(text), 0, &[]).map_err(|_| Error::NotAnObject)?;
-        Ok(Self { text, index: Cow::Owned(index) })
+        Ok(Self { text, index: Cow::Owned(index), source: None })
     }
 
     /// Takes members that are known, without duplicate keys.
     pub(in crate::wire) fn known(text: &'a str, index: &'a Index) -> Self {
-        Self { text, index: Cow::Borrowed(index) }
+        Self { text, index: Cow::Borrowed(index), source: None }
+    }
+
+    /// Does the same with members of `source`, of which edits need not copy the text.
+    pub(in crate::wire) fn of(source: &'a Raw, text: &'a str, index: &'a Index) -> Self {
+        Self { source: Some(source), ..Self::known(text, index) }
     }
 
     /// Returns the text of the member `key`.
     pub fn get(&self, key: &str) -> Option<&'a str> {
-        self.member(key).map(|member| cut(self.text, &member.value))
+        match self.now(key) {
+            Now::New(value) => Some(value.get()),
+            Now::Gone => None,
+            Now::Same => self.member(key).map(|member| cut(self.text, &member.value)),
+        }
     }
 
     /// Returns the members of the member `key`, if there is one and it is an object without
     /// duplicate keys.
     pub fn inside(&self, key: &str) -> Option<Self> {
+        match self.now(key) {
+            Now::New(value) => return value.object().ok(),
+            Now::Gone => return None,
+            Now::Same => {}
+        }
         let place = &self.member(key)?.value;
         let text = cut(self.text, place);
         let known = match self.index {
@@ -91,19 +110,38 @@ impl<'a> Object<'a> {
 
     /// Returns how many members have the key `key`.
     pub fn count(&self, key: &str) -> usize {
-        self.index.members().iter().filter(|member| member.has_key(self.text, key)).count()
+        match self.now(key) {
+            Now::New(_) => 1,
+            Now::Gone => 0,
+            Now::Same => {
+                self.index.members().iter().filter(|it| it.has_key(self.text, key)).count()
+            }
+        }
     }
 
     /// Returns keys and texts in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
-        let text = self.text;
-        let members = self.index.members().iter();
-        members.map(move |member| (member.key(text), cut(text, &member.value)))
+        let (text, edits) = (self.text, self.source.and_then(Raw::edits));
+        let members = self.index.members().iter().filter_map(move |member| {
+            let key = member.key(text);
+            match edits.map_or(Now::Same, |edits| edits.find(key)) {
+                Now::New(value) => Some((key, value.get())),
+                Now::Gone => None,
+                Now::Same => Some((key, cut(text, &member.value))),
+            }
+        });
+        let added = edits.into_iter().flat_map(move |edits| edits.added(text));
+        members.chain(added.map(|(key, value)| (key, value.get())))
     }
 
     /// Starts an edit of this object.
     pub fn edit(&self) -> Edit<'a, '_> {
         Edit { object: self, changes: SmallVec::new() }
+    }
+
+    /// What a member is that may have been edited since the text was written.
+    fn now(&self, key: &str) -> Now<'a> {
+        self.source.and_then(Raw::edits).map_or(Now::Same, |edits| edits.find(key))
     }
 
     fn member(&self, key: &str) -> Option<&Member> {
@@ -121,9 +159,33 @@ pub struct Edit<'a, 'o> {
 
 /// The new value of a member.
 #[derive(Debug)]
-struct Value<'o> {
-    json: Cow<'o, str>,
-    index: Option<&'o Arc<Index>>,
+enum Value<'o> {
+    Text(Cow<'o, str>),
+    Raw(&'o Raw),
+}
+
+impl<'o> Value<'o> {
+    fn json(&self) -> &str {
+        match self {
+            Self::Text(json) => json,
+            Self::Raw(raw) => raw.get().trim_ascii(),
+        }
+    }
+
+    fn index(&self) -> Option<&'o Arc<Index>> {
+        match self {
+            Self::Text(_) => None,
+            // Places count from the start of the text.
+            Self::Raw(raw) => raw.index().filter(|_| self.json().len() == raw.get().len()),
+        }
+    }
+
+    fn into_raw(self) -> Raw {
+        match self {
+            Self::Text(json) => Raw::assembled(json.into_owned()),
+            Self::Raw(raw) => raw.clone(),
+        }
+    }
 }
 
 impl<'o> Edit<'_, 'o> {
@@ -132,16 +194,13 @@ impl<'o> Edit<'_, 'o> {
     /// `json` must be one JSON value.
     #[must_use]
     pub fn set(self, key: &'o str, json: impl Into<Cow<'o, str>>) -> Self {
-        self.change(key, Some(Value { json: trimmed(json.into()), index: None }))
+        self.change(key, Some(Value::Text(trimmed(json.into()))))
     }
 
     /// Does the same with a value whose members may be known, and stay known.
     #[must_use]
     pub fn put(self, key: &'o str, value: &'o Raw) -> Self {
-        let json = value.get().trim_ascii();
-        // Places count from the start of the text.
-        let index = value.index().filter(|_| json.len() == value.get().len());
-        self.change(key, Some(Value { json: json.into(), index }))
+        self.change(key, Some(Value::Raw(value)))
     }
 
     /// Takes the member `key` out, if it is there.
@@ -157,7 +216,16 @@ impl<'o> Edit<'_, 'o> {
     }
 
     /// Returns the edited object.
+    ///
+    /// The text of a large one is not copied before somebody wants it in one piece.
     pub fn apply(self) -> Raw {
+        if let Some(source) = self.object.source
+            && (source.edits().is_some() || self.keeps_much())
+        {
+            let changes = self.changes.into_iter();
+            let changes = changes.map(|(key, value)| (key.to_owned(), value.map(Value::into_raw)));
+            return source.edited(changes);
+        }
         let text = self.object.text;
         let mut edited = Edited::start(&self);
         let mut end = text.find('{').map_or(0, |open| open + 1);
@@ -183,6 +251,19 @@ impl<'o> Edit<'_, 'o> {
     }
 }
 
+impl Edit<'_, '_> {
+    /// Whether most of a large text stays.
+    fn keeps_much(&self) -> bool {
+        let all = self.object.text.len();
+        if all < WORTH {
+            return false;
+        }
+        let members = self.changes.iter().filter_map(|(key, _)| self.object.member(key));
+        let lost: usize = members.map(|member| member.value.len()).sum();
+        all - lost >= WORTH.max(all / 2)
+    }
+}
+
 /// An edited object while it is written.
 struct Edited<'a, 'o> {
     object: &'o Object<'a>,
@@ -195,7 +276,7 @@ struct Edited<'a, 'o> {
 impl<'a, 'o> Edited<'a, 'o> {
     fn start(edit: &Edit<'a, 'o>) -> Self {
         let values = edit.changes.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
-        let added: usize = values.map(|(key, value)| key.len() + value.json.len() + 4).sum();
+        let added: usize = values.map(|(key, value)| key.len() + value.json().len() + 4).sum();
         let out = String::with_capacity(edit.object.text.len() + added);
         let is_known = matches!(edit.object.index, Cow::Borrowed(_));
         Self { object: edit.object, out, is_empty: true, index: is_known.then(Index::default) }
@@ -211,9 +292,9 @@ impl<'a, 'o> Edited<'a, 'o> {
 
     /// Copies what stands before a member's value.
     fn replace(&mut self, before: &str, member: &Member, value: &Value<'_>) {
-        let place = self.write(before, &value.json);
+        let place = self.write(before, value.json());
         if let Some(index) = &mut self.index {
-            index.copy(member, place, value.index);
+            index.copy(member, place, value.index());
         }
     }
 
@@ -223,9 +304,9 @@ impl<'a, 'o> Edited<'a, 'o> {
         }
         self.is_empty = false;
         push_key(&mut self.out, key);
-        let place = self.write("", &value.json);
+        let place = self.write("", value.json());
         if let Some(index) = &mut self.index {
-            index.add(key, place, value.index);
+            index.add(key, place, value.index());
         }
     }
 
@@ -242,7 +323,7 @@ impl<'a, 'o> Edited<'a, 'o> {
 }
 
 /// What stands before a member, without the comma and what stands before that.
-fn without_comma(before: &str) -> &str {
+pub(in crate::wire) fn without_comma(before: &str) -> &str {
     before.trim_start().strip_prefix(',').unwrap_or(before)
 }
 
@@ -259,6 +340,13 @@ fn trimmed(json: Cow<'_, str>) -> Cow<'_, str> {
         }
         owned @ Cow::Owned(_) => owned,
     }
+}
+
+/// Returns a key and its colon.
+pub(in crate::wire) fn written_key(key: &str) -> String {
+    let mut out = String::new();
+    push_key(&mut out, key);
+    out
 }
 
 /// Writes a key and its colon.

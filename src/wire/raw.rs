@@ -12,6 +12,8 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::wire::edits::Edits;
+use crate::wire::edits::Piece;
 use crate::wire::index::Index;
 use crate::wire::object;
 use crate::wire::quote;
@@ -25,6 +27,7 @@ use crate::wire::reader::Reader;
 #[derive(Clone)]
 pub struct Raw {
     text: ByteString,
+    /// Where the members stand, or what was edited in the text, if that is large.
     index: Option<Arc<Index>>,
 }
 
@@ -84,6 +87,33 @@ impl Raw {
         Self { text, index: None }
     }
 
+    /// Returns the same with changes to members of it, none of which is written out. Only for a
+    /// value that knows its members.
+    pub(in crate::wire) fn edited(
+        &self,
+        changes: impl Iterator<Item = (String, Option<Self>)>,
+    ) -> Self {
+        let edits = match (self.edits(), &self.index) {
+            (Some(edits), _) => edits.and(changes),
+            (None, index) => Edits::none(index.clone().unwrap_or_default()).and(changes),
+        };
+        Self { text: self.text.clone(), index: Some(Arc::new(Index::edited(edits))) }
+    }
+
+    /// Returns what was changed without being written out.
+    pub(in crate::wire) fn edits(&self) -> Option<&Edits> {
+        self.index.as_deref()?.edits()
+    }
+
+    /// Returns the pieces of the text, in order; one, unless something was changed in it.
+    pub(in crate::wire) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        let (whole, pieces) = match self.edits() {
+            Some(edits) if edits.written().is_none() => (None, edits.pieces(&self.text)),
+            _ => (Some(Piece::of(self.text(), self.get())), Vec::new()),
+        };
+        whole.into_iter().chain(pieces)
+    }
+
     /// Writes an array of values as they are.
     pub fn array<'a>(elements: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut out = String::from("[");
@@ -98,23 +128,31 @@ impl Raw {
     }
 
     /// Returns the text.
+    ///
+    /// One that was edited and is large is put together for this, and held twice from then on.
     pub fn get(&self) -> &str {
-        &self.text
+        self.text()
     }
 
     /// Returns the text, to be shared.
     pub(in crate::wire) fn text(&self) -> &ByteString {
-        &self.text
+        match self.edits() {
+            Some(edits) => edits.whole(&self.text),
+            None => &self.text,
+        }
     }
 
-    /// Returns where the members stand, if that is known.
+    /// Returns where the members stand in the text, if that is known.
     pub(in crate::wire) fn index(&self) -> Option<&Arc<Index>> {
-        self.index.as_ref()
+        self.index.as_ref().filter(|index| index.edits().is_none())
     }
 
     /// Returns the value `text`, which must be a part of this one, without copying it.
     #[must_use]
     pub fn part(&self, text: &str) -> Self {
+        if let Some(edits) = self.edits() {
+            return self.edited_part(edits, text);
+        }
         let part = Self::found(&self.text, text);
         let Some(index) = &self.index else { return part };
         // Both are borrowed from one buffer, so the distance is the position.
@@ -122,10 +160,23 @@ impl Raw {
         part.with_index(index.inside(start).cloned())
     }
 
+    /// Finds a part among what was there before, what was changed, and what came of it.
+    fn edited_part(&self, edits: &Edits, text: &str) -> Self {
+        if holds(&self.text, text) {
+            let before = Self::known(self.text.clone());
+            return before.with_index(Some(Arc::clone(edits.index()))).part(text);
+        }
+        match edits.values().find(|value| holds(&value.text, text)) {
+            Some(value) => value.part(text),
+            None => Self::found(self.text(), text),
+        }
+    }
+
     /// Returns a copy that does not hold on to the frame this value came in.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self::known(ByteString::from(self.get().to_owned()))
+        let copy: String = self.pieces().map(|piece| piece.text).collect();
+        Self::known(copy.into())
     }
 
     /// Returns the value with some of its parts replaced; every other byte stays.
@@ -159,7 +210,10 @@ impl Raw {
     /// Reads the members of the value, if it is an object without duplicate keys.
     pub fn object(&self) -> Result<object::Object<'_>, object::Error> {
         match &self.index {
-            Some(index) => Ok(object::Object::known(self.get(), index)),
+            Some(index) => {
+                let index = index.edits().map_or(index, Edits::index);
+                Ok(object::Object::of(self, &self.text, index))
+            }
             None => object::Object::parse(self.get()),
         }
     }
@@ -199,16 +253,23 @@ impl Raw {
     /// Inside strings JSON has no raw line breaks, so each one found is white space.
     #[must_use]
     pub fn on_one_line(self) -> Self {
-        if memchr::memchr2(b'\n', b'\r', self.get().as_bytes()).is_some() {
+        let breaks = |piece: Piece<'_>| memchr::memchr2(b'\n', b'\r', piece.text.as_bytes());
+        if self.pieces().any(|piece| breaks(piece).is_some()) {
             return Self::known(self.get().replace(['\n', '\r'], " ").into());
         }
         self
     }
 }
 
+/// Whether `part` is borrowed from `text`.
+fn holds(text: &str, part: &str) -> bool {
+    let (text, part) = (text.as_bytes().as_ptr_range(), part.as_bytes().as_ptr_range());
+    text.start <= part.start && part.end <= text.end
+}
+
 impl PartialEq for Raw {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.get() == other.get()
     }
 }
 
@@ -216,7 +277,7 @@ impl Eq for Raw {}
 
 impl Hash for Raw {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
+        self.get().hash(state);
     }
 }
 

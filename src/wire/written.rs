@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::wire::Raw;
+use crate::wire::edits::Piece;
 
 /// What stands behind the value of a message.
 const TAIL: &[u8] = b"}";
@@ -23,15 +24,23 @@ impl Written {
 
     /// Returns how many bytes it has.
     pub fn size(&self) -> usize {
-        self.parts().iter().map(|part| part.len()).sum()
+        self.parts().map(<[u8]>::len).sum()
     }
 
     /// Returns its parts, in order.
-    pub fn parts(&self) -> [&[u8]; 3] {
-        match &self.value {
-            Some(value) => [&self.head, value.get().as_bytes(), TAIL],
-            None => [&self.head, &[], &[]],
-        }
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let tail = self.value.as_ref().map(|_| TAIL);
+        let pieces = self.value.iter().flat_map(Raw::pieces);
+        let pieces = pieces.map(|piece| piece.text.as_bytes());
+        std::iter::once(&*self.head).chain(pieces).chain(tail)
+    }
+
+    /// Returns its parts, in order, the large ones shared.
+    pub fn into_parts(self) -> impl Iterator<Item = Bytes> {
+        let tail = self.value.as_ref().map(|_| Bytes::from_static(TAIL));
+        let pieces: Vec<Bytes> =
+            self.value.iter().flat_map(Raw::pieces).map(Piece::bytes).collect();
+        std::iter::once(self.head.into()).chain(pieces).chain(tail)
     }
 
     /// Returns the same message without line breaks, as newline framing needs it.
@@ -43,9 +52,11 @@ impl Written {
     /// Returns it in one piece.
     pub fn into_bytes(mut self) -> Bytes {
         if let Some(value) = &self.value {
-            let more = value.get().len() + TAIL.len();
-            self.head.reserve_exact(more);
-            self.head.extend_from_slice(value.get().as_bytes());
+            let more: usize = value.pieces().map(|piece| piece.text.len()).sum();
+            self.head.reserve_exact(more + TAIL.len());
+            for piece in value.pieces() {
+                self.head.extend_from_slice(piece.text.as_bytes());
+            }
             self.head.extend_from_slice(TAIL);
         }
         self.head.into()

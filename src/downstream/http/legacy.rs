@@ -141,7 +141,7 @@ async fn open(front: &Shared, router: &Arc<Router>, request: Request) -> Result<
     let Some(Item { frame, kind }) = outgoing.next().await else { return Ok(stream::silence()) };
     if kind != Kind::Answer(Verdict::Done) {
         front.end(session);
-        return Ok(status::message(StatusCode::BAD_REQUEST, frame.into_bytes()));
+        return Ok(status::message(StatusCode::BAD_REQUEST, frame));
     }
     if let Some(caller) = session.connection.caller() {
         // Until it opens the stream on which it can be asked.
@@ -153,7 +153,7 @@ async fn open(front: &Shared, router: &Arc<Router>, request: Request) -> Result<
         front.end(evicted);
     }
     let id = HeaderValue::from_str(&id).expect("base64 is plain ASCII");
-    Ok(status::message(StatusCode::OK, frame.into_bytes()).with(headers::SESSION_ID, id))
+    Ok(status::message(StatusCode::OK, frame).with(headers::SESSION_ID, id))
 }
 
 fn homeless(request: &Request) -> Refusal {

@@ -5,7 +5,6 @@
 //! page that bends a name to this machine must not find out what runs here. Everybody else learns
 //! what the tool `conflux__status` tells, and no more.
 
-use bytes::Bytes;
 use hyper::Method;
 use hyper::StatusCode;
 use hyper::header;
@@ -58,7 +57,7 @@ fn answer(method: &Method, status: StatusCode, report: &Value) -> Response {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Refusal::not_allowed("GET, HEAD", "probes only ask").into();
     }
-    let report = Bytes::from(format!("{report}\n"));
+    let report = format!("{report}\n").into_bytes().into();
     let stale = HeaderValue::from_static("no-store");
     status::message(status, report).with(header::CACHE_CONTROL, stale)
 }

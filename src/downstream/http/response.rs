@@ -16,6 +16,8 @@ use hyper::header;
 use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
 
+use crate::wire::pieces::Pieces;
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 const UNCHANGED: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
@@ -38,7 +40,7 @@ pub(super) enum Body {
     /// Nothing at all.
     Nothing,
     /// One message, or another document in JSON.
-    Message(Bytes),
+    Message(Pieces),
     /// Server-sent events, for as long as there are some.
     Events(BoxStream<'static, Bytes>),
 }
@@ -127,26 +129,24 @@ impl hyper::body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let data = match &mut *self {
             Self::Nothing => Poll::Ready(None),
-            Self::Message(message) => {
-                let message = std::mem::take(message);
-                *self = Self::Nothing;
-                Poll::Ready(Some(message))
-            }
+            Self::Message(message) => return Pin::new(message).poll_frame(cx),
             Self::Events(events) => events.as_mut().poll_next(cx),
         };
         data.map(|data| data.map(|data| Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Nothing)
+        match self {
+            Self::Nothing => true,
+            Self::Message(message) => message.is_end_stream(),
+            Self::Events(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Nothing => SizeHint::with_exact(0),
-            Self::Message(message) => {
-                SizeHint::with_exact(u64::try_from(message.len()).unwrap_or(u64::MAX))
-            }
+            Self::Message(message) => message.size_hint(),
             Self::Events(_) => SizeHint::default(),
         }
     }

@@ -1,6 +1,5 @@
 //! Which HTTP status an answer has, and the answers that HTTP itself calls for.
 
-use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header;
 use hyper::header::HeaderValue;
@@ -11,6 +10,7 @@ use crate::downstream::http::response::Response;
 use crate::downstream::outbox::Verdict;
 use crate::wire::Id;
 use crate::wire::Raw;
+use crate::wire::Written;
 use crate::wire::code;
 use crate::wire::frame;
 
@@ -76,8 +76,7 @@ impl From<Refusal> for Response {
     fn from(refusal: Refusal) -> Self {
         let frame = frame::response(refusal.id.as_ref(), Err(&refusal.error));
         let reason = refusal.error.member("message").and_then(|message| message.string());
-        let response = message(refusal.status, frame.into_bytes());
-        let response = response.refusing(reason.unwrap_or_default());
+        let response = message(refusal.status, frame).refusing(reason.unwrap_or_default());
         match refusal.allow {
             Some(allow) => response.with(header::ALLOW, HeaderValue::from_static(allow)),
             None => response,
@@ -86,8 +85,8 @@ impl From<Refusal> for Response {
 }
 
 /// Answers with one message.
-pub(super) fn message(status: StatusCode, frame: Bytes) -> Response {
-    let response = Response::new(status, Body::Message(frame));
+pub(super) fn message(status: StatusCode, frame: Written) -> Response {
+    let response = Response::new(status, Body::Message(frame.into()));
     match status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             response.with(header::RETRY_AFTER, RETRY_AFTER)

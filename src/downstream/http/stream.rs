@@ -19,6 +19,7 @@ use crate::downstream::outbox::Item;
 use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outgoing;
 use crate::wire::Id;
+use crate::wire::Written;
 use crate::wire::sse;
 use crate::wire::sse::Event;
 
@@ -32,7 +33,7 @@ pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// What a response begins with.
 pub(super) enum First {
     /// The answer is there already.
-    Answer(StatusCode, Bytes),
+    Answer(StatusCode, Written),
     /// Something else is there, or nothing yet.
     Other(Option<Item>),
     /// There will be no answer.
@@ -81,7 +82,7 @@ pub(super) async fn first(
 ) -> First {
     match time::timeout(FIRST_LIMIT, outgoing.next()).await {
         Ok(Some(Item { frame, kind: Kind::Answer(verdict) })) => {
-            First::Answer(status(verdict), frame.into_bytes())
+            First::Answer(status(verdict), frame)
         }
         Ok(Some(item)) => First::Other(Some(item)),
         Ok(None) => First::Nothing,

@@ -1,6 +1,7 @@
 //! What the room promises: what passes keeps its bytes, and what is refused is refused in time.
 
 mod corpus;
+mod edits;
 mod frame;
 mod header;
 mod line;
