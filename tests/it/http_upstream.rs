@@ -236,6 +236,22 @@ async fn a_cancelled_call_is_cancelled_over_there() {
 }
 
 #[tokio::test]
+async fn large_messages_go_both_ways_unchanged() {
+    for way in WAYS {
+        let (remote, gateway) = remote(way).await;
+        for mut client in clients(&gateway).await {
+            let text: String = "<a> \u{1F600} \\u0041".chars().cycle().take(200_000).collect();
+            let arguments = json!({"text": text, "number": 1.0});
+            let echoed = client.call("far__echo", arguments.clone()).await;
+            let start: String = echoed.line.chars().take(1000).collect();
+            assert!(echoed.structured() == arguments, "{way:?}: {start}");
+            assert!(client.leave().await.success());
+        }
+        remote.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_cannot_be_used_says_why() {
     let remote = Remote::http(&[]).await;
     let older = Remote::sse(&[]).await;

@@ -6,9 +6,12 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::Body;
 use reqwest::Response;
 use reqwest::StatusCode;
 use reqwest::header::ACCEPT;
@@ -32,11 +35,14 @@ use crate::upstream::transport::resumes::Resumes;
 use crate::upstream::transport::site;
 use crate::upstream::transport::site::Refused;
 use crate::upstream::transport::site::Site;
+use crate::wire::Written;
+use crate::wire::budget::SMALL;
 use crate::wire::frame;
 use crate::wire::frame::Message;
 use crate::wire::frame::Request;
 use crate::wire::header;
 use crate::wire::method;
+use crate::wire::pieces::Pieces;
 
 /// How many messages that want no answer may be on their way at once.
 const TELLING: usize = 32;
@@ -58,13 +64,16 @@ pub(in crate::upstream) struct Http {
     /// The legacy session, if the server has opened one.
     session: Arc<OnceLock<HeaderValue>>,
     telling: Arc<Semaphore>,
+    /// Whether the last answer came from the address itself, and not from where it redirects to.
+    is_direct: Arc<AtomicBool>,
 }
 
 impl Http {
     /// Makes the connection of `reader` one to `site`; one message may have `limit` bytes.
     pub(in crate::upstream) fn new(site: Site, reader: Reader, limit: usize) -> Self {
         let telling = Arc::new(Semaphore::new(TELLING));
-        Self { site, reader, limit, session: Arc::default(), telling }
+        let (session, is_direct) = (Arc::default(), Arc::default());
+        Self { site, reader, limit, session, telling, is_direct }
     }
 
     /// Sends what is queued until the connection is closed.
@@ -197,11 +206,9 @@ impl Http {
         let session = headers::Session { id, revision };
         let headers = headers::of_request(request, session, self.connection().mirrors());
         let is_modern = headers.contains_key(header::METHOD);
-        let body = frame::request(&request.id, &request.method, request.params.as_ref());
-        let posted = site::post(self.site.url(), headers, body.into_bytes());
-        let sending = self.site.send(posted);
+        let message = frame::request(&request.id, &request.method, request.params.as_ref());
         let response = tokio::select! {
-            response = sending => response?,
+            response = self.post(message, headers) => response?,
             () = gone.cancelled() => return Ok(()),
         };
         if !response.status().is_success() {
@@ -221,6 +228,21 @@ impl Http {
             taken = self.take_whole(response, number) => taken,
             () = gone.cancelled() => Ok(()),
         }
+    }
+
+    /// Posts a request. A large one is sent from where it was read, unless that has to be done
+    /// twice because the server redirects.
+    async fn post(&self, message: Written, headers: HeaderMap) -> Result<Response, Error> {
+        let is_direct = self.is_direct.load(Ordering::Relaxed);
+        let body = if is_direct && message.size() > SMALL {
+            Body::wrap(Pieces::from(message))
+        } else {
+            Body::from(message.into_bytes())
+        };
+        let response = self.site.send(site::post(self.site.url(), headers, body)).await?;
+        let is_direct = response.url() == self.site.url() && !response.status().is_redirection();
+        self.is_direct.store(is_direct, Ordering::Relaxed);
+        Ok(response)
     }
 
     /// Takes an answer that is one message.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use reqwest::Body;
 use reqwest::Client;
 use reqwest::Method;
 use reqwest::Request;
@@ -230,7 +231,7 @@ impl Site {
 }
 
 /// Makes a `POST` of a message.
-pub(super) fn post(url: &Url, headers: HeaderMap, body: Bytes) -> Request {
+pub(super) fn post(url: &Url, headers: HeaderMap, body: impl Into<Body>) -> Request {
     let mut request = request(Method::POST, url, headers);
     *request.body_mut() = Some(body.into());
     request
