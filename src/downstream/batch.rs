@@ -60,7 +60,7 @@ pub(super) async fn run(connection: &Connection, array: &Raw, room: Room, outbox
             // A cancelled request has none.
             if let Ok(answer) = answer.await {
                 out.push(if out.is_empty() { b'[' } else { b',' });
-                answer.parts().for_each(|part| out.extend_from_slice(part));
+                answer.parts().into_iter().for_each(|part| out.extend_from_slice(part));
             }
         }
         if !out.is_empty() {

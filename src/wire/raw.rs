@@ -11,6 +11,8 @@ use bytestring::ByteString;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
+use smallvec::smallvec;
 
 use crate::wire::edits::Edits;
 use crate::wire::edits::Piece;
@@ -106,12 +108,11 @@ impl Raw {
     }
 
     /// Returns the pieces of the text, in order; one, unless something was changed in it.
-    pub(in crate::wire) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
-        let (whole, pieces) = match self.edits() {
-            Some(edits) if edits.written().is_none() => (None, edits.pieces(&self.text)),
-            _ => (Some(Piece::of(self.text(), self.get())), Vec::new()),
-        };
-        whole.into_iter().chain(pieces)
+    pub(in crate::wire) fn pieces(&self) -> SmallVec<[Piece<'_>; 1]> {
+        match self.edits() {
+            Some(edits) if edits.written().is_none() => edits.pieces(&self.text).into(),
+            _ => smallvec![Piece::of(self.text(), self.get())],
+        }
     }
 
     /// Writes an array of values as they are.
@@ -175,7 +176,7 @@ impl Raw {
     /// Returns a copy that does not hold on to the frame this value came in.
     #[must_use]
     pub fn detached(&self) -> Self {
-        let copy: String = self.pieces().map(|piece| piece.text).collect();
+        let copy: String = self.pieces().iter().map(|piece| piece.text).collect();
         Self::known(copy.into())
     }
 
@@ -254,7 +255,7 @@ impl Raw {
     #[must_use]
     pub fn on_one_line(self) -> Self {
         let breaks = |piece: Piece<'_>| memchr::memchr2(b'\n', b'\r', piece.text.as_bytes());
-        if self.pieces().any(|piece| breaks(piece).is_some()) {
+        if self.pieces().into_iter().any(|piece| breaks(piece).is_some()) {
             return Self::known(self.get().replace(['\n', '\r'], " ").into());
         }
         self

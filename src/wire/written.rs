@@ -1,6 +1,8 @@
 //! A message that is to be written: what stands around a value, and the value as it came.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
+use smallvec::smallvec;
 
 use crate::wire::Raw;
 use crate::wire::edits::Piece;
@@ -24,15 +26,17 @@ impl Written {
 
     /// Returns how many bytes it has.
     pub fn size(&self) -> usize {
-        self.parts().map(<[u8]>::len).sum()
+        self.parts().iter().map(|part| part.len()).sum()
     }
 
     /// Returns its parts, in order.
-    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        let tail = self.value.as_ref().map(|_| TAIL);
-        let pieces = self.value.iter().flat_map(Raw::pieces);
-        let pieces = pieces.map(|piece| piece.text.as_bytes());
-        std::iter::once(&*self.head).chain(pieces).chain(tail)
+    pub fn parts(&self) -> SmallVec<[&[u8]; 3]> {
+        let mut parts = smallvec![&*self.head];
+        if let Some(value) = &self.value {
+            parts.extend(value.pieces().into_iter().map(|piece| piece.text.as_bytes()));
+            parts.push(TAIL);
+        }
+        parts
     }
 
     /// Returns its parts, in order, the large ones shared.
@@ -52,9 +56,10 @@ impl Written {
     /// Returns it in one piece.
     pub fn into_bytes(mut self) -> Bytes {
         if let Some(value) = &self.value {
-            let more: usize = value.pieces().map(|piece| piece.text.len()).sum();
+            let pieces = value.pieces();
+            let more: usize = pieces.iter().map(|piece| piece.text.len()).sum();
             self.head.reserve_exact(more + TAIL.len());
-            for piece in value.pieces() {
+            for piece in pieces {
                 self.head.extend_from_slice(piece.text.as_bytes());
             }
             self.head.extend_from_slice(TAIL);

@@ -23,7 +23,7 @@ fn params(before: &str, behind: &str) -> Raw {
 }
 
 fn pieces(raw: &Raw) -> String {
-    raw.pieces().map(|piece| piece.text).collect()
+    raw.pieces().iter().map(|piece| piece.text).collect()
 }
 
 fn lies_in(part: &str, whole: &Raw) -> bool {
@@ -44,6 +44,7 @@ fn what_a_call_undergoes_copies_nothing_large() {
     let written = frame::request(&frame::Id::number(1), "m", Some(&again));
     let shared: usize = written
         .parts()
+        .into_iter()
         .filter_map(|part| str::from_utf8(part).ok())
         .filter(|part| lies_in(part, &params))
         .map(str::len)
