@@ -66,9 +66,7 @@ impl Index {
         reader: &mut Reader<'_>,
         inside: &[&str],
     ) -> Result<Option<Arc<Self>>, Broken> {
-        let (mut index, start) = (Self::default(), reader.position());
-        index.fill(reader, start, inside)?;
-        let text = reader.since(start)?;
+        let (index, text) = Self::here(reader, inside)?;
         let is_certain =
             index.duplicate(text).is_none() && index.inside.iter().all(|it| is_certain(it, text));
         if is_certain { Ok(index.kept()) } else { Err(Broken) }
@@ -79,11 +77,16 @@ impl Index {
         reader: &mut Reader<'_>,
         inside: &[&str],
     ) -> Result<Option<Arc<Self>>, Broken> {
-        let (mut index, start) = (Self::default(), reader.position());
-        index.fill(reader, start, inside)?;
-        let text = reader.since(start)?;
+        let (mut index, text) = Self::here(reader, inside)?;
         index.inside.retain(|it| is_certain(it, text));
         Ok(if index.duplicate(text).is_none() { index.kept() } else { None })
+    }
+
+    /// Reads the object at hand; returns its text, too.
+    fn here<'a>(reader: &mut Reader<'a>, inside: &[&str]) -> Result<(Self, &'a str), Broken> {
+        let start = reader.position();
+        let index = Self::read(reader, start, inside)?;
+        Ok((index, reader.since(start)?))
     }
 
     /// Adds the members of the object at hand.
