@@ -228,7 +228,7 @@ impl Raw {
     /// Returns whether it is plain without reading the text that no member has this key.
     pub fn lacks(&self, key: &str) -> bool {
         match &self.index {
-            Some(index) => object::Object::known(self.get(), index).get(key).is_none(),
+            Some(_) => self.object().is_ok_and(|object| object.get(key).is_none()),
             None => !self.get().contains(key),
         }
     }

@@ -50,6 +50,8 @@ fn what_a_call_undergoes_copies_nothing_large() {
         .map(str::len)
         .sum();
     assert!(shared > 2 * WORTH);
+    let lacked = ["name", "inputResponses", "_meta", "resultType"].map(|key| again.lacks(key));
+    assert_eq!(lacked, [false, false, false, true]);
     assert!(
         written.clone().into_parts().any(|part| lies_in(str::from_utf8(&part).unwrap(), &params))
     );
