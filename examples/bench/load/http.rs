@@ -15,7 +15,6 @@ use tokio::time::Instant;
 
 use crate::load::Extent;
 use crate::load::Flight;
-use crate::load::PATIENCE;
 use crate::load::Sample;
 use crate::load::answer;
 use crate::load::request::Request;
@@ -112,10 +111,9 @@ pub(crate) fn load(
         connection.renew()?;
         next(connection, &mut flight, &of)?;
     }
-    let patience = Timespec::try_from(PATIENCE)?;
     while flight.under_way() > 0 {
         let mut interest: Vec<_> = connections.iter().map(Connection::interest).collect();
-        anyhow::ensure!(poll(&mut interest, Some(&patience))? > 0, "no answer in {PATIENCE:?}");
+        poll(&mut interest, Some(&Timespec::try_from(flight.patience()?)?))?;
         let ready: Vec<_> = interest.iter().map(|it| !it.revents().is_empty()).collect();
         for (connection, _) in connections.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
             let Some(response) = connection.progress()? else { continue };

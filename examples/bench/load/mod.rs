@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long the load waits for any answer at all.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How much load there is.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +72,8 @@ pub(crate) struct Flight {
     started: Vec<Option<Instant>>,
     first: u64,
     begin: Instant,
+    /// When the last call began or was answered.
+    moved: Instant,
     extent: Extent,
     latencies: Vec<u64>,
 }
@@ -81,7 +83,7 @@ impl Flight {
     pub(crate) fn new(first: u64, extent: Extent) -> Self {
         let begin = Instant::now();
         let (started, latencies) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
-        Self { started, first, begin, extent, latencies }
+        Self { started, first, begin, moved: begin, extent, latencies }
     }
 
     /// Returns the id of the next call, unless there were enough.
@@ -93,6 +95,7 @@ impl Flight {
         if is_over {
             return None;
         }
+        self.moved = now;
         self.started.push(Some(now));
         Some(self.next_id() - 1)
     }
@@ -109,9 +112,17 @@ impl Flight {
         let Some(started) = started else {
             anyhow::bail!("an answer for {id}, which nobody waits for");
         };
+        self.moved = now;
         let taken = now.duration_since(started).as_nanos();
         self.latencies.push(u64::try_from(taken).unwrap_or(u64::MAX));
         Ok(())
+    }
+
+    /// How long the next answer may still take, however much else comes meanwhile.
+    pub(crate) fn patience(&self) -> anyhow::Result<Duration> {
+        let left = PATIENCE.saturating_sub(self.moved.elapsed());
+        anyhow::ensure!(!left.is_zero(), "no answer within {PATIENCE:?}");
+        Ok(left)
     }
 
     pub(crate) fn under_way(&self) -> usize {

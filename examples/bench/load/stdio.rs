@@ -16,7 +16,6 @@ use tokio::time::Instant;
 use crate::lines::Lines;
 use crate::load::Extent;
 use crate::load::Flight;
-use crate::load::PATIENCE;
 use crate::load::Sample;
 use crate::load::answer;
 use crate::load::request::Request;
@@ -104,9 +103,7 @@ impl Pipes {
             if flight.under_way() == 0 {
                 break;
             }
-            if !self.turn(PATIENCE)? {
-                anyhow::bail!("no answer within {PATIENCE:?}");
-            }
+            self.turn(flight.patience()?)?;
             now = Instant::now();
             while let Some(line) = self.lines.line() {
                 let answered = answer::check(line, |id| of(id).map_or(&[], |it| &it.text))?;
