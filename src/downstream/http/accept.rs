@@ -74,10 +74,11 @@ pub(super) struct Acceptor {
     pub(super) closing: CancellationToken,
 }
 
-/// Whether a connection is within the limit.
-enum Place {
-    Within(OwnedSemaphorePermit),
-    Beyond(OwnedSemaphorePermit),
+/// What a connection takes up until it ends.
+struct Place {
+    /// Whether it is one of those that may be open.
+    is_within: bool,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// Why a connection is served no longer, though it has not ended.
@@ -102,10 +103,8 @@ impl Acceptor {
                     continue;
                 }
             };
-            let place = Arc::clone(&places).try_acquire_owned().map(Place::Within);
-            let place =
-                place.or_else(|_| Arc::clone(&overflow).try_acquire_owned().map(Place::Beyond));
-            let Ok(place) = place else {
+            let place = Place::of(&places, true).or_else(|| Place::of(&overflow, false));
+            let Some(place) = place else {
                 tracing::debug!("a connection was closed: too many are open");
                 continue;
             };
@@ -134,7 +133,7 @@ impl Acceptor {
     {
         let began = Arc::new(AtomicBool::new(false));
         let (front, has_request) = (Arc::clone(&self.front), Arc::clone(&began));
-        let is_within = matches!(place, Place::Within(_));
+        let is_within = place.is_within;
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             has_request.store(true, Ordering::Relaxed);
             let front = Arc::clone(&front);
@@ -180,9 +179,6 @@ impl Acceptor {
         if let Err(error) = served {
             tracing::debug!(%error, "a connection ended");
         }
-        match place {
-            Place::Within(permit) | Place::Beyond(permit) => drop(permit),
-        }
     }
 
     fn builder(&self) -> auto::Builder<TokioExecutor> {
@@ -201,6 +197,13 @@ impl Acceptor {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_INTERVAL);
         builder
+    }
+}
+
+impl Place {
+    fn of(places: &Arc<Semaphore>, is_within: bool) -> Option<Self> {
+        let permit = Arc::clone(places).try_acquire_owned().ok()?;
+        Some(Self { is_within, _permit: permit })
     }
 }
 

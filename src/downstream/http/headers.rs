@@ -20,6 +20,7 @@ use crate::wire::header as names;
 use crate::wire::meta::RequestMeta;
 use crate::wire::method;
 use crate::wire::mirror::Mirror;
+use crate::wire::quote;
 
 /// The revision of a session, or of a modern request.
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static(names::PROTOCOL_VERSION);
@@ -160,9 +161,9 @@ fn name(headers: &HeaderMap, request: &Request, key: &str) -> Result<(), String>
     Err(differs("Mcp-Name", value.as_bytes(), &format!("`params.{key}`")))
 }
 
-/// Returns what a string in a message says; mostly it stands there as it is meant.
+/// Returns what a string in a message says.
 pub(super) fn said(raw: &Raw) -> Option<Cow<'_, str>> {
-    raw.read().map(Cow::Borrowed).ok().or_else(|| raw.string().map(Cow::Owned))
+    quote::unquoted(raw.get())
 }
 
 fn decoded<N>(headers: &HeaderMap, name: N) -> Result<Option<Cow<'_, str>>, String>

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::downstream::http::response::Response;
 use hyper::HeaderMap;
 use hyper::StatusCode;
 
@@ -11,6 +10,7 @@ use crate::downstream::codes;
 use crate::downstream::connection::Connection;
 use crate::downstream::http::Shared;
 use crate::downstream::http::headers;
+use crate::downstream::http::response::Response;
 use crate::downstream::http::status::Refusal;
 use crate::downstream::http::stream;
 use crate::downstream::http::stream::HangUp;

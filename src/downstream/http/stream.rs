@@ -18,6 +18,7 @@ use crate::downstream::http::status;
 use crate::downstream::outbox::Item;
 use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outgoing;
+use crate::downstream::outbox::Verdict;
 use crate::wire::Id;
 use crate::wire::Written;
 use crate::wire::sse;
@@ -78,7 +79,7 @@ impl Drop for HangUp {
 /// Waits for what a response begins with, for a moment.
 pub(super) async fn first(
     outgoing: &mut Outgoing,
-    status: impl FnOnce(crate::downstream::outbox::Verdict) -> StatusCode,
+    status: impl FnOnce(Verdict) -> StatusCode,
 ) -> First {
     match time::timeout(FIRST_LIMIT, outgoing.next()).await {
         Ok(Some(Item { frame, kind: Kind::Answer(verdict) })) => {

@@ -1,8 +1,6 @@
 //! What messages say in headers besides their bodies: the revision, the method, the name, and
 //! arguments that a tool wants there (2026-07-28, Streamable HTTP, "Request Metadata").
 
-use std::borrow::Cow;
-
 use reqwest::header::ACCEPT;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::header::HeaderMap;
@@ -16,6 +14,7 @@ use crate::wire::frame::Request;
 use crate::wire::header;
 use crate::wire::meta;
 use crate::wire::method;
+use crate::wire::quote;
 
 /// What an answer to a message may be.
 const ANSWERS: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
@@ -25,9 +24,9 @@ const PROTOCOL_VERSION: HeaderName = HeaderName::from_static(header::PROTOCOL_VE
 const METHOD: HeaderName = HeaderName::from_static(header::METHOD);
 const NAME: HeaderName = HeaderName::from_static(header::NAME);
 const SESSION_ID: HeaderName = HeaderName::from_static(header::SESSION_ID);
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// How many headers most requests have, those of every request among them.
 const ROOM: usize = 12;
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Returns the headers of every message.
 fn common() -> HeaderMap {
@@ -45,7 +44,7 @@ pub(super) fn of_request(
 ) -> HeaderMap {
     let params = request.params.as_ref().and_then(|params| params.object().ok());
     let revision = params.as_ref().and_then(|params| params.inside("_meta"));
-    let revision = revision.and_then(|meta| text(meta.get(meta::PROTOCOL_VERSION)?));
+    let revision = revision.and_then(|meta| quote::unquoted(meta.get(meta::PROTOCOL_VERSION)?));
     match revision {
         Some(revision) => modern(&revision, request, mirrors),
         None => of_session(session),
@@ -101,12 +100,6 @@ fn name(method: &str, params: &Raw) -> Option<String> {
         _ => return None,
     };
     params.member(key)?.string()
-}
-
-/// Reads a JSON string; mostly it stands there as it is meant.
-fn text(json: &str) -> Option<Cow<'_, str>> {
-    let plain = serde_json::from_str(json).map(Cow::Borrowed);
-    plain.or_else(|_| serde_json::from_str(json).map(Cow::Owned)).ok()
 }
 
 /// Adds a header whose value is encoded where it must be.
