@@ -93,7 +93,7 @@ async fn two_hundred_reloads_fail_no_call_and_leave_nothing_behind() {
     let mut last = report(&server).await;
     for number in 0..RELOADS {
         turn(&mut gateway, number);
-        gateway.save();
+        gateway.save_at_once();
         server.hang_up();
         // What follows is under way while the next one comes.
         let next = async {

@@ -15,6 +15,8 @@ use crate::support::programs::Program;
 use crate::support::wire_client::Client;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_conflux");
+/// The name of the configuration.
+const FILE: &str = "gateway.yaml";
 /// How long a first list waits for upstreams that are still starting, where a list of a test has
 /// to be whole however busy the machine is.
 const START: &str = "60s";
@@ -57,7 +59,13 @@ impl Gateway {
 
     /// Writes the configuration as it is now; a program that runs on it may notice.
     pub(crate) fn save(&self) -> PathBuf {
-        self.write("gateway.yaml", &self.config.to_string())
+        self.write(FILE, &self.config.to_string())
+    }
+
+    /// Does so in one step, so that nobody sees half of it.
+    pub(crate) fn save_at_once(&self) {
+        let draft = self.write("draft.yaml", &self.config.to_string());
+        fs::rename(draft, self.path().join(FILE)).unwrap();
     }
 
     pub(crate) fn limit(mut self, name: &str, limit: Value) -> Self {
