@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use tokio::io;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt as _;
+use tokio::task;
 
 use crate::wire::Id;
 use crate::wire::intake::Intake;
@@ -46,6 +47,8 @@ pub struct Lines<R> {
     chunk: usize,
     /// How many bytes of the buffer are known to hold no line end.
     searched: usize,
+    /// With so many bytes left in the buffer others have their turn; nothing if they had it.
+    half: usize,
     /// The beginning of a line that is longer than the buffer.
     ///
     /// A buffer that grows would hold such a line twice for a moment, and be larger than the line
@@ -66,7 +69,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     pub fn new(reader: R, limit: usize) -> Self {
         let (buffer, chunk) = (BytesMut::with_capacity(LEAST), LEAST);
         let intake = Intake::free();
-        Self { reader, limit, buffer, chunk, searched: 0, intake, dropping: None, at_end: false }
+        let (searched, half, dropping, at_end) = (0, 0, None, false);
+        Self { reader, limit, buffer, chunk, searched, half, intake, dropping, at_end }
     }
 
     /// Has long lines come in through `intake`, where they may have to wait for room.
@@ -80,6 +84,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     /// Cancel safe: what was read stays in the buffer. A last line without an end counts.
     pub async fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
+            self.take_turns().await;
             if let Some(line) = self.take() {
                 return Ok(Some(line));
             }
@@ -88,6 +93,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             }
             self.make_room().await;
             self.at_end = self.reader.read_buf(&mut self.buffer).await? == 0;
+            self.half = self.buffer.len() / 2;
             if self.buffer.len() == self.buffer.capacity() {
                 self.chunk = (2 * self.chunk).min(CHUNK);
             }
@@ -103,6 +109,15 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     #[cfg(test)]
     pub(in crate::wire) fn held(&self) -> usize {
         self.buffer.capacity() + self.intake.size()
+    }
+
+    /// Lets others work when half of what was read at once is handed on: it is on its way then
+    /// while the other half is worked on here, and nobody waits for all of it.
+    async fn take_turns(&mut self) {
+        if (1..=self.half).contains(&self.buffer.len()) {
+            self.half = 0;
+            task::yield_now().await;
+        }
     }
 
     /// Makes room for what is read next.

@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use proptest::prelude::*;
 use tokio::io::AsyncRead;
 use tokio::io::ReadBuf;
@@ -221,4 +222,15 @@ proptest! {
         let stream = frames.join("\n") + "\n";
         prop_assert_eq!(lines(cut(stream.as_bytes(), &cuts), 1_000_000), frames);
     }
+}
+
+#[tokio::test]
+async fn when_half_of_what_was_read_is_handed_on_others_have_their_turn_once() {
+    let mut lines = Lines::new(&b"1\n2\n3\n4\n"[..], 8);
+    let mut heard = Vec::new();
+    for _ in 0..6 {
+        heard.push(lines.next().now_or_never().map(|line| line.unwrap().as_ref().map(shown)));
+    }
+    let line = |text: &str| Some(Some(text.to_owned()));
+    assert_eq!(heard, [line("1"), line("2"), None, line("3"), line("4"), Some(None)]);
 }

@@ -48,9 +48,13 @@ fn lines(stream: &[u8], sizes: [usize; 2], limit: usize) -> Vec<Result<Vec<u8>, 
     let mut ctx = Context::from_waker(Waker::noop());
     let mut seen = Vec::new();
     loop {
-        let next = pin!(lines.next()).poll(&mut ctx);
-        let Poll::Ready(line) = next else { panic!("the reader is always ready") };
-        match line.expect("the reader never fails") {
+        // Others have their turn between two lines, but not twice.
+        let mut polls = (0..2).map(|_| pin!(lines.next()).poll(&mut ctx));
+        let line = polls.find_map(|poll| match poll {
+            Poll::Ready(line) => Some(line),
+            Poll::Pending => None,
+        });
+        match line.expect("the reader is always ready").expect("the reader never fails") {
             Some(line) => seen.push(shown(line)),
             None => return seen,
         }
