@@ -78,6 +78,9 @@ pub(crate) struct Run {
 }
 
 pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
+    let Flags { quick, only, .. } = &flags;
+    let is_there = names(*quick).iter().any(|name| name.contains(only));
+    anyhow::ensure!(is_there, "nothing has `{only}` in its name; `list` shows the names");
     let target = target_directory()?;
     let mut subjects = vec![Subject::direct(), Subject::splice(), Subject::relay()];
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
@@ -118,14 +121,18 @@ pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
 
 /// Prints the names of all points and scenarios.
 pub(crate) fn list() {
-    for group in grid::groups(false) {
-        for point in &group.points {
-            println!("{}", group.name(*point));
-        }
-    }
-    for name in scenario::names() {
+    for name in names(false) {
         println!("{name}");
     }
+}
+
+fn names(is_quick: bool) -> Vec<String> {
+    let mut names = Vec::new();
+    for group in grid::groups(is_quick) {
+        names.extend(group.points.iter().map(|point| group.name(*point)));
+    }
+    names.extend(scenario::names().map(str::to_owned));
+    names
 }
 
 /// The directory of what is built, in which this program lies.
