@@ -12,7 +12,6 @@ use hyper::header::HeaderName;
 use hyper::header::HeaderValue;
 
 use crate::downstream::http::status::Refusal;
-use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
 use crate::wire::frame::Request;
@@ -112,7 +111,7 @@ pub(super) fn check(
     meta: &RequestMeta,
     mirrors: &[Mirror],
 ) -> Result<(), String> {
-    let version = meta.protocol_version.as_ref().and_then(said);
+    let version = meta.protocol_version.as_ref().and_then(|version| quote::unquoted(version.get()));
     let header = one(headers, &PROTOCOL_VERSION)?.ok_or_else(|| missing("MCP-Protocol-Version"))?;
     if version.is_some_and(|version| version.as_bytes() != header) {
         return Err(differs("MCP-Protocol-Version", header, "`_meta`"));
@@ -153,17 +152,14 @@ fn named_by(method: &str) -> Option<&'static str> {
 
 fn name(headers: &HeaderMap, request: &Request, key: &str) -> Result<(), String> {
     let member = request.params.as_ref().and_then(|params| params.member(key));
-    let Some(expected) = member.as_ref().and_then(said) else { return Ok(()) };
+    let Some(expected) = member.as_ref().and_then(|member| quote::unquoted(member.get())) else {
+        return Ok(());
+    };
     let Some(value) = decoded(headers, &NAME)? else { return Err(missing("Mcp-Name")) };
     if value == expected {
         return Ok(());
     }
     Err(differs("Mcp-Name", value.as_bytes(), &format!("`params.{key}`")))
-}
-
-/// Returns what a string in a message says.
-pub(super) fn said(raw: &Raw) -> Option<Cow<'_, str>> {
-    quote::unquoted(raw.get())
 }
 
 fn decoded<N>(headers: &HeaderMap, name: N) -> Result<Option<Cow<'_, str>>, String>

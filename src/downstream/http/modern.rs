@@ -22,6 +22,7 @@ use crate::wire::era::Revision;
 use crate::wire::frame::Request;
 use crate::wire::meta::RequestMeta;
 use crate::wire::method;
+use crate::wire::quote;
 
 /// Returns whether a request is a modern one, by its own words or by its headers.
 pub(super) fn is_modern(headers: &HeaderMap, request: &Request, meta: &RequestMeta) -> bool {
@@ -47,7 +48,7 @@ pub(super) async fn request(
 ) -> Result<Response, Refusal> {
     let named = request.params.as_ref().filter(|_| request.method == method::TOOLS_CALL);
     let named = named.and_then(|params| params.member("name"));
-    let named = named.as_ref().and_then(headers::said);
+    let named = named.as_ref().and_then(|named| quote::unquoted(named.get()));
     let mirrors = named.map(|name| router.mirrors(&name)).unwrap_or_default();
     if let Err(problem) = headers::check(headers, &request, meta, &mirrors) {
         let error = codes::header_mismatch(&problem);
