@@ -48,9 +48,9 @@ impl Router {
         };
         let handle = snapshot.handle(&entry.upstream)?;
         let params = with(params, "name", &entry.local)?;
-        let Traits { needs_task, may_repeat, .. } = entry.traits;
+        let Traits { needs_task, may_repeat, ref noted, .. } = entry.traits;
         let need = if needs_task { upstream::Need::Task } else { upstream::Need::None };
-        let tool = upstream::Tool { name: &entry.local, need, may_repeat };
+        let tool = upstream::Tool { name: &entry.local, need, may_repeat, noted: noted.number() };
         let result = handle.call(&params, exchange, tool).await?;
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
     }

@@ -46,3 +46,4 @@ mod support;
 mod tasks;
 mod tidy;
 mod toy_upstream;
+mod usage;
