@@ -10,6 +10,7 @@ mod dialect;
 pub mod difference;
 mod environment;
 pub mod file;
+pub mod hints;
 mod http;
 mod interpolate;
 mod layer;

@@ -30,8 +30,8 @@ impl Check<'_> {
             if upstreams.as_ref().is_some_and(Vec::is_empty) {
                 self.nobody(&name, &path.key("upstreams"));
             }
-            let file::Selection { allow, deny } = &written.tools;
-            if let Some(tools) = self.tools(allow, deny, &path.key("tools")) {
+            let file::Selection { allow, deny, annotations } = &written.tools;
+            if let Some(tools) = self.tools(allow, deny, annotations, &path.key("tools")) {
                 profiles.insert(name, Profile { upstreams, tools });
             }
         }
