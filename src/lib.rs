@@ -6,10 +6,15 @@
 // Newtypes for every identity.
 pub mod ids;
 
+// Facts about the programs in front of Conflux.
+pub mod clients;
 // The configuration: validated plain data.
 pub mod config;
 // Frames, eras and vocabulary: what is relayed stays raw.
 pub mod wire;
+
+// Moves in and out: the files of clients, and Conflux's own.
+pub mod setup;
 
 // One request on its way, and the way back.
 pub mod exchange;
