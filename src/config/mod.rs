@@ -11,6 +11,7 @@ pub mod difference;
 mod environment;
 pub mod exposure;
 pub mod file;
+pub mod hints;
 mod http;
 mod interpolate;
 mod layer;
