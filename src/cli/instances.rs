@@ -12,24 +12,16 @@ use crate::downstream::local::ask;
 use crate::downstream::local::place::Place;
 use crate::downstream::local::place::Question;
 
-/// What somebody wants to know.
-pub(in crate::cli) struct Asked {
-    /// Of whom; without it, of everybody.
-    pub(in crate::cli) pid: Option<u32>,
-    /// Whether as data.
-    pub(in crate::cli) json: bool,
-}
-
-/// Asks the gateways whose sockets are in `directories`; returns what they say, and who could not
-/// be asked.
+/// Asks the gateways whose sockets are in `directories`, or the one with this `pid` alone; returns
+/// what they say, and who could not be asked.
 ///
 /// Fails if nobody could be asked.
 pub(in crate::cli) async fn asked(
     question: Question,
     directories: &[PathBuf],
-    asked: &Asked,
+    pid: Option<u32>,
 ) -> Result<(Vec<Value>, Vec<Notice>), Failure> {
-    let (sockets, mut notices) = find(question, directories, asked.pid).await;
+    let (sockets, mut notices) = find(question, directories, pid).await;
     let answers = future::join_all(sockets.iter().map(|(_, path)| ask::document(path))).await;
     let mut documents = Vec::new();
     for ((pid, path), answer) in sockets.iter().zip(answers) {
@@ -43,7 +35,7 @@ pub(in crate::cli) async fn asked(
         }
     }
     if documents.is_empty() {
-        notices.push(nobody(question, asked.pid, directories));
+        notices.push(nobody(question, pid, directories));
         return Err(Failure { exit: exit::NO_INSTANCE, notices });
     }
     Ok((documents, notices))

@@ -263,8 +263,9 @@ impl Connection {
         };
         let revision = greeting::negotiated(&requested);
         self.state().session = Some(revision);
-        let declared = member("capabilities").map(|raw| raw.detached());
-        let capabilities = Capabilities::parse(declared, revision);
+        let said = |key| member(key).map(|raw| raw.detached());
+        let capabilities = Capabilities::parse(said("capabilities"), revision);
+        let capabilities = capabilities.of_client(said("clientInfo"));
         let caller = self.attach(capabilities, Reach::Anytime);
         let router = &self.shared.service.router;
         let extensions = router.extensions();

@@ -44,9 +44,18 @@ const REMOVED: [&str; 4] =
 /// What a modern request says about itself.
 struct Terms {
     capabilities: Raw,
+    client: Option<Raw>,
     logs: Wanted,
     log_level: Option<Raw>,
     progress_token: Option<Raw>,
+}
+
+impl Terms {
+    /// Returns what the client declares, to be kept longer than the request.
+    fn declared(&self) -> Capabilities {
+        let declared = Capabilities::parse(Some(self.capabilities.detached()), Revision::LATEST);
+        declared.of_client(self.client.as_ref().map(Raw::detached))
+    }
 }
 
 impl Connection {
@@ -68,7 +77,7 @@ impl Connection {
             Ok(terms) => terms,
             Err(error) => return Some(reply.at_once(&request.id, &Err(error))),
         };
-        let (caller, is_new) = self.modern_caller(&terms.capabilities);
+        let (caller, is_new) = self.modern_caller(&terms);
         let answer = match self.modern_start(request, terms, &caller, reply) {
             Ok(answer) => answer,
             Err((reply, error)) => Some(reply.at_once(&request.id, &Err(error))),
@@ -112,22 +121,20 @@ impl Connection {
     }
 
     /// Returns who sends modern requests here, and whether that was unknown before.
-    fn modern_caller(&self, capabilities: &Raw) -> (Arc<Caller>, bool) {
+    fn modern_caller(&self, terms: &Terms) -> (Arc<Caller>, bool) {
         if let Some(caller) = self.caller() {
             return (caller, false);
         }
-        let declared = || Capabilities::parse(Some(capabilities.detached()), Revision::LATEST);
         if let Some(passing) = &self.shared.passing {
             let mut known = passing.declared.load_full();
-            if known.raw() != Some(capabilities) {
-                known = Arc::new(declared());
+            if !known.is_declared_by(&terms.capabilities, terms.client.as_ref()) {
+                known = Arc::new(terms.declared());
                 passing.declared.store(Arc::clone(&known));
             }
             let caller = self.shared.service.caller(known, Reach::InCallsOnly);
             return (Arc::new(caller.remembered_as(passing.memory)), false);
         }
-        let capabilities = declared();
-        let caller = self.attach(capabilities, Reach::InCallsOnly);
+        let caller = self.attach(terms.declared(), Reach::InCallsOnly);
         self.begin_notices();
         (caller, true)
     }
@@ -143,8 +150,8 @@ impl Connection {
         let Some(share) = shared.flights.admit() else {
             return Err((reply, codes::too_many(shared.flights.limit())));
         };
-        let Terms { capabilities, logs, log_level, progress_token } = terms;
-        let capabilities = capabilities_of(caller, capabilities);
+        let capabilities = capabilities_of(caller, &terms);
+        let Terms { logs, log_level, progress_token, .. } = terms;
         let (progress, tasks) = (progress_token.is_some(), capabilities.tasks());
         let wishes = Wishes { progress, log_level, tasks };
         let (exchange, way_back) = Exchange::new(Arc::clone(caller), capabilities, wishes);
@@ -297,13 +304,13 @@ fn terms(meta: &RequestMeta) -> Result<Terms, Raw> {
             .ok_or_else(|| codes::invalid_params(&format!("unknown level {}", level.get())))?,
     };
     let (log_level, progress_token) = (meta.log_level.clone(), meta.progress_token.clone());
-    Ok(Terms { capabilities, logs, log_level, progress_token })
+    Ok(Terms { capabilities, client: meta.client_info.clone(), logs, log_level, progress_token })
 }
 
 /// Returns the capabilities of one request; mostly they are those of the one before.
-fn capabilities_of(caller: &Caller, declared: Raw) -> Arc<Capabilities> {
-    if caller.capabilities().raw() == Some(&declared) {
+fn capabilities_of(caller: &Caller, terms: &Terms) -> Arc<Capabilities> {
+    if caller.capabilities().is_declared_by(&terms.capabilities, terms.client.as_ref()) {
         return Arc::clone(caller.capabilities());
     }
-    Arc::new(Capabilities::parse(Some(declared), Revision::LATEST))
+    Arc::new(terms.declared())
 }

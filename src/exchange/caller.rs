@@ -24,11 +24,12 @@ use crate::wire::extension;
 use crate::wire::object;
 use crate::wire::object::Object;
 
-/// What a client declared that it can answer, and the revision in whose words.
+/// What a client declared that it can answer, the revision in whose words, and who it says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// The declaration as it came; nothing if there was none.
     raw: Option<Raw>,
+    client: Client,
     revision: Revision,
     answerable: Vec<ask::Kind>,
     tasks: task::Dialect,
@@ -74,7 +75,26 @@ impl Capabilities {
         };
         let (carried, carried_with_tasks) =
             (carried(raw.as_ref(), false), carried(raw.as_ref(), true));
-        Self { raw, revision, answerable, tasks, carried, carried_with_tasks }
+        let client = Client::default();
+        Self { raw, client, revision, answerable, tasks, carried, carried_with_tasks }
+    }
+
+    /// Makes them those of the program that calls itself so: its `clientInfo`, if there was one.
+    #[must_use]
+    pub fn of_client(self, info: Option<Raw>) -> Self {
+        let name = info.as_ref().and_then(|info| info.member("name")?.string());
+        Self { client: Client { info, name }, ..self }
+    }
+
+    /// Returns whether this is what a client declares with these words.
+    pub fn is_declared_by(&self, raw: &Raw, info: Option<&Raw>) -> bool {
+        self.raw.as_ref() == Some(raw) && self.client.info.as_ref() == info
+    }
+
+    /// Returns what the client calls itself (`clientInfo.name`): its word alone, good for what it is
+    /// shown, never for what it may do.
+    pub fn client_name(&self) -> Option<&str> {
+        self.client.name.as_deref()
     }
 
     /// Returns the revision the client speaks.
@@ -150,6 +170,14 @@ impl Capabilities {
             None => Ok(()),
         }
     }
+}
+
+/// Who a client says it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Client {
+    /// As it came.
+    info: Option<Raw>,
+    name: Option<String>,
 }
 
 /// The part of a declaration that Conflux passes on to upstreams, with the extension for tasks if

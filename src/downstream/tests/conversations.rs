@@ -216,6 +216,7 @@ async fn each_client_is_announced_once_with_its_own_capabilities() {
     let mut client = Client::start();
     let modern = r#"{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{
         "io.modelcontextprotocol/protocolVersion":"2026-07-28",
+        "io.modelcontextprotocol/clientInfo":{"name":"new","version":"1"},
         "io.modelcontextprotocol/clientCapabilities":{"sampling":{}}}}}"#;
     for _ in 0..2 {
         client.send(&modern.replace('\n', "")).await;
@@ -224,10 +225,11 @@ async fn each_client_is_announced_once_with_its_own_capabilities() {
     client.settle().await;
     assert_eq!(client.opened.lock().unwrap().len(), 1);
     assert_eq!(client.caller().capabilities().raw(), Some(&raw(r#"{"sampling":{}}"#)));
+    assert_eq!(client.caller().capabilities().client_name(), Some("new"));
     client
         .send(
             r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":
-                "2025-06-18","capabilities":{"roots":{}}}}"#
+                "2025-06-18","clientInfo":{"name":"old"},"capabilities":{"roots":{}}}}"#
                 .replace('\n', "")
                 .as_str(),
         )
@@ -236,6 +238,7 @@ async fn each_client_is_announced_once_with_its_own_capabilities() {
     client.settle().await;
     assert_eq!(client.opened.lock().unwrap().len(), 2);
     assert_eq!(client.caller().capabilities().raw(), Some(&raw(r#"{"roots":{}}"#)));
+    assert_eq!(client.caller().capabilities().client_name(), Some("old"));
     client.finish().await;
 }
 

@@ -1,32 +1,45 @@
 //! `conflux status`: how the gateways are that run on this machine for this user.
 
-use std::io;
-use std::io::IsTerminal as _;
-use std::path::PathBuf;
 use std::time::Duration;
 use std::time::SystemTime;
 
+use clap::Args;
 use serde_json::Value;
 
+use crate::cli::command;
+use crate::cli::context::Context;
 use crate::cli::instances;
-use crate::cli::instances::Asked;
 use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::printable;
 use crate::cli::table;
 use crate::downstream::local::place::Question;
 
-/// Asks the gateways whose sockets are in `directories`, and prints what they say.
-pub(in crate::cli) async fn run(
-    directories: Vec<PathBuf>,
-    asked: Asked,
-    columns: Option<usize>,
-) -> Result<(), Failure> {
-    let (documents, notices) = instances::asked(Question::Status, &directories, &asked).await?;
-    let width = io::stdout().is_terminal().then(|| columns.unwrap_or(table::WIDTH));
-    output::data(&shown(&documents, asked.json, width))?;
-    output::tell(&notices);
-    Ok(())
+/// Tell how running gateways are.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Status {
+    /// Ask the gateway with this process id alone
+    #[arg(long)]
+    pid: Option<u32>,
+    /// Print what each gateway says, a JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    /// Asks the gateways of this user, and prints what they say.
+    pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        command::wait(self.asked(context))
+    }
+
+    async fn asked(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let directories = context.around.runtime();
+        let (documents, notices) =
+            instances::asked(Question::Status, &directories, self.pid).await?;
+        output::data(&shown(&documents, self.json, context.width()))?;
+        output::tell(&notices);
+        Ok(())
+    }
 }
 
 /// Writes what was found: data, one gateway at length, or several as a list.

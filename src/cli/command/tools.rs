@@ -1,36 +1,46 @@
 //! `conflux tools`: the merged catalog of tools.
 
-use std::io;
-use std::io::IsTerminal as _;
+use clap::Args;
 
 use crate::app::App;
 use crate::catalog::Catalog;
 use crate::catalog::Kind;
+use crate::cli::command;
+use crate::cli::context::Context;
 use crate::cli::output;
+use crate::cli::report;
 use crate::cli::report::Failure;
 use crate::cli::report::printable;
 use crate::cli::session;
 use crate::cli::table;
 use crate::cli::upstreams;
-use crate::config::Config;
 use crate::wire::Raw;
 
-/// Lists the tools of every upstream that can be started, and says which cannot.
-pub(in crate::cli) async fn run(
-    config: Config,
+/// List the tools of all upstreams.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Tools {
+    /// Print the definitions as a JSON array, exactly as clients get them
+    #[arg(long)]
     json: bool,
-    columns: Option<usize>,
-) -> Result<(), Failure> {
-    session::within(session::patient(config), async |app| list(app, json, columns).await).await
 }
 
-async fn list(app: &App, json: bool, columns: Option<usize>) -> Result<(), Failure> {
+impl Tools {
+    /// Lists the tools of every upstream that can be started, and says which cannot.
+    pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let config = context.config()?;
+        output::tell(&report::warnings(&config));
+        let width = context.width();
+        command::wait(session::within(session::patient(config), async |app| {
+            list(app, self.json, width).await
+        }))
+    }
+}
+
+async fn list(app: &App, json: bool, width: Option<usize>) -> Result<(), Failure> {
     let caller = session::caller(app);
     app.on_open()(&caller);
     upstreams::settled(app).await;
     let catalog = &app.router().snapshot().catalog;
-    // What is cut off can only be read in another way, so that is for terminals alone.
-    let width = io::stdout().is_terminal().then(|| columns.unwrap_or(table::WIDTH));
     let shown =
         if json { catalog.list(Kind::Tools).get().to_owned() } else { table(catalog, width) };
     output::data(&shown)?;

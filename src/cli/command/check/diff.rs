@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::cli::exit;
 use crate::cli::instances;
-use crate::cli::instances::Asked;
 use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
@@ -16,9 +15,13 @@ use crate::downstream::local::place::Question;
 /// Asks the gateways whose sockets are in `directories`, and prints what they say.
 ///
 /// Fails if the files of one of them cannot be loaded.
-pub(in crate::cli) async fn run(directories: Vec<PathBuf>, asked: Asked) -> Result<(), Failure> {
-    let (documents, mut notices) = instances::asked(Question::Reload, &directories, &asked).await?;
-    let lines: Vec<_> = if asked.json {
+pub(super) async fn run(
+    directories: &[PathBuf],
+    pid: Option<u32>,
+    json: bool,
+) -> Result<(), Failure> {
+    let (documents, mut notices) = instances::asked(Question::Reload, directories, pid).await?;
+    let lines: Vec<_> = if json {
         documents.iter().map(Value::to_string).collect()
     } else {
         documents.iter().map(|document| told(document, documents.len() > 1)).collect()

@@ -6,9 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use clap::Args;
 
 use crate::app::App;
 use crate::app::Following;
+use crate::cli::command;
+use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::ready;
@@ -37,12 +40,29 @@ const WAITING: &str = "waiting for a client on stdin, which is a terminal; clien
 /// What was loaded, and from where, so that it can be loaded again.
 pub(in crate::cli) struct Loaded {
     pub(in crate::cli) config: Config,
-    pub(in crate::cli) options: load::Options,
-    pub(in crate::cli) sight: Sight,
-    pub(in crate::cli) around: Surroundings,
+    options: load::Options,
+    sight: Sight,
+    around: Surroundings,
 }
 
 impl Loaded {
+    /// Loads the configuration with `overrides`, for a command that stays; what is probably not
+    /// meant is logged.
+    pub(in crate::cli) fn load(
+        context: &Context<'_>,
+        overrides: Vec<load::Override>,
+    ) -> Result<Self, Failure> {
+        let options = load::Options { overrides, ..context.options() };
+        let around = context.around.clone();
+        let sight = Sight::of(&load::candidates(&options, &around));
+        let config = context.load(&options)?;
+        for warning in &config.warnings {
+            let warning = warning.without_hint();
+            tracing::warn!("{warning} (`conflux check` says what to do)");
+        }
+        Ok(Self { config, options, sight, around })
+    }
+
     /// Follows what was loaded; `renew` takes over what is none of the upstreams' business.
     fn followed(self, renew: impl Fn(&Config) + Send + Sync + 'static) -> (Config, Following) {
         let Self { config, options, sight, around } = self;
@@ -51,11 +71,48 @@ impl Loaded {
     }
 }
 
+/// Serve one client over stdin and stdout, or many over HTTP.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Serve {
+    /// Serve clients over HTTP at this address, such as `127.0.0.1:7420`
+    ///
+    /// Without an address: what `http.listen` in the configuration says.
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "")]
+    listen: Option<String>,
+    /// Wait until every upstream that is `required` is ready, or fail and say why as JSON
+    ///
+    /// Over HTTP, `listening on` is said when all is ready; over stdin and stdout, the first answer
+    /// waits for it.
+    #[arg(long)]
+    ready: bool,
+}
+
+impl Serve {
+    /// Serves until the client leaves or a signal comes.
+    pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let listen = self.listen.iter().filter(|address| !address.is_empty());
+        let loaded = Loaded::load(context, listen.map(|address| listening(address)).collect())?;
+        match &self.listen {
+            Some(_) => command::wait(http(loaded, self.ready)),
+            None => command::wait(stdio(loaded, self.ready)),
+        }
+    }
+}
+
+/// Returns what an address on the command line says about the configuration.
+pub(in crate::cli) fn listening(address: &str) -> load::Override {
+    load::Override {
+        flag: "--listen".to_owned(),
+        key: "http.listen".to_owned(),
+        value: address.to_owned(),
+    }
+}
+
 /// Serves one client until it leaves or a signal comes.
 ///
 /// If it `waits`, nothing is read before everything required is ready, so the first answer comes
 /// after that.
-pub(in crate::cli) async fn stdio(loaded: Loaded, waits: bool) -> Result<(), Failure> {
+async fn stdio(loaded: Loaded, waits: bool) -> Result<(), Failure> {
     let (config, following) = loaded.followed(|_| {});
     let interrupted = |exit| {
         // A client keeps what its servers say, and has not asked for this.
@@ -94,7 +151,7 @@ pub(in crate::cli) async fn stdio(loaded: Loaded, waits: bool) -> Result<(), Fai
 ///
 /// If it `waits`, it says where it listens when everything required is ready, and ends if that does
 /// not come about. Who comes earlier is served as ever, so that probes are answered.
-pub(in crate::cli) async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
+async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
     let front = bind(&loaded.config).await?;
     let certificate = front.certificate().cloned();
     let (config, following) = loaded.followed(move |config| {

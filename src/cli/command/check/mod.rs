@@ -1,7 +1,11 @@
 //! `conflux check`: is the configuration right, and with `--connect`, do the upstreams work?
 
+mod diff;
+mod patterns;
+
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time;
@@ -9,9 +13,10 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::catalog::Kind;
+use crate::cli::command;
+use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
-use crate::cli::patterns;
 use crate::cli::report;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
@@ -26,8 +31,40 @@ use crate::upstream::Handle;
 /// How long after its own limit an upstream is still expected to say how its start went.
 const SLACK: Duration = Duration::from_secs(1);
 
+/// Validate the configuration.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Check {
+    /// Also start every upstream and list what it has
+    #[arg(long)]
+    connect: bool,
+    /// Ask running gateways instead what a reload would do: each loads its own files
+    #[arg(long, conflicts_with = "connect")]
+    diff: bool,
+    /// With `--diff`: ask the gateway with this process id alone
+    #[arg(long, requires = "diff")]
+    pid: Option<u32>,
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    /// Says whether the configuration is right, what upstreams list, or what a reload would do.
+    pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        if self.diff {
+            return command::wait(diff::run(&context.around.runtime(), self.pid, self.json));
+        }
+        let config = context.config()?;
+        if self.connect {
+            command::wait(connect(config, self.json))
+        } else {
+            hold(&config, self.json)
+        }
+    }
+}
+
 /// Says what a configuration holds; that it could be loaded means that it is right.
-pub(in crate::cli) fn run(config: &Config, json: bool) -> Result<(), Failure> {
+fn hold(config: &Config, json: bool) -> Result<(), Failure> {
     if json {
         output::data(&found(config).to_string())?;
     }
@@ -36,7 +73,7 @@ pub(in crate::cli) fn run(config: &Config, json: bool) -> Result<(), Failure> {
 }
 
 /// Starts and lists every upstream side by side, and says how that went.
-pub(in crate::cli) async fn connect(config: Config, json: bool) -> Result<(), Failure> {
+async fn connect(config: Config, json: bool) -> Result<(), Failure> {
     say(&config);
     session::within(session::patient(config), async |app| report(app, json).await).await
 }

@@ -4,8 +4,12 @@ use std::fs;
 use std::io;
 use std::sync::Arc;
 
+use clap::Args;
+
 use crate::app::App;
 use crate::catalog::Kind;
+use crate::cli::command;
+use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::report::Failure;
@@ -24,8 +28,26 @@ use crate::wire::Raw;
 use crate::wire::method;
 use crate::wire::object;
 
+/// Call one tool.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Call {
+    /// The tool's name, as `conflux tools` shows it
+    name: String,
+    /// The arguments: a JSON object, `@FILE` for a file that holds one, or `-` for stdin
+    #[arg(long, value_name = "JSON", default_value = "{}", allow_hyphen_values = true)]
+    args: String,
+}
+
+impl Call {
+    /// Calls the tool and prints its result.
+    pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let arguments = arguments(&self.args)?;
+        command::wait(run(context.config()?, &self.name, &arguments))
+    }
+}
+
 /// Reads the arguments of a call; their bytes stay as they are.
-pub(in crate::cli) fn arguments(written: &str) -> Result<Raw, Failure> {
+fn arguments(written: &str) -> Result<Raw, Failure> {
     let (text, origin) = match written.strip_prefix('@') {
         _ if written == "-" => (io::read_to_string(io::stdin().lock()), "stdin".to_owned()),
         Some(path) => (fs::read_to_string(path), format!("`{path}`")),
@@ -50,12 +72,7 @@ pub(in crate::cli) fn arguments(written: &str) -> Result<Raw, Failure> {
     }
 }
 
-/// Calls the tool `name` and prints its result.
-pub(in crate::cli) async fn run(
-    config: Config,
-    name: &str,
-    arguments: &Raw,
-) -> Result<(), Failure> {
+async fn run(config: Config, name: &str, arguments: &Raw) -> Result<(), Failure> {
     session::within(session::patient(config), async |app| {
         let result = match called(app, name, arguments).await {
             Ok(result) => result,

@@ -10,6 +10,7 @@ use std::process::ExitStatus;
 use std::task::Poll;
 
 use anyhow::Context as _;
+use clap::Args;
 use nix::sys::signal;
 use nix::unistd::Pid;
 use serde_json::json;
@@ -19,13 +20,16 @@ use tokio::signal::unix;
 use tokio::signal::unix::SignalKind;
 
 use crate::app::App;
+use crate::cli::command;
+use crate::cli::command::serve;
+use crate::cli::command::serve::Loaded;
+use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::cli::ready;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
-use crate::cli::serve;
 use crate::cli::session;
 use crate::config::Config;
 use crate::downstream::shutdown::Shutdown;
@@ -40,8 +44,38 @@ const SIGNALS: [signal::Signal; 6] = [
     signal::Signal::SIGUSR2,
 ];
 
+/// Run a command with a gateway of its own.
+///
+/// The command starts when every upstream that is `required` is ready. It finds the gateway in its
+/// environment: `CONFLUX_URL` is the address, `CONFLUX_MCP_CONFIG` the same as `mcpServers` of
+/// clients, `CONFLUX_PID` the process. When it ends, the gateway ends, and with its exit code.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Exec {
+    /// Serve the command at this address
+    ///
+    /// Without it: at any free port of `127.0.0.1`, without TLS.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl Exec {
+    /// Runs the command, and ends as it ends.
+    pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let address = self.listen.as_deref().unwrap_or("127.0.0.1:0");
+        let Loaded { mut config, .. } = Loaded::load(context, vec![serve::listening(address)])?;
+        if self.listen.is_none() {
+            // No certificate is for an address that is made up for one command.
+            config.http.tls = None;
+        }
+        command::wait(run(config, &self.command))
+    }
+}
+
 /// Runs `command` when everything required is ready, and ends as it ends.
-pub(in crate::cli) async fn run(config: Config, command: &[OsString]) -> Result<(), Failure> {
+async fn run(config: Config, command: &[OsString]) -> Result<(), Failure> {
     let mut signals = Signals::install().context("cannot listen for signals")?;
     let front = serve::bind(&config).await?;
     let url = front.url();

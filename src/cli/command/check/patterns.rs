@@ -21,7 +21,7 @@ enum About {
 }
 
 /// Warns of every pattern that matches nothing, where everything is known that it could match.
-pub(in crate::cli) fn idle(app: &App) -> Vec<Notice> {
+pub(super) fn idle(app: &App) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut all = Vec::new();
     let mut is_complete = true;

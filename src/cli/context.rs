@@ -1,0 +1,54 @@
+//! What every command is given: the surroundings of the process, and the way to its configuration.
+
+use std::io;
+use std::io::IsTerminal as _;
+
+use crate::cli::args::Common;
+use crate::cli::logs::Log;
+use crate::cli::report::Failure;
+use crate::cli::table;
+use crate::config::Config;
+use crate::config::load;
+use crate::config::surroundings::Surroundings;
+
+/// What every command is given.
+pub(in crate::cli) struct Context<'a> {
+    /// The environment and its directories.
+    pub(in crate::cli) around: Surroundings,
+    common: &'a Common,
+    log: Log,
+}
+
+impl<'a> Context<'a> {
+    pub(in crate::cli) fn new(around: Surroundings, common: &'a Common, log: Log) -> Self {
+        Self { around, common, log }
+    }
+
+    /// Returns what the command line says about the configuration.
+    pub(in crate::cli) fn options(&self) -> load::Options {
+        load::Options { files: self.common.config.clone(), overrides: Vec::new() }
+    }
+
+    /// Loads the configuration; from then on no secret of it is logged.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, at once.
+    pub(in crate::cli) fn config(&self) -> Result<Config, Failure> {
+        self.load(&self.options())
+    }
+
+    /// Does the same with other options.
+    pub(in crate::cli) fn load(&self, options: &load::Options) -> Result<Config, Failure> {
+        let config = load::load_within(options, &self.around)?;
+        self.log.hide(&config.secrets);
+        Ok(config)
+    }
+
+    /// Returns how wide what is written to stdout may be, in characters: what is cut off can only
+    /// be read in another way, so it has a width only on a terminal.
+    pub(in crate::cli) fn width(&self) -> Option<usize> {
+        let columns = || self.around.columns().unwrap_or(table::WIDTH);
+        io::stdout().is_terminal().then(columns)
+    }
+}
