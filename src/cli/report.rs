@@ -116,12 +116,17 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Ends because of what is wrong with a configuration.
+    pub(in crate::cli) fn of_problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Self {
+        let notices = problems.into_iter().map(|problem| notice(problem, Notice::error));
+        Self { exit: exit::CONFIG, notices: notices.collect() }
+    }
+}
+
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
-        Self {
-            exit: exit::CONFIG,
-            notices: problems.iter().map(|problem| notice(problem, Notice::error)).collect(),
-        }
+        Self::of_problems(problems.iter())
     }
 }
 

@@ -6,6 +6,7 @@
 use std::env;
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -66,8 +67,40 @@ pub fn load_within(options: &Options, around: &Surroundings) -> Result<Config, P
         Text { written: fs::read(&absolute), source: Arc::new(Source { shown, absolute }) }
     };
     let texts: Vec<_> = find(options, around)?.into_iter().map(text).collect();
+    load_texts(&texts, options, around)
+}
+
+/// Loads a configuration from the files it would have if `path`, which is one of them or the only
+/// one, held `text`.
+///
+/// # Errors
+///
+/// Everything that would be wrong with it, at once.
+pub fn load_instead(
+    options: &Options,
+    around: &Surroundings,
+    path: &Path,
+    text: &str,
+) -> Result<Config, Problems> {
+    let whole = |path: &Path| -> PathBuf { around.directory.join(path).components().collect() };
+    let paths = named(options, around).unwrap_or_else(|| vec![path.to_owned()]);
+    let instead = |shown: PathBuf| {
+        let absolute = whole(&shown);
+        let is_it = absolute == whole(path);
+        let written = if is_it { Ok(text.into()) } else { fs::read(&absolute) };
+        Text { written, source: Arc::new(Source { shown, absolute }) }
+    };
+    let texts: Vec<_> = paths.into_iter().map(instead).collect();
+    load_texts(&texts, options, around)
+}
+
+fn load_texts(
+    texts: &[Text],
+    options: &Options,
+    around: &Surroundings,
+) -> Result<Config, Problems> {
     let schema = file::schema();
-    let read = |reading| Draft::new(&schema, reading).read(&texts, options, around);
+    let read = |reading| Draft::new(&schema, reading).read(texts, options, around);
     match read(Reading::Skimming) {
         Ok(config) if config.warnings.is_empty() => Ok(config),
         Ok(_) | Err(_) => read(Reading::Places),
@@ -129,6 +162,17 @@ fn named(options: &Options, around: &Surroundings) -> Option<Vec<PathBuf>> {
 fn places(around: &Surroundings) -> Vec<PathBuf> {
     let user = around.config.as_ref().map(|config| config.join("conflux").join(FILE_NAME));
     [Some(PathBuf::from(FILE_NAME)), user].into_iter().flatten().collect()
+}
+
+/// Returns the file that commands change: of those the user named the last one, else the first that
+/// is there, else the one of the user, if the user has a directory for it.
+pub fn changed(options: &Options, around: &Surroundings) -> Option<PathBuf> {
+    if let Some(named) = named(options, around) {
+        return named.last().map(|path| around.directory.join(path).components().collect());
+    }
+    let places = candidates(options, around);
+    let there = places.iter().find(|path| path.is_file());
+    there.or_else(|| places.get(1)).cloned()
 }
 
 /// Returns the files to layer, as the user named them.

@@ -2,8 +2,10 @@
 
 mod call;
 mod check;
+mod clients;
 mod demo;
 mod exec;
+mod import;
 mod schema;
 mod serve;
 mod status;
@@ -31,6 +33,8 @@ pub(in crate::cli) enum Command {
     Tools(tools::Tools),
     /// Call one tool
     Call(call::Call),
+    /// Take over the MCP servers that clients have
+    Import(import::Import),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Be a small MCP server over stdin and stdout, to try Conflux with
@@ -54,6 +58,7 @@ impl Command {
             Self::Check(wanted) => wanted.run(context),
             Self::Tools(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),
+            Self::Import(wanted) => wanted.run(context),
             Self::Schema => schema::run(),
             Self::Demo => wait(demo::run()),
         }
