@@ -88,14 +88,19 @@ pub(super) fn resolve(path: &str, sources: &Sources<'_>) -> Result<PathBuf, Misr
     Ok(joined.components().collect())
 }
 
-enum Piece<'a> {
+/// A part of a text with references.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// It stands for itself.
     Text(&'a str),
     /// What stands between `${` and `}`.
     Reference(&'a str),
+    /// What follows `${` has no end.
     Unclosed,
 }
 
-fn pieces(text: &str) -> Vec<Piece<'_>> {
+/// Returns the parts of a text in their order.
+pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -142,7 +147,8 @@ fn reference(inside: &str) -> Result<Reference<'_>, Misread> {
     Err(not_a_reference(name))
 }
 
-fn is_name(name: &str) -> bool {
+/// Returns whether a reference can name a variable like this.
+pub fn is_name(name: &str) -> bool {
     let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
 }

@@ -6,6 +6,7 @@
 use std::env;
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -61,16 +62,40 @@ pub struct Override {
 ///
 /// Everything that is wrong with it, at once.
 pub fn load_within(options: &Options, around: &Surroundings) -> Result<Config, Problems> {
+    load_from(options, around, |path| fs::read(path))
+}
+
+/// Loads it as it would be if some files, by their absolute paths, had other texts.
+///
+/// # Errors
+///
+/// Everything that would be wrong with it, at once.
+pub fn load_edited(
+    options: &Options,
+    around: &Surroundings,
+    edited: &[(PathBuf, String)],
+) -> Result<Config, Problems> {
+    load_from(options, around, |path| match edited.iter().find(|(other, _)| other == path) {
+        Some((_, text)) => Ok(text.as_bytes().to_owned()),
+        None => fs::read(path),
+    })
+}
+
+fn load_from(
+    options: &Options,
+    around: &Surroundings,
+    read: impl Fn(&Path) -> io::Result<Vec<u8>>,
+) -> Result<Config, Problems> {
     let text = |shown: PathBuf| {
         let absolute: PathBuf = around.directory.join(&shown).components().collect();
-        Text { written: fs::read(&absolute), source: Arc::new(Source { shown, absolute }) }
+        Text { written: read(&absolute), source: Arc::new(Source { shown, absolute }) }
     };
     let texts: Vec<_> = find(options, around)?.into_iter().map(text).collect();
     let schema = file::schema();
-    let read = |reading| Draft::new(&schema, reading).read(&texts, options, around);
-    match read(Reading::Skimming) {
+    let load = |reading| Draft::new(&schema, reading).read(&texts, options, around);
+    match load(Reading::Skimming) {
         Ok(config) if config.warnings.is_empty() => Ok(config),
-        Ok(_) | Err(_) => read(Reading::Places),
+        Ok(_) | Err(_) => load(Reading::Places),
     }
 }
 
@@ -129,6 +154,16 @@ fn named(options: &Options, around: &Surroundings) -> Option<Vec<PathBuf>> {
 fn places(around: &Surroundings) -> Vec<PathBuf> {
     let user = around.config.as_ref().map(|config| config.join("conflux").join(FILE_NAME));
     [Some(PathBuf::from(FILE_NAME)), user].into_iter().flatten().collect()
+}
+
+/// Returns the files that are layered; none if no file was named and none is found. Those that
+/// were named need not be there. Absolute.
+pub fn layers(options: &Options, around: &Surroundings) -> Vec<PathBuf> {
+    let candidates = candidates(options, around);
+    if named(options, around).is_some() {
+        return candidates;
+    }
+    candidates.into_iter().find(|path| path.is_file()).into_iter().collect()
 }
 
 /// Returns the files to layer, as the user named them.

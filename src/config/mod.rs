@@ -11,7 +11,7 @@ pub mod difference;
 mod environment;
 pub mod file;
 mod http;
-mod interpolate;
+pub mod interpolate;
 mod layer;
 pub mod load;
 mod name;
@@ -323,6 +323,11 @@ pub struct HttpLimits {
 /// Everything that is wrong with it, at once.
 pub fn load(options: &load::Options) -> Result<Config, Problems> {
     load::load_within(options, &surroundings::Surroundings::of_process())
+}
+
+/// Returns whether what has this name (a variable, a header, an option) is probably a secret.
+pub fn names_secret(name: &str) -> bool {
+    command::is_secret_name(name)
 }
 
 /// Returns the JSON Schema of a configuration file.

@@ -3,6 +3,7 @@
 //! Texts in, texts out; only `disk` reads and writes files.
 
 pub mod disk;
+pub mod mentions;
 pub mod yaml;
 
 use std::time::Duration;
