@@ -410,7 +410,7 @@ fn every_shell_has_its_completions() {
     let place = Place::new("");
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = place.data(&["completions", shell]);
-        for word in ["serve", "disable", "connect", "completions"] {
+        for word in ["serve", "doctor", "connect", "completions"] {
             assert!(script.contains(word), "{shell} has no {word}");
         }
     }

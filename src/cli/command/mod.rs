@@ -5,6 +5,7 @@ mod call;
 mod check;
 mod completions;
 mod demo;
+mod doctor;
 mod exec;
 mod init;
 mod man;
@@ -33,6 +34,7 @@ pub(in crate::cli) enum Command {
     Status(status::Status),
     /// Validate the configuration
     Check(check::Check),
+    Doctor(doctor::Doctor),
     /// List the tools of all upstreams
     Tools(tools::Tools),
     /// Call one tool
@@ -67,6 +69,7 @@ impl Command {
             Self::Exec(wanted) => wanted.run(context),
             Self::Status(wanted) => wanted.run(context),
             Self::Check(wanted) => wanted.run(context),
+            Self::Doctor(wanted) => wanted.run(context),
             Self::Tools(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),
             Self::Init(wanted) => wanted.run(context),
