@@ -76,6 +76,8 @@ impl App {
         let disk = upstream::Disk::new(config.state.clone());
         let beginning = Beginning::new(&config, &disk);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let usage = upstream::usage::Ledger::default();
+        tasks.spawn(usage.clone().keep(disk.clone(), stop.clone()));
         let around = upstream::Surroundings {
             callers: Callers::default(),
             front: Front::default(),
@@ -87,6 +89,7 @@ impl App {
             answers: Budget::new(ANSWERS),
             roots: upstream::Roots::default(),
             state: disk.clone(),
+            usage: usage.clone(),
             tasks: tasks.clone(),
             starts: Arc::new(Semaphore::new(STARTS)),
             stop: stop.clone(),

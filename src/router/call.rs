@@ -12,7 +12,7 @@ use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
-use crate::router::own;
+use crate::router::own::Own;
 use crate::router::params::named;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
@@ -37,8 +37,9 @@ impl Router {
         let (params, name) = named(params, "name")?;
         let mut snapshot = self.snapshot();
         if snapshot.catalog.tool(&name).is_none() {
-            if snapshot.catalog.own_tool(&name).is_some() {
-                return own::call(self, &name);
+            if let Some(own) = Own::named(&name, &snapshot) {
+                // One of them calls another tool.
+                return Box::pin(own.call(self, params, exchange)).await;
             }
             snapshot = self.with_name(Kind::Tools, &name, exchange).await?;
         }
@@ -47,9 +48,9 @@ impl Router {
         };
         let handle = snapshot.handle(&entry.upstream)?;
         let params = with(params, "name", &entry.local)?;
-        let Traits { needs_task, may_repeat, .. } = entry.traits;
+        let Traits { needs_task, may_repeat, ref noted, .. } = entry.traits;
         let need = if needs_task { upstream::Need::Task } else { upstream::Need::None };
-        let tool = upstream::Tool { name: &entry.local, need, may_repeat };
+        let tool = upstream::Tool { name: &entry.local, need, may_repeat, noted: noted.number() };
         let result = handle.call(&params, exchange, tool).await?;
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
     }

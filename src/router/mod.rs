@@ -21,6 +21,7 @@ pub mod snapshot;
 pub mod world;
 
 mod call;
+mod exposure;
 mod extension;
 mod failure;
 mod fetch;
@@ -136,7 +137,7 @@ impl Router {
         let snapshot = Snapshot::of(&world, &Lens::of(view.as_ref(), &world), None);
         drop(world);
         Self {
-            told: Mutex::new(Told::of(&snapshot.catalog)),
+            told: Mutex::new(Told::of(&snapshot.catalog, snapshot.exposure())),
             snapshot: ArcSwap::from_pointee(snapshot),
             view,
             audience: Callers::default(),
@@ -215,7 +216,8 @@ impl Router {
 
     /// Returns which lists differ from those of the last time this was asked.
     pub fn news(&self) -> Vec<ListKind> {
-        let now = Told::of(&self.snapshot().catalog);
+        let snapshot = self.snapshot();
+        let now = Told::of(&snapshot.catalog, snapshot.exposure());
         self.told.lock().unwrap_or_else(PoisonError::into_inner).news(now)
     }
 

@@ -48,6 +48,8 @@ mod told;
 mod transport;
 pub mod trust;
 mod upkeep;
+/// When tools were called last.
+pub mod usage;
 mod visits;
 mod wants;
 mod watch;
@@ -152,6 +154,8 @@ pub struct Surroundings {
     pub roots: Roots,
     /// Where facts about upstreams are remembered between runs.
     pub state: Disk,
+    /// Where it is noted which tools are called.
+    pub usage: usage::Ledger,
     /// Where tasks are counted.
     pub tasks: TaskTracker,
     /// How many upstreams may be started at the same time.

@@ -40,6 +40,9 @@ use crate::upstream::shown::Errors;
 use crate::upstream::state::Next;
 use crate::upstream::state::Phase;
 use crate::upstream::state::State;
+use crate::upstream::usage::Account;
+#[cfg(test)]
+use crate::upstream::usage::Ledger;
 use crate::upstream::wants::Wants;
 use crate::wire::Raw;
 use crate::wire::era::Era;
@@ -72,6 +75,7 @@ struct Link {
     wants: watch::Sender<Wants>,
     mirrors: Mirrors,
     keeper: Keeper,
+    account: Account,
     gate: Gate,
     budget: Mutex<Budget>,
     errors: Errors,
@@ -139,6 +143,7 @@ impl Handle {
         around.tasks.spawn(actor.run(wishes));
         around.tasks.spawn(retirement.oversee());
         let keeper = Keeper::new(Arc::clone(&config), &around);
+        let account = around.usage.account(Arc::clone(&config));
         let link = Link {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             settings,
@@ -148,6 +153,7 @@ impl Handle {
             wants,
             mirrors,
             keeper,
+            account,
             gate,
             budget: Mutex::new(Budget::new(Instant::now())),
             errors,
@@ -169,6 +175,7 @@ impl Handle {
         let link = Link {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             settings: watch::Sender::new(Arc::clone(&config)),
+            account: Ledger::default().account(Arc::clone(&config)),
             commands,
             state,
             lists: watch::channel(Lists::default()).1,
@@ -252,6 +259,9 @@ impl Handle {
     pub async fn list(&self) -> Result<Listed, Error> {
         let listed = listing::all(&*self.session().await?).await;
         self.0.link.keeper.learn(&listed);
+        if let Ok(tools) = &listed.tools {
+            self.0.link.account.listed(tools);
+        }
         Ok(listed)
     }
 

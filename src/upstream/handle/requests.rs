@@ -53,6 +53,7 @@ impl Handle {
         exchange: &Exchange,
         tool: Tool<'_>,
     ) -> Result<Raw, Fault> {
+        self.0.link.account.called(tool.name, tool.noted);
         exchange.deadline().set(self.limits(Some(tool.name)));
         self.with_session(exchange, tool.may_repeat, |session| async move {
             task::call(&session, params, exchange, tool.need).await
