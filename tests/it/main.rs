@@ -17,6 +17,8 @@ mod config;
 mod conformance;
 mod conformance_through;
 mod corpus;
+mod doctor;
+mod editing;
 mod exec;
 mod exposure;
 mod failure;
