@@ -2,6 +2,9 @@
 //!
 //! Facts alone, each with its source: nothing here reads a file or the environment.
 
+/// Which definitions of tools break which of them.
+pub mod schema;
+
 #[cfg(test)]
 mod tests;
 
