@@ -4,9 +4,11 @@ mod call;
 mod check;
 mod demo;
 mod exec;
+mod logs;
 mod schema;
 mod serve;
 mod status;
+mod tail;
 mod tools;
 
 use anyhow::Context as _;
@@ -25,6 +27,10 @@ pub(in crate::cli) enum Command {
     Exec(exec::Exec),
     /// Tell how running gateways are
     Status(status::Status),
+    /// Show what upstreams of running gateways wrote to stderr, and what became of them
+    Logs(logs::Logs),
+    /// Show the calls of running gateways as they end
+    Tail(tail::Tail),
     /// Validate the configuration
     Check(check::Check),
     /// List the tools of all upstreams
@@ -51,6 +57,8 @@ impl Command {
             Self::Serve(wanted) => wanted.run(context),
             Self::Exec(wanted) => wanted.run(context),
             Self::Status(wanted) => wanted.run(context),
+            Self::Logs(wanted) => wanted.run(context),
+            Self::Tail(wanted) => wanted.run(context),
             Self::Check(wanted) => wanted.run(context),
             Self::Tools(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),
