@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::OnceLock;
 
 use crate::catalog::Catalog;
 use crate::catalog::Entry;
@@ -80,6 +82,9 @@ pub fn merge(sources: &[Source], rules: &Rules<'_>) -> Catalog {
         addresses,
         conflicts,
         defects,
+        lists: Mutex::default(),
+        search: OnceLock::new(),
+        tokens: OnceLock::new(),
     }
 }
 

@@ -9,6 +9,7 @@ mod command;
 mod dialect;
 pub mod difference;
 mod environment;
+pub mod exposure;
 pub mod file;
 mod http;
 mod interpolate;
@@ -40,6 +41,7 @@ use indexmap::IndexMap;
 use url::Url;
 
 use crate::config::calls::Overrides;
+use crate::config::exposure::Exposure;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;
@@ -58,6 +60,8 @@ pub struct Config {
     pub limits: Limits,
     /// Parts of what there is, by name, in the order of the files.
     pub profiles: IndexMap<String, Profile>,
+    /// How much of the tools clients are listed.
+    pub exposure: Exposure,
     /// How clients come over HTTP.
     pub http: Http,
     /// The files this came from, absolute, in the order in which they were layered.
@@ -81,6 +85,8 @@ pub struct Profile {
     pub upstreams: Option<Vec<UpstreamId>>,
     /// Which tools are part of it, by their public names.
     pub tools: ToolFilter,
+    /// How much of them clients are listed.
+    pub exposure: Exposure,
 }
 
 /// How public names are made.

@@ -12,7 +12,7 @@ use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
-use crate::router::own;
+use crate::router::own::Own;
 use crate::router::params::named;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
@@ -37,8 +37,9 @@ impl Router {
         let (params, name) = named(params, "name")?;
         let mut snapshot = self.snapshot();
         if snapshot.catalog.tool(&name).is_none() {
-            if snapshot.catalog.own_tool(&name).is_some() {
-                return own::call(self, &name);
+            if let Some(own) = Own::named(&name, &snapshot) {
+                // One of them calls another tool.
+                return Box::pin(own.call(self, params, exchange)).await;
             }
             snapshot = self.with_name(Kind::Tools, &name, exchange).await?;
         }

@@ -10,6 +10,7 @@ use crate::exchange::Exchange;
 use crate::router::Error;
 use crate::router::Router;
 use crate::router::failure::millis;
+use crate::router::own;
 use crate::upstream::error::Kind;
 use crate::wire::Raw;
 use crate::wire::method;
@@ -48,7 +49,11 @@ impl<'a> Ending<'a> {
     #[cold]
     fn tell(&self, outcome: &Result<Raw, Error>) {
         let Some((key, kind)) = named(self.method) else { return };
-        let name = self.params.and_then(|params| params.member(key)?.string()).unwrap_or_default();
+        let name = self.params.and_then(|params| match self.method {
+            method::TOOLS_CALL => own::meant(params),
+            _ => params.member(key)?.string(),
+        });
+        let name = name.unwrap_or_default();
         let (word, why) = judged(self.method, outcome);
         let line = json!({
             "time": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),

@@ -22,6 +22,7 @@ pub mod world;
 
 mod call;
 mod calls;
+mod exposure;
 mod extension;
 mod failure;
 mod fetch;
@@ -142,7 +143,7 @@ impl Router {
         let snapshot = Snapshot::of(&world, &Lens::of(view.as_ref(), &world), None);
         drop(world);
         Self {
-            told: Mutex::new(Told::of(&snapshot.catalog)),
+            told: Mutex::new(Told::of(&snapshot.catalog, snapshot.exposure())),
             snapshot: ArcSwap::from_pointee(snapshot),
             view,
             audience: Callers::default(),
@@ -221,7 +222,8 @@ impl Router {
 
     /// Returns which lists differ from those of the last time this was asked.
     pub fn news(&self) -> Vec<ListKind> {
-        let now = Told::of(&self.snapshot().catalog);
+        let snapshot = self.snapshot();
+        let now = Told::of(&snapshot.catalog, snapshot.exposure());
         self.told.lock().unwrap_or_else(PoisonError::into_inner).news(now)
     }
 

@@ -18,6 +18,7 @@ mod conformance;
 mod conformance_through;
 mod corpus;
 mod exec;
+mod exposure;
 mod failure;
 mod faults;
 mod fuzz_corpus;

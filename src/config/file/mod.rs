@@ -4,6 +4,8 @@
 //! Nothing here is checked beyond its shape: `validate` turns it into [`crate::config::Config`],
 //! which cannot be wrong.
 
+mod exposure;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
@@ -16,6 +18,8 @@ use serde_json::Value;
 
 use crate::config::units::WrittenDuration;
 use crate::config::units::WrittenSize;
+
+pub use self::exposure::Exposure;
 
 /// Where to listen if nothing is said.
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7420);
@@ -63,6 +67,15 @@ pub struct File {
     /// How clients come over HTTP.
     #[serde(default)]
     pub http: Http,
+
+    /// How much of the tools clients are listed.
+    #[serde(default)]
+    pub exposure: Exposure,
+
+    /// Patterns of the tools, by their public names, that are listed where others have to be
+    /// searched, as in `["github__create_issue", "files__read_*"]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<String>,
 }
 
 /// One MCP server: a program that Conflux starts (`command`), or a remote one (`url`).
@@ -290,6 +303,12 @@ pub struct Profile {
     pub upstreams: Option<Vec<String>>,
     /// Which of their tools are part of it.
     pub tools: Selection,
+    /// How much of them is listed, if it is something else than elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
+    /// Which are listed where others have to be searched, in the place of `pinned` outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<Vec<String>>,
 }
 
 /// How public names are made.
