@@ -18,6 +18,14 @@ pub(in crate::cli) fn size() -> Option<(usize, usize)> {
     None
 }
 
+/// Returns what draws these lines from the top of the screen on, over what is there; with
+/// `is_first` nothing of that is left above, and below the last line nothing ever is.
+pub(in crate::cli) fn screen(lines: &[String], is_first: bool) -> String {
+    let cleared = if is_first { "\u{1b}[2J" } else { "" };
+    let lines: Vec<_> = lines.iter().map(|line| format!("{line}\u{1b}[K\n")).collect();
+    format!("{cleared}\u{1b}[H{}\u{1b}[J", lines.concat())
+}
+
 /// How a part of a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum Style {

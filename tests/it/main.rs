@@ -49,3 +49,4 @@ mod tasks;
 mod tidy;
 mod toy_upstream;
 mod usage;
+mod watching;
