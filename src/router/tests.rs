@@ -111,6 +111,7 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
         message_limit: config.limits.message,
         answers: crate::wire::budget::Budget::new(1 << 20),
         state: upstream::Disk::new(config.state.clone()),
+        journal: crate::telemetry::Journal::default(),
         usage: upstream::usage::Ledger::default(),
         starts: Arc::new(tokio::sync::Semaphore::new(1)),
         tasks: TaskTracker::new(),

@@ -10,12 +10,14 @@ mod doctor;
 mod exec;
 mod import;
 mod init;
+mod logs;
 mod man;
 mod remove;
 mod schema;
 mod serve;
 mod status;
 mod switch;
+mod tail;
 mod tools;
 
 use anyhow::Context as _;
@@ -34,6 +36,10 @@ pub(in crate::cli) enum Command {
     Exec(exec::Exec),
     /// Tell how running gateways are
     Status(status::Status),
+    /// Show what upstreams of running gateways wrote to stderr, and what became of them
+    Logs(logs::Logs),
+    /// Show the calls of running gateways as they end
+    Tail(tail::Tail),
     /// Validate the configuration
     Check(check::Check),
     Doctor(doctor::Doctor),
@@ -72,6 +78,8 @@ impl Command {
             Self::Serve(wanted) => wanted.run(context),
             Self::Exec(wanted) => wanted.run(context),
             Self::Status(wanted) => wanted.run(context),
+            Self::Logs(wanted) => wanted.run(context),
+            Self::Tail(wanted) => wanted.run(context),
             Self::Check(wanted) => wanted.run(context),
             Self::Doctor(wanted) => wanted.run(context),
             Self::Tools(wanted) => wanted.run(context),
