@@ -18,6 +18,7 @@ mod naming;
 mod prepared;
 mod rewrite;
 mod section;
+mod shape;
 mod template;
 mod traits;
 mod uri;
@@ -41,6 +42,10 @@ pub use self::conflict::Conflict;
 pub use self::defect::Defect;
 pub use self::merge::merge;
 pub use self::rewrite::ResultKind;
+pub use self::shape::Change;
+pub use self::shape::Refused;
+pub use self::shape::Shape;
+pub use self::shape::Unfollowed;
 pub use self::traits::Traits;
 
 /// One upstream and what it listed last, whether or not it is up; nothing if it never did.
@@ -141,6 +146,8 @@ pub struct Entry {
     pub definition: Raw,
     /// How it is called, if it is a tool.
     pub traits: Traits,
+    /// How it differs from what its upstream lists, if it is a tool that was configured to.
+    pub shape: Option<Arc<Shape>>,
 }
 
 /// Who answers for an address.

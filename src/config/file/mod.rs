@@ -17,10 +17,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use self::tools::Annotations;
+pub use self::tools::Argument;
+pub use self::tools::Changes;
+pub use self::tools::NewAnnotations;
 pub use self::tools::Override;
 pub use self::tools::Profile;
 pub use self::tools::Selection;
 pub use self::tools::Tools;
+pub use self::tools::Variant;
+pub use self::tools::WrittenValue;
 use crate::config::units::WrittenDuration;
 use crate::config::units::WrittenSize;
 

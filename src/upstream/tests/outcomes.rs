@@ -238,7 +238,7 @@ async fn call(handle: &Handle, may_repeat: bool, client: &CancellationToken) -> 
     });
     let hears = tasks.spawn(async move { while back.recv().await.is_some() {} });
     let params = Raw::of(&json!({ "name": "t" }));
-    let tool = Tool { name: "t", need: Need::None, may_repeat };
+    let tool = Tool { name: "t", need: Need::None, may_repeat, timeout: None };
     let outcome = handle.call(&params, &exchange, tool).await;
     leaves.abort();
     drop(exchange);
