@@ -21,6 +21,7 @@ mod prepared;
 mod rewrite;
 mod search;
 mod section;
+mod shape;
 mod template;
 mod traits;
 mod uri;
@@ -49,6 +50,10 @@ pub use self::defect::Defect;
 pub use self::merge::merge;
 pub use self::prepared::Prepared;
 pub use self::rewrite::ResultKind;
+pub use self::shape::Change;
+pub use self::shape::Refused;
+pub use self::shape::Shape;
+pub use self::shape::Unfollowed;
 pub use self::traits::Traits;
 
 /// One upstream and what it listed last, whether or not it is up; nothing if it never did.
@@ -149,6 +154,8 @@ pub struct Entry {
     pub definition: Raw,
     /// How it is called, if it is a tool.
     pub traits: Traits,
+    /// How it differs from what its upstream lists, if it is a tool that was configured to.
+    pub shape: Option<Arc<Shape>>,
 }
 
 /// Who answers for an address.

@@ -4,7 +4,8 @@
 //! here and reports everything that is wrong at once. No serde here, and no environment anywhere
 //! but in `surroundings`.
 
-pub mod calls;
+pub mod argument;
+mod calls;
 mod command;
 mod dialect;
 pub mod difference;
@@ -17,12 +18,14 @@ pub mod interpolate;
 mod layer;
 pub mod load;
 pub mod name;
+pub mod overrides;
 pub mod problem;
 mod profile;
 mod reference;
 mod remote;
 pub mod secrets;
 mod shape;
+mod shaping;
 mod skim;
 pub mod suggest;
 pub mod surroundings;
@@ -41,8 +44,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
-use crate::config::calls::Overrides;
 use crate::config::exposure::Exposure;
+use crate::config::overrides::Overrides;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;

@@ -179,9 +179,9 @@ impl Check<'_> {
         self.name(key, "key", "an upstream", &path, &self.context.places.key(&path));
         let prefix = self.prefix(key, written.prefix.as_deref(), &path, max_length);
         let timeout = self.timeout(&written.timeout, &path.key("timeout"));
-        let file::Tools { allow, deny, annotations, r#override } = &written.tools;
+        let file::Tools { allow, deny, annotations, .. } = &written.tools;
         let tools = self.tools(allow, deny, annotations, &path.key("tools"));
-        let overrides = self.overrides(r#override, &path.key("tools").key("override"));
+        let overrides = self.overrides(&written.tools, &path.key("tools"), written.disabled);
         let target = self.target(key, written, &path);
         let start = match written.start {
             file::Start::Lazy => Start::Lazy,

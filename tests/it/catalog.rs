@@ -141,9 +141,12 @@ fn every_snapshot_has_its_case() {
 
 fn run(case: &Case) -> String {
     let sources: Vec<Source> = case.upstreams.iter().map(|(key, it)| source(key, it)).collect();
-    let permits =
-        |upstream: &UpstreamId, tool: &str| !case.deny.contains(&format!("{upstream}/{tool}"));
     let config = configured(case);
+    let permits = |upstream: &UpstreamId, tool: &str| {
+        let config = config.upstreams.get(upstream);
+        let is_permitted = config.is_none_or(|config| config.tools.permits(tool));
+        is_permitted && !case.deny.contains(&format!("{upstream}/{tool}"))
+    };
     let profile = config.profiles.values().next();
     let configs: HashMap<UpstreamId, Arc<config::Upstream>> =
         config.upstreams.iter().map(|(id, it)| (id.clone(), Arc::new(it.clone()))).collect();
@@ -228,6 +231,9 @@ fn render(case: &Case, catalog: &Catalog) -> String {
         for entry in catalog.entries(kind) {
             writeln!(out, "{kind} {:?} of {}", entry.local, entry.upstream).unwrap();
             writeln!(out, "  {}", entry.definition.get()).unwrap();
+            for change in entry.shape.iter().flat_map(|shape| shape.changes()) {
+                writeln!(out, "  - {change}").unwrap();
+            }
         }
     }
     for uri in &case.resolve {

@@ -20,9 +20,12 @@ use conflux::config::Start;
 use conflux::config::StartBudget;
 use conflux::config::Target;
 use conflux::config::Upstream;
+use conflux::config::argument::Argument;
 use conflux::config::load::Options;
 use conflux::config::load::Override;
 use conflux::config::load::load_within;
+use conflux::config::overrides::Different;
+use conflux::config::overrides::Variant;
 use conflux::config::problem::Problem;
 use conflux::config::problem::Problems;
 use conflux::config::surroundings::Surroundings;
@@ -322,6 +325,26 @@ fn show_upstream(out: &mut String, upstream: &Upstream) {
     show_wanted(out, &upstream.tools);
     for (tool, timeout) in upstream.overrides.timeouts() {
         writeln!(out, "  override {tool:?}: timeout {timeout:?}").unwrap();
+        show_different(out, &upstream.overrides.different(tool));
+    }
+    for variant in upstream.overrides.variants() {
+        let Variant { name, of, .. } = variant;
+        writeln!(out, "  variant {name:?} of {of:?}: timeout {:?}", variant.timeout()).unwrap();
+        show_different(out, &variant.different());
+    }
+}
+
+fn show_different(out: &mut String, different: &Different<'_>) {
+    let Different { name, title, description, annotation_title, hints, arguments } = different;
+    let texts = [name, title, description, annotation_title];
+    if texts.iter().any(|text| text.is_some()) || !hints.is_empty() {
+        writeln!(out, "    {texts:?} {hints:?}").unwrap();
+    }
+    for told in arguments {
+        let Argument { name, description, given, is_hidden } = told.argument;
+        let filled = given.filled().map(|filled| (&filled.json, filled.is_secret));
+        writeln!(out, "    {}: {name:?} {description:?} hidden {is_hidden}", told.name).unwrap();
+        writeln!(out, "      {given:?} {filled:?}").unwrap();
     }
 }
 

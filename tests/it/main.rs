@@ -43,6 +43,7 @@ mod remembered;
 mod room;
 mod sdk_clients;
 mod secrets;
+mod shaping;
 mod soak;
 mod startup;
 mod status;

@@ -222,7 +222,8 @@ fn changed(old: &Upstream, new: &Upstream) -> Option<Fate> {
     let adopted = keys([
         ("prefix", *prefix != new.prefix),
         ("tools", *tools != new.tools),
-        ("tools.override", *overrides != new.overrides),
+        ("tools.override", overrides.rules != new.overrides.rules),
+        ("tools.variants", overrides.variants != new.overrides.variants),
         ("concurrency", *concurrency != new.concurrency),
         ("required", *required != new.required),
         ("start", *start != new.start),

@@ -22,10 +22,15 @@ use crate::config::units::WrittenSize;
 
 pub use self::exposure::Exposure;
 pub use self::tools::Annotations;
+pub use self::tools::Argument;
+pub use self::tools::Changes;
+pub use self::tools::NewAnnotations;
 pub use self::tools::Override;
 pub use self::tools::Profile;
 pub use self::tools::Selection;
 pub use self::tools::Tools;
+pub use self::tools::Variant;
+pub use self::tools::WrittenValue;
 
 /// Where to listen if nothing is said.
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7420);
