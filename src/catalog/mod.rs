@@ -8,6 +8,8 @@
 pub mod conflict;
 /// A definition that breaks the specification.
 pub mod defect;
+/// What a client can take of a definition that others can take whole.
+pub mod hygiene;
 /// Public names, and the only place that knows how they are put together.
 pub mod name;
 

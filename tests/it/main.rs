@@ -23,6 +23,7 @@ mod faults;
 mod fuzz_corpus;
 mod http_front;
 mod http_upstream;
+mod hygiene;
 mod inspector;
 mod limits;
 mod matrix;
