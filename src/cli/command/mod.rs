@@ -4,6 +4,7 @@ mod call;
 mod check;
 mod demo;
 mod exec;
+mod lint;
 mod schema;
 mod serve;
 mod status;
@@ -29,6 +30,8 @@ pub(in crate::cli) enum Command {
     Check(check::Check),
     /// List the tools of all upstreams
     Tools(tools::Tools),
+    /// Tell which tool breaks which client
+    Lint(lint::Lint),
     /// Call one tool
     Call(call::Call),
     /// Print the JSON Schema of the configuration file
@@ -53,6 +56,7 @@ impl Command {
             Self::Status(wanted) => wanted.run(context),
             Self::Check(wanted) => wanted.run(context),
             Self::Tools(wanted) => wanted.run(context),
+            Self::Lint(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),
             Self::Schema => schema::run(),
             Self::Demo => wait(demo::run()),
