@@ -9,6 +9,7 @@ use globset::Glob;
 use globset::GlobMatcher;
 
 use crate::config::Concurrency;
+use crate::config::Results;
 use crate::config::Timeout;
 use crate::config::file;
 use crate::config::problem::KeyPath;
@@ -17,6 +18,7 @@ use crate::config::validate::Check;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const WAIT: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(24);
+const SPILL: RangeInclusive<usize> = 1 << 10..=16 << 20;
 const IDLE: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(720);
 
 /// What is different for some tools of an upstream, by its own names.
@@ -90,6 +92,12 @@ impl Check<'_> {
         // The schema has their ranges.
         let file::Concurrency { calls, queue } = *written;
         Concurrency { calls, queue }
+    }
+
+    /// Checks what becomes of large results.
+    pub(super) fn results(&mut self, written: &file::Results, path: &KeyPath) -> Results {
+        let spill = written.spill.as_ref();
+        Results { spill: spill.map(|written| self.size(written, &SPILL, &path.key("spill"))) }
     }
 
     /// Checks what is different for some tools.

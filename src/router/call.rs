@@ -16,6 +16,7 @@ use crate::router::own;
 use crate::router::params::named;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
+use crate::router::spill::Measure;
 use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::mirror::Mirror;
@@ -51,7 +52,11 @@ impl Router {
         let need = if needs_task { upstream::Need::Task } else { upstream::Need::None };
         let tool = upstream::Tool { name: &entry.local, need, may_repeat };
         let result = handle.call(&params, exchange, tool).await?;
-        Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
+        let result = self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result);
+        let Some(limit) = handle.config().results.spill else { return Ok(result) };
+        let promised = entry.definition.member("outputSchema");
+        let measure = Measure { limit, kind: ResultKind::Tool, promised };
+        Ok(self.shared.spills.shortened(exchange.caller(), measure, result))
     }
 
     /// Returns the newest snapshot, or one in which those upstreams have listed something that the

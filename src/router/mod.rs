@@ -29,6 +29,7 @@ mod mentions;
 mod own;
 mod params;
 mod reloads;
+mod spill;
 mod status;
 mod subscribe;
 mod task;
@@ -61,6 +62,7 @@ use crate::ids::UpstreamId;
 use crate::router::demand::Demands;
 use crate::router::mentions::Mentions;
 use crate::router::reloads::Reloads;
+use crate::router::spill::Spills;
 use crate::router::told::Told;
 use crate::router::view::Lens;
 use crate::upstream;
@@ -109,6 +111,8 @@ struct Shared {
     demands: Demands,
     settled: watch::Sender<Settled>,
     mentions: Mentions,
+    /// What was taken out of large results, for those who got them.
+    spills: Spills,
     /// Makes and reads the ids under which callers know tasks.
     task_ids: Arc<Ids>,
     instance: Instance,
@@ -124,6 +128,7 @@ impl Router {
             demands: Demands::default(),
             settled: watch::Sender::new(Settled::No),
             mentions: Mentions::default(),
+            spills: Spills::default(),
             task_ids,
             instance: Instance::default(),
             reloads: Reloads::default(),

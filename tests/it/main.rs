@@ -40,6 +40,7 @@ mod room;
 mod sdk_clients;
 mod secrets;
 mod soak;
+mod spill;
 mod startup;
 mod status;
 mod support;
