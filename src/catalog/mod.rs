@@ -10,6 +10,8 @@ pub mod conflict;
 pub mod defect;
 /// About how many tokens a text costs a model.
 pub mod tokens;
+/// What a client can take of a definition that others can take whole.
+pub mod hygiene;
 /// Public names, and the only place that knows how they are put together.
 pub mod name;
 

@@ -10,6 +10,7 @@ mod doctor;
 mod exec;
 mod import;
 mod init;
+mod lint;
 mod logs;
 mod man;
 mod remove;
@@ -45,6 +46,8 @@ pub(in crate::cli) enum Command {
     Doctor(doctor::Doctor),
     /// List the tools of all upstreams
     Tools(tools::Tools),
+    /// Tell which tool breaks which client
+    Lint(lint::Lint),
     /// Call one tool
     Call(call::Call),
     /// Take over the MCP servers that clients have
@@ -83,6 +86,7 @@ impl Command {
             Self::Check(wanted) => wanted.run(context),
             Self::Doctor(wanted) => wanted.run(context),
             Self::Tools(wanted) => wanted.run(context),
+            Self::Lint(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),
             Self::Import(wanted) => wanted.run(context),
             Self::Init(wanted) => wanted.run(context),
