@@ -13,6 +13,7 @@ pub mod tokens;
 /// Public names, and the only place that knows how they are put together.
 pub mod name;
 
+mod hints;
 mod item;
 mod merge;
 mod naming;
@@ -38,6 +39,8 @@ use std::sync::PoisonError;
 
 use crate::catalog::section::Section;
 use crate::catalog::uri::Addresses;
+use crate::config;
+use crate::config::hints::Wanted;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
 
@@ -87,8 +90,28 @@ pub struct Rules<'a> {
     pub permits: &'a dyn Fn(&UpstreamId, &str) -> bool,
     /// Whether a tool, by its public name, is to be listed at all. What is not keeps its name.
     pub shows: &'a dyn Fn(&str) -> bool,
+    /// What the configuration says about an upstream, whose tools may be wanted by what their
+    /// annotations say.
+    pub upstream: &'a dyn Fn(&UpstreamId) -> Option<Arc<config::Upstream>>,
+    /// What the annotations of all tools must say to be listed at all.
+    pub wanted: Option<&'a Wanted>,
     /// The tools of Conflux itself, with public names under `conflux__`.
     pub own: Vec<Raw>,
+}
+
+impl Default for Rules<'_> {
+    /// Nothing is said: everything is listed as it is.
+    fn default() -> Self {
+        Self {
+            max_length: 50,
+            reserved: Vec::new(),
+            permits: &|_, _| true,
+            shows: &|_| true,
+            upstream: &|_| None,
+            wanted: None,
+            own: Vec::new(),
+        }
+    }
 }
 
 impl fmt::Debug for Rules<'_> {

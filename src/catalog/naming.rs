@@ -8,8 +8,10 @@ use crate::catalog::Kind;
 use crate::catalog::Rules;
 use crate::catalog::Source;
 use crate::catalog::conflict;
+use crate::catalog::hints;
 use crate::catalog::item::Item;
 use crate::catalog::name;
+use crate::config::hints::Wanted;
 use crate::ids::UpstreamId;
 
 /// An item and its public name.
@@ -57,9 +59,10 @@ impl<'a: 'r, 'i, 'r> Naming<'a, 'i, 'r> {
     ) {
         // Names are given before anything is denied, so that a rule renames nothing.
         let proposals = self.propose(source, items);
+        let config = (self.rules.upstream)(&source.upstream);
+        let wanted = config.as_ref().map(|config| config.tools.wanted());
         for (item, proposal) in items.iter().zip(proposals) {
-            let is_tool = self.kind == Kind::Tools;
-            if is_tool && !(self.rules.permits)(&source.upstream, &item.local) {
+            if !self.is_offered(source, item, wanted) {
                 continue;
             }
             conflicts.extend(proposal.conflict);
@@ -69,8 +72,17 @@ impl<'a: 'r, 'i, 'r> Naming<'a, 'i, 'r> {
 
     pub(in crate::catalog) fn finish(self) -> Vec<Named<'a, 'i>> {
         let Self { kind, rules, mut named, .. } = self;
-        named.retain(|named| kind != Kind::Tools || (rules.shows)(&named.public));
+        let is_shown = |named: &Named<'_, '_>| {
+            (rules.shows)(&named.public) && is_wanted(rules.wanted, named.item)
+        };
+        named.retain(|named| kind != Kind::Tools || is_shown(named));
         named
+    }
+
+    /// Whether an upstream's item is one of those that its configuration offers.
+    fn is_offered(&self, source: &Source, item: &Item<'_>, wanted: Option<&Wanted>) -> bool {
+        let is_offered = || (self.rules.permits)(&source.upstream, &item.local);
+        self.kind != Kind::Tools || (is_offered() && is_wanted(wanted, item))
     }
 
     /// Tells the names of one upstream apart; one that needs no alteration keeps the plain form.
@@ -184,6 +196,12 @@ impl<'a: 'r, 'i, 'r> Naming<'a, 'i, 'r> {
         self.taken.insert(public.clone(), self.named.len());
         self.named.push(Named { source, item, public });
     }
+}
+
+/// Whether the annotations of a tool are among the wanted ones.
+fn is_wanted(wanted: Option<&Wanted>, item: &Item<'_>) -> bool {
+    let wanted = wanted.filter(|wanted| wanted.is_any());
+    wanted.is_none_or(|wanted| wanted.admits(hints::read(item.raw)))
 }
 
 fn named_item(source: &Source, item: &Item<'_>) -> conflict::Item {

@@ -5,6 +5,7 @@
 mod args;
 mod command;
 mod context;
+mod edit;
 mod exit;
 mod follow;
 #[cfg(unix)]

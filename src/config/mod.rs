@@ -11,11 +11,12 @@ pub mod difference;
 mod environment;
 pub mod exposure;
 pub mod file;
+pub mod hints;
 mod http;
-mod interpolate;
+pub mod interpolate;
 mod layer;
 pub mod load;
-mod name;
+pub mod name;
 pub mod problem;
 mod profile;
 mod reference;
@@ -329,6 +330,11 @@ pub struct HttpLimits {
 /// Everything that is wrong with it, at once.
 pub fn load(options: &load::Options) -> Result<Config, Problems> {
     load::load_within(options, &surroundings::Surroundings::of_process())
+}
+
+/// Returns whether what has this name (a variable, a header, an option) is probably a secret.
+pub fn names_secret(name: &str) -> bool {
+    command::is_secret_name(name)
 }
 
 /// Returns the JSON Schema of a configuration file.

@@ -18,6 +18,7 @@ const TABLES: &[(&str, &str)] = &[
     ("upstreams.<key>.timeout", "/$defs/Timeout"),
     ("upstreams.<key>.concurrency", "/$defs/Concurrency"),
     ("upstreams.<key>.tools", "/$defs/Tools"),
+    ("upstreams.<key>.tools.annotations", "/$defs/Annotations"),
     ("upstreams.<key>.tools.override.<tool>", "/$defs/Override"),
     ("upstreams.<key>.tls", "/$defs/Trust"),
     ("mcpServers.<key>", "/$defs/McpServer"),

@@ -19,6 +19,7 @@ use crate::config::Target;
 use crate::config::Upstream;
 use crate::config::environment;
 use crate::config::file;
+use crate::config::hints::Wanted;
 use crate::config::layer::Places;
 use crate::config::name;
 use crate::config::problem::KeyPath;
@@ -178,8 +179,8 @@ impl Check<'_> {
         self.name(key, "key", "an upstream", &path, &self.context.places.key(&path));
         let prefix = self.prefix(key, written.prefix.as_deref(), &path, max_length);
         let timeout = self.timeout(&written.timeout, &path.key("timeout"));
-        let file::Tools { allow, deny, r#override } = &written.tools;
-        let tools = self.tools(allow, deny, &path.key("tools"));
+        let file::Tools { allow, deny, annotations, r#override } = &written.tools;
+        let tools = self.tools(allow, deny, annotations, &path.key("tools"));
         let overrides = self.overrides(r#override, &path.key("tools").key("override"));
         let target = self.target(key, written, &path);
         let start = match written.start {
@@ -282,11 +283,12 @@ impl Check<'_> {
         &mut self,
         allow: &[String],
         deny: &[String],
+        annotations: &file::Annotations,
         path: &KeyPath,
     ) -> Option<ToolFilter> {
         let allow = self.patterns(allow, &path.key("allow"));
         let deny = self.patterns(deny, &path.key("deny"));
-        match ToolFilter::new(allow, deny) {
+        match ToolFilter::new(allow, deny, Wanted::new(annotations)) {
             Ok(filter) => Some(filter),
             Err(error) => {
                 let place = self.context.places.value(path);

@@ -26,6 +26,7 @@ use conflux::config::load::load_within;
 use conflux::config::problem::Problem;
 use conflux::config::problem::Problems;
 use conflux::config::surroundings::Surroundings;
+use conflux::config::tools::ToolFilter;
 use conflux::ids::UpstreamId;
 use url::Url;
 
@@ -267,6 +268,7 @@ fn show(config: &Config) -> String {
         let members = profile.upstreams.as_ref().map(|ids| ids.iter().map(UpstreamId::as_str));
         let members = members.map(Iterator::collect::<Vec<_>>);
         writeln!(out, "profile {name}: {members:?} allow {allow:?} deny {deny:?}").unwrap();
+        show_wanted(&mut out, &profile.tools);
     }
     for warning in &config.warnings {
         assert!(warning.hint.as_ref().is_some_and(|hint| !hint.is_empty()), "{warning}");
@@ -317,8 +319,16 @@ fn show_upstream(out: &mut String, upstream: &Upstream) {
     let allow: Vec<_> = upstream.tools.allow().collect();
     let deny: Vec<_> = upstream.tools.deny().collect();
     writeln!(out, "  allow {allow:?} deny {deny:?}").unwrap();
+    show_wanted(out, &upstream.tools);
     for (tool, timeout) in upstream.overrides.timeouts() {
         writeln!(out, "  override {tool:?}: timeout {timeout:?}").unwrap();
+    }
+}
+
+fn show_wanted(out: &mut String, tools: &ToolFilter) {
+    let wanted: Vec<_> = tools.wanted().iter().collect();
+    if !wanted.is_empty() {
+        writeln!(out, "  wanted {wanted:?}").unwrap();
     }
 }
 

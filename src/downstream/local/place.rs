@@ -155,6 +155,20 @@ impl Place {
         sockets
     }
 
+    /// Returns the sockets of processes that are gone, in the order of their names.
+    pub async fn stale(&self) -> Vec<PathBuf> {
+        let mut stale = Vec::new();
+        for question in Question::ALL {
+            for (process, path) in self.sockets(question) {
+                if is_left(process, &path).await {
+                    stale.push(path);
+                }
+            }
+        }
+        stale.sort();
+        stale
+    }
+
     /// Takes away the sockets of processes that are gone.
     pub async fn sweep(&self) {
         for question in Question::ALL {
@@ -166,7 +180,7 @@ impl Place {
     /// not visit its own.
     pub(super) async fn sweep_of(&self, question: Question) {
         for (process, path) in self.sockets(question) {
-            if !ask::is_deserted(&path).await || !(is_gone(process) || is_old(&path)) {
+            if !is_left(process, &path).await {
                 continue;
             }
             match fs::remove_file(&path) {
@@ -175,6 +189,11 @@ impl Place {
             }
         }
     }
+}
+
+/// Whether nobody is there any more who could answer at a socket.
+async fn is_left(process: u32, path: &Path) -> bool {
+    ask::is_deserted(path).await && (is_gone(process) || is_old(path))
 }
 
 fn is_mine(found: &fs::Metadata) -> bool {

@@ -221,7 +221,7 @@ impl Handle {
     }
 
     /// Returns its configuration.
-    pub fn config(&self) -> &config::Upstream {
+    pub fn config(&self) -> &Arc<config::Upstream> {
         &self.0.config
     }
 

@@ -72,6 +72,13 @@ impl Disk {
         &self.0.directory
     }
 
+    /// Returns which era an upstream spoke last, and what it listed last, as far as that is
+    /// remembered. Reads the disk, for as long as that takes.
+    pub fn known(&self, config: &config::Upstream) -> (Option<Era>, Option<Inventory>) {
+        let inventory = Catalog::new(self, config).read();
+        (Memory::new(self, config).read().era, inventory.map(|(inventory, _)| inventory))
+    }
+
     /// Says that something could not be remembered; one line says it for the whole run.
     pub(super) fn failed(&self, path: &Path, error: &io::Error) {
         let path = path.display();
