@@ -2,6 +2,8 @@
 //!
 //! Facts alone, each with its source: nothing here reads a file or the environment.
 
+pub mod places;
+
 #[cfg(test)]
 mod tests;
 

@@ -13,6 +13,9 @@ use crate::config::units::Misread;
 /// The largest file that `${file:PATH}` reads.
 const MAX_FILE: u64 = 64 * 1024;
 
+/// How what is said about a variable ends that is not set.
+pub(super) const UNSET: &str = "is not set";
+
 /// Where values come from.
 pub(super) struct Sources<'a> {
     /// The environment.
@@ -198,7 +201,7 @@ fn unset(name: &str, sources: &Sources<'_>) -> Misread {
         Some(nearest) => format!("did you mean `${{{nearest}}}`?"),
         None => format!("set it, or write a default, as in `${{{name}:-default}}`"),
     };
-    misread(&format!("the variable `{name}` is not set"), &hint)
+    misread(&format!("the variable `{name}` {UNSET}"), &hint)
 }
 
 /// Reads a small text file and drops one newline at its end.

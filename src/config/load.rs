@@ -81,6 +81,25 @@ pub fn load_edited(
     })
 }
 
+/// Loads it as it would be if `path`, which is one of its files or the only one, had this text.
+///
+/// # Errors
+///
+/// Everything that would be wrong with it, at once.
+pub fn load_instead(
+    options: &Options,
+    around: &Surroundings,
+    path: &Path,
+    text: &str,
+) -> Result<Config, Problems> {
+    let mut options = options.clone();
+    if named(&options, around).is_none() {
+        options.files = vec![path.to_owned()];
+    }
+    let path = around.directory.join(path).components().collect();
+    load_edited(&options, around, &[(path, text.to_owned())])
+}
+
 fn load_from(
     options: &Options,
     around: &Surroundings,
@@ -164,6 +183,17 @@ pub fn layers(options: &Options, around: &Surroundings) -> Vec<PathBuf> {
         return candidates;
     }
     candidates.into_iter().find(|path| path.is_file()).into_iter().collect()
+}
+
+/// Returns the file that commands change: of those the user named the last one, else the first that
+/// is there, else the one of the user, if the user has a directory for it.
+pub fn changed(options: &Options, around: &Surroundings) -> Option<PathBuf> {
+    if let Some(named) = named(options, around) {
+        return named.last().map(|path| around.directory.join(path).components().collect());
+    }
+    let places = candidates(options, around);
+    let there = places.iter().find(|path| path.is_file());
+    there.or_else(|| places.get(1)).cloned()
 }
 
 /// Returns the files to layer, as the user named them.

@@ -15,7 +15,7 @@ mod http;
 pub mod interpolate;
 mod layer;
 pub mod load;
-mod name;
+pub mod name;
 pub mod problem;
 mod profile;
 mod reference;

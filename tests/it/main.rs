@@ -29,6 +29,7 @@ mod http_upstream;
 mod inspector;
 mod limits;
 mod matrix;
+mod moving;
 mod on_demand;
 mod parity;
 mod process_tree;

@@ -3,10 +3,12 @@
 mod add;
 mod call;
 mod check;
+mod clients;
 mod completions;
 mod demo;
 mod doctor;
 mod exec;
+mod import;
 mod init;
 mod man;
 mod remove;
@@ -46,6 +48,8 @@ pub(in crate::cli) enum Command {
     Enable(switch::Switch),
     /// Leave upstreams out without removing them
     Disable(switch::Switch),
+    /// Take over the MCP servers that clients have
+    Import(import::Import),
     /// Print the JSON Schema of the configuration file
     Schema,
     Completions(completions::Completions),
@@ -77,6 +81,7 @@ impl Command {
             Self::Remove(wanted) => wanted.run(context),
             Self::Enable(wanted) => wanted.run(context, false),
             Self::Disable(wanted) => wanted.run(context, true),
+            Self::Import(wanted) => wanted.run(context),
             Self::Schema => schema::run(),
             Self::Completions(wanted) => wanted.run(),
             Self::Man(wanted) => wanted.run(),
