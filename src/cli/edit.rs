@@ -60,7 +60,7 @@ impl<'c> Edits<'c> {
     pub(in crate::cli) fn last(&mut self) -> Result<&Path, Failure> {
         if self.files.is_empty() {
             // One for the user is found wherever a client starts Conflux.
-            let place = load::candidates(&self.options, &self.context.around).pop();
+            let place = load::changed(&self.options, &self.context.around);
             let place = place.ok_or_else(|| {
                 let notice = Notice::error("there is no place for a configuration");
                 Failure::new(exit::CONFIG, notice.hint("name a file with `--config FILE`"))
@@ -135,7 +135,7 @@ impl<'c> Edits<'c> {
         }
         let problems = self.new_problems(&changed);
         if !problems.is_empty() {
-            let mut failure = Failure::of(&problems);
+            let mut failure = Failure::of_problems(&problems);
             let notice =
                 Notice::error("nothing was written, since the configuration would be wrong");
             failure.notices.insert(0, notice);
