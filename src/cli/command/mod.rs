@@ -6,10 +6,12 @@ mod clients;
 mod demo;
 mod exec;
 mod import;
+mod install;
 mod schema;
 mod serve;
 mod status;
 mod tools;
+mod uninstall;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -35,6 +37,10 @@ pub(in crate::cli) enum Command {
     Call(call::Call),
     /// Take over the MCP servers that clients have
     Import(import::Import),
+    /// Put Conflux into clients, in the place of their MCP servers
+    Install(install::Install),
+    /// Take Conflux out of clients, and put their MCP servers back
+    Uninstall(uninstall::Uninstall),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Be a small MCP server over stdin and stdout, to try Conflux with
@@ -59,6 +65,8 @@ impl Command {
             Self::Tools(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),
             Self::Import(wanted) => wanted.run(context),
+            Self::Install(wanted) => wanted.run(context),
+            Self::Uninstall(wanted) => wanted.run(context),
             Self::Schema => schema::run(),
             Self::Demo => wait(demo::run()),
         }
