@@ -3,8 +3,11 @@
 //! Texts in, texts out; only `disk` reads and writes files.
 
 pub mod disk;
+pub mod edit;
 pub mod import;
+pub mod install;
 pub mod read;
+pub mod record;
 pub mod reference;
 pub mod same;
 pub mod secrets;

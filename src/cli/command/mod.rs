@@ -10,6 +10,7 @@ mod doctor;
 mod exec;
 mod import;
 mod init;
+mod install;
 mod lint;
 mod logs;
 mod man;
@@ -20,6 +21,7 @@ mod status;
 mod switch;
 mod tail;
 mod tools;
+mod uninstall;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -52,6 +54,10 @@ pub(in crate::cli) enum Command {
     Call(call::Call),
     /// Take over the MCP servers that clients have
     Import(import::Import),
+    /// Put Conflux into clients, in the place of their MCP servers
+    Install(install::Install),
+    /// Take Conflux out of clients, and put their MCP servers back
+    Uninstall(uninstall::Uninstall),
     Init(init::Init),
     Add(add::Add),
     Remove(remove::Remove),
@@ -89,6 +95,8 @@ impl Command {
             Self::Lint(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),
             Self::Import(wanted) => wanted.run(context),
+            Self::Install(wanted) => wanted.run(context),
+            Self::Uninstall(wanted) => wanted.run(context),
             Self::Init(wanted) => wanted.run(context),
             Self::Add(wanted) => wanted.run(context),
             Self::Remove(wanted) => wanted.run(context),
