@@ -15,10 +15,12 @@ mod logs;
 mod output;
 mod ready;
 mod report;
+mod request;
 mod session;
 mod suggest;
 mod table;
 mod terminal;
+mod unknown;
 mod upstreams;
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl Router {
         let need = if needs_task { upstream::Need::Task } else { upstream::Need::None };
         let timeout = entry.shape.as_ref().and_then(|shape| shape.timeout());
         let (name, noted) = (&entry.local, noted.number());
-        let tool = upstream::Tool { name, need, may_repeat, timeout, noted };
+        let tool = upstream::Tool { name, need, may_repeat, noted, timeout };
         let result = handle.call(&params, exchange, tool).await?;
         let result = self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result);
         let Some(limit) = handle.config().results.spill else { return Ok(result) };

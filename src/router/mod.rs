@@ -203,6 +203,12 @@ impl Router {
         Some(both.collect())
     }
 
+    /// Returns everything of one kind that an upstream lists, offered or not, as it came.
+    pub fn as_listed(&self, upstream: &UpstreamId, kind: Kind) -> Vec<Raw> {
+        let world = self.shared.world.load();
+        world.upstreams.get(upstream).map(|it| it.listing.items(kind).to_vec()).unwrap_or_default()
+    }
+
     /// Returns the routers of all views in use, this one first.
     pub fn family(self: &Arc<Self>) -> Vec<Arc<Self>> {
         let views = self.views.lock().unwrap_or_else(PoisonError::into_inner);

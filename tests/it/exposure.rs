@@ -196,3 +196,48 @@ async fn a_profile_says_for_itself_how_much_is_listed() {
     assert_eq!(hidden.code(), -32602, "what the profile does not show cannot be called either");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn one_odd_definition_never_empties_the_list_of_a_client() {
+    let odd = json!([
+        { "name": "good", "inputSchema": { "type": "object" } },
+        { "name": "any", "inputSchema": { "type": "object", "properties": { "x": true } } },
+        {
+            "name": "class",
+            "inputSchema": { "type": "object", "properties": { "constructor": { "type": "string" } } },
+        },
+        {
+            "name": "endless",
+            "inputSchema": { "type": "object", "properties": { "x": { "$ref": "#" } } },
+        },
+        {
+            "name": "combined",
+            "inputSchema": { "type": "object", "anyOf": [{ "required": ["x"] }] },
+        },
+    ]);
+    let mut gateway = Gateway::new(&[]);
+    let file = gateway.write("tools.json", &odd.to_string());
+    let flags = ["--era", "dual", "--tools-file", file.to_str().unwrap()];
+    gateway.add("toy", toy(&flags).entry());
+    gateway.save();
+    let server = Server::start(&gateway).await;
+    let list = async |client: &str| {
+        let info = json!({ "name": client, "version": "1" });
+        let meta = json!({ "io.modelcontextprotocol/clientInfo": info });
+        let reply = server.modern("tools/list", json!({ "_meta": meta })).reply().await;
+        reply.result()["tools"].as_array().unwrap().clone()
+    };
+    let everybody = list("nobody knows me").await;
+    assert_eq!(everybody.len(), 6, "all, and that of Conflux");
+    let boolean = &everybody[1]["inputSchema"]["properties"]["x"];
+    assert_eq!(*boolean, json!(true), "who is not known gets what came");
+    let mut differing = 0;
+    for client in conflux::clients::Client::ALL {
+        let listed = list(client.id()).await;
+        let has = |name: &str| listed.iter().any(|tool| tool["name"] == *name);
+        assert!(has("toy__good") && has("toy__any"), "{}: {listed:?}", client.id());
+        differing += usize::from(listed != everybody);
+    }
+    assert!(differing >= 3, "{differing} are known to take less");
+    server.stop().await;
+}

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::sync::Arc;
 
 use clap::Args;
 
@@ -14,15 +13,10 @@ use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
-use crate::cli::report::printable;
+use crate::cli::request;
 use crate::cli::session;
-use crate::cli::suggest;
-use crate::cli::upstreams;
+use crate::cli::unknown;
 use crate::config::Config;
-use crate::exchange::Back;
-use crate::exchange::Exchange;
-use crate::exchange::Wishes;
-use crate::exchange::ask::Refusal;
 use crate::router;
 use crate::wire::Raw;
 use crate::wire::method;
@@ -46,8 +40,8 @@ impl Call {
     }
 }
 
-/// Reads the arguments of a call; their bytes stay as they are.
-fn arguments(written: &str) -> Result<Raw, Failure> {
+/// Reads arguments as they are written on a command line; their bytes stay as they are.
+pub(super) fn arguments(written: &str) -> Result<Raw, Failure> {
     let (text, origin) = match written.strip_prefix('@') {
         _ if written == "-" => (io::read_to_string(io::stdin().lock()), "stdin".to_owned()),
         Some(path) => (fs::read_to_string(path), format!("`{path}`")),
@@ -74,7 +68,8 @@ fn arguments(written: &str) -> Result<Raw, Failure> {
 
 async fn run(config: Config, name: &str, arguments: &Raw) -> Result<(), Failure> {
     session::within(session::patient(config), async |app| {
-        let result = match called(app, name, arguments).await {
+        let params = object::build([("name", Raw::of(name).get()), ("arguments", arguments.get())]);
+        let result = match request::send(app, method::TOOLS_CALL, &params).await {
             Ok(result) => result,
             Err(error) => return Err(failure(app, name, error).await),
         };
@@ -100,100 +95,11 @@ fn idle() -> Notice {
         .hint("`conflux check --connect --json` starts every upstream and says how that went")
 }
 
-/// Sends the call on its way, and says what comes back before the result.
-async fn called(app: &App, name: &str, arguments: &Raw) -> Result<Raw, router::Error> {
-    let caller = session::caller(app);
-    let capabilities = Arc::clone(caller.capabilities());
-    let wishes = Wishes { progress: true, log_level: Some(Raw::of("info")), ..Wishes::default() };
-    let (exchange, mut back) = Exchange::new(caller, capabilities, wishes);
-    let params = object::build([("name", Raw::of(name).get()), ("arguments", arguments.get())]);
-    let request = app.router().request(method::TOOLS_CALL, Some(&params), &exchange);
-    tokio::pin!(request);
-    let outcome = loop {
-        tokio::select! {
-            biased;
-            Some(news) = back.recv() => show(app, news),
-            outcome = &mut request => break outcome,
-        }
-    };
-    while let Some(news) = back.try_recv() {
-        show(app, news);
-    }
-    outcome
-}
-
-/// Says on stderr what comes back before the result.
-fn show(app: &App, news: Back) {
-    let line = match news {
-        Back::Progress(params) => progress(&params),
-        Back::Log(params) => log(&params),
-        Back::Other(method, _) => format!("notification: {method}"),
-        // The caller declared nothing that could be asked; this is the last resort.
-        Back::Ask(ask) => return ask.answer(Err(Refusal::Nobody)),
-    };
-    output::say(&app.config().secrets.mask(&printable(&line)));
-}
-
-fn progress(params: &Raw) -> String {
-    let json = |key| params.member(key).map(|value| value.get().to_owned());
-    let done = json("progress").unwrap_or_default();
-    let of = json("total").map(|total| format!(" of {total}")).unwrap_or_default();
-    let message = params.member("message").and_then(|message| message.string());
-    let message = message.map(|message| format!(": {message}")).unwrap_or_default();
-    format!("progress: {done}{of}{message}")
-}
-
-fn log(params: &Raw) -> String {
-    let text = |key| params.member(key).and_then(|value| value.string());
-    let level = text("level").unwrap_or_else(|| "info".to_owned());
-    let data = text("data").or_else(|| params.member("data").map(|data| data.get().to_owned()));
-    format!("log: {level}: {}", data.unwrap_or_default())
-}
-
 async fn failure(app: &App, name: &str, error: router::Error) -> Failure {
-    let notice = Notice::error(format!("cannot call `{name}`"));
     match &error {
-        router::Error::UnknownTool(_) | router::Error::UnknownMethod(_) => unknown(app, name).await,
-        router::Error::Upstream(error) => Failure::new(exit::UPSTREAM, notice.because(error)),
-        router::Error::Answered(answer) => {
-            let message = answer.member("message").and_then(|message| message.string());
-            let code = answer.member("code").map(|code| code.get().to_owned()).unwrap_or_default();
-            let message = message.unwrap_or_else(|| answer.get().to_owned());
-            let cause = format!("the upstream answered with error {code}: {message}");
-            Failure::new(exit::REFUSED, notice.cause(cause))
+        router::Error::UnknownTool(_) | router::Error::UnknownMethod(_) => {
+            unknown::failure(app, &[Kind::Tools], name).await
         }
-        router::Error::InvalidParams(_) => Failure::new(exit::USAGE, notice.cause(error)),
-        router::Error::UnknownPrompt(_)
-        | router::Error::UnknownResource(_)
-        | router::Error::UnknownTask
-        | router::Error::Cancelled => Failure::new(exit::FAILURE, notice.cause(error)),
+        error => request::failure(Notice::error(format!("cannot call `{name}`")), error),
     }
-}
-
-/// Nobody has a tool of this name; finds out which names there are.
-async fn unknown(app: &App, name: &str) -> Failure {
-    if nearest(app, name).is_empty() {
-        // It may be like a name of an upstream that nobody has needed yet.
-        upstreams::settled(app).await;
-    }
-    let nearest = nearest(app, name);
-    let names: Vec<_> = nearest.iter().map(|name| format!("`{name}`")).collect();
-    let hint = match names.as_slice() {
-        [] => "`conflux tools` shows the tools there are".to_owned(),
-        names => format!("did you mean {}?", names.join(" or ")),
-    };
-    Failure::new(exit::UNKNOWN, Notice::error(format!("there is no tool `{name}`")).hint(hint))
-}
-
-fn nearest(app: &App, name: &str) -> Vec<String> {
-    let snapshot = app.router().snapshot();
-    let offered = snapshot.catalog.entries(Kind::Tools).map(|entry| suggest::Candidate {
-        public: entry.public.clone(),
-        local: entry.local.clone(),
-    });
-    let own = router::definitions().into_iter().filter_map(|tool| {
-        let name = tool.member("name")?.string()?;
-        Some(suggest::Candidate { public: name.clone(), local: name })
-    });
-    suggest::nearest(name, offered.chain(own).collect())
 }

@@ -12,21 +12,26 @@ mod import;
 mod init;
 mod install;
 mod lint;
+mod lists;
 mod logs;
 mod man;
+mod prompt;
+mod read;
 mod remove;
 mod schema;
 mod serve;
+mod show;
 mod status;
 mod switch;
 mod tail;
-mod tools;
+mod tokens;
 mod uninstall;
 
 use anyhow::Context as _;
 use clap::Subcommand;
 use tokio::runtime;
 
+use crate::catalog::Kind;
 use crate::cli::context::Context;
 use crate::cli::report::Failure;
 
@@ -47,11 +52,19 @@ pub(in crate::cli) enum Command {
     Check(check::Check),
     Doctor(doctor::Doctor),
     /// List the tools of all upstreams
-    Tools(tools::Tools),
+    Tools(lists::Lists),
+    /// List the resources of all upstreams, and the templates of their addresses
+    Resources(lists::Lists),
+    /// List the prompts of all upstreams
+    Prompts(lists::Lists),
+    Show(show::Show),
+    Tokens(tokens::Tokens),
     /// Tell which tool breaks which client
     Lint(lint::Lint),
     /// Call one tool
     Call(call::Call),
+    Read(read::Read),
+    Prompt(prompt::Prompt),
     /// Take over the MCP servers that clients have
     Import(import::Import),
     /// Put Conflux into clients, in the place of their MCP servers
@@ -91,9 +104,15 @@ impl Command {
             Self::Tail(wanted) => wanted.run(context),
             Self::Check(wanted) => wanted.run(context),
             Self::Doctor(wanted) => wanted.run(context),
-            Self::Tools(wanted) => wanted.run(context),
+            Self::Tools(wanted) => wanted.run(context, Kind::Tools),
+            Self::Resources(wanted) => wanted.run(context, Kind::Resources),
+            Self::Prompts(wanted) => wanted.run(context, Kind::Prompts),
+            Self::Show(wanted) => wanted.run(context),
+            Self::Tokens(wanted) => wanted.run(context),
             Self::Lint(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),
+            Self::Read(wanted) => wanted.run(context),
+            Self::Prompt(wanted) => wanted.run(context),
             Self::Import(wanted) => wanted.run(context),
             Self::Install(wanted) => wanted.run(context),
             Self::Uninstall(wanted) => wanted.run(context),

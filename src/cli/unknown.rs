@@ -1,0 +1,62 @@
+//! What is said when nothing has the name that was given: which names there are that are like it.
+
+use crate::app::App;
+use crate::catalog::Kind;
+use crate::cli::exit;
+use crate::cli::report::Failure;
+use crate::cli::report::Notice;
+use crate::cli::suggest;
+use crate::cli::suggest::Candidate;
+use crate::cli::upstreams;
+use crate::router;
+
+/// Ends the command because nothing of these `kinds`, of which there is one at least, has this
+/// name; finds out which names there are.
+pub(in crate::cli) async fn failure(app: &App, kinds: &[Kind], name: &str) -> Failure {
+    if nearest(app, kinds, name).is_empty() {
+        // It may be like a name of an upstream that nobody has needed yet.
+        upstreams::settled(app).await;
+    }
+    let nearest = nearest(app, kinds, name);
+    let names: Vec<_> = nearest.iter().map(|name| format!("`{name}`")).collect();
+    let (what, command) = match kinds {
+        [Kind::Prompts] => ("prompt", "prompts"),
+        [Kind::Resources, ..] => ("resource", "resources"),
+        [Kind::Tools] => ("tool", "tools"),
+        _ => ("tool, prompt or resource", "tools"),
+    };
+    let hint = match names.as_slice() {
+        [] => format!("`conflux {command}` shows what there is"),
+        names => format!("did you mean {}?", names.join(" or ")),
+    };
+    Failure::new(exit::UNKNOWN, Notice::error(format!("there is no {what} `{name}`")).hint(hint))
+}
+
+/// Ends the command because no upstream has this key.
+pub(in crate::cli) fn no_upstream<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let candidate = |key: &str| Candidate { public: key.to_owned(), local: key.to_owned() };
+    let known: Vec<_> = known.collect();
+    let nearest = suggest::nearest(name, known.iter().copied().map(candidate).collect());
+    let hint = match nearest.first() {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("there are {}", known.join(", ")),
+    };
+    Failure::new(exit::UNKNOWN, Notice::error(format!("there is no upstream `{name}`")).hint(hint))
+}
+
+fn nearest(app: &App, kinds: &[Kind], name: &str) -> Vec<String> {
+    let catalog = &app.router().snapshot().catalog;
+    let of_kind = |kind: &Kind| {
+        let candidate = |entry: &crate::catalog::Entry| Candidate {
+            public: entry.public.clone(),
+            local: entry.local.clone(),
+        };
+        catalog.entries(*kind).map(candidate).collect::<Vec<_>>()
+    };
+    let own = router::definitions().into_iter().filter_map(|tool| {
+        let name = tool.member("name")?.string()?;
+        Some(Candidate { public: name.clone(), local: name })
+    });
+    let own = own.filter(|_| kinds.contains(&Kind::Tools));
+    suggest::nearest(name, kinds.iter().flat_map(of_kind).chain(own).collect())
+}
