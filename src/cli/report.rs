@@ -114,11 +114,9 @@ impl Failure {
     pub(in crate::cli) fn silent(exit: Exit) -> Self {
         Self { exit, notices: Vec::new() }
     }
-}
 
-impl Failure {
     /// Ends because of what is wrong with a configuration.
-    pub(in crate::cli) fn of_problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Self {
+    pub(in crate::cli) fn of<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Self {
         let notices = problems.into_iter().map(|problem| notice(problem, Notice::error));
         Self { exit: exit::CONFIG, notices: notices.collect() }
     }
@@ -126,7 +124,7 @@ impl Failure {
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
-        Self::of_problems(problems.iter())
+        Self::of(problems.iter())
     }
 }
 

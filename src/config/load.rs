@@ -62,48 +62,49 @@ pub struct Override {
 ///
 /// Everything that is wrong with it, at once.
 pub fn load_within(options: &Options, around: &Surroundings) -> Result<Config, Problems> {
-    let text = |shown: PathBuf| {
-        let absolute: PathBuf = around.directory.join(&shown).components().collect();
-        Text { written: fs::read(&absolute), source: Arc::new(Source { shown, absolute }) }
-    };
-    let texts: Vec<_> = find(options, around)?.into_iter().map(text).collect();
-    load_texts(&texts, options, around)
+    load_from(find(options, around)?, options, around, |path| fs::read(path))
 }
 
-/// Loads a configuration from the files it would have if `path`, which is one of them or the only
-/// one, held `text`.
+/// Loads it as it would be if some files, by their absolute paths, had other texts.
 ///
 /// # Errors
 ///
 /// Everything that would be wrong with it, at once.
-pub fn load_instead(
+pub fn load_edited(
     options: &Options,
     around: &Surroundings,
-    path: &Path,
-    text: &str,
+    edited: &[(PathBuf, String)],
 ) -> Result<Config, Problems> {
-    let whole = |path: &Path| -> PathBuf { around.directory.join(path).components().collect() };
-    let paths = named(options, around).unwrap_or_else(|| vec![path.to_owned()]);
-    let instead = |shown: PathBuf| {
-        let absolute = whole(&shown);
-        let is_it = absolute == whole(path);
-        let written = if is_it { Ok(text.into()) } else { fs::read(&absolute) };
-        Text { written, source: Arc::new(Source { shown, absolute }) }
+    let found = find(options, around);
+    // A file that is about to be written is there as soon as it is needed.
+    let about_to_be = || edited.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+    let files = match found {
+        Err(problems) if edited.is_empty() => return Err(problems),
+        Err(_) => about_to_be(),
+        Ok(found) => found,
     };
-    let texts: Vec<_> = paths.into_iter().map(instead).collect();
-    load_texts(&texts, options, around)
+    load_from(files, options, around, |path| match edited.iter().find(|(other, _)| other == path) {
+        Some((_, text)) => Ok(text.as_bytes().to_owned()),
+        None => fs::read(path),
+    })
 }
 
-fn load_texts(
-    texts: &[Text],
+fn load_from(
+    files: Vec<PathBuf>,
     options: &Options,
     around: &Surroundings,
+    read: impl Fn(&Path) -> io::Result<Vec<u8>>,
 ) -> Result<Config, Problems> {
+    let text = |shown: PathBuf| {
+        let absolute: PathBuf = around.directory.join(&shown).components().collect();
+        Text { written: read(&absolute), source: Arc::new(Source { shown, absolute }) }
+    };
+    let texts: Vec<_> = files.into_iter().map(text).collect();
     let schema = file::schema();
-    let read = |reading| Draft::new(&schema, reading).read(texts, options, around);
-    match read(Reading::Skimming) {
+    let load = |reading| Draft::new(&schema, reading).read(&texts, options, around);
+    match load(Reading::Skimming) {
         Ok(config) if config.warnings.is_empty() => Ok(config),
-        Ok(_) | Err(_) => read(Reading::Places),
+        Ok(_) | Err(_) => load(Reading::Places),
     }
 }
 
@@ -173,6 +174,16 @@ pub fn changed(options: &Options, around: &Surroundings) -> Option<PathBuf> {
     let places = candidates(options, around);
     let there = places.iter().find(|path| path.is_file());
     there.or_else(|| places.get(1)).cloned()
+}
+
+/// Returns the files that are layered; none if no file was named and none is found. Those that
+/// were named need not be there. Absolute.
+pub fn layers(options: &Options, around: &Surroundings) -> Vec<PathBuf> {
+    let candidates = candidates(options, around);
+    if named(options, around).is_some() {
+        return candidates;
+    }
+    candidates.into_iter().find(|path| path.is_file()).into_iter().collect()
 }
 
 /// Returns the files to layer, as the user named them.

@@ -4,23 +4,28 @@
 //! here and reports everything that is wrong at once. No serde here, and no environment anywhere
 //! but in `surroundings`.
 
-pub mod calls;
+pub mod argument;
+mod calls;
 mod command;
 mod dialect;
 pub mod difference;
 mod environment;
+pub mod exposure;
 pub mod file;
+pub mod hints;
 mod http;
 pub mod interpolate;
 mod layer;
 pub mod load;
 pub mod name;
+pub mod overrides;
 pub mod problem;
 mod profile;
 mod reference;
 mod remote;
 pub mod secrets;
 mod shape;
+mod shaping;
 mod skim;
 pub mod suggest;
 pub mod surroundings;
@@ -39,7 +44,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
-use crate::config::calls::Overrides;
+use crate::config::exposure::Exposure;
+use crate::config::overrides::Overrides;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;
@@ -58,6 +64,8 @@ pub struct Config {
     pub limits: Limits,
     /// Parts of what there is, by name, in the order of the files.
     pub profiles: IndexMap<String, Profile>,
+    /// How much of the tools clients are listed.
+    pub exposure: Exposure,
     /// How clients come over HTTP.
     pub http: Http,
     /// The files this came from, absolute, in the order in which they were layered.
@@ -81,6 +89,8 @@ pub struct Profile {
     pub upstreams: Option<Vec<UpstreamId>>,
     /// Which tools are part of it, by their public names.
     pub tools: ToolFilter,
+    /// How much of them clients are listed.
+    pub exposure: Exposure,
 }
 
 /// How public names are made.

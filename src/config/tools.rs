@@ -5,18 +5,66 @@ use globset::Glob;
 use globset::GlobBuilder;
 use globset::GlobSet;
 
+use crate::config::hints::Wanted;
+
 /// The pattern that every name matches.
 const EVERYTHING: &str = "*";
 
-/// Patterns of an upstream's own tool names: what `allow` matches and `deny` does not. Case
-/// matters, and a pattern matches whole names.
+/// Which tools are offered: those whose name `allow` matches and `deny` does not, and whose
+/// annotations are the wanted ones. Case matters, and a pattern matches whole names.
 #[derive(Clone, Debug)]
 pub struct ToolFilter {
     allow: Vec<Glob>,
     deny: Vec<Glob>,
     allowed: Matcher,
     denied: Matcher,
+    wanted: Wanted,
 }
+
+/// Patterns of names. Case matters, and a pattern matches whole names.
+#[derive(Clone, Debug)]
+pub struct Patterns {
+    written: Vec<Glob>,
+    matcher: Matcher,
+}
+
+impl Patterns {
+    /// Compiles the patterns.
+    pub(super) fn new(written: Vec<Glob>) -> Result<Self, Error> {
+        let matcher = Matcher::new(&written)?;
+        Ok(Self { written, matcher })
+    }
+
+    /// Patterns that match nothing.
+    pub(super) fn none() -> Self {
+        Self { written: Vec::new(), matcher: Matcher::Some(GlobSet::empty()) }
+    }
+
+    /// Returns whether one of them matches this name.
+    pub fn is_match(&self, name: &str) -> bool {
+        self.matcher.is_match(name)
+    }
+
+    /// Returns those that match none of `names`, as written.
+    pub fn idle<'n, N>(&self, names: impl Fn() -> N) -> Vec<&str>
+    where
+        N: Iterator<Item = &'n str>,
+    {
+        let is_idle = |glob: &&Glob| {
+            let matcher = glob.compile_matcher();
+            !names().any(|name| matcher.is_match(name))
+        };
+        self.written.iter().filter(is_idle).map(Glob::glob).collect()
+    }
+}
+
+impl PartialEq for Patterns {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for Patterns {}
 
 /// What patterns come to. Most upstreams offer everything, which needs no machine.
 #[derive(Clone, Debug)]
@@ -43,14 +91,19 @@ impl Matcher {
 
 impl ToolFilter {
     /// Compiles the patterns.
-    pub(super) fn new(allow: Vec<Glob>, deny: Vec<Glob>) -> Result<Self, Error> {
+    pub(super) fn new(allow: Vec<Glob>, deny: Vec<Glob>, wanted: Wanted) -> Result<Self, Error> {
         let (allowed, denied) = (Matcher::new(&allow)?, Matcher::new(&deny)?);
-        Ok(Self { allow, deny, allowed, denied })
+        Ok(Self { allow, deny, allowed, denied, wanted })
     }
 
-    /// Whether the tool that the upstream calls `local_name` is offered.
-    pub fn permits(&self, local_name: &str) -> bool {
-        self.allowed.is_match(local_name) && !self.denied.is_match(local_name)
+    /// Whether the tool with this name is offered, whatever its annotations say.
+    pub fn permits(&self, name: &str) -> bool {
+        self.allowed.is_match(name) && !self.denied.is_match(name)
+    }
+
+    /// Returns what annotations must say.
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// Returns the patterns that match none of `names`, as written; `*` is meant to match whatever
@@ -79,7 +132,8 @@ impl ToolFilter {
 
 impl PartialEq for ToolFilter {
     fn eq(&self, other: &Self) -> bool {
-        self.allow == other.allow && self.deny == other.deny
+        let Self { allow, deny, wanted, allowed: _, denied: _ } = self;
+        (allow, deny, wanted) == (&other.allow, &other.deny, &other.wanted)
     }
 }
 

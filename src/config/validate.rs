@@ -19,6 +19,7 @@ use crate::config::Target;
 use crate::config::Upstream;
 use crate::config::environment;
 use crate::config::file;
+use crate::config::hints::Wanted;
 use crate::config::layer::Places;
 use crate::config::name;
 use crate::config::problem::KeyPath;
@@ -59,11 +60,22 @@ pub(super) fn compile(
 ) -> (Option<Config>, Vec<Problem>) {
     let mut check =
         Check { context, problems: Vec::new(), warnings: Vec::new(), secrets: Vec::new() };
-    let file::File { schema: _, upstreams, mcp_servers: _, names, limits, profiles, http } = file;
+    let file::File {
+        schema: _,
+        upstreams,
+        mcp_servers: _,
+        names,
+        limits,
+        profiles,
+        http,
+        exposure,
+        pinned,
+    } = file;
     let known: Vec<String> = upstreams.keys().cloned().collect();
     let limits = check.limits(&limits);
     let upstreams = check.upstreams(upstreams, names.max_length);
-    let profiles = check.profiles(&profiles, &known);
+    let exposure = check.exposure(exposure, &pinned);
+    let profiles = check.profiles(&profiles, &known, &exposure);
     let http = check.http(&http);
     let state = check.state();
     check.emptiness(&upstreams);
@@ -73,6 +85,7 @@ pub(super) fn compile(
         names: Names { max_length: names.max_length },
         limits,
         profiles,
+        exposure,
         http,
         files,
         state,
@@ -166,9 +179,9 @@ impl Check<'_> {
         self.name(key, "key", "an upstream", &path, &self.context.places.key(&path));
         let prefix = self.prefix(key, written.prefix.as_deref(), &path, max_length);
         let timeout = self.timeout(&written.timeout, &path.key("timeout"));
-        let file::Tools { allow, deny, r#override } = &written.tools;
-        let tools = self.tools(allow, deny, &path.key("tools"));
-        let overrides = self.overrides(r#override, &path.key("tools").key("override"));
+        let file::Tools { allow, deny, annotations, .. } = &written.tools;
+        let tools = self.tools(allow, deny, annotations, &path.key("tools"));
+        let overrides = self.overrides(&written.tools, &path.key("tools"), written.disabled);
         let target = self.target(key, written, &path);
         let start = match written.start {
             file::Start::Lazy => Start::Lazy,
@@ -270,11 +283,12 @@ impl Check<'_> {
         &mut self,
         allow: &[String],
         deny: &[String],
+        annotations: &file::Annotations,
         path: &KeyPath,
     ) -> Option<ToolFilter> {
         let allow = self.patterns(allow, &path.key("allow"));
         let deny = self.patterns(deny, &path.key("deny"));
-        match ToolFilter::new(allow, deny) {
+        match ToolFilter::new(allow, deny, Wanted::new(annotations)) {
             Ok(filter) => Some(filter),
             Err(error) => {
                 let place = self.context.places.value(path);
@@ -285,7 +299,7 @@ impl Check<'_> {
         }
     }
 
-    fn patterns(&mut self, written: &[String], path: &KeyPath) -> Vec<Glob> {
+    pub(super) fn patterns(&mut self, written: &[String], path: &KeyPath) -> Vec<Glob> {
         let read = |(index, text): (usize, &String)| {
             let path = path.index(index);
             self.pattern(text, &path, &self.context.places.value(&path))

@@ -13,6 +13,7 @@ pub mod same;
 pub mod secrets;
 pub mod survey;
 pub mod value;
+pub mod mentions;
 pub mod yaml;
 
 #[cfg(test)]

@@ -56,7 +56,9 @@ pub(super) fn add(
     let step = step.or(beyond).filter(|step| !step.is_empty()).unwrap_or(STEP);
     let style = Style { newline: text.newline(), step };
     let end = text.block_end(last.end(), indent.len());
-    let gap = if are_apart(text, pairs) { style.newline } else { "" };
+    let follows_gap =
+        text.at(text.line_end(last.end())..end).lines().any(|it| it.trim().is_empty());
+    let gap = if are_apart(text, pairs) || follows_gap { style.newline } else { "" };
     let lines = new.lines(indent, style);
     Ok(vec![Change::insert(end, format!("{}{gap}{lines}", started(text, end)))])
 }
@@ -112,7 +114,7 @@ pub(super) fn remove(
     let is_blank_above = above < start && text.is_blank_line(above);
     if is_blank_above && (end >= text.0.len() || text.is_blank_line(end)) {
         start = above;
-    } else if index == 0 && !is_blank_above && text.is_blank_line(end) {
+    } else if index == 0 && pairs.len() > 1 && !is_blank_above && text.is_blank_line(end) {
         end = text.line_end(end);
     }
     let removed = Change::remove(start..end);

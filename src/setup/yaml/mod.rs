@@ -8,6 +8,7 @@ mod block;
 mod flow;
 mod layout;
 mod meaning;
+mod outline;
 mod text;
 mod write;
 
@@ -29,6 +30,11 @@ use crate::setup::yaml::layout::Pair;
 use crate::setup::yaml::meaning::Meaning;
 use crate::setup::yaml::text::Change;
 use crate::setup::yaml::text::Text;
+
+pub use self::outline::Place;
+pub use self::outline::Value;
+pub use self::outline::Written;
+pub use self::outline::outline;
 
 /// The two names of the map of upstreams.
 const OURS: &str = "upstreams";

@@ -168,7 +168,7 @@ fn random() -> impl Strategy<Value = Random> {
     prop_oneof![
         3 => ("[a-zA-Z0-9_-]{1,8}", args).prop_map(|(key, args)| Random::Add(key, args)),
         1 => index().prop_map(Random::Remove),
-        1 => (index(), any::<bool>()).prop_map(|(index, disabled)| Random::Disable(index, disabled)),
+        1 => (index(), any::<bool>()).prop_map(|(index, to)| Random::Disable(index, to)),
         1 => (index(), any::<String>()).prop_map(|(index, to)| Random::Command(index, to)),
     ]
 }

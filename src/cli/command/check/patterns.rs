@@ -1,8 +1,10 @@
 //! Patterns that match no tool there is: a slip that hides nothing, or everything.
 
 use crate::app::App;
+use crate::catalog;
 use crate::catalog::Kind;
 use crate::cli::report::Notice;
+use crate::config::tools::Patterns;
 use crate::config::tools::ToolFilter;
 
 const CORRECT: &str = "correct it, or remove it; `conflux tools` shows the names there are";
@@ -23,7 +25,6 @@ enum About {
 /// Warns of every pattern that matches nothing, where everything is known that it could match.
 pub(super) fn idle(app: &App) -> Vec<Notice> {
     let mut notices = Vec::new();
-    let mut all = Vec::new();
     let mut is_complete = true;
     for handle in &app.upstreams() {
         let Some(tools) = app.router().listed_tools(handle.id()) else {
@@ -36,19 +37,36 @@ pub(super) fn idle(app: &App) -> Vec<Notice> {
         let config = handle.config();
         notices.extend(warned(&config.tools, &key, &names, About::Local));
         let locals = || names.iter().map(|names| names.local.as_str());
+        let lost = config.overrides.lost(locals).map(|variant| {
+            let key = format!("{key}.variants.{}.of", variant.name);
+            of_nothing(&variant.of, &key)
+        });
+        notices.extend(lost);
         let key = format!("{key}.override");
         notices
             .extend(config.overrides.idle(locals).into_iter().map(|name| of_nothing(name, &key)));
-        all.extend(names);
     }
     if !is_complete {
         return notices;
     }
-    let shown = &app.router().snapshot().catalog;
-    all.retain(|names| shown.entries(Kind::Tools).any(|entry| entry.public == names.public));
+    let shown = app.router().snapshot();
+    let names = |entry: &catalog::Entry| {
+        let (local, public) = (entry.local.clone(), entry.public.clone());
+        Names { local, public }
+    };
+    let all: Vec<_> = shown.catalog.entries(Kind::Tools).map(names).collect();
+    let publics = || all.iter().map(|names| names.public.as_str());
+    let everywhere = &app.config().exposure.pinned;
+    let pinned = |patterns: &Patterns, key: &str| -> Vec<Notice> {
+        patterns.idle(publics).into_iter().map(|pattern| of_nothing(pattern, key)).collect()
+    };
+    notices.extend(pinned(everywhere, "pinned"));
     for (name, profile) in &app.config().profiles {
         let key = format!("profiles.{name}.tools");
         notices.extend(warned(&profile.tools, &key, &all, About::Public));
+        if profile.exposure.pinned != *everywhere {
+            notices.extend(pinned(&profile.exposure.pinned, &format!("profiles.{name}.pinned")));
+        }
     }
     notices
 }

@@ -4,6 +4,9 @@
 //! Nothing here is checked beyond its shape: `validate` turns it into [`crate::config::Config`],
 //! which cannot be wrong.
 
+mod exposure;
+mod tools;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
@@ -16,6 +19,18 @@ use serde_json::Value;
 
 use crate::config::units::WrittenDuration;
 use crate::config::units::WrittenSize;
+
+pub use self::exposure::Exposure;
+pub use self::tools::Annotations;
+pub use self::tools::Argument;
+pub use self::tools::Changes;
+pub use self::tools::NewAnnotations;
+pub use self::tools::Override;
+pub use self::tools::Profile;
+pub use self::tools::Selection;
+pub use self::tools::Tools;
+pub use self::tools::Variant;
+pub use self::tools::WrittenValue;
 
 /// Where to listen if nothing is said.
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7420);
@@ -63,6 +78,15 @@ pub struct File {
     /// How clients come over HTTP.
     #[serde(default)]
     pub http: Http,
+
+    /// How much of the tools clients are listed.
+    #[serde(default)]
+    pub exposure: Exposure,
+
+    /// Patterns of the tools, by their public names, that are listed where others have to be
+    /// searched, as in `["github__create_issue", "files__read_*"]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<String>,
 }
 
 /// One MCP server: a program that Conflux starts (`command`), or a remote one (`url`).
@@ -230,66 +254,6 @@ impl Default for Concurrency {
     fn default() -> Self {
         Self { calls: CALLS, queue: QUEUE }
     }
-}
-
-/// Which tools are offered: those that match `allow` and do not match `deny`. Patterns are about
-/// the upstream's own names; case matters; `*`, `?`, `[a-z]` and `{a,b}` have their usual meaning.
-#[derive(Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tools {
-    /// Patterns of the tools to offer.
-    pub allow: Vec<String>,
-    /// Patterns of the tools to hide, even if `allow` matches.
-    pub deny: Vec<String>,
-    /// What is different for some tools, by their names or by patterns of them, as in
-    /// `"export_*": { timeout: 10m }`. A name goes before patterns, the first pattern before later
-    /// ones.
-    #[serde(rename = "override", skip_serializing_if = "BTreeMap::is_empty")]
-    pub r#override: BTreeMap<String, Override>,
-}
-
-impl Default for Tools {
-    fn default() -> Self {
-        let Selection { allow, deny } = Selection::default();
-        Self { allow, deny, r#override: BTreeMap::new() }
-    }
-}
-
-/// What is different for some tools.
-#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Override {
-    /// For one call, in the place of the upstream's `timeout.call`; from `1ms` to `24h`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<WrittenDuration>,
-}
-
-/// Which tools are part of something: those that match `allow` and do not match `deny`. Patterns
-/// are about public names here, as in `*__get_*`; otherwise they are like those of an upstream.
-#[derive(Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Selection {
-    /// Patterns of the tools that are part of it.
-    pub allow: Vec<String>,
-    /// Patterns of the tools that are not, even if `allow` matches.
-    pub deny: Vec<String>,
-}
-
-impl Default for Selection {
-    fn default() -> Self {
-        Self { allow: vec!["*".to_owned()], deny: Vec::new() }
-    }
-}
-
-/// A part of what there is: some of the upstreams, some of their tools.
-#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Profile {
-    /// The keys of the upstreams that are part of it; all of them if this is left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub upstreams: Option<Vec<String>>,
-    /// Which of their tools are part of it.
-    pub tools: Selection,
 }
 
 /// How public names are made.
