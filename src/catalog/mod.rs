@@ -10,6 +10,8 @@ pub mod conflict;
 pub mod defect;
 /// About how many tokens a text costs a model.
 pub mod tokens;
+/// What a client can take of a definition that others can take whole.
+pub mod hygiene;
 /// Public names, and the only place that knows how they are put together.
 pub mod name;
 
@@ -40,6 +42,7 @@ use std::sync::PoisonError;
 
 use crate::catalog::section::Section;
 use crate::catalog::uri::Addresses;
+use crate::clients::Client;
 use crate::config;
 use crate::config::hints::Wanted;
 use crate::ids::UpstreamId;
@@ -196,10 +199,12 @@ pub struct Catalog {
 }
 
 /// For whom a list of tools is, as far as that matters for what is in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Audience {
     /// Whether it has a few tools only, by which the others are found.
     pub searches: bool,
+    /// The client, if it is known and cannot take all that others can.
+    pub client: Option<Client>,
 }
 
 impl Catalog {
@@ -240,12 +245,20 @@ impl Catalog {
         self.section(kind).prepared()
     }
 
-    /// Returns another list of tools, for this `audience`, with what `make` puts into it when it is
-    /// first wanted. It is kept as long as the catalog, so there must be few audiences.
-    pub fn tools_for(&self, audience: Audience, make: impl FnOnce() -> Vec<Raw>) -> Arc<Prepared> {
+    /// Returns the list of tools for this `audience`, with what `make` puts into it when it is
+    /// first wanted; that of everybody if it says nothing. It is kept as long as the catalog, so
+    /// there must be few audiences.
+    pub fn tools_for(
+        &self,
+        audience: Audience,
+        make: impl FnOnce() -> Option<Vec<Raw>>,
+    ) -> Arc<Prepared> {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Prepared::new(Kind::Tools.member(), &make()));
-        Arc::clone(lists.entry(audience).or_insert_with(new))
+        let list = lists.entry(audience).or_insert_with(|| match make() {
+            Some(items) => Arc::new(Prepared::new(Kind::Tools.member(), &items)),
+            None => Arc::clone(self.prepared(Kind::Tools)),
+        });
+        Arc::clone(list)
     }
 
     /// Returns the tools of upstreams that fit a `question`, the best one first; all of them in

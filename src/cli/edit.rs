@@ -60,7 +60,7 @@ impl<'c> Edits<'c> {
     pub(in crate::cli) fn last(&mut self) -> Result<&Path, Failure> {
         if self.files.is_empty() {
             // One for the user is found wherever a client starts Conflux.
-            let place = load::candidates(&self.options, &self.context.around).pop();
+            let place = load::changed(&self.options, &self.context.around);
             let place = place.ok_or_else(|| {
                 let notice = Notice::error("there is no place for a configuration");
                 Failure::new(exit::CONFIG, notice.hint("name a file with `--config FILE`"))

@@ -46,8 +46,18 @@ pub(in crate::cli) struct Source {
     lines: Lines,
 }
 
-/// What comes from one gateway: a line, or that it tells no more.
-type News = (u32, Option<Value>);
+/// What comes from one gateway.
+#[derive(Debug)]
+enum News {
+    /// It is followed from now on.
+    Begun,
+    /// What it tells.
+    Line(Value),
+    /// It tells no more.
+    Gone,
+    /// It could not be followed; it may just be about to start, or to end.
+    Absent,
+}
 
 impl Sources {
     /// Begins to follow every gateway there is; fails if there is none.
@@ -70,11 +80,11 @@ impl Sources {
         sources: Vec<Source>,
         mut say: impl FnMut(u32, &Value) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let (sender, mut news) = mpsc::channel::<News>(QUEUE);
-        let (mut readers, mut known) = (JoinSet::new(), HashSet::new());
-        for source in sources {
-            known.insert(source.pid);
-            readers.spawn(read(source.pid, source.lines, sender.clone()));
+        let (sender, mut news) = mpsc::channel(QUEUE);
+        let mut readers = JoinSet::new();
+        let mut known: HashSet<_> = sources.iter().map(|source| source.pid).collect();
+        for Source { pid, lines, .. } in sources {
+            readers.spawn(read(pid, lines, sender.clone()));
         }
         let mut looks = time::interval(LOOKED);
         looks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
@@ -82,25 +92,26 @@ impl Sources {
         tokio::pin!(interrupted);
         loop {
             tokio::select! {
-                Some((pid, line)) = news.recv() => {
-                    let Some(line) = line else {
+                Some((pid, word)) = news.recv() => match word {
+                    News::Begun => {
+                        output::say(&format!("following the gateway with the process id {pid}"));
+                    }
+                    News::Line(line) => say(pid, &line)?,
+                    News::Gone => {
                         known.remove(&pid);
+                        output::say(&gone(pid, self.pid.is_none() && known.is_empty()));
                         if self.pid.is_some() {
-                            output::say(&format!("the gateway with the process id {pid} is gone"));
                             return Ok(());
                         }
-                        output::say(&gone(pid, known.len()));
-                        continue;
-                    };
-                    say(pid, &line)?;
-                }
+                    }
+                    News::Absent => drop(known.remove(&pid)),
+                },
                 _ = looks.tick(), if self.pid.is_none() => {
-                    for source in self.newcomers(&known).await {
-                        let Source { pid, past, lines } = source;
-                        output::say(&format!("following the gateway with the process id {pid}"));
-                        past.iter().try_for_each(|line| say(pid, line))?;
-                        known.insert(pid);
-                        readers.spawn(read(pid, lines, sender.clone()));
+                    while readers.try_join_next().is_some() {}
+                    for (pid, path) in instances::sockets(self.question, &self.directories) {
+                        if known.insert(pid) {
+                            readers.spawn(join(pid, path, sender.clone()));
+                        }
                     }
                 }
                 // Nobody can be told if it cannot be listened for; the signal ends it then.
@@ -108,37 +119,31 @@ impl Sources {
             }
         }
     }
+}
 
-    async fn newcomers(&self, known: &HashSet<u32>) -> Vec<Source> {
-        let (sockets, _) = instances::find(self.question, &self.directories, None).await;
-        let mut found = Vec::new();
-        for (pid, path) in sockets.iter().filter(|(pid, _)| !known.contains(pid)) {
-            // One that is just about to start, or to end, is met the next time, or never.
-            let Ok(mut lines) = Lines::open(path).await else { continue };
-            let Ok(past) = lines.past().await else { continue };
-            found.push(Source { pid: *pid, past, lines });
-        }
-        found
+/// Begins to follow a gateway, and passes on what it tells.
+async fn join(pid: u32, path: PathBuf, news: mpsc::Sender<(u32, News)>) {
+    match Lines::open(&path).await {
+        Ok(lines) if news.send((pid, News::Begun)).await.is_ok() => read(pid, lines, news).await,
+        // Whoever would have to be told has left already if that cannot be sent.
+        _ => drop(news.send((pid, News::Absent)).await),
     }
 }
 
 /// Passes on what one gateway tells, until it ends or nobody wants it.
-async fn read(pid: u32, mut lines: Lines, news: mpsc::Sender<News>) {
+async fn read(pid: u32, mut lines: Lines, news: mpsc::Sender<(u32, News)>) {
     loop {
-        let line = lines.next().await.ok().flatten();
-        let is_over = line.is_none();
-        if news.send((pid, line)).await.is_err() || is_over {
+        let word = lines.next().await.ok().flatten().map_or(News::Gone, News::Line);
+        let is_over = matches!(word, News::Gone);
+        if news.send((pid, word)).await.is_err() || is_over {
             return;
         }
     }
 }
 
-fn gone(pid: u32, left: usize) -> String {
-    let left = match left {
-        0 => "; waiting for another one, Ctrl-C ends this",
-        _ => "",
-    };
-    format!("the gateway with the process id {pid} is gone{left}")
+fn gone(pid: u32, waits: bool) -> String {
+    let waits = if waits { "; waiting for another one, Ctrl-C ends this" } else { "" };
+    format!("the gateway with the process id {pid} is gone{waits}")
 }
 
 /// Returns the number of lines that are missing where this line is, if it says so.

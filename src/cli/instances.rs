@@ -55,8 +55,9 @@ pub(in crate::cli) async fn reached<T>(
     Ok((found, notices))
 }
 
-/// Returns the sockets to ask at, and what is wrong with the places where they would be.
-pub(in crate::cli) async fn find(
+/// Returns the sockets to ask at, and what is wrong with the places where they would be. Those of
+/// processes that are gone are taken away.
+async fn find(
     question: Question,
     directories: &[PathBuf],
     pid: Option<u32>,
@@ -78,6 +79,15 @@ pub(in crate::cli) async fn find(
     }
     sockets.retain(|(process, _)| pid.is_none_or(|pid| pid == *process));
     (sockets, notices)
+}
+
+/// Returns the sockets there are, whether or not anybody listens; no gateway notices.
+pub(in crate::cli) fn sockets(
+    question: Question,
+    directories: &[PathBuf],
+) -> impl Iterator<Item = (u32, PathBuf)> {
+    let places = directories.iter().filter_map(|it| Place::find(it).ok().flatten());
+    places.flat_map(move |place| place.sockets(question))
 }
 
 fn nobody(question: Question, pid: Option<u32>, directories: &[PathBuf]) -> Notice {

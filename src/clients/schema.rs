@@ -10,24 +10,24 @@ pub enum Quirk {
     /// schema whose `properties` is no object or whose `required` is no list of names. Clients that
     /// read the whole list by the schemas of the TypeScript SDK fail at it.
     OddMember,
+    /// What JSON Schema 2020-12 has no more (a list of `items`, `exclusiveMinimum: true`), or never
+    /// had (`description: null`).
+    OldDraft,
+    /// A `$ref` to another part of the schema, which is not followed.
+    Reference,
     /// A property whose schema is `true` or `false`. The TypeScript SDK and converters to zod take
     /// objects only.
     BooleanProperty,
     /// A property of the name `constructor`, in which an older zod looks for a JavaScript class.
     ConstructorProperty,
-    /// `anyOf`, `oneOf` or `allOf` beside the `type` of the whole input. Anthropic's and OpenAI's
-    /// API refuse a request with such a tool; below a property they do not mind.
-    CombinationOnTop,
     /// An argument whose name does not fit `^[a-zA-Z0-9_.-]{1,64}$`. Anthropic's API refuses every
     /// request with such a tool.
     ArgumentName,
-    /// A `$ref` to another part of the schema, which is not followed.
-    Reference,
+    /// `anyOf`, `oneOf` or `allOf` beside the `type` of the whole input. Anthropic's and OpenAI's
+    /// API refuse a request with such a tool; below a property they do not mind.
+    CombinationOnTop,
     /// An array that does not say what its `items` are.
     ArrayWithoutItems,
-    /// What JSON Schema 2020-12 has no more (a list of `items`, `exclusiveMinimum: true`), or never
-    /// had (`description: null`).
-    OldDraft,
     /// An `outputSchema` that does not begin with `type: object`.
     OutputWithoutObject,
     /// A `$ref` of an `outputSchema` that leads nowhere, at which its validator fails.
@@ -99,7 +99,7 @@ const FACTS: &[Fact] = {
             C::ClaudeCode,
             Q::OddMember,
             E::ListLost,
-            "npm @anthropic-ai/claude-code 2.1.330 (the tools of a page that are not valid are left out)",
+            "npm @anthropic-ai/claude-code 2.1.330 (what is not valid is left out)",
         ),
         fact(
             C::ClaudeCode,
@@ -236,14 +236,14 @@ impl Client {
         use Quirk as Q;
         match self {
             Self::ClaudeDesktop => {
-                &[Q::BooleanProperty, Q::ArgumentName, Q::OldDraft, Q::OutputDraft]
+                &[Q::OldDraft, Q::BooleanProperty, Q::ArgumentName, Q::OutputDraft]
             }
             Self::ClaudeCode => &[
                 Q::OddMember,
-                Q::BooleanProperty,
-                Q::CombinationOnTop,
-                Q::ArgumentName,
                 Q::OldDraft,
+                Q::BooleanProperty,
+                Q::ArgumentName,
+                Q::CombinationOnTop,
                 Q::OutputWithoutObject,
                 Q::OutputReference,
             ],
@@ -251,12 +251,12 @@ impl Client {
             Self::VsCode => &[Q::ArgumentName, Q::ArrayWithoutItems],
             Self::Gemini => &[
                 Q::OddMember,
+                Q::Reference,
                 Q::BooleanProperty,
                 Q::ConstructorProperty,
-                Q::Reference,
                 Q::OutputWithoutObject,
             ],
-            Self::Windsurf => &[Q::ArrayWithoutItems, Q::OldDraft],
+            Self::Windsurf => &[Q::OldDraft, Q::ArrayWithoutItems],
             Self::Zed => &[Q::Reference],
             Self::OpenCode => &[Q::OddMember, Q::BooleanProperty, Q::CombinationOnTop],
         }
@@ -272,13 +272,13 @@ impl Quirk {
     /// All of them, in the order in which a definition is fitted.
     pub const ALL: [Self; 11] = [
         Self::OddMember,
+        Self::OldDraft,
+        Self::Reference,
         Self::BooleanProperty,
         Self::ConstructorProperty,
-        Self::CombinationOnTop,
         Self::ArgumentName,
-        Self::Reference,
+        Self::CombinationOnTop,
         Self::ArrayWithoutItems,
-        Self::OldDraft,
         Self::OutputWithoutObject,
         Self::OutputReference,
         Self::OutputDraft,
@@ -288,13 +288,13 @@ impl Quirk {
     pub fn code(self) -> &'static str {
         match self {
             Self::OddMember => "odd-member",
+            Self::OldDraft => "old-draft",
+            Self::Reference => "reference",
             Self::BooleanProperty => "boolean-property",
             Self::ConstructorProperty => "constructor-property",
-            Self::CombinationOnTop => "combination-on-top",
             Self::ArgumentName => "argument-name",
-            Self::Reference => "reference",
+            Self::CombinationOnTop => "combination-on-top",
             Self::ArrayWithoutItems => "array-without-items",
-            Self::OldDraft => "old-draft",
             Self::OutputWithoutObject => "output-without-object",
             Self::OutputReference => "output-reference",
             Self::OutputDraft => "output-draft",
@@ -305,17 +305,17 @@ impl Quirk {
     pub fn advice(self) -> &'static str {
         match self {
             Self::OddMember => "leave out members that say nothing instead of writing `null`",
+            Self::OldDraft => "write the schema in JSON Schema 2020-12",
+            Self::Reference => "write schemas out where they are used",
             Self::BooleanProperty => "write `{}` for `true`",
             Self::ConstructorProperty => "give the property another name than `constructor`",
-            Self::CombinationOnTop => {
-                "say in the descriptions which arguments go together, and check it in the call"
-            }
             Self::ArgumentName => {
                 "name arguments with letters, digits, `_`, `.` and `-`, 64 at most"
             }
-            Self::Reference => "write schemas out where they are used",
+            Self::CombinationOnTop => {
+                "say in the descriptions which arguments go together, and check it in the call"
+            }
             Self::ArrayWithoutItems => "say what `items` each array has",
-            Self::OldDraft => "write the schema in JSON Schema 2020-12",
             Self::OutputWithoutObject => "begin `outputSchema` with `type: object`",
             Self::OutputReference => "define what `$ref` names inside the same `outputSchema`",
             Self::OutputDraft => {

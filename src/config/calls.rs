@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::Concurrency;
+use crate::config::Results;
 use crate::config::Timeout;
 use crate::config::file;
 use crate::config::problem::KeyPath;
@@ -13,6 +14,7 @@ use crate::config::validate::Check;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const WAIT: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(24);
+const SPILL: RangeInclusive<usize> = 1 << 10..=16 << 20;
 const IDLE: RangeInclusive<Duration> = MILLISECOND..=Duration::from_hours(720);
 
 impl Check<'_> {
@@ -37,5 +39,11 @@ impl Check<'_> {
         // The schema has their ranges.
         let file::Concurrency { calls, queue } = *written;
         Concurrency { calls, queue }
+    }
+
+    /// Checks what becomes of large results.
+    pub(super) fn results(&mut self, written: &file::Results, path: &KeyPath) -> Results {
+        let spill = written.spill.as_ref();
+        Results { spill: spill.map(|written| self.size(written, &SPILL, &path.key("spill"))) }
     }
 }

@@ -144,6 +144,8 @@ pub struct Upstream {
     pub timeout: Timeout,
     /// How many requests it is given at once.
     pub concurrency: Concurrency,
+    /// What becomes of large results.
+    pub results: Results,
     /// What stands before `__` in its public names; empty for names without a prefix.
     pub prefix: String,
     /// Which of its tools are offered.
@@ -283,6 +285,13 @@ pub struct Concurrency {
     pub calls: usize,
     /// How many may wait for their turn.
     pub queue: usize,
+}
+
+/// What becomes of large results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Results {
+    /// How many bytes of text one may have; nothing if any number.
+    pub spill: Option<usize>,
 }
 
 /// How clients come over HTTP.

@@ -17,6 +17,7 @@ const TABLES: &[(&str, &str)] = &[
     ("upstreams.<key>", "/$defs/Upstream"),
     ("upstreams.<key>.timeout", "/$defs/Timeout"),
     ("upstreams.<key>.concurrency", "/$defs/Concurrency"),
+    ("upstreams.<key>.results", "/$defs/Results"),
     ("upstreams.<key>.tools", "/$defs/Tools"),
     ("upstreams.<key>.tools.annotations", "/$defs/Annotations"),
     ("upstreams.<key>.tools.override.<tool>", "/$defs/Override"),

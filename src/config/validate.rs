@@ -194,6 +194,7 @@ impl Check<'_> {
             start,
             timeout,
             concurrency: Self::concurrency(&written.concurrency),
+            results: self.results(&written.results, &path.key("results")),
             prefix,
             tools: tools?,
             overrides,
@@ -328,7 +329,7 @@ impl Check<'_> {
         self.within(read, range, units::show_duration, &written.0, path)
     }
 
-    fn size(
+    pub(super) fn size(
         &mut self,
         written: &WrittenSize,
         range: &RangeInclusive<usize>,

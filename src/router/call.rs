@@ -17,6 +17,7 @@ use crate::router::own::Own;
 use crate::router::params::named;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
+use crate::router::spill::Measure;
 use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::mirror::Mirror;
@@ -68,7 +69,11 @@ impl Router {
         let (name, noted) = (&entry.local, noted.number());
         let tool = upstream::Tool { name, need, may_repeat, noted, timeout };
         let result = handle.call(&params, exchange, tool).await?;
-        Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
+        let result = self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result);
+        let Some(limit) = handle.config().results.spill else { return Ok(result) };
+        let promised = entry.definition.member("outputSchema");
+        let measure = Measure { limit, kind: ResultKind::Tool, promised };
+        Ok(self.shared.spills.shortened(exchange.caller(), measure, result))
     }
 
     /// Returns the newest snapshot, or one in which those upstreams have listed something that the

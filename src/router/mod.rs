@@ -31,6 +31,7 @@ mod mentions;
 mod own;
 mod params;
 mod reloads;
+mod spill;
 mod status;
 mod subscribe;
 mod task;
@@ -64,6 +65,7 @@ use crate::router::calls::Ending;
 use crate::router::demand::Demands;
 use crate::router::mentions::Mentions;
 use crate::router::reloads::Reloads;
+use crate::router::spill::Spills;
 use crate::router::told::Told;
 use crate::router::view::Lens;
 use crate::telemetry::Feed;
@@ -113,6 +115,8 @@ struct Shared {
     demands: Demands,
     settled: watch::Sender<Settled>,
     mentions: Mentions,
+    /// What was taken out of large results, for those who got them.
+    spills: Spills,
     /// Makes and reads the ids under which callers know tasks.
     task_ids: Arc<Ids>,
     instance: Instance,
@@ -130,6 +134,7 @@ impl Router {
             demands: Demands::default(),
             settled: watch::Sender::new(Settled::No),
             mentions: Mentions::default(),
+            spills: Spills::default(),
             task_ids,
             instance: Instance::default(),
             reloads: Reloads::default(),

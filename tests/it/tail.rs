@@ -111,6 +111,20 @@ async fn every_end_has_its_word_and_nothing_of_what_was_asked() {
 }
 
 #[tokio::test]
+async fn a_call_through_another_tool_is_told_as_what_it_means() {
+    let mut gateway = toys();
+    gateway.set("exposure", json!("search"));
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let mut reader = tail(&gateway, &mut client, &["--json"]).await;
+    let arguments = json!({ "name": "toy__echo", "arguments": { "text": "private" } });
+    client.call("conflux__call", arguments).await.result();
+    let line = told(&mut reader, "toy__echo").await;
+    assert_eq!(ended(&line), ["call", "toy", "ok", "-"]);
+    assert!(!line.to_string().contains("private"), "{line}");
+    assert!(client.leave().await.success());
+}
+
+#[tokio::test]
 async fn lines_are_for_people_and_can_be_chosen() {
     let gateway = toys();
     let mut client = gateway.legacy("2025-11-25", json!({})).await;

@@ -32,7 +32,7 @@ pub(in crate::cli) struct Init {
 impl Init {
     /// Writes both files, unless there is a configuration already.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
-        let place = load::candidates(&context.options(), &context.around).pop();
+        let place = load::changed(&context.options(), &context.around);
         let place = place.ok_or_else(|| {
             let notice = Notice::error("there is no place for a configuration");
             Failure::new(exit::CONFIG, notice.hint("name a file with `--config FILE`"))

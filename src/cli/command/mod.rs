@@ -11,6 +11,7 @@ mod exec;
 mod import;
 mod init;
 mod install;
+mod lint;
 mod logs;
 mod man;
 mod remove;
@@ -47,6 +48,8 @@ pub(in crate::cli) enum Command {
     Doctor(doctor::Doctor),
     /// List the tools of all upstreams
     Tools(tools::Tools),
+    /// Tell which tool breaks which client
+    Lint(lint::Lint),
     /// Call one tool
     Call(call::Call),
     Import(import::Import),
@@ -86,6 +89,7 @@ impl Command {
             Self::Check(wanted) => wanted.run(context),
             Self::Doctor(wanted) => wanted.run(context),
             Self::Tools(wanted) => wanted.run(context),
+            Self::Lint(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),
             Self::Import(wanted) => wanted.run(context),
             Self::Install(wanted) => wanted.run(context),

@@ -155,6 +155,9 @@ pub struct Upstream {
     /// Which of the upstream's tools are offered, and what is different for some of them.
     pub tools: Tools,
 
+    /// What becomes of large results.
+    pub results: Results,
+
     /// Whether to leave this upstream out; its variables need not be set then.
     pub disabled: bool,
 }
@@ -254,6 +257,17 @@ impl Default for Concurrency {
     fn default() -> Self {
         Self { calls: CALLS, queue: QUEUE }
     }
+}
+
+/// What becomes of large results of tools, and of large resources.
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Results {
+    /// How much text one may have, from `1KiB` to `16MiB`. Where there is more, a client gets the
+    /// beginning of each long text, and can read all of it as a resource, page by page, for half an
+    /// hour. Without it, results stay as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spill: Option<WrittenSize>,
 }
 
 /// How public names are made.
