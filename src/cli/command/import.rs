@@ -33,7 +33,7 @@ use crate::setup::yaml;
 /// The directory of secrets, beside the user's own configuration.
 const SECRETS: &str = "secrets";
 
-/// Take over the MCP servers that clients have.
+/// Take over the MCP servers that clients have
 ///
 /// Reads the files of Claude Desktop, Claude Code, Cursor, VS Code, Codex, Gemini CLI, Windsurf,
 /// Zed and OpenCode, of the user and of the project in the working directory, and adds what they

@@ -38,7 +38,7 @@ use crate::setup::value::Value;
 /// How the names of backups end.
 const BACKUP: &str = "conflux-backup";
 
-/// Put Conflux into clients, in the place of their MCP servers.
+/// Put Conflux into clients, in the place of their MCP servers
 ///
 /// Shows what would change and asks before anything is written. Beside each file a copy of what it
 /// was stays, and `conflux uninstall` puts that back. Servers that the configuration does not have

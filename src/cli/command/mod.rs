@@ -65,11 +65,8 @@ pub(in crate::cli) enum Command {
     Call(call::Call),
     Read(read::Read),
     Prompt(prompt::Prompt),
-    /// Take over the MCP servers that clients have
     Import(import::Import),
-    /// Put Conflux into clients, in the place of their MCP servers
     Install(install::Install),
-    /// Take Conflux out of clients, and put their MCP servers back
     Uninstall(uninstall::Uninstall),
     Init(init::Init),
     Add(add::Add),

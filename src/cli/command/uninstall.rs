@@ -19,7 +19,7 @@ use crate::setup::install::Restored;
 use crate::setup::record;
 use crate::setup::survey::Survey;
 
-/// Take Conflux out of clients, and put their MCP servers back.
+/// Take Conflux out of clients, and put their MCP servers back
 ///
 /// A file that is as `conflux install` left it becomes what it was, byte for byte. If it was
 /// changed since, Conflux is taken out, the servers are put back, and everything else stays.
