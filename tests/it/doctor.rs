@@ -350,6 +350,77 @@ fn a_state_directory_that_is_none_is_found() {
     assert_eq!(found["severity"], "error");
 }
 
+/// A server with many tools, one of which has a long name.
+fn crowd(place: &Place, count: usize) {
+    let tool = |name: String| format!(r#"{{"name":"{name}","inputSchema":{{"type":"object"}}}}"#);
+    let names = (1..count).map(|number| format!("t{number}")).chain(["long_".repeat(14)]);
+    place.write("serve.sh", &crate::cli::scripted(&names.map(tool).collect::<Vec<_>>().join(",")));
+}
+
+#[test]
+fn what_clients_cannot_take_is_found() {
+    let config =
+        "upstreams: { a: { command: sh, args: [serve.sh] } }\nnames: { max_length: 100 }\n";
+    let place = Place::new(config);
+    crowd(&place, 101);
+    assert_eq!(findings(&place, &["--connect"]).len(), 1, "there is no client");
+    for directory in [".cursor", ".codeium/windsurf", ".zed"] {
+        fs::create_dir_all(place.path().join(directory)).unwrap();
+    }
+    // As it was remembered, and as it is: with that of Conflux itself.
+    for more in [&[][..], &["--connect"]] {
+        let all = findings(&place, more);
+        let said: Vec<_> = all.iter().map(|it| it["message"].as_str().unwrap()).collect();
+        let said = said.join("\n");
+        for expected in [
+            "Cursor warns from 80 tools on, and there are 102",
+            "Windsurf uses 100 tools at most, and there are 102",
+            "Cursor takes names of 53 bytes at most, and 1 are longer: `a__long_",
+        ] {
+            assert!(said.contains(expected), "{expected} in {said}");
+        }
+        let codes: Vec<_> = all.iter().map(|it| it["code"].as_str().unwrap()).collect();
+        assert_eq!(codes, ["CFX009", "CFX009", "CFX010", "CFX010", "CFX008"]);
+    }
+    // One that fits takes them all.
+    crowd(&place, 20);
+    place.write("upstreams.yaml", &config.replace("100", "50"));
+    assert_eq!(findings(&place, &["--connect"]).len(), 1);
+}
+
+#[test]
+fn entries_of_clients_are_looked_at() {
+    let place = Place::new(DEMO);
+    fs::create_dir(place.path().join(".cursor")).unwrap();
+    let write = |program: &str| {
+        let text = format!(
+            r#"{{"mcpServers": {{"mine": {{"command": "{program}", "args": ["serve"]}}, "other": {{"command": "x"}}}}}}"#
+        );
+        place.write(".cursor/mcp.json", &text);
+    };
+    write("/gone/bin/conflux");
+    let shown = place.run(&["doctor"]);
+    assert_snapshot!(shown, @r"
+    exit code 1
+    --- stdout
+    CFX015 error: {dir}/.cursor/mcp.json
+      Cursor is to start `/gone/bin/conflux` as `mine`, which is not there
+      hint: `conflux install --client cursor` writes where it is now
+
+    CFX014 warning: {dir}/.cursor/mcp.json
+      Cursor has `other` beside Conflux, and starts it itself
+      hint: `conflux import` takes it over, and `conflux install --client cursor` takes it out there
+
+    1 error, 1 warning
+    ");
+    write(env!("CARGO_BIN_EXE_conflux"));
+    let codes: Vec<_> = findings(&place, &[]).iter().map(|it| it["code"].clone()).collect();
+    assert_eq!(codes, ["CFX014"]);
+    // Who does not use Conflux is left alone.
+    place.write(".cursor/mcp.json", r#"{"mcpServers": {"other": {"command": "x"}}}"#);
+    assert_eq!(findings(&place, &[]), Vec::<Value>::new());
+}
+
 #[test]
 fn every_code_is_explained() {
     let explained = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/doctor.md");

@@ -1,14 +1,23 @@
 //! The checks: each looks at the facts and says what it finds. Pure.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
 
+use crate::cli::command::add;
 use crate::cli::command::doctor::facts::Entry;
 use crate::cli::command::doctor::facts::Facts;
+use crate::cli::command::doctor::facts::Failed;
+use crate::cli::command::doctor::facts::Known;
+use crate::cli::command::doctor::facts::Missing;
+use crate::cli::command::doctor::facts::Package;
+use crate::cli::command::doctor::facts::SecretFile;
 use crate::cli::command::doctor::finding::Code;
 use crate::cli::command::doctor::finding::Finding;
 use crate::cli::command::doctor::finding::Fix;
 use crate::cli::command::doctor::finding::Severity;
 use crate::cli::command::doctor::finding::Spot;
+use crate::cli::command::doctor::fronts;
 use crate::config::suggest;
 use crate::setup::mentions;
 use crate::setup::yaml;
@@ -22,9 +31,11 @@ const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
     permissions,
     literals,
     eras,
+    fronts::limits,
     twins,
     disabled,
     failures,
+    fronts::clients,
     sockets,
     state,
 ];
@@ -65,7 +76,7 @@ fn variables(facts: &Facts) -> Vec<Finding> {
 }
 
 fn commands(facts: &Facts) -> Vec<Finding> {
-    let finding = |missing: &super::facts::Missing| {
+    let finding = |missing: &Missing| {
         let spot = spot_at(facts, &missing.key, "command");
         let program = &missing.program;
         let Some(first) = missing.elsewhere.first() else {
@@ -89,7 +100,7 @@ fn commands(facts: &Facts) -> Vec<Finding> {
 }
 
 fn pins(facts: &Facts) -> Vec<Finding> {
-    let finding = |package: &super::facts::Package| {
+    let finding = |package: &Package| {
         let spot = spot_at(facts, &package.key, &package.path);
         let (name, between) = (&package.name, package.between);
         let message = format!(
@@ -109,7 +120,7 @@ fn pins(facts: &Facts) -> Vec<Finding> {
 
 fn permissions(facts: &Facts) -> Vec<Finding> {
     let open = facts.secrets.iter().filter(|file| file.mode & 0o077 != 0);
-    let finding = |file: &super::facts::SecretFile| {
+    let finding = |file: &SecretFile| {
         let message = format!("others can read it (mode {:03o}), and {}", file.mode, file.why);
         let hint = format!("`chmod 600 {}`, which `--fix` does", file.path.display());
         let spot = Spot::file(&file.path);
@@ -122,13 +133,8 @@ fn permissions(facts: &Facts) -> Vec<Finding> {
 fn literals(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     for entry in &facts.entries {
-        for (file, value) in &entry.values {
-            let is_told = ["env.", "headers.", "args["].iter().any(|it| value.path.starts_with(it));
-            if !is_told || !mentions::is_literal_secret(value.name.as_deref(), &value.text) {
-                continue;
-            }
-            let variable =
-                crate::cli::command::add::variable_for(&entry.key, value.name.as_deref());
+        for (file, value) in entry.literals() {
+            let variable = add::variable_for(&entry.key, value.name.as_deref());
             let hint = format!(
                 "set a variable where Conflux runs, and write `${{{variable}}}` in its place, or \
                  keep it in a file and write `${{file:PATH}}`"
@@ -142,7 +148,7 @@ fn literals(facts: &Facts) -> Vec<Finding> {
 }
 
 fn eras(facts: &Facts) -> Vec<Finding> {
-    let finding = |known: &super::facts::Known| {
+    let finding = |known: &Known| {
         let revision = known.legacy.as_ref()?;
         let message = format!("it speaks {revision}; Conflux translates for newer clients");
         let hint = "nothing to do; a newer version of the server may speak 2026-07-28";
@@ -187,7 +193,7 @@ fn disabled(facts: &Facts) -> Vec<Finding> {
 }
 
 fn failures(facts: &Facts) -> Vec<Finding> {
-    let finding = |failed: &super::facts::Failed| {
+    let finding = |failed: &Failed| {
         let spot = spot_of(facts, &failed.key);
         let message = format!("it could not be used: {}", failed.why);
         Finding::new(Code::Failed, Severity::Error, spot, message, failed.hint.clone())
@@ -196,7 +202,7 @@ fn failures(facts: &Facts) -> Vec<Finding> {
 }
 
 fn sockets(facts: &Facts) -> Vec<Finding> {
-    let finding = |path: &std::path::PathBuf| {
+    let finding = |path: &PathBuf| {
         let message = "nobody listens at this socket any more: its gateway was killed";
         let hint = "nothing to do: the next `conflux status` removes it, and so does `--fix`";
         Finding::new(Code::Socket, Severity::Note, Spot::file(path), message, hint)
@@ -206,7 +212,7 @@ fn sockets(facts: &Facts) -> Vec<Finding> {
 }
 
 fn state(facts: &Facts) -> Vec<Finding> {
-    let finding = |(path, why): &(std::path::PathBuf, String)| {
+    let finding = |(path, why): &(PathBuf, String)| {
         let message = format!("nothing can be kept here: {why}");
         let hint = "make it a directory that you may write to, or set `CONFLUX_STATE` to one; \
                     without it, every start has to ask all servers again";
@@ -216,7 +222,7 @@ fn state(facts: &Facts) -> Vec<Finding> {
 }
 
 /// Returns where a value of an upstream is.
-fn spot(entry: &Entry, file: &std::path::Path, value: &yaml::Value) -> Spot {
+fn spot(entry: &Entry, file: &Path, value: &yaml::Value) -> Spot {
     Spot {
         file: Some(file.to_owned()),
         line: Some(value.place.line),

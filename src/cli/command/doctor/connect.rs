@@ -1,6 +1,7 @@
 //! What upstreams themselves say, when the doctor is to ask them.
 
 use crate::app::App;
+use crate::catalog::Kind;
 use crate::cli::command::doctor::facts::Facts;
 use crate::cli::command::doctor::facts::Failed;
 use crate::cli::command::doctor::facts::Known;
@@ -23,6 +24,7 @@ pub(super) async fn ask(config: Config, facts: &mut Facts) -> Result<(), Failure
 }
 
 fn told(app: &App) -> (Vec<Known>, Vec<Failed>) {
+    let snapshot = app.router().snapshot();
     let (mut known, mut failures) = (Vec::new(), Vec::new());
     for handle in app.upstreams() {
         let (key, status) = (handle.id().as_str().to_owned(), handle.status());
@@ -32,7 +34,10 @@ fn told(app: &App) -> (Vec<Known>, Vec<Failed>) {
         }
         let revision = status.agreed.map(|agreed| agreed.revision);
         let legacy = revision.filter(|revision| revision.era() == Era::Legacy);
-        known.push(Known { key, legacy: legacy.map(|it| it.as_str().to_owned()) });
+        let tools = snapshot.catalog.entries(Kind::Tools);
+        let tools = tools.filter(|entry| entry.upstream.as_str() == key);
+        let tools = tools.map(|entry| entry.public.clone()).collect();
+        known.push(Known { key, legacy: legacy.map(|it| it.as_str().to_owned()), tools });
     }
     (known, failures)
 }

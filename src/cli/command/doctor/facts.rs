@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::clients::Client;
 use crate::config::problem::Problem;
+use crate::setup::mentions;
 use crate::setup::yaml;
 
 /// Everything there is to look at.
@@ -27,6 +29,8 @@ pub(super) struct Facts {
     pub(super) known: Vec<Known>,
     /// Which upstreams could not be started, and why.
     pub(super) failures: Vec<Failed>,
+    /// The clients that are there.
+    pub(super) clients: Vec<Seen>,
     /// Sockets that nobody listens at.
     pub(super) stale: Vec<PathBuf>,
     /// The directory of state, and why nothing can be kept there.
@@ -61,6 +65,16 @@ impl Entry {
         };
         let values = self.values.iter().filter(|(_, value)| is_below(value));
         values.map(|(_, value)| value.text.as_str()).collect()
+    }
+
+    /// Returns the values that look like secrets that are written out, and the files they are in.
+    pub(super) fn literals(&self) -> impl Iterator<Item = &(PathBuf, yaml::Value)> {
+        let is_handed_on =
+            |path: &str| ["env.", "headers.", "args["].iter().any(|start| path.starts_with(start));
+        self.values.iter().filter(move |(_, value)| {
+            is_handed_on(&value.path)
+                && mentions::is_literal_secret(value.name.as_deref(), &value.text)
+        })
     }
 
     pub(super) fn is_disabled(&self) -> bool {
@@ -109,6 +123,8 @@ pub(super) struct Known {
     pub(super) key: String,
     /// Which revision it speaks, or at least that it is one of before 2026-07-28.
     pub(super) legacy: Option<String>,
+    /// The public names of its tools.
+    pub(super) tools: Vec<String>,
 }
 
 /// An upstream that could not be started.
@@ -117,4 +133,21 @@ pub(super) struct Failed {
     pub(super) key: String,
     pub(super) why: String,
     pub(super) hint: String,
+}
+
+/// A client on this machine.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) client: Client,
+    /// What its files have.
+    pub(super) servers: Vec<Server>,
+}
+
+/// An entry in a file of a client.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) file: PathBuf,
+    pub(super) name: String,
+    /// The program, if it is Conflux, and whether it is there.
+    pub(super) conflux: Option<(String, bool)>,
 }

@@ -18,9 +18,13 @@ pub(super) enum Code {
     Readable = 6,
     Literal = 7,
     Legacy = 8,
+    TooManyTools = 9,
+    LongNames = 10,
     Twins = 11,
     Disabled = 12,
     Failed = 13,
+    Beside = 14,
+    Stray = 15,
     Socket = 16,
     State = 17,
 }

@@ -16,10 +16,13 @@ use crate::cli::command::doctor::facts::Known;
 use crate::cli::command::doctor::facts::Missing;
 use crate::cli::command::doctor::facts::Package;
 use crate::cli::command::doctor::facts::SecretFile;
+use crate::cli::command::doctor::facts::Seen;
+use crate::cli::command::doctor::facts::Server;
 use crate::cli::command::doctor::packages;
 use crate::cli::command::doctor::programs;
 use crate::cli::context::Context;
 use crate::cli::edit;
+use crate::clients::Client;
 use crate::config::Config;
 use crate::config::Target;
 use crate::config::Upstream;
@@ -29,10 +32,15 @@ use crate::downstream::local::ask;
 use crate::downstream::local::place::Place;
 use crate::downstream::local::place::Question;
 use crate::ids::UpstreamId;
+use crate::setup;
 use crate::setup::mentions;
+use crate::setup::survey::Survey;
 use crate::setup::yaml;
 use crate::upstream::Disk;
 use crate::wire::era::Era;
+
+/// What is known of an upstream that was spoken to in the old way.
+const OLDER: &str = "a revision of before 2026-07-28";
 
 /// Looks at everything but the upstreams themselves.
 pub(super) async fn facts(context: &Context<'_>) -> Facts {
@@ -57,6 +65,7 @@ pub(super) async fn facts(context: &Context<'_>) -> Facts {
     }
     commands(&mut facts, config.as_ref(), around);
     facts.secrets = secrets(&facts.entries, &texts, around);
+    facts.clients = clients(around);
     facts.state = around.state().and_then(|state| Some((state.clone(), unwritable(&state)?)));
     gateways(&mut facts, around).await;
     facts
@@ -93,17 +102,68 @@ fn known(config: &Config) -> Vec<Known> {
     let disk = Disk::new(config.state.clone());
     let enabled = config.upstreams.values().filter(|upstream| !upstream.disabled);
     let one = |upstream: &Upstream| {
-        let is_legacy = disk.known(upstream).0 == Some(Era::Legacy);
-        let legacy = is_legacy.then(|| "a revision of before 2026-07-28".to_owned());
-        Known { key: upstream.id.as_str().to_owned(), legacy }
+        let (era, inventory) = disk.known(upstream);
+        let legacy = (era == Some(Era::Legacy)).then(|| OLDER.to_owned());
+        let tools = inventory.and_then(|inventory| inventory.tools).unwrap_or_default();
+        let names = tools.iter().filter_map(|tool| tool.member("name")?.string());
+        let names = names.filter(|name| upstream.tools.permits(name));
+        let names = names.map(|name| public(upstream, &name, config.names.max_length));
+        Known { key: upstream.id.as_str().to_owned(), legacy, tools: names.collect() }
     };
     enabled.map(one).collect()
+}
+
+/// Returns a name about as the catalog makes it: exactly as long.
+fn public(upstream: &Upstream, name: &str, most: usize) -> String {
+    let whole = match upstream.prefix.as_str() {
+        "" => name.to_owned(),
+        prefix => format!("{prefix}__{name}"),
+    };
+    whole.chars().take(most).collect()
+}
+
+/// Returns the clients that are there, with what their files have.
+fn clients(around: &Surroundings) -> Vec<Seen> {
+    let survey = Survey::new(around);
+    let path = path(around);
+    let one = |client: Client| {
+        let (mut servers, mut looked_at) = (Vec::new(), Vec::new());
+        for place in client.places(&survey.directories) {
+            // In the home directory, the file of the project is that of the user.
+            let map = (place.path.clone(), place.keys.clone());
+            if looked_at.contains(&map) {
+                continue;
+            }
+            looked_at.push(map);
+            // What is broken is told by who takes it over.
+            let Ok(Some(source)) = survey.source(&place) else { continue };
+            for found in source.servers {
+                let Some(server) = found.server.as_ref().filter(|server| !server.disabled) else {
+                    continue;
+                };
+                let conflux = found.is_conflux(None).then(|| match &server.target {
+                    setup::Target::Command(command) => {
+                        (command.command.clone(), programs::is_there(&command.command, path))
+                    }
+                    setup::Target::Remote(remote) => (remote.url.clone(), true),
+                });
+                servers.push(Server { file: place.path.clone(), name: found.name, conflux });
+            }
+        }
+        let is_there = client.traces(&survey.directories).iter().any(|trace| trace.exists());
+        (is_there || !servers.is_empty()).then_some(Seen { client, servers })
+    };
+    Client::ALL.into_iter().filter_map(one).collect()
+}
+
+fn path(around: &Surroundings) -> &str {
+    around.variables.get("PATH").map(String::as_str).unwrap_or_default()
 }
 
 /// Looks for the programs of upstreams, and for packages that they fetch.
 fn commands(facts: &mut Facts, config: Option<&Config>, around: &Surroundings) {
     let home = around.home.as_deref();
-    let path = around.variables.get("PATH").map(String::as_str).unwrap_or_default();
+    let path = path(around);
     for entry in facts.entries.iter().filter(|entry| !entry.is_disabled()) {
         // Conflux itself is always there.
         let written = entry.value("command").filter(|command| *command != "conflux");
@@ -152,9 +212,9 @@ fn secrets(
             for named in mentions::files(&value.text) {
                 files.push((resolved(named, file, around), why.clone()));
             }
-            if mentions::is_literal_secret(value.name.as_deref(), &value.text) {
-                files.push((file.clone(), "a secret is written out in it".to_owned()));
-            }
+        }
+        for (file, _) in entry.literals() {
+            files.push((file.clone(), "a secret is written out in it".to_owned()));
         }
     }
     let directories = texts.iter().filter_map(|(file, _)| file.parent());

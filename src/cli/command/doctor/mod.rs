@@ -8,6 +8,7 @@ mod connect;
 mod facts;
 mod finding;
 mod fix;
+mod fronts;
 mod gather;
 mod packages;
 mod programs;
