@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::OnceLock;
 
 use crate::catalog::Catalog;
 use crate::catalog::Entry;
@@ -82,6 +84,9 @@ pub fn merge(sources: &[Source], rules: &Rules<'_>) -> Catalog {
         addresses,
         conflicts,
         defects,
+        lists: Mutex::default(),
+        search: OnceLock::new(),
+        tokens: OnceLock::new(),
     }
 }
 

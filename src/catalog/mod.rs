@@ -8,6 +8,8 @@
 pub mod conflict;
 /// A definition that breaks the specification.
 pub mod defect;
+/// About how many tokens a text costs a model.
+pub mod tokens;
 /// Public names, and the only place that knows how they are put together.
 pub mod name;
 
@@ -17,20 +19,25 @@ mod merge;
 mod naming;
 mod prepared;
 mod rewrite;
+mod search;
 mod section;
 mod shape;
 mod template;
 mod traits;
 mod uri;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
 
-use crate::catalog::prepared::Prepared;
 use crate::catalog::section::Section;
 use crate::catalog::uri::Addresses;
 use crate::config;
@@ -41,6 +48,7 @@ use crate::wire::Raw;
 pub use self::conflict::Conflict;
 pub use self::defect::Defect;
 pub use self::merge::merge;
+pub use self::prepared::Prepared;
 pub use self::rewrite::ResultKind;
 pub use self::shape::Change;
 pub use self::shape::Refused;
@@ -180,6 +188,18 @@ pub struct Catalog {
     addresses: Addresses,
     conflicts: Vec<Conflict>,
     defects: Vec<Defect>,
+    /// Lists of tools for some, made when they are first wanted.
+    lists: Mutex<HashMap<Audience, Arc<Prepared>>>,
+    /// Made when somebody first searches.
+    search: OnceLock<search::Index>,
+    tokens: OnceLock<usize>,
+}
+
+/// For whom a list of tools is, as far as that matters for what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Audience {
+    /// Whether it has a few tools only, by which the others are found.
+    pub searches: bool,
 }
 
 impl Catalog {
@@ -215,22 +235,38 @@ impl Catalog {
         self.prepared(kind).result()
     }
 
-    /// Returns that result in another form, made by `make` when it is first wanted and kept as
-    /// long as the catalog. Of each `name` one is kept; if it was made on other `terms`, it is made
-    /// anew.
-    pub fn form(
-        &self,
-        kind: Kind,
-        name: &'static str,
-        terms: &str,
-        make: impl FnOnce() -> Raw,
-    ) -> Raw {
-        self.prepared(kind).form(name, terms, make)
+    /// Returns that result, and the other forms that were made of it.
+    pub fn prepared(&self, kind: Kind) -> &Arc<Prepared> {
+        self.section(kind).prepared()
+    }
+
+    /// Returns another list of tools, for this `audience`, with what `make` puts into it when it is
+    /// first wanted. It is kept as long as the catalog, so there must be few audiences.
+    pub fn tools_for(&self, audience: Audience, make: impl FnOnce() -> Vec<Raw>) -> Arc<Prepared> {
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Prepared::new(Kind::Tools.member(), &make()));
+        Arc::clone(lists.entry(audience).or_insert_with(new))
+    }
+
+    /// Returns the tools of upstreams that fit a `question`, the best one first; all of them in
+    /// their order if it asks for nothing.
+    pub fn search(&self, question: &str) -> Vec<&Entry> {
+        let tools = self.tools.entries();
+        if question.trim().is_empty() {
+            return tools.iter().collect();
+        }
+        let index = self.search.get_or_init(|| search::Index::new(tools));
+        index.ranked(question).into_iter().filter_map(|place| tools.get(place)).collect()
+    }
+
+    /// Returns about how many tokens the list of all tools costs a model.
+    pub fn tokens(&self) -> usize {
+        *self.tokens.get_or_init(|| tokens::estimate(self.list(Kind::Tools).get()))
     }
 
     /// Returns everything of one kind that upstreams offer, in the order it is listed.
     pub fn entries(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
-        self.section(kind).entries()
+        self.section(kind).entries().iter()
     }
 
     /// Returns who answers for `uri`: who lists it, whose alias it is, or whose template fits best.
@@ -271,10 +307,6 @@ impl Catalog {
             return result.clone();
         }
         rewrite::result(result, kind, &|uri| self.alias(upstream, uri))
-    }
-
-    fn prepared(&self, kind: Kind) -> &Prepared {
-        self.section(kind).prepared()
     }
 
     fn section(&self, kind: Kind) -> &Section {

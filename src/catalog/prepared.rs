@@ -8,7 +8,7 @@ use crate::wire::object;
 
 /// A result that holds one list and nothing else, and what was made of it.
 #[derive(Debug)]
-pub(in crate::catalog) struct Prepared {
+pub struct Prepared {
     result: Raw,
     list: Raw,
     /// At most one for each name, of which there are few.
@@ -38,23 +38,21 @@ impl Prepared {
         Self { result, list, forms: Mutex::default() }
     }
 
-    pub(in crate::catalog) fn result(&self) -> &Raw {
+    /// Returns the result that has the list as its only member.
+    pub fn result(&self) -> &Raw {
         &self.result
     }
 
-    pub(in crate::catalog) fn list(&self) -> &Raw {
+    /// Returns the list, an array.
+    pub fn list(&self) -> &Raw {
         &self.list
     }
 
-    /// Returns the form `name`, which `make` makes if it was not made yet on these terms.
+    /// Returns the result in another form, made by `make` when it is first wanted and kept as long
+    /// as the list. Of each `name` one is kept; if it was made on other `terms`, it is made anew.
     ///
     /// Whoever comes meanwhile waits, rather than making the same.
-    pub(in crate::catalog) fn form(
-        &self,
-        name: &'static str,
-        terms: &str,
-        make: impl FnOnce() -> Raw,
-    ) -> Raw {
+    pub fn form(&self, name: &'static str, terms: &str, make: impl FnOnce() -> Raw) -> Raw {
         let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(form) = forms.iter().find(|form| form.name == name && form.terms == terms) {
             return form.result.clone();

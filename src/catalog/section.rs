@@ -1,6 +1,7 @@
 //! Everything of one kind: prepared for listing, and found by its public name.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
@@ -14,14 +15,14 @@ pub(in crate::catalog) struct Section {
     entries: Vec<Entry>,
     index: HashMap<String, usize, RandomState>,
     own: HashMap<String, Raw, RandomState>,
-    prepared: Prepared,
+    prepared: Arc<Prepared>,
 }
 
 impl Section {
     /// Prepares `entries`, whose public names differ, and behind them what Conflux itself offers.
     pub(in crate::catalog) fn new(kind: Kind, entries: Vec<Entry>, own: &[Raw]) -> Self {
         let items = entries.iter().map(|entry| &entry.definition).chain(own);
-        let prepared = Prepared::new(kind.member(), items);
+        let prepared = Arc::new(Prepared::new(kind.member(), items));
         let numbered = entries.iter().enumerate();
         let index = numbered.map(|(number, entry)| (entry.public.clone(), number)).collect();
         let named = own.iter().filter_map(|raw| Some((raw.member("name")?.string()?, raw.clone())));
@@ -36,11 +37,11 @@ impl Section {
         self.own.get(public)
     }
 
-    pub(in crate::catalog) fn prepared(&self) -> &Prepared {
+    pub(in crate::catalog) fn prepared(&self) -> &Arc<Prepared> {
         &self.prepared
     }
 
-    pub(in crate::catalog) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
+    pub(in crate::catalog) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 }

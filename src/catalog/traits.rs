@@ -1,5 +1,7 @@
 //! What the definition of a tool says about how it is called, read once for all calls.
 
+use std::sync::atomic::AtomicU32;
+
 use crate::wire::Raw;
 use crate::wire::mirror;
 use crate::wire::mirror::Mirror;
@@ -15,12 +17,45 @@ pub struct Traits {
     /// Which arguments are mirrored into headers over HTTP; none if what it says about that is
     /// wrong.
     pub mirrors: Vec<Mirror>,
+    /// On which day it is noted that it is called.
+    pub noted: Mark,
 }
+
+/// A number that whoever uses an entry keeps with it; no part of what the entry says.
+#[derive(Debug, Default)]
+pub struct Mark(AtomicU32);
+
+impl Mark {
+    /// Returns the number; none was kept while it is 0.
+    pub fn number(&self) -> &AtomicU32 {
+        &self.0
+    }
+}
+
+impl Clone for Mark {
+    /// Another entry has another one.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Mark {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Mark {}
 
 impl Traits {
     /// Reads the definition of a tool.
     pub(in crate::catalog) fn read(tool: &Raw) -> Self {
-        Self { needs_task: needs_task(tool), may_repeat: may_repeat(tool), mirrors: mirrors(tool) }
+        Self {
+            needs_task: needs_task(tool),
+            may_repeat: may_repeat(tool),
+            mirrors: mirrors(tool),
+            noted: Mark::default(),
+        }
     }
 }
 

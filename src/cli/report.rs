@@ -114,14 +114,17 @@ impl Failure {
     pub(in crate::cli) fn silent(exit: Exit) -> Self {
         Self { exit, notices: Vec::new() }
     }
+
+    /// Ends because of what is wrong with a configuration.
+    pub(in crate::cli) fn of<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Self {
+        let notices = problems.into_iter().map(|problem| notice(problem, Notice::error));
+        Self { exit: exit::CONFIG, notices: notices.collect() }
+    }
 }
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
-        Self {
-            exit: exit::CONFIG,
-            notices: problems.iter().map(|problem| notice(problem, Notice::error)).collect(),
-        }
+        Self::of(problems.iter())
     }
 }
 

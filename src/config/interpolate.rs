@@ -13,6 +13,9 @@ use crate::config::units::Misread;
 /// The largest file that `${file:PATH}` reads.
 const MAX_FILE: u64 = 64 * 1024;
 
+/// How what is said about a variable ends that is not set.
+pub(super) const UNSET: &str = "is not set";
+
 /// Where values come from.
 pub(super) struct Sources<'a> {
     /// The environment.
@@ -88,14 +91,19 @@ pub(super) fn resolve(path: &str, sources: &Sources<'_>) -> Result<PathBuf, Misr
     Ok(joined.components().collect())
 }
 
-enum Piece<'a> {
+/// A part of a text with references.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// It stands for itself.
     Text(&'a str),
     /// What stands between `${` and `}`.
     Reference(&'a str),
+    /// What follows `${` has no end.
     Unclosed,
 }
 
-fn pieces(text: &str) -> Vec<Piece<'_>> {
+/// Returns the parts of a text in their order.
+pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -142,7 +150,8 @@ fn reference(inside: &str) -> Result<Reference<'_>, Misread> {
     Err(not_a_reference(name))
 }
 
-fn is_name(name: &str) -> bool {
+/// Returns whether a reference can name a variable like this.
+pub fn is_name(name: &str) -> bool {
     let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit())
 }
@@ -192,7 +201,7 @@ fn unset(name: &str, sources: &Sources<'_>) -> Misread {
         Some(nearest) => format!("did you mean `${{{nearest}}}`?"),
         None => format!("set it, or write a default, as in `${{{name}:-default}}`"),
     };
-    misread(&format!("the variable `{name}` is not set"), &hint)
+    misread(&format!("the variable `{name}` {UNSET}"), &hint)
 }
 
 /// Reads a small text file and drops one newline at its end.

@@ -10,13 +10,14 @@ mod command;
 mod dialect;
 pub mod difference;
 mod environment;
+pub mod exposure;
 pub mod file;
 pub mod hints;
 mod http;
-mod interpolate;
+pub mod interpolate;
 mod layer;
 pub mod load;
-mod name;
+pub mod name;
 pub mod overrides;
 pub mod problem;
 mod profile;
@@ -43,6 +44,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
+use crate::config::exposure::Exposure;
 use crate::config::overrides::Overrides;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
@@ -62,6 +64,8 @@ pub struct Config {
     pub limits: Limits,
     /// Parts of what there is, by name, in the order of the files.
     pub profiles: IndexMap<String, Profile>,
+    /// How much of the tools clients are listed.
+    pub exposure: Exposure,
     /// How clients come over HTTP.
     pub http: Http,
     /// The files this came from, absolute, in the order in which they were layered.
@@ -85,6 +89,8 @@ pub struct Profile {
     pub upstreams: Option<Vec<UpstreamId>>,
     /// Which tools are part of it, by their public names.
     pub tools: ToolFilter,
+    /// How much of them clients are listed.
+    pub exposure: Exposure,
 }
 
 /// How public names are made.
@@ -327,6 +333,11 @@ pub struct HttpLimits {
 /// Everything that is wrong with it, at once.
 pub fn load(options: &load::Options) -> Result<Config, Problems> {
     load::load_within(options, &surroundings::Surroundings::of_process())
+}
+
+/// Returns whether what has this name (a variable, a header, an option) is probably a secret.
+pub fn names_secret(name: &str) -> bool {
+    command::is_secret_name(name)
 }
 
 /// Returns the JSON Schema of a configuration file.

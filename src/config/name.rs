@@ -8,6 +8,9 @@ pub(super) const SEPARATOR: &str = "__";
 /// The shortest room for a name behind its prefix: one character, `_` and six of a hash.
 pub(super) const MIN_LOCAL: usize = 8;
 
+/// The longest key that is made up: it leaves names of usual length room behind it.
+const MAX_FITTED: usize = 24;
+
 /// The prefix of Conflux's own tools.
 const RESERVED: &str = "conflux";
 
@@ -38,6 +41,15 @@ pub(super) fn check(text: &str, what: &str, whose: &str) -> Result<(), Misread> 
         return Err(Misread { message, hint: "choose another name".to_owned() });
     }
     Ok(())
+}
+
+/// Returns the key that is nearest to `text`, if anything of it may stand in a key.
+pub fn fitted(text: &str) -> Option<String> {
+    let mut fitted = repaired(text);
+    // All of it is ASCII.
+    fitted.truncate(MAX_FITTED);
+    let fitted = fitted.trim_end_matches(['_', '-']);
+    check(fitted, "", "").ok().map(|()| fitted.to_owned())
 }
 
 fn is_allowed(c: char) -> bool {

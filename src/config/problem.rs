@@ -7,6 +7,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::config::interpolate;
+
 /// One thing that is wrong, where it is, and what to write instead.
 ///
 /// The text never holds a value that came out of an interpolation.
@@ -56,6 +58,11 @@ impl Problem {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Returns whether nothing is wrong but that a variable is not set.
+    pub fn is_unset_variable(&self) -> bool {
+        self.message.contains("the variable `") && self.message.ends_with(interpolate::UNSET)
     }
 
     /// Returns the same problem on one line, without what to do about it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use crate::config::Profile;
+use crate::config::exposure::Exposure;
 use crate::config::file;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Problem;
@@ -18,6 +19,7 @@ impl Check<'_> {
         &mut self,
         written: &BTreeMap<String, file::Profile>,
         known: &[String],
+        everywhere: &Exposure,
     ) -> IndexMap<String, Profile> {
         let mut profiles = IndexMap::new();
         let path = KeyPath::of(&["profiles"]);
@@ -30,9 +32,10 @@ impl Check<'_> {
             if upstreams.as_ref().is_some_and(Vec::is_empty) {
                 self.nobody(&name, &path.key("upstreams"));
             }
+            let exposure = self.exposure_of(written, &path, everywhere);
             let file::Selection { allow, deny, annotations } = &written.tools;
             if let Some(tools) = self.tools(allow, deny, annotations, &path.key("tools")) {
-                profiles.insert(name, Profile { upstreams, tools });
+                profiles.insert(name, Profile { upstreams, tools, exposure });
             }
         }
         profiles

@@ -21,6 +21,51 @@ pub struct ToolFilter {
     wanted: Wanted,
 }
 
+/// Patterns of names. Case matters, and a pattern matches whole names.
+#[derive(Clone, Debug)]
+pub struct Patterns {
+    written: Vec<Glob>,
+    matcher: Matcher,
+}
+
+impl Patterns {
+    /// Compiles the patterns.
+    pub(super) fn new(written: Vec<Glob>) -> Result<Self, Error> {
+        let matcher = Matcher::new(&written)?;
+        Ok(Self { written, matcher })
+    }
+
+    /// Patterns that match nothing.
+    pub(super) fn none() -> Self {
+        Self { written: Vec::new(), matcher: Matcher::Some(GlobSet::empty()) }
+    }
+
+    /// Returns whether one of them matches this name.
+    pub fn is_match(&self, name: &str) -> bool {
+        self.matcher.is_match(name)
+    }
+
+    /// Returns those that match none of `names`, as written.
+    pub fn idle<'n, N>(&self, names: impl Fn() -> N) -> Vec<&str>
+    where
+        N: Iterator<Item = &'n str>,
+    {
+        let is_idle = |glob: &&Glob| {
+            let matcher = glob.compile_matcher();
+            !names().any(|name| matcher.is_match(name))
+        };
+        self.written.iter().filter(is_idle).map(Glob::glob).collect()
+    }
+}
+
+impl PartialEq for Patterns {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for Patterns {}
+
 /// What patterns come to. Most upstreams offer everything, which needs no machine.
 #[derive(Clone, Debug)]
 enum Matcher {

@@ -78,7 +78,7 @@ pub(super) fn size(text: &str) -> Result<usize, Misread> {
 }
 
 /// Writes a duration the way [`duration`] reads it, in the largest unit that is exact.
-pub(super) fn show_duration(value: Duration) -> String {
+pub fn show_duration(value: Duration) -> String {
     show(u64::try_from(value.as_millis()).unwrap_or(u64::MAX), MILLISECONDS, "s")
 }
 

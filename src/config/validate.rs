@@ -60,11 +60,22 @@ pub(super) fn compile(
 ) -> (Option<Config>, Vec<Problem>) {
     let mut check =
         Check { context, problems: Vec::new(), warnings: Vec::new(), secrets: Vec::new() };
-    let file::File { schema: _, upstreams, mcp_servers: _, names, limits, profiles, http } = file;
+    let file::File {
+        schema: _,
+        upstreams,
+        mcp_servers: _,
+        names,
+        limits,
+        profiles,
+        http,
+        exposure,
+        pinned,
+    } = file;
     let known: Vec<String> = upstreams.keys().cloned().collect();
     let limits = check.limits(&limits);
     let upstreams = check.upstreams(upstreams, names.max_length);
-    let profiles = check.profiles(&profiles, &known);
+    let exposure = check.exposure(exposure, &pinned);
+    let profiles = check.profiles(&profiles, &known, &exposure);
     let http = check.http(&http);
     let state = check.state();
     check.emptiness(&upstreams);
@@ -74,6 +85,7 @@ pub(super) fn compile(
         names: Names { max_length: names.max_length },
         limits,
         profiles,
+        exposure,
         http,
         files,
         state,
@@ -287,7 +299,7 @@ impl Check<'_> {
         }
     }
 
-    fn patterns(&mut self, written: &[String], path: &KeyPath) -> Vec<Glob> {
+    pub(super) fn patterns(&mut self, written: &[String], path: &KeyPath) -> Vec<Glob> {
         let read = |(index, text): (usize, &String)| {
             let path = path.index(index);
             self.pattern(text, &path, &self.context.places.value(&path))

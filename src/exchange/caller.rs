@@ -91,8 +91,8 @@ impl Capabilities {
         self.raw.as_ref() == Some(raw) && self.client.info.as_ref() == info
     }
 
-    /// Returns what the client calls itself (`clientInfo.name`): its word alone, good for what it is
-    /// shown, never for what it may do.
+    /// Returns what the client calls itself (`clientInfo.name`): its word alone, good for what it
+    /// is shown, never for what it may do.
     pub fn client_name(&self) -> Option<&str> {
         self.client.name.as_deref()
     }

@@ -13,7 +13,7 @@ use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
-use crate::router::own;
+use crate::router::own::Own;
 use crate::router::params::named;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
@@ -48,8 +48,9 @@ impl Router {
         let (params, name) = named(params, "name")?;
         let mut snapshot = self.snapshot();
         if snapshot.catalog.tool(&name).is_none() {
-            if snapshot.catalog.own_tool(&name).is_some() {
-                return own::call(self, &name);
+            if let Some(own) = Own::named(&name, &snapshot) {
+                // One of them calls another tool.
+                return Box::pin(own.call(self, params, exchange)).await;
             }
             snapshot = self.with_name(Kind::Tools, &name, exchange).await?;
         }
@@ -61,10 +62,11 @@ impl Router {
         if let Some(shape) = &entry.shape {
             params = shaped(shape, params)?;
         }
-        let Traits { needs_task, may_repeat, .. } = entry.traits;
+        let Traits { needs_task, may_repeat, ref noted, .. } = entry.traits;
         let need = if needs_task { upstream::Need::Task } else { upstream::Need::None };
         let timeout = entry.shape.as_ref().and_then(|shape| shape.timeout());
-        let tool = upstream::Tool { name: &entry.local, need, may_repeat, timeout };
+        let (name, noted) = (entry.local.as_str(), noted.number());
+        let tool = upstream::Tool { name, need, may_repeat, timeout, noted };
         let result = handle.call(&params, exchange, tool).await?;
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::catalog::Catalog;
 use crate::catalog::Kind;
+use crate::catalog::Prepared;
 use crate::exchange::Exchange;
 use crate::router::Error;
 use crate::router::Router;
@@ -17,7 +17,7 @@ use crate::wire::method;
 /// One list as it was when it was asked for; its text is shared by all who ask in one generation.
 #[derive(Debug)]
 pub struct List {
-    catalog: Arc<Catalog>,
+    prepared: Arc<Prepared>,
     kind: Kind,
     freshness: Freshness,
 }
@@ -35,12 +35,12 @@ pub fn listed(method: &str) -> Option<Kind> {
 }
 
 impl List {
-    /// The list of one kind in `catalog`, of which `left` says how long it is fresh from now on.
-    pub fn new(catalog: Arc<Catalog>, kind: Kind, left: Freshness) -> Self {
+    /// A list of one kind, of which `left` says how long it is fresh from now on.
+    pub fn new(prepared: Arc<Prepared>, kind: Kind, left: Freshness) -> Self {
         // Of whole seconds, so that whoever asks within one is told the same.
         let seconds = Duration::from_secs(left.ttl.as_secs());
         let ttl = if seconds.is_zero() { left.ttl } else { seconds };
-        Self { catalog, kind, freshness: Freshness { ttl, ..left } }
+        Self { prepared, kind, freshness: Freshness { ttl, ..left } }
     }
 
     /// Returns what is listed.
@@ -50,12 +50,12 @@ impl List {
 
     /// Returns a result that holds the list and nothing else.
     pub fn result(&self) -> &Raw {
-        self.catalog.result(self.kind)
+        self.prepared.result()
     }
 
     /// Returns the list itself, an array.
     pub fn items(&self) -> &Raw {
-        self.catalog.list(self.kind)
+        self.prepared.list()
     }
 
     /// Returns how long the list may be kept, and for whom.
@@ -66,7 +66,7 @@ impl List {
     /// Returns the result in another form, made by `make` when it is first wanted and shared from
     /// then on. Of each `name` there is one; if it was made on other `terms`, it is made anew.
     pub fn form(&self, name: &'static str, terms: &str, make: impl FnOnce() -> Raw) -> Raw {
-        self.catalog.form(self.kind, name, terms, make)
+        self.prepared.form(name, terms, make)
     }
 }
 
@@ -94,6 +94,7 @@ impl Router {
         }
         let snapshot = self.snapshot();
         let left = snapshot.lasting.get(&kind).map(|lasting| lasting.at(Instant::now()));
-        Ok(List::new(Arc::clone(&snapshot.catalog), kind, left.unwrap_or_default()))
+        let client = exchange.capabilities().client_name();
+        Ok(List::new(snapshot.list_for(kind, client), kind, left.unwrap_or_default()))
     }
 }

@@ -21,6 +21,8 @@ pub mod snapshot;
 pub mod world;
 
 mod call;
+mod calls;
+mod exposure;
 mod extension;
 mod failure;
 mod fetch;
@@ -58,11 +60,13 @@ use crate::exchange::mailbox::ListKind;
 use crate::exchange::task_ids::Ids;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::calls::Ending;
 use crate::router::demand::Demands;
 use crate::router::mentions::Mentions;
 use crate::router::reloads::Reloads;
 use crate::router::told::Told;
 use crate::router::view::Lens;
+use crate::telemetry::Feed;
 use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::method;
@@ -113,6 +117,8 @@ struct Shared {
     task_ids: Arc<Ids>,
     instance: Instance,
     reloads: Reloads,
+    /// What ended, for whoever follows.
+    calls: Feed,
 }
 
 impl Router {
@@ -127,6 +133,7 @@ impl Router {
             task_ids,
             instance: Instance::default(),
             reloads: Reloads::default(),
+            calls: Feed::default(),
         };
         Self::looking(None, Arc::new(shared))
     }
@@ -136,7 +143,7 @@ impl Router {
         let snapshot = Snapshot::of(&world, &Lens::of(view.as_ref(), &world), None);
         drop(world);
         Self {
-            told: Mutex::new(Told::of(&snapshot.catalog)),
+            told: Mutex::new(Told::of(&snapshot.catalog, snapshot.exposure())),
             snapshot: ArcSwap::from_pointee(snapshot),
             view,
             audience: Callers::default(),
@@ -215,7 +222,8 @@ impl Router {
 
     /// Returns which lists differ from those of the last time this was asked.
     pub fn news(&self) -> Vec<ListKind> {
-        let now = Told::of(&self.snapshot().catalog);
+        let snapshot = self.snapshot();
+        let now = Told::of(&snapshot.catalog, snapshot.exposure());
         self.told.lock().unwrap_or_else(PoisonError::into_inner).news(now)
     }
 
@@ -227,7 +235,8 @@ impl Router {
         params: Option<&Raw>,
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
-        match method {
+        let ending = Ending::of(self, method, params, exchange);
+        let outcome = match method {
             method::TOOLS_CALL => self.call(params, exchange).await,
             method::PROMPTS_GET => self.prompt(params, exchange).await,
             method::RESOURCES_READ => {
@@ -246,7 +255,14 @@ impl Router {
             | method::TASKS_UPDATE
             | method::TASKS_CANCEL => Box::pin(self.task(method, params, exchange)).await,
             _ => self.extension(method, params, exchange).await,
-        }
+        };
+        ending.over(&outcome);
+        outcome
+    }
+
+    /// Returns where it is told which requests of all views end, and how.
+    pub fn calls(&self) -> &Feed {
+        &self.shared.calls
     }
 
     /// Returns what the upstreams known so far tell a model about themselves, merged and bounded.

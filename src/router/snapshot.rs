@@ -13,6 +13,8 @@ use crate::catalog::Rules;
 use crate::catalog::Source;
 use crate::catalog::name;
 use crate::config;
+use crate::config::exposure::Exposure;
+use crate::config::exposure::Mode;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
@@ -51,6 +53,8 @@ pub struct Snapshot {
     pub extensions: IndexMap<UpstreamId, Raw>,
     /// What upstreams tell a model about themselves, merged.
     pub instructions: Option<String>,
+    /// How much of the tools is listed where the lens says nothing else.
+    everywhere: Arc<Exposure>,
     lens: Lens,
     /// What the catalog was merged from; beside it, only the configuration counts.
     merged: Vec<Arc<Listing>>,
@@ -99,6 +103,7 @@ impl Snapshot {
                 let prefix = lens.prefix(known.handle.config());
                 (prefix, id, known.instructions.as_deref())
             })),
+            everywhere: Arc::clone(&world.exposure),
             lens: lens.clone(),
             merged,
             configured: world.configured,
@@ -108,6 +113,16 @@ impl Snapshot {
     /// Returns how the upstream that owns something is reached.
     pub fn handle(&self, upstream: &UpstreamId) -> Result<&upstream::Handle, upstream::Error> {
         self.upstreams.get(upstream).ok_or_else(|| upstream::Error::stopped(upstream))
+    }
+
+    /// Returns how much of the tools clients are listed.
+    pub(super) fn exposure(&self) -> &Exposure {
+        self.lens.exposure(&self.everywhere)
+    }
+
+    /// Returns whether some clients have to search for tools.
+    pub(super) fn is_searched(&self) -> bool {
+        self.exposure().mode != Mode::Flat
     }
 
     /// Returns the upstream under whose prefix a name stands, if its list of this kind was never

@@ -15,6 +15,8 @@ use crate::catalog::Listing;
 use crate::catalog::Rules;
 use crate::catalog::Source;
 use crate::config;
+use crate::config::exposure::Exposure;
+use crate::config::exposure::Mode;
 use crate::config::sample;
 use crate::exchange::caller::Callers;
 use crate::exchange::mailbox::ListKind;
@@ -50,7 +52,7 @@ fn told(listing: Listing) -> Told {
         over_http: false,
         listing: listing.into(),
     };
-    Told::of(&catalog::merge(&[source], &Rules::default()))
+    Told::of(&catalog::merge(&[source], &Rules::default()), &Exposure::default())
 }
 
 #[test]
@@ -63,7 +65,11 @@ fn only_a_difference_is_announced() {
     let resource = Raw::of(&serde_json::json!({ "uri": "a://1", "name": "r" }));
     let (templates, resources) = (vec![template], vec![resource]);
     let both = Listing { resources, templates, ..listing(&["x", "y"]) };
-    assert_eq!(told.news(self::told(both)), [ListKind::Resources]);
+    assert_eq!(told.news(self::told(both.clone())), [ListKind::Resources]);
+    let searched = Exposure { mode: Mode::Search, ..Exposure::default() };
+    let mut now = self::told(both);
+    now.exposure = searched;
+    assert_eq!(told.news(now), [ListKind::Tools]);
 }
 
 #[test]
@@ -105,6 +111,8 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
         message_limit: config.limits.message,
         answers: crate::wire::budget::Budget::new(1 << 20),
         state: upstream::Disk::new(config.state.clone()),
+        journal: crate::telemetry::Journal::default(),
+        usage: upstream::usage::Ledger::default(),
         starts: Arc::new(tokio::sync::Semaphore::new(1)),
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),

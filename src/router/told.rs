@@ -2,6 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::catalog::Kind;
+use crate::config::exposure::Exposure;
 use crate::exchange::mailbox::ListKind;
 use crate::wire::Raw;
 
@@ -9,6 +10,8 @@ use crate::wire::Raw;
 #[derive(Debug, Default)]
 pub(super) struct Told {
     lists: Vec<Raw>,
+    /// How much of the tools was listed.
+    pub(super) exposure: Exposure,
 }
 
 /// Which list of the catalog belongs to which notification.
@@ -20,16 +23,19 @@ const LISTS: [(Kind, ListKind); 4] = [
 ];
 
 impl Told {
-    /// The lists of `catalog`.
-    pub(super) fn of(catalog: &Catalog) -> Self {
-        Self { lists: LISTS.iter().map(|(kind, _)| catalog.list(*kind).clone()).collect() }
+    /// The lists of `catalog`, and how much of the tools in it is listed.
+    pub(super) fn of(catalog: &Catalog, exposure: &Exposure) -> Self {
+        let lists = LISTS.iter().map(|(kind, _)| catalog.list(*kind).clone()).collect();
+        Self { lists, exposure: exposure.clone() }
     }
 
     /// Returns which notifications `now` is worth, and keeps it.
     pub(super) fn news(&mut self, now: Self) -> Vec<ListKind> {
         let mut kinds = Vec::new();
         for (index, (_, kind)) in LISTS.iter().enumerate() {
-            if self.lists.get(index) != now.lists.get(index) && !kinds.contains(kind) {
+            let is_other_list = self.lists.get(index) != now.lists.get(index);
+            let is_exposed_otherwise = *kind == ListKind::Tools && self.exposure != now.exposure;
+            if (is_other_list || is_exposed_otherwise) && !kinds.contains(kind) {
                 kinds.push(*kind);
             }
         }

@@ -1,13 +1,18 @@
 //! What a client sees of everything: all of it, one upstream alone, or a profile.
 
 use std::sync::Arc;
+use std::sync::LazyLock;
 
 use crate::config;
+use crate::config::exposure::Exposure;
 use crate::config::hints::Wanted;
 use crate::ids::UpstreamId;
 use crate::router::own;
 use crate::router::world::World;
 use crate::wire::Raw;
+
+/// Everything is listed.
+static FLAT: LazyLock<Exposure> = LazyLock::new(Exposure::default);
 
 /// A part of what there is that clients can ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +76,16 @@ impl Lens {
         match self {
             Self::Everything | Self::Profile(_) | Self::Nothing => &upstream.prefix,
             Self::Server(_) => "",
+        }
+    }
+
+    /// Returns how much of the tools clients are listed, if it is this much `everywhere`.
+    pub(super) fn exposure<'a>(&'a self, everywhere: &'a Exposure) -> &'a Exposure {
+        match self {
+            Self::Everything => everywhere,
+            Self::Profile(profile) => &profile.exposure,
+            // There are no tools of Conflux that could find any.
+            Self::Server(_) | Self::Nothing => &FLAT,
         }
     }
 

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::config;
+use crate::config::exposure::Exposure;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
@@ -34,6 +35,8 @@ pub struct World {
     pub start_budget: Duration,
     /// Parts of what there is, by name, in the order of the file.
     pub profiles: IndexMap<String, Arc<config::Profile>>,
+    /// How much of the tools clients are listed where no profile says something else.
+    pub exposure: Arc<Exposure>,
 }
 
 /// What is known of one upstream.

@@ -3,6 +3,18 @@
 //! Texts in, texts out; only `disk` reads and writes files.
 
 pub mod disk;
+pub mod import;
+pub mod read;
+pub mod reference;
+pub mod same;
+pub mod secrets;
+pub mod survey;
+pub mod value;
+pub mod mentions;
+pub mod yaml;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -48,6 +48,8 @@ mod told;
 mod transport;
 pub mod trust;
 mod upkeep;
+/// When tools were called last.
+pub mod usage;
 mod visits;
 mod wants;
 mod watch;
@@ -65,6 +67,7 @@ use tokio_util::task::TaskTracker;
 use crate::config;
 use crate::exchange::caller::Callers;
 use crate::exchange::task_ids::Ids;
+use crate::telemetry::Journal;
 use crate::wire::Raw;
 use crate::wire::budget::Budget;
 use crate::wire::freshness::Freshness;
@@ -152,6 +155,10 @@ pub struct Surroundings {
     pub roots: Roots,
     /// Where facts about upstreams are remembered between runs.
     pub state: Disk,
+    /// Where people can read what upstreams say.
+    pub journal: Journal,
+    /// Where it is noted which tools are called.
+    pub usage: usage::Ledger,
     /// Where tasks are counted.
     pub tasks: TaskTracker,
     /// How many upstreams may be started at the same time.

@@ -51,10 +51,10 @@ impl Drop for Running {
 }
 
 /// An empty directory to run the program in, with nothing of the user's around it.
-struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    fn new(config: &str) -> Self {
+    pub(crate) fn new(config: &str) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         if !config.is_empty() {
             place.write("upstreams.yaml", config);
@@ -62,16 +62,16 @@ impl Place {
         place
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path().join(name), text).unwrap();
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
     #[expect(clippy::disallowed_methods, reason = "the program under test is no upstream")]
-    fn program(&self, args: &[&str]) -> Command {
+    pub(crate) fn program(&self, args: &[&str]) -> Command {
         let mut program = Command::new(PROGRAM);
         program.current_dir(self.path()).args(args).env_clear();
         program.env("PATH", std::env::var_os("PATH").unwrap());
@@ -82,11 +82,11 @@ impl Place {
 
     /// Runs the program and returns how it ended and what it printed, with what differs from run
     /// to run left out.
-    fn run(&self, args: &[&str]) -> String {
+    pub(crate) fn run(&self, args: &[&str]) -> String {
         self.shown(&self.program(args).output().unwrap())
     }
 
-    fn shown(&self, output: &Output) -> String {
+    pub(crate) fn shown(&self, output: &Output) -> String {
         let mut shown = format!("exit code {}\n", output.status.code().unwrap());
         for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
             let text = std::str::from_utf8(bytes).unwrap();
@@ -101,7 +101,7 @@ impl Place {
 
     /// Runs the program, which must succeed without a word, and returns its data.
     #[track_caller]
-    fn data(&self, args: &[&str]) -> String {
+    pub(crate) fn data(&self, args: &[&str]) -> String {
         let output = self.program(args).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{}", self.shown(&output));
         String::from_utf8(output.stdout).unwrap()
@@ -359,7 +359,7 @@ fn a_definition_is_listed_with_the_bytes_it_came_in() {
 }
 
 /// Returns a shell script that is a legacy server with one tool.
-fn scripted(tool: &str) -> String {
+pub(crate) fn scripted(tool: &str) -> String {
     let opened = r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}"#;
     format!(
         r#"while read -r line; do

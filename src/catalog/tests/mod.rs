@@ -2,6 +2,7 @@
 
 mod names;
 mod results;
+mod search;
 mod skills;
 mod templates;
 

@@ -158,7 +158,8 @@ fn what_is_sent_of_a_list_is_written_once() {
         assert!(bytes.contains(&list.get().as_ptr()), "the array is a part of the result");
     }
     let form = |catalog: &Catalog, name, terms: &str| {
-        catalog.form(Kind::Tools, name, terms, || json(&format!("[{}]", Raw::of(terms).get())))
+        let list = catalog.prepared(Kind::Tools);
+        list.form(name, terms, || json(&format!("[{}]", Raw::of(terms).get())))
     };
     let first = form(&catalog, "a", "1");
     let other = form(&catalog, "b", "1");

@@ -1,12 +1,23 @@
 //! The commands, a file each: what is typed, and what comes of it.
 
+mod add;
 mod call;
 mod check;
+mod clients;
+mod completions;
 mod demo;
+mod doctor;
 mod exec;
+mod import;
+mod init;
+mod logs;
+mod man;
+mod remove;
 mod schema;
 mod serve;
 mod status;
+mod switch;
+mod tail;
 mod tools;
 
 use anyhow::Context as _;
@@ -16,7 +27,7 @@ use tokio::runtime;
 use crate::cli::context::Context;
 use crate::cli::report::Failure;
 
-/// What to do.
+/// What to do. A sentence here stands in the place of all that the command says of itself.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
     /// Serve one client over stdin and stdout, or many over HTTP
@@ -25,14 +36,30 @@ pub(in crate::cli) enum Command {
     Exec(exec::Exec),
     /// Tell how running gateways are
     Status(status::Status),
+    /// Show what upstreams of running gateways wrote to stderr, and what became of them
+    Logs(logs::Logs),
+    /// Show the calls of running gateways as they end
+    Tail(tail::Tail),
     /// Validate the configuration
     Check(check::Check),
+    Doctor(doctor::Doctor),
     /// List the tools of all upstreams
     Tools(tools::Tools),
     /// Call one tool
     Call(call::Call),
+    /// Take over the MCP servers that clients have
+    Import(import::Import),
+    Init(init::Init),
+    Add(add::Add),
+    Remove(remove::Remove),
+    /// Take upstreams in again that were left out
+    Enable(switch::Switch),
+    /// Leave upstreams out without removing them
+    Disable(switch::Switch),
     /// Print the JSON Schema of the configuration file
     Schema,
+    Completions(completions::Completions),
+    Man(man::Manual),
     /// Be a small MCP server over stdin and stdout, to try Conflux with
     #[command(hide = true)]
     Demo,
@@ -51,10 +78,21 @@ impl Command {
             Self::Serve(wanted) => wanted.run(context),
             Self::Exec(wanted) => wanted.run(context),
             Self::Status(wanted) => wanted.run(context),
+            Self::Logs(wanted) => wanted.run(context),
+            Self::Tail(wanted) => wanted.run(context),
             Self::Check(wanted) => wanted.run(context),
+            Self::Doctor(wanted) => wanted.run(context),
             Self::Tools(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),
+            Self::Import(wanted) => wanted.run(context),
+            Self::Init(wanted) => wanted.run(context),
+            Self::Add(wanted) => wanted.run(context),
+            Self::Remove(wanted) => wanted.run(context),
+            Self::Enable(wanted) => wanted.run(context, false),
+            Self::Disable(wanted) => wanted.run(context, true),
             Self::Schema => schema::run(),
+            Self::Completions(wanted) => wanted.run(),
+            Self::Man(wanted) => wanted.run(),
             Self::Demo => wait(demo::run()),
         }
     }

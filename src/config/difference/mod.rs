@@ -21,6 +21,7 @@ use crate::config::Remote;
 use crate::config::Target;
 use crate::config::Timeout;
 use crate::config::Upstream;
+use crate::config::exposure::Exposure;
 use crate::ids::UpstreamId;
 
 /// What a reload has to do.
@@ -274,6 +275,11 @@ fn settings(old: &Config, new: &Config) -> Vec<Setting> {
         ("names.max_length", max_length != new.names.max_length),
         ("limits.start_budget", start_budget != new.limits.start_budget),
     ]);
+    let Exposure { mode, pinned } = &old.exposure;
+    at_once.extend(keys([
+        ("exposure", *mode != new.exposure.mode),
+        ("pinned", *pinned != new.exposure.pinned),
+    ]));
     at_once.extend(entries::<Profile>("profiles", &old.profiles, &new.profiles));
     at_once.extend(keys([("http.tls", is_other_tls && is_exchanged)]));
     let at_restart = keys([

@@ -4,6 +4,7 @@
 //! Nothing here is checked beyond its shape: `validate` turns it into [`crate::config::Config`],
 //! which cannot be wrong.
 
+mod exposure;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,10 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config::units::WrittenDuration;
+use crate::config::units::WrittenSize;
+
+pub use self::exposure::Exposure;
 pub use self::tools::Annotations;
 pub use self::tools::Argument;
 pub use self::tools::Changes;
@@ -26,8 +31,6 @@ pub use self::tools::Selection;
 pub use self::tools::Tools;
 pub use self::tools::Variant;
 pub use self::tools::WrittenValue;
-use crate::config::units::WrittenDuration;
-use crate::config::units::WrittenSize;
 
 /// Where to listen if nothing is said.
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7420);
@@ -75,6 +78,15 @@ pub struct File {
     /// How clients come over HTTP.
     #[serde(default)]
     pub http: Http,
+
+    /// How much of the tools clients are listed.
+    #[serde(default)]
+    pub exposure: Exposure,
+
+    /// Patterns of the tools, by their public names, that are listed where others have to be
+    /// searched, as in `["github__create_issue", "files__read_*"]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<String>,
 }
 
 /// One MCP server: a program that Conflux starts (`command`), or a remote one (`url`).

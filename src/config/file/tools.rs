@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serialize;
 
+use crate::config::file::Exposure;
 use crate::config::hints::Hint;
 use crate::config::units::WrittenDuration;
 
@@ -218,4 +219,10 @@ pub struct Profile {
     pub upstreams: Option<Vec<String>>,
     /// Which of their tools are part of it.
     pub tools: Selection,
+    /// How much of them is listed, if it is something else than elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
+    /// Which are listed where others have to be searched, in the place of `pinned` outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<Vec<String>>,
 }

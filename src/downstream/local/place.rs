@@ -26,23 +26,29 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How many sockets are looked at.
 const SOCKETS: usize = 256;
 
-/// What is answered at a socket.
+/// What is told at a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// How is it?
     Status,
     /// What would a reload do?
     Reload,
+    /// What did upstreams say, and what do they say now?
+    Logs,
+    /// Which calls end?
+    Calls,
 }
 
 impl Question {
-    const ALL: [Self; 2] = [Self::Status, Self::Reload];
+    const ALL: [Self; 4] = [Self::Status, Self::Reload, Self::Logs, Self::Calls];
 
     /// Returns how the name of the socket ends; before it stands the id of the process.
     fn ending(self) -> &'static str {
         match self {
             Self::Status => "sock",
             Self::Reload => "reload",
+            Self::Logs => "logs",
+            Self::Calls => "calls",
         }
     }
 }
@@ -149,6 +155,20 @@ impl Place {
         sockets
     }
 
+    /// Returns the sockets of processes that are gone, in the order of their names.
+    pub async fn stale(&self) -> Vec<PathBuf> {
+        let mut stale = Vec::new();
+        for question in Question::ALL {
+            for (process, path) in self.sockets(question) {
+                if is_left(process, &path).await {
+                    stale.push(path);
+                }
+            }
+        }
+        stale.sort();
+        stale
+    }
+
     /// Takes away the sockets of processes that are gone.
     pub async fn sweep(&self) {
         for question in Question::ALL {
@@ -160,7 +180,7 @@ impl Place {
     /// not visit its own.
     pub(super) async fn sweep_of(&self, question: Question) {
         for (process, path) in self.sockets(question) {
-            if !ask::is_deserted(&path).await || !(is_gone(process) || is_old(&path)) {
+            if !is_left(process, &path).await {
                 continue;
             }
             match fs::remove_file(&path) {
@@ -169,6 +189,11 @@ impl Place {
             }
         }
     }
+}
+
+/// Whether nobody is there any more who could answer at a socket.
+async fn is_left(process: u32, path: &Path) -> bool {
+    ask::is_deserted(path).await && (is_gone(process) || is_old(path))
 }
 
 fn is_mine(found: &fs::Metadata) -> bool {

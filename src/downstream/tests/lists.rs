@@ -41,7 +41,9 @@ fn places(write: fn(&List) -> Raw, lists: &[List]) -> Vec<usize> {
 fn whoever_asks_in_one_generation_is_sent_the_very_same_bytes() {
     let tools = [PLAIN, ODD];
     let (one, next) = (generation(&tools), generation(&tools));
-    let list = |catalog: &Arc<Catalog>, left| List::new(Arc::clone(catalog), Kind::Tools, left);
+    let list = |catalog: &Arc<Catalog>, left| {
+        List::new(Arc::clone(catalog.prepared(Kind::Tools)), Kind::Tools, left)
+    };
     for write in [lists::legacy, lists::modern] {
         let lists =
             [list(&one, fresh(60_999)), list(&one, fresh(60_000)), list(&next, fresh(60_000))];
@@ -57,16 +59,19 @@ fn whoever_asks_in_one_generation_is_sent_the_very_same_bytes() {
 #[test]
 fn a_list_that_every_client_can_read_is_there_once() {
     let catalog = generation(&[PLAIN]);
-    let list = List::new(Arc::clone(&catalog), Kind::Tools, Freshness::default());
+    let list =
+        List::new(Arc::clone(catalog.prepared(Kind::Tools)), Kind::Tools, Freshness::default());
     let written = catalog.result(Kind::Tools).get().as_ptr();
     assert_eq!(lists::legacy(&list).get().as_ptr(), written);
-    let prompts = List::new(catalog, Kind::Prompts, Freshness::default());
+    let prompts =
+        List::new(Arc::clone(catalog.prepared(Kind::Prompts)), Kind::Prompts, Freshness::default());
     assert_eq!(lists::legacy(&prompts).get(), r#"{"prompts":[]}"#);
 }
 
 #[test]
 fn each_era_is_told_what_it_knows() {
-    let list = |left| List::new(generation(&[PLAIN, ODD]), Kind::Tools, left);
+    let catalog = generation(&[PLAIN, ODD]);
+    let list = |left| List::new(Arc::clone(catalog.prepared(Kind::Tools)), Kind::Tools, left);
     let plain = PLAIN.replace(r#""a""#, r#""f__a""#);
     let odd = ODD.replace(r#""b""#, r#""f__b""#);
     let bare = odd.replace(r#","outputSchema":{"type":"array"}"#, "");

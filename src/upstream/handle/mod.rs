@@ -40,6 +40,9 @@ use crate::upstream::shown::Errors;
 use crate::upstream::state::Next;
 use crate::upstream::state::Phase;
 use crate::upstream::state::State;
+use crate::upstream::usage::Account;
+#[cfg(test)]
+use crate::upstream::usage::Ledger;
 use crate::upstream::wants::Wants;
 use crate::wire::Raw;
 use crate::wire::era::Era;
@@ -72,6 +75,7 @@ struct Link {
     wants: watch::Sender<Wants>,
     mirrors: Mirrors,
     keeper: Keeper,
+    account: Account,
     gate: Gate,
     budget: Mutex<Budget>,
     errors: Errors,
@@ -115,7 +119,8 @@ impl Handle {
         let (settings, settings_seen) = watch::channel(Arc::clone(&config));
         let (state_sender, state) = watch::channel(Phase::first());
         let mirrors = Mirrors::default();
-        let errors = Errors::new(config.id.clone(), around.secrets.clone());
+        let errors = Errors::new(config.id.clone(), around.secrets.clone())
+            .on(around.journal.pages(&config.id));
         let gate = Gate::new(config.concurrency, errors.clone());
         let (retired, released) = (CancellationToken::new(), CancellationToken::new());
         let retirement = Retirement {
@@ -139,6 +144,7 @@ impl Handle {
         around.tasks.spawn(actor.run(wishes));
         around.tasks.spawn(retirement.oversee());
         let keeper = Keeper::new(Arc::clone(&config), &around);
+        let account = around.usage.account(Arc::clone(&config));
         let link = Link {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             settings,
@@ -148,6 +154,7 @@ impl Handle {
             wants,
             mirrors,
             keeper,
+            account,
             gate,
             budget: Mutex::new(Budget::new(Instant::now())),
             errors,
@@ -169,6 +176,7 @@ impl Handle {
         let link = Link {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             settings: watch::Sender::new(Arc::clone(&config)),
+            account: Ledger::default().account(Arc::clone(&config)),
             commands,
             state,
             lists: watch::channel(Lists::default()).1,
@@ -252,6 +260,9 @@ impl Handle {
     pub async fn list(&self) -> Result<Listed, Error> {
         let listed = listing::all(&*self.session().await?).await;
         self.0.link.keeper.learn(&listed);
+        if let Ok(tools) = &listed.tools {
+            self.0.link.account.listed(tools);
+        }
         Ok(listed)
     }
 
@@ -263,6 +274,11 @@ impl Handle {
             wants.level = level;
             is_new
         });
+    }
+
+    /// Says something about it to whoever reads what happens.
+    pub fn say(&self, text: &str) {
+        self.0.link.errors.say(text);
     }
 
     /// Passes a notification of an extension on without waiting, if the upstream is running.

@@ -53,6 +53,7 @@ impl Handle {
         exchange: &Exchange,
         tool: Tool<'_>,
     ) -> Result<Raw, Fault> {
+        self.0.link.account.called(tool.name, tool.noted);
         let mut limits = self.limits(Some(tool.name));
         limits.call = tool.timeout.unwrap_or(limits.call);
         exchange.deadline().set(limits);

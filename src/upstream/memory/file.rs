@@ -15,7 +15,7 @@ use tokio::time;
 /// Only the user it belongs to may read a file; where there are no such modes, it is in a directory
 /// of that user.
 #[cfg(unix)]
-const MODE: u32 = 0o600;
+pub(in crate::upstream) const MODE: u32 = 0o600;
 /// The same for a directory, in whose names configurations can be told apart.
 #[cfg(unix)]
 const DIRECTORY_MODE: u32 = 0o700;
@@ -23,10 +23,10 @@ const DIRECTORY_MODE: u32 = 0o700;
 #[cfg(unix)]
 const NONBLOCKING: i32 = nix::libc::O_NONBLOCK;
 /// What the name of a file that is still being written ends with.
-pub(super) const DRAFT: &str = "tmp";
+pub(in crate::upstream) const DRAFT: &str = "tmp";
 
 /// Does `work` where it holds nobody up, and no longer waits for it after `limit`.
-pub(super) async fn within<T: Send + 'static>(
+pub(in crate::upstream) async fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
@@ -38,7 +38,10 @@ pub(super) async fn within<T: Send + 'static>(
 
 /// Reads a file of at most `largest` bytes, and when it was last confirmed; nothing if there is
 /// none.
-pub(super) fn read(path: &Path, largest: u64) -> io::Result<Option<(Vec<u8>, SystemTime)>> {
+pub(in crate::upstream) fn read(
+    path: &Path,
+    largest: u64,
+) -> io::Result<Option<(Vec<u8>, SystemTime)>> {
     let mut options = OpenOptions::new();
     options.read(true);
     // To open a pipe that nobody writes to would never end.
@@ -67,7 +70,7 @@ pub(super) fn read(path: &Path, largest: u64) -> io::Result<Option<(Vec<u8>, Sys
 ///
 /// Renamed into place, so that another process never reads half of it. Whether it outlives a power
 /// failure does not matter: half a file is not believed.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(in crate::upstream) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     make(directory)?;
     let mut number = [0; 8];
@@ -87,7 +90,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Confirms what a file says, as of now.
-pub(super) fn touch(path: &Path) -> io::Result<()> {
+pub(in crate::upstream) fn touch(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).open(path)?.set_modified(SystemTime::now())
 }
 

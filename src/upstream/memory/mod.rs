@@ -4,7 +4,7 @@
 //! A file of each sort per upstream and configuration, below the directory of state. Losing one
 //! costs a wait at the next start and nothing else, so whatever goes wrong here is passed over.
 
-mod file;
+pub(in crate::upstream) mod file;
 mod inventory;
 mod keeper;
 mod prune;
@@ -68,12 +68,19 @@ impl Disk {
         Self(Arc::new(Shared { directory, has_failed: AtomicBool::new(false) }))
     }
 
-    fn directory(&self) -> &Path {
+    pub(super) fn directory(&self) -> &Path {
         &self.0.directory
     }
 
+    /// Returns which era an upstream spoke last, and what it listed last, as far as that is
+    /// remembered. Reads the disk, for as long as that takes.
+    pub fn known(&self, config: &config::Upstream) -> (Option<Era>, Option<Inventory>) {
+        let inventory = Catalog::new(self, config).read();
+        (Memory::new(self, config).read().era, inventory.map(|(inventory, _)| inventory))
+    }
+
     /// Says that something could not be remembered; one line says it for the whole run.
-    fn failed(&self, path: &Path, error: &io::Error) {
+    pub(super) fn failed(&self, path: &Path, error: &io::Error) {
         let path = path.display();
         if self.0.has_failed.swap(true, Ordering::Relaxed) {
             tracing::trace!(%path, %error, "cannot be kept");
@@ -85,7 +92,7 @@ impl Disk {
 
 /// Returns what tells one configuration of an upstream from another: what is started, or where it
 /// is, with everything that could make another server of it.
-fn fingerprint(config: &config::Upstream) -> String {
+pub(super) fn fingerprint(config: &config::Upstream) -> String {
     let mut digest = Sha256::new();
     // With its length, so that no part can pass for the end of one and the beginning of another.
     let mut add = |part: &[u8]| {

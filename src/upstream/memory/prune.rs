@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use crate::upstream::memory::Disk;
 use crate::upstream::memory::file;
 use crate::upstream::memory::inventory;
+use crate::upstream::usage;
 
 /// How long the disk may take.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -24,14 +25,16 @@ const ABANDONED: Duration = Duration::from_hours(1);
 /// How many entries of the directory are looked at; if there are more, the next start goes on.
 const SCANNED: usize = 10_000;
 
-/// Removes what is remembered of catalogs and was not confirmed for long, and beyond a number of
-/// files and bytes what was not for longest. Whose they are cannot be known: other configurations
-/// share the directory.
+/// Removes what is remembered of catalogs and calls and was not confirmed for long, and beyond a
+/// number of files and bytes what was not for longest. Whose they are cannot be known: other
+/// configurations share the directory.
 pub async fn prune(disk: Disk) {
-    let directory = disk.directory().join(inventory::DIRECTORY);
-    let pruned = file::within(LIMIT, move || sweep(&directory, SystemTime::now())).await;
-    if let Err(error) = pruned {
-        tracing::debug!(%error, "old catalogs could not be removed");
+    for name in [inventory::DIRECTORY, usage::DIRECTORY] {
+        let directory = disk.directory().join(name);
+        let pruned = file::within(LIMIT, move || sweep(&directory, SystemTime::now())).await;
+        if let Err(error) = pruned {
+            tracing::debug!(%error, "old {name} could not be removed");
+        }
     }
 }
 

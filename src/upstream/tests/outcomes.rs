@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -238,7 +239,8 @@ async fn call(handle: &Handle, may_repeat: bool, client: &CancellationToken) -> 
     });
     let hears = tasks.spawn(async move { while back.recv().await.is_some() {} });
     let params = Raw::of(&json!({ "name": "t" }));
-    let tool = Tool { name: "t", need: Need::None, may_repeat, timeout: None };
+    let (name, noted) = ("t", &AtomicU32::new(0));
+    let tool = Tool { name, need: Need::None, may_repeat, timeout: None, noted };
     let outcome = handle.call(&params, &exchange, tool).await;
     leaves.abort();
     drop(exchange);

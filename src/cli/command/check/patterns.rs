@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::catalog;
 use crate::catalog::Kind;
 use crate::cli::report::Notice;
+use crate::config::tools::Patterns;
 use crate::config::tools::ToolFilter;
 
 const CORRECT: &str = "correct it, or remove it; `conflux tools` shows the names there are";
@@ -54,9 +55,18 @@ pub(super) fn idle(app: &App) -> Vec<Notice> {
         Names { local, public }
     };
     let all: Vec<_> = shown.catalog.entries(Kind::Tools).map(names).collect();
+    let publics = || all.iter().map(|names| names.public.as_str());
+    let everywhere = &app.config().exposure.pinned;
+    let pinned = |patterns: &Patterns, key: &str| -> Vec<Notice> {
+        patterns.idle(publics).into_iter().map(|pattern| of_nothing(pattern, key)).collect()
+    };
+    notices.extend(pinned(everywhere, "pinned"));
     for (name, profile) in &app.config().profiles {
         let key = format!("profiles.{name}.tools");
         notices.extend(warned(&profile.tools, &key, &all, About::Public));
+        if profile.exposure.pinned != *everywhere {
+            notices.extend(pinned(&profile.exposure.pinned, &format!("profiles.{name}.pinned")));
+        }
     }
     notices
 }

@@ -1,0 +1,223 @@
+//! Gathers the facts: files, programs, sockets. Everything that can take long or fail is here, and
+//! nothing is decided.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process;
+
+use serde_json::Value;
+
+use crate::cli::command::doctor::facts::Entry;
+use crate::cli::command::doctor::facts::Facts;
+use crate::cli::command::doctor::facts::Failed;
+use crate::cli::command::doctor::facts::Known;
+use crate::cli::command::doctor::facts::Missing;
+use crate::cli::command::doctor::facts::Package;
+use crate::cli::command::doctor::facts::SecretFile;
+use crate::cli::command::doctor::packages;
+use crate::cli::command::doctor::programs;
+use crate::cli::context::Context;
+use crate::cli::edit;
+use crate::config::Config;
+use crate::config::Target;
+use crate::config::Upstream;
+use crate::config::load;
+use crate::config::surroundings::Surroundings;
+use crate::downstream::local::ask;
+use crate::downstream::local::place::Place;
+use crate::downstream::local::place::Question;
+use crate::ids::UpstreamId;
+use crate::setup::mentions;
+use crate::setup::yaml;
+use crate::upstream::Disk;
+use crate::wire::era::Era;
+
+/// Looks at everything but the upstreams themselves.
+pub(super) async fn facts(context: &Context<'_>) -> Facts {
+    let (around, options) = (&context.around, context.options());
+    let layers = load::layers(&options, around);
+    let read = |path: &PathBuf| Some((path.clone(), fs::read_to_string(path).ok()?));
+    let texts: Vec<_> = layers.iter().filter_map(read).collect();
+    let mut facts = Facts { entries: entries(&texts), ..Facts::default() };
+    facts.variables = around.variables.keys().cloned().collect();
+    // What is not set is told by its own code, so that all the rest can be looked at.
+    let filled = edit::filled(around, texts.iter().map(|(_, text)| text.as_str()));
+    let config = match load::load_within(&options, &filled) {
+        Ok(config) => Some(config),
+        Err(problems) => {
+            facts.problems = problems.iter().cloned().collect();
+            None
+        }
+    };
+    if let Some(config) = &config {
+        facts.doubts.clone_from(&config.warnings);
+        facts.known = known(config);
+    }
+    commands(&mut facts, config.as_ref(), around);
+    facts.secrets = secrets(&facts.entries, &texts, around);
+    facts.state = around.state().and_then(|state| Some((state.clone(), unwritable(&state)?)));
+    gateways(&mut facts, around).await;
+    facts
+}
+
+/// Puts what later files say over what earlier ones say, value by value; a list as a whole.
+fn entries(texts: &[(PathBuf, String)]) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for (file, text) in texts {
+        // What cannot be read is told by who loads it.
+        for written in yaml::outline(text).unwrap_or_default() {
+            let yaml::Written { key, place, values } = written;
+            let number = entries.iter().position(|entry| entry.key == key);
+            let Some(entry) = number.and_then(|number| entries.get_mut(number)) else {
+                let values = values.into_iter().map(|value| (file.clone(), value)).collect();
+                entries.push(Entry { key, file: file.clone(), place, values });
+                continue;
+            };
+            let list = |path: &str| path.split_once('[').map(|(list, _)| format!("{list}["));
+            for value in &values {
+                let is_over = |old: &yaml::Value| match list(&value.path) {
+                    Some(list) => old.path.starts_with(&list),
+                    None => old.path == value.path,
+                };
+                entry.values.retain(|(from, old)| from == file || !is_over(old));
+            }
+            entry.values.extend(values.into_iter().map(|value| (file.clone(), value)));
+        }
+    }
+    entries
+}
+
+fn known(config: &Config) -> Vec<Known> {
+    let disk = Disk::new(config.state.clone());
+    let enabled = config.upstreams.values().filter(|upstream| !upstream.disabled);
+    let one = |upstream: &Upstream| {
+        let is_legacy = disk.known(upstream).0 == Some(Era::Legacy);
+        let legacy = is_legacy.then(|| "a revision of before 2026-07-28".to_owned());
+        Known { key: upstream.id.as_str().to_owned(), legacy }
+    };
+    enabled.map(one).collect()
+}
+
+/// Looks for the programs of upstreams, and for packages that they fetch.
+fn commands(facts: &mut Facts, config: Option<&Config>, around: &Surroundings) {
+    let home = around.home.as_deref();
+    let path = around.variables.get("PATH").map(String::as_str).unwrap_or_default();
+    for entry in facts.entries.iter().filter(|entry| !entry.is_disabled()) {
+        // Conflux itself is always there.
+        let written = entry.value("command").filter(|command| *command != "conflux");
+        let Some(written) = written else { continue };
+        let upstream = config.and_then(|config| config.upstreams.get(&UpstreamId::new(&entry.key)));
+        let program = match upstream.map(|upstream| &upstream.target) {
+            Some(Target::Command(command)) => command.program.clone(),
+            Some(Target::Remote(_)) | None => written.to_owned(),
+        };
+        // Where it is relative to, or what it refers to, is only known if it could be loaded.
+        let is_known = upstream.is_some() || !program.starts_with('.') && !program.contains('$');
+        let path = entry.value("env.PATH").unwrap_or(path);
+        let is_told =
+            mentions::variables(written).iter().all(|name| facts.variables.contains(*name));
+        if is_known && is_told && !programs::is_there(&program, path) {
+            let elsewhere = programs::elsewhere(&program, home);
+            let key = entry.key.clone();
+            facts.missing.push(Missing { key, program: program.clone(), elsewhere });
+        }
+        let args = entry.below("args");
+        let Some(fetched) = packages::fetched(&program, &args) else { continue };
+        if !fetched.is_pinned() {
+            facts.packages.push(Package {
+                key: entry.key.clone(),
+                written: fetched.written.to_owned(),
+                name: fetched.name().to_owned(),
+                path: format!("args[{}]", fetched.index),
+                between: fetched.registry.between(),
+                cached: home.and_then(|home| fetched.cached(home)),
+            });
+        }
+    }
+}
+
+/// Returns the files with secrets in them: those that are referred to, configurations where one is
+/// written out, and `.env` beside them.
+fn secrets(
+    entries: &[Entry],
+    texts: &[(PathBuf, String)],
+    around: &Surroundings,
+) -> Vec<SecretFile> {
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    for entry in entries {
+        for (file, value) in &entry.values {
+            let why = format!("`upstreams.{}.{}` refers to it", entry.key, value.path);
+            for named in mentions::files(&value.text) {
+                files.push((resolved(named, file, around), why.clone()));
+            }
+            if mentions::is_literal_secret(value.name.as_deref(), &value.text) {
+                files.push((file.clone(), "a secret is written out in it".to_owned()));
+            }
+        }
+    }
+    let directories = texts.iter().filter_map(|(file, _)| file.parent());
+    for directory in directories.chain([around.directory.as_path()]) {
+        files.push((directory.join(".env"), "such a file is for secrets".to_owned()));
+    }
+    files.sort();
+    files.dedup_by(|a, b| a.0 == b.0);
+    let found = |(path, why): (PathBuf, String)| Some(SecretFile { mode: mode(&path)?, path, why });
+    files.into_iter().filter_map(found).collect()
+}
+
+fn resolved(named: &str, file: &Path, around: &Surroundings) -> PathBuf {
+    let directory = file.parent().unwrap_or(Path::new(""));
+    match (named.strip_prefix("~/"), &around.home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => directory.join(named),
+    }
+}
+
+/// Returns the permissions of a file, if there is one and the system has such.
+#[cfg(unix)]
+fn mode(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let about = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    Some(about.permissions().mode() & 0o777)
+}
+
+#[cfg(not(unix))]
+fn mode(_: &Path) -> Option<u32> {
+    None
+}
+
+/// Returns why nothing can be written into a directory, which need not be there yet.
+fn unwritable(directory: &Path) -> Option<String> {
+    let existing = directory.ancestors().find(|path| path.exists())?;
+    if !existing.is_dir() {
+        return Some(format!("`{}` is no directory", existing.display()));
+    }
+    let probe = existing.join(format!(".conflux-doctor-{}", process::id()));
+    let tried = fs::File::create_new(&probe).and_then(|_| fs::remove_file(&probe));
+    tried.err().map(|error| format!("`{}`: {}", existing.display(), error.kind()))
+}
+
+/// Asks the gateways that run which upstreams failed, and finds the sockets of those that do not
+/// run any more.
+async fn gateways(facts: &mut Facts, around: &Surroundings) {
+    for directory in around.runtime() {
+        let Ok(Some(place)) = Place::find(&directory) else { continue };
+        facts.stale.extend(place.stale().await);
+        for (_, socket) in place.sockets(Question::Status) {
+            let document: io::Result<Value> = ask::document(&socket).await;
+            let Ok(document) = document else { continue };
+            let upstreams = document.get("upstreams").and_then(Value::as_array);
+            for upstream in upstreams.into_iter().flatten() {
+                let text = |key| upstream.get(key).and_then(Value::as_str).map(str::to_owned);
+                let (Some(key), Some(why)) = (text("name"), text("error")) else { continue };
+                if facts.failures.iter().any(|failed| failed.key == key) {
+                    continue;
+                }
+                let hint = text("hint").unwrap_or_default();
+                facts.failures.push(Failed { key, why, hint });
+            }
+        }
+    }
+}

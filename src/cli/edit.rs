@@ -1,0 +1,231 @@
+//! Changes of configuration files on behalf of a person: which file, whether the result is right,
+//! and only then the disk.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::cli::context::Context;
+use crate::cli::exit;
+use crate::cli::report::Failure;
+use crate::cli::report::Notice;
+use crate::config::load;
+use crate::config::problem::Problem;
+use crate::config::problem::Problems;
+use crate::config::suggest;
+use crate::config::surroundings::Surroundings;
+use crate::setup::disk;
+use crate::setup::disk::Document;
+use crate::setup::mentions;
+use crate::setup::yaml;
+
+/// What stands for the value of a variable that is not set here: it may be set where Conflux runs.
+const UNSET: &str = "http://unset.invalid";
+/// Variables that are not values, but keys of the configuration.
+const KEYS: &str = "CONFLUX_";
+
+/// Files that are being changed; nothing is written before [`Edits::write`].
+pub(in crate::cli) struct Edits<'c> {
+    context: &'c Context<'c>,
+    options: load::Options,
+    files: Vec<File>,
+}
+
+struct File {
+    document: Document,
+    path: PathBuf,
+    before: Option<String>,
+    now: Option<String>,
+}
+
+impl<'c> Edits<'c> {
+    /// Reads the files that count.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be read.
+    pub(in crate::cli) fn begin(context: &'c Context<'c>) -> Result<Self, Failure> {
+        let options = context.options();
+        let layers = load::layers(&options, &context.around);
+        let files = layers.into_iter().map(File::read).collect::<Result<_, _>>()?;
+        Ok(Self { context, options, files })
+    }
+
+    /// Returns the file that goes over the others, and to which things are added; it need not be
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// There is no place for a configuration, or what is there cannot be read.
+    pub(in crate::cli) fn last(&mut self) -> Result<&Path, Failure> {
+        if self.files.is_empty() {
+            // One for the user is found wherever a client starts Conflux.
+            let place = load::candidates(&self.options, &self.context.around).pop();
+            let place = place.ok_or_else(|| {
+                let notice = Notice::error("there is no place for a configuration");
+                Failure::new(exit::CONFIG, notice.hint("name a file with `--config FILE`"))
+            })?;
+            self.options.files.push(place.clone());
+            self.files.push(File::read(place)?);
+        }
+        self.files.last().map(|file| file.path.as_path()).ok_or_else(nowhere)
+    }
+
+    /// Changes the text of the file that things are added to; nothing is passed if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// As `change` says.
+    pub(in crate::cli) fn add(
+        &mut self,
+        change: impl FnOnce(Option<&str>) -> Result<String, yaml::Error>,
+    ) -> Result<(), Failure> {
+        self.last()?;
+        let file = self.files.last_mut().ok_or_else(nowhere)?;
+        let text = change(file.now.as_deref()).map_err(|error| file.refusal(&error))?;
+        file.now = Some(text);
+        Ok(())
+    }
+
+    /// Changes the text of the last file that has the upstream, and returns which one that is.
+    ///
+    /// # Errors
+    ///
+    /// None of the files has it, or as `change` says.
+    pub(in crate::cli) fn change(
+        &mut self,
+        key: &str,
+        change: impl FnOnce(&str) -> Result<String, yaml::Error>,
+    ) -> Result<&Path, Failure> {
+        let mut known = Vec::new();
+        let mut last = None;
+        for (number, file) in self.files.iter().enumerate() {
+            let keys = yaml::keys(file.text()).map_err(|error| file.refusal(&error))?;
+            if keys.iter().any(|other| other == key) {
+                last = Some(number);
+            }
+            known.extend(keys);
+        }
+        let Some(number) = last else { return Err(self.unknown(key, &known)) };
+        let file = self.files.get_mut(number).ok_or_else(nowhere)?;
+        let text = change(file.text()).map_err(|error| file.refusal(&error))?;
+        file.now = Some(text);
+        Ok(&file.path)
+    }
+
+    /// Returns the files that have the upstream as they are now.
+    pub(in crate::cli) fn holders(&self, key: &str) -> Vec<&Path> {
+        let holds = |file: &&File| {
+            let keys = yaml::keys(file.text()).unwrap_or_default();
+            keys.iter().any(|other| other == key)
+        };
+        self.files.iter().filter(holds).map(|file| file.path.as_path()).collect()
+    }
+
+    /// Writes what was changed, unless the configuration would have problems then that it does not
+    /// have already. Returns whether anything was changed.
+    ///
+    /// # Errors
+    ///
+    /// These problems; or the disk refuses, or a file was changed meanwhile.
+    pub(in crate::cli) fn write(self) -> Result<bool, Failure> {
+        let changed: Vec<_> = self.files.iter().filter(|file| file.now != file.before).collect();
+        if changed.is_empty() {
+            return Ok(false);
+        }
+        let problems = self.new_problems(&changed);
+        if !problems.is_empty() {
+            let mut failure = Failure::of(&problems);
+            let notice =
+                Notice::error("nothing was written, since the configuration would be wrong");
+            failure.notices.insert(0, notice);
+            return Err(failure);
+        }
+        for file in &changed {
+            file.document.check()?;
+        }
+        for file in changed {
+            file.document.replace(file.text().as_bytes())?;
+        }
+        Ok(true)
+    }
+
+    fn new_problems(&self, changed: &[&File]) -> Vec<Problem> {
+        let edited: Vec<_> =
+            changed.iter().map(|file| (file.path.clone(), file.text().to_owned())).collect();
+        let texts =
+            self.files.iter().flat_map(|file| [file.before.as_deref(), file.now.as_deref()]);
+        let around = filled(&self.context.around, texts.flatten());
+        let Err(after) = load::load_edited(&self.options, &around, &edited) else {
+            return Vec::new();
+        };
+        let before = load::load_edited(&self.options, &around, &[]).err();
+        let is_old = |problem: &&Problem| {
+            let mut before = before.iter().flat_map(Problems::iter);
+            before.any(|old| old.message == problem.message && old.key == problem.key)
+        };
+        after.iter().filter(|problem| !is_old(problem)).cloned().collect()
+    }
+
+    fn unknown(&self, key: &str, known: &[String]) -> Failure {
+        let files: Vec<_> =
+            self.files.iter().map(|file| format!("`{}`", file.path.display())).collect();
+        let place = if files.is_empty() {
+            "there is no configuration".to_owned()
+        } else {
+            format!("there is no upstream `{key}` in {}", files.join(" and "))
+        };
+        let notice = Notice::error(place);
+        let nearest = suggest::nearest(key, known.iter().map(String::as_str));
+        let notice = match nearest {
+            Some(nearest) => notice.hint(format!("did you mean `{nearest}`?")),
+            None if known.is_empty() => notice.hint("`conflux add` adds one"),
+            None => {
+                let known: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
+                notice.hint(format!("there are {}", known.join(", ")))
+            }
+        };
+        Failure::new(exit::CONFIG, notice)
+    }
+}
+
+impl File {
+    fn read(path: PathBuf) -> Result<Self, Failure> {
+        let document = Document::read(&path)?;
+        let before = document.text()?.map(str::to_owned);
+        Ok(Self { document, path, now: before.clone(), before })
+    }
+
+    fn text(&self) -> &str {
+        self.now.as_deref().unwrap_or_default()
+    }
+
+    fn refusal(&self, error: &yaml::Error) -> Failure {
+        let notice = Notice::error(format!("cannot edit `{}`", self.path.display()));
+        Failure::new(exit::CONFIG, notice.cause(error).hint(error.advice()))
+    }
+}
+
+impl From<disk::Error> for Failure {
+    fn from(error: disk::Error) -> Self {
+        anyhow::Error::new(error).into()
+    }
+}
+
+/// Returns the surroundings with a value for every variable that the texts refer to.
+pub(in crate::cli) fn filled<'t>(
+    around: &Surroundings,
+    texts: impl Iterator<Item = &'t str>,
+) -> Surroundings {
+    let names = texts.flat_map(mentions::variables).filter(|name| !name.starts_with(KEYS));
+    let unset: BTreeMap<_, _> = names.map(|name| (name.to_owned(), UNSET.to_owned())).collect();
+    let mut around = around.clone();
+    for (name, value) in unset {
+        around.variables.entry(name).or_insert(value);
+    }
+    around
+}
+
+fn nowhere() -> Failure {
+    Failure::new(exit::CONFIG, Notice::error("there is no place for a configuration"))
+}

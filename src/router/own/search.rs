@@ -1,0 +1,135 @@
+//! `conflux__search`: finds tools that are not listed, with everything that is needed to call them.
+
+use serde_json::json;
+
+use crate::catalog::Entry;
+use crate::exchange::Exchange;
+use crate::ids::UpstreamId;
+use crate::router::Error;
+use crate::router::Router;
+use crate::router::own;
+use crate::router::own::arguments::Arguments;
+use crate::wire::Raw;
+use crate::wire::object;
+
+/// How many tools are found at once if nothing is said: each costs its whole definition.
+const USUAL: usize = 5;
+/// How many are found at once at most.
+const MOST: usize = 50;
+/// How many upstreams the description names.
+const NAMED: usize = 60;
+/// The members of a definition that are for programs alone.
+const FOR_PROGRAMS: [&str; 2] = ["icons", "_meta"];
+
+/// Returns the definition, which says whose tools there are.
+pub(super) fn definition<'a>(upstreams: impl Iterator<Item = &'a UpstreamId>) -> Raw {
+    let mut names: Vec<&str> = upstreams.map(UpstreamId::as_str).collect();
+    let more = if names.len() > NAMED { ", and others" } else { "" };
+    names.truncate(NAMED);
+    let description = format!(
+        "Finds tools of the MCP servers behind this gateway. Most are not listed: search before \
+         you decide that something cannot be done, then call what you find with `{}`. Servers: \
+         {}{more}.",
+        own::CALL,
+        names.join(", "),
+    );
+    Raw::of(&json!({
+        "name": own::SEARCH,
+        "title": "Search tools",
+        "description": description,
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "query": {
+                    "type": "string",
+                    "description": "What is to be done, in a few words; all tools without it",
+                },
+                "server": { "type": "string", "description": "Only tools of this server" },
+                "limit": {
+                    "type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL,
+                },
+                "cursor": { "type": "string", "description": "`nextCursor` of the page before" },
+            },
+            "additionalProperties": false,
+        },
+        "annotations": { "readOnlyHint": true, "idempotentHint": true, "openWorldHint": false },
+    }))
+}
+
+/// What is looked for.
+struct Wanted {
+    query: String,
+    server: Option<String>,
+    limit: usize,
+    from: usize,
+}
+
+/// Finds tools, once there is nobody to wait for.
+pub(super) async fn call(router: &Router, params: &Raw, exchange: &Exchange) -> Result<Raw, Error> {
+    let given = params.member("arguments");
+    let read = Arguments::read(given.as_ref(), &["query", "server", "limit", "cursor"])?;
+    let wanted = match read.and_then(|read| wanted(&read)) {
+        Ok(wanted) => wanted,
+        Err(problem) => return Ok(own::failed(&problem)),
+    };
+    tokio::select! {
+        () = router.settled() => {}
+        () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
+    }
+    let snapshot = router.snapshot();
+    let server = wanted.server.as_deref();
+    if let Some(name) =
+        server.filter(|name| !snapshot.upstreams.contains_key(&UpstreamId::new(name)))
+    {
+        let names: Vec<_> = snapshot.upstreams.keys().take(NAMED).map(UpstreamId::as_str).collect();
+        let problem = format!("there is no server `{name}`; there are: {}", names.join(", "));
+        return Ok(own::failed(&problem));
+    }
+    let mut found = snapshot.catalog.search(&wanted.query);
+    found.retain(|tool| server.is_none_or(|server| tool.upstream.as_str() == server));
+    Ok(result(&wanted, &found))
+}
+
+fn wanted(given: &Arguments<'_>) -> Result<Wanted, String> {
+    let limit = match given.json("limit").map(str::parse::<usize>) {
+        None => USUAL,
+        Some(Ok(limit)) if (1..=MOST).contains(&limit) => limit,
+        Some(_) => return Err(format!("`limit` must be an integer from 1 to {MOST}")),
+    };
+    let from = match given.text("cursor")?.map(|cursor| cursor.parse::<usize>()) {
+        None => 0,
+        Some(Ok(from)) => from,
+        Some(Err(_)) => return Err("`cursor` is none that a search has returned".to_owned()),
+    };
+    let query = given.text("query")?.unwrap_or_default().into_owned();
+    Ok(Wanted { query, server: given.text("server")?.map(Into::into), limit, from })
+}
+
+/// Writes one page of what was found.
+fn result(wanted: &Wanted, found: &[&Entry]) -> Raw {
+    let page = found.iter().skip(wanted.from).take(wanted.limit);
+    let page: Vec<Raw> = page.map(|tool| for_a_model(&tool.definition)).collect();
+    let (tools, total) = (Raw::array(&page), found.len().to_string());
+    let next = wanted.from.saturating_add(page.len());
+    let next = (!page.is_empty() && next < found.len()).then(|| Raw::of(&next.to_string()));
+    let hint = found.is_empty().then(|| Raw::of("try other words, or leave out `query`"));
+    let members = [("tools", tools.get()), ("total", &total)];
+    let next = next.as_ref().map(|next| ("nextCursor", next.get()));
+    let hint = hint.as_ref().map(|hint| ("hint", hint.get()));
+    let structured = object::build(members.into_iter().chain(next).chain(hint));
+    let block = Raw::of(&json!({ "type": "text", "text": structured.get() }));
+    object::build([
+        ("content", Raw::array([&block]).get()),
+        ("structuredContent", structured.get()),
+        ("isError", "false"),
+    ])
+}
+
+/// A definition without what costs a model and tells it nothing.
+fn for_a_model(definition: &Raw) -> Raw {
+    let Ok(object) = definition.object() else { return definition.clone() };
+    if FOR_PROGRAMS.iter().all(|key| object.get(key).is_none()) {
+        return definition.clone();
+    }
+    FOR_PROGRAMS.iter().fold(object.edit(), |edit, key| edit.remove(key)).apply()
+}

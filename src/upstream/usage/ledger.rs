@@ -1,0 +1,236 @@
+//! Notes calls as they are made, and writes them down after the fact: no call ever waits for that.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use tokio::sync::Notify;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use crate::config;
+use crate::upstream::Disk;
+use crate::upstream::List;
+use crate::upstream::memory::file;
+use crate::upstream::usage;
+use crate::upstream::usage::Day;
+use crate::upstream::usage::sheet;
+use crate::upstream::usage::sheet::Known;
+use crate::upstream::usage::sheet::Sheet;
+
+/// How long notes are collected before they are written; the end of everything does not wait.
+const COLLECTED: Duration = Duration::from_secs(2);
+/// How often it is tried again while somebody else writes, which takes them no time.
+const ATTEMPTS: usize = 100;
+/// How long to wait before that.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long to wait if that was not enough.
+const POSTPONED: Duration = Duration::from_secs(30);
+/// How long the disk may take while nobody waits for it.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// How often it is looked which day it is: clocks are set, and machines sleep over midnight.
+const LOOKED: Duration = Duration::from_mins(10);
+/// The file that is locked while something is written; beside the directory, where nothing is
+/// removed that is old.
+const LOCK: &str = "usage.lock";
+
+/// What this process has seen and not written yet, of all upstreams; cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Ledger(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    today: AtomicU32,
+    /// By the name of the file. Each tool is here at most once, whatever happens how often.
+    notes: Mutex<BTreeMap<String, Sheet>>,
+    noted: Notify,
+    is_closed: AtomicBool,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            today: AtomicU32::new(Day::today().number()),
+            notes: Mutex::default(),
+            noted: Notify::new(),
+            is_closed: AtomicBool::new(false),
+        }))
+    }
+}
+
+impl Ledger {
+    /// Opens the account of an upstream.
+    pub(in crate::upstream) fn account(&self, config: Arc<config::Upstream>) -> Account {
+        Account { ledger: self.clone(), config, stem: OnceLock::new(), tools: Mutex::default() }
+    }
+
+    /// Writes down what is noted, until `stop`; what is noted by then is written, too.
+    pub async fn keep(self, disk: Disk, stop: CancellationToken) {
+        let mut pause = COLLECTED;
+        loop {
+            tokio::select! {
+                () = self.0.noted.notified() => {}
+                () = self.midnight() => continue,
+                () = stop.cancelled() => {}
+            }
+            tokio::select! {
+                () = time::sleep(pause) => {}
+                () = stop.cancelled() => {}
+            }
+            let is_over = stop.is_cancelled();
+            pause = match self.write(&disk).await {
+                Ok(()) => COLLECTED,
+                outcome if is_busy(&outcome) && !is_over => POSTPONED,
+                // A disk that cannot be written to is left alone for the rest of the run.
+                Err(error) => {
+                    disk.failed(&disk.directory().join(usage::DIRECTORY), &error);
+                    break;
+                }
+            };
+            if is_over {
+                break;
+            }
+        }
+        // Nobody collects any more what is noted.
+        self.0.is_closed.store(true, Ordering::Relaxed);
+        self.notes().clear();
+    }
+
+    /// Waits until it may be another day, and looks.
+    async fn midnight(&self) {
+        // A moment later, so that it is certainly the next one.
+        let left = Day::left(SystemTime::now()) + Duration::from_secs(1);
+        time::sleep(left.min(LOOKED)).await;
+        self.0.today.store(Day::today().number(), Ordering::Relaxed);
+    }
+
+    /// Writes what is noted; what cannot be written is noted still.
+    async fn write(&self, disk: &Disk) -> io::Result<()> {
+        let notes = Arc::new(std::mem::take(&mut *self.notes()));
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let attempt = || {
+            let (state, notes) = (disk.directory().to_owned(), Arc::clone(&notes));
+            file::within(WRITE_LIMIT, move || write(&state, &notes))
+        };
+        let mut outcome = attempt().await;
+        for _ in 0..ATTEMPTS {
+            if !is_busy(&outcome) {
+                break;
+            }
+            time::sleep(PAUSE).await;
+            outcome = attempt().await;
+        }
+        if outcome.is_err() {
+            let mut left = self.notes();
+            for (stem, sheet) in notes.iter() {
+                left.entry(stem.clone()).or_default().merge(sheet);
+            }
+            self.0.noted.notify_one();
+        }
+        outcome
+    }
+
+    fn note(&self, stem: &str, tools: impl Iterator<Item = (String, Known)>) {
+        if self.0.is_closed.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut notes = self.notes();
+        let sheet = notes.entry(stem.to_owned()).or_default();
+        for (tool, known) in tools {
+            sheet.note(&tool, known);
+        }
+        drop(notes);
+        self.0.noted.notify_one();
+    }
+
+    fn today(&self) -> Day {
+        Day::numbered(self.0.today.load(Ordering::Relaxed))
+    }
+
+    fn notes(&self) -> MutexGuard<'_, BTreeMap<String, Sheet>> {
+        self.0.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether somebody else wrote.
+fn is_busy(outcome: &io::Result<()>) -> bool {
+    outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+fn write(state: &Path, notes: &BTreeMap<String, Sheet>) -> io::Result<()> {
+    let _lock = sheet::lock(&state.join(LOCK))?;
+    let directory = state.join(usage::DIRECTORY);
+    let record = |(stem, news): (&String, &Sheet)| {
+        sheet::record(&directory.join(format!("{stem}.{}", sheet::ENDING)), news)
+    };
+    // What is wrong with one file is none of the others' business.
+    let outcomes: Vec<_> = notes.iter().map(record).collect();
+    outcomes.into_iter().collect()
+}
+
+/// What this process has noted of one upstream; it outlives sessions and catalogs.
+#[derive(Debug)]
+pub(in crate::upstream) struct Account {
+    ledger: Ledger,
+    config: Arc<config::Upstream>,
+    /// The name of its file, which takes some work to find.
+    stem: OnceLock<String>,
+    /// The tools that are noted, and the day of the last call that is.
+    tools: Mutex<HashMap<String, Option<Day>>>,
+}
+
+impl Account {
+    /// Notes that a tool is called; once a day, which `mark` remembers for whoever has it.
+    pub(in crate::upstream) fn called(&self, tool: &str, mark: &AtomicU32) {
+        let today = self.ledger.today();
+        if mark.load(Ordering::Relaxed) != today.number() {
+            self.called_first(tool, today);
+            mark.store(today.number(), Ordering::Relaxed);
+        }
+    }
+
+    /// Notes the first call of a day that one catalog knows of; others may know of more.
+    #[cold]
+    fn called_first(&self, tool: &str, today: Day) {
+        let before = self.tools().insert(tool.to_owned(), Some(today));
+        if before.flatten() != Some(today) {
+            let known = Known { since: today, called: Some(today) };
+            self.note([(tool.to_owned(), known)].into_iter());
+        }
+    }
+
+    /// Notes which tools there are.
+    pub(in crate::upstream) fn listed(&self, list: &List) {
+        let today = self.ledger.today();
+        let mut tools = self.tools();
+        let names = list.items.iter().filter_map(|tool| tool.member("name")?.string());
+        let new: Vec<_> = names.filter(|name| !tools.contains_key(name)).collect();
+        tools.extend(new.iter().map(|name| (name.clone(), None)));
+        drop(tools);
+        if !new.is_empty() {
+            let known = Known { since: today, called: None };
+            self.note(new.into_iter().map(|name| (name, known)));
+        }
+    }
+
+    fn note(&self, tools: impl Iterator<Item = (String, Known)>) {
+        self.ledger.note(self.stem.get_or_init(|| usage::stem(&self.config)), tools);
+    }
+
+    fn tools(&self) -> MutexGuard<'_, HashMap<String, Option<Day>>> {
+        self.tools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,198 @@
+//! A client that is listed a few tools finds and calls all the others, as if they were listed.
+
+use conflux::catalog::tokens;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::support::gateway::Gateway;
+use crate::support::http::Server;
+use crate::support::programs::toy;
+use crate::support::wire_client::Client;
+
+fn gateway(more: usize, exposure: &str) -> Gateway {
+    let entry = toy(&["--era", "dual", "--tools", &more.to_string()]).entry();
+    let mut gateway = Gateway::new(&[("toy", entry)]);
+    gateway.set("exposure", json!(exposure));
+    gateway
+}
+
+async fn listed(client: &mut Client) -> Vec<String> {
+    let result = client.request("tools/list", json!({})).await.result();
+    names(&result)
+}
+
+fn names(result: &Value) -> Vec<String> {
+    let tools = result["tools"].as_array().expect("a list");
+    tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What a search finds, as a program and as a model are told it.
+async fn found(client: &mut Client, arguments: Value) -> Value {
+    let answer = client.call("conflux__search", arguments).await;
+    let result = answer.result();
+    assert_eq!(result["isError"], false, "{result}");
+    let text = result["content"][0]["text"].as_str().unwrap();
+    let structured = result["structuredContent"].clone();
+    assert_eq!(serde_json::from_str::<Value>(text).unwrap(), structured);
+    structured
+}
+
+/// What a model is told that made a mistake.
+async fn mistake(client: &mut Client, tool: &str, arguments: Value) -> String {
+    let result = client.call(tool, arguments).await.result();
+    assert_eq!(result["isError"], true, "{result}");
+    result["content"][0]["text"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn five_hundred_tools_cost_under_two_thousand_tokens() {
+    let mut gateway = gateway(500, "search");
+    gateway.set("pinned", json!(["toy__echo", "toy__extra_7"]));
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let answer = client.request("tools/list", json!({})).await;
+    let own = ["conflux__search", "conflux__call", "conflux__status"];
+    let expected: Vec<_> = ["toy__echo", "toy__extra_7"].into_iter().chain(own).collect();
+    assert_eq!(names(&answer.result()), expected);
+    assert!(tokens::estimate(&answer.line) < 2_000, "{}", answer.line.len());
+    let all = found(&mut client, json!({ "limit": 1 })).await;
+    assert!(all["total"].as_u64().unwrap() > 500, "{all}");
+    assert!(client.leave().await.success());
+}
+
+#[tokio::test]
+async fn what_is_found_is_the_definition_as_it_would_be_listed() {
+    let gateway = gateway(30, "search");
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let flat = self::gateway(30, "flat");
+    let mut other = flat.legacy("2025-11-25", json!({})).await;
+    let all = other.request("tools/list", json!({})).await.result()["tools"].clone();
+    let mut seen = Vec::new();
+    let mut cursor = Value::Null;
+    loop {
+        let page = found(&mut client, json!({ "limit": 7, "cursor": cursor })).await;
+        seen.extend(page["tools"].as_array().unwrap().clone());
+        cursor = page["nextCursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    let mut expected: Vec<Value> = all.as_array().unwrap().clone();
+    expected.retain(|tool| tool["name"] != "conflux__status");
+    for tool in &mut expected {
+        tool.as_object_mut().unwrap().retain(|key, _| key != "icons" && key != "_meta");
+    }
+    assert_eq!(seen, expected, "all pages together are all there is, in the same order");
+    let best = found(&mut client, json!({ "query": "echo" })).await;
+    assert_eq!(names(&best)[0], "toy__echo");
+    assert!(client.leave().await.success());
+    assert!(other.leave().await.success());
+}
+
+#[tokio::test]
+async fn a_call_of_what_was_found_is_a_call_like_any_other() {
+    let gateway = gateway(3, "search");
+    for modern in [false, true] {
+        let can = json!({ "elicitation": {} });
+        let mut client =
+            if modern { gateway.modern(can) } else { gateway.legacy("2025-11-25", can).await };
+        let direct = client.call("toy__echo", json!({ "a": [1.0, { "b": null }] })).await;
+        let inner = json!({ "name": "toy__echo", "arguments": { "a": [1.0, { "b": null }] } });
+        let indirect = client.call("conflux__call", inner).await;
+        assert_eq!(indirect.result(), direct.result());
+        let written = json!({ "name": "toy__echo", "arguments": "{\"a\":[1.0,{\"b\":null}]}" });
+        let written = client.call("conflux__call", written).await;
+        assert_eq!(written.result(), direct.result(), "some models write a string");
+        let asks = json!({ "name": "toy__ask", "arguments": { "kind": "elicit" } });
+        let told = json!({ "action": "accept", "content": {} });
+        client.answer("elicitation/create", told);
+        let asked =
+            client.converse("tools/call", json!({ "name": "conflux__call", "arguments": asks }));
+        let asked = asked.await.result();
+        let expected = json!({ "name": "toy__ask", "arguments": { "kind": "elicit" } });
+        assert_eq!(asked, client.converse("tools/call", expected).await.result());
+        assert_eq!(client.seen("elicitation/create").len(), 2, "both asked");
+        let unknown = client.call("conflux__call", json!({ "name": "toy__nothing" })).await;
+        let expected = client.call("toy__nothing", json!({})).await;
+        assert_eq!(unknown.code(), expected.code());
+        assert!(client.leave().await.success());
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_is_explained_to_the_model_that_made_it() {
+    let gateway = gateway(3, "search");
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let cases = [
+        ("conflux__search", json!({ "limit": 0 }), "`limit` must be an integer from 1 to 50"),
+        ("conflux__search", json!({ "query": 7 }), "`query` must be a string"),
+        (
+            "conflux__search",
+            json!({ "cursor": "x" }),
+            "`cursor` is none that a search has returned",
+        ),
+        ("conflux__search", json!({ "server": "ty" }), "there is no server `ty`; there are: toy"),
+        (
+            "conflux__search",
+            json!({ "text": "a" }),
+            "there is no argument `text`; there are `query`, `server`, `limit`, `cursor`",
+        ),
+        ("conflux__call", json!({}), "`name` is missing: the name of the tool to call"),
+        (
+            "conflux__call",
+            json!({ "name": "conflux__call" }),
+            "`conflux__call` cannot call itself; name the tool that is meant",
+        ),
+        (
+            "conflux__call",
+            json!({ "name": "toy__echo", "arguments": [1] }),
+            "`arguments` must be an object: not an object",
+        ),
+    ];
+    for (tool, arguments, expected) in cases {
+        assert_eq!(mistake(&mut client, tool, arguments).await, expected);
+    }
+    let nothing = found(&mut client, json!({ "query": "zebra" })).await;
+    assert_eq!(nothing["total"], 0);
+    assert_eq!(nothing["hint"], "try other words, or leave out `query`");
+    assert!(client.leave().await.success());
+}
+
+#[tokio::test]
+async fn where_all_tools_are_listed_nobody_searches() {
+    let gateway = gateway(3, "flat");
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    assert!(listed(&mut client).await.contains(&"toy__extra_3".to_owned()));
+    assert_eq!(client.call("conflux__search", json!({})).await.code(), -32602);
+    assert!(client.leave().await.success());
+}
+
+#[tokio::test]
+async fn how_much_is_listed_depends_on_how_much_there_is_and_on_the_client() {
+    let gateway = gateway(130, "auto");
+    let server = Server::start(&gateway).await;
+    for (client, searches) in [("Visual Studio Code", true), ("claude-code", false), ("x", false)] {
+        let meta =
+            json!({ "io.modelcontextprotocol/clientInfo": { "name": client, "version": "1" } });
+        let reply = server.modern("tools/list", json!({ "_meta": meta })).reply().await;
+        let names = names(&reply.result());
+        assert_eq!(names.len() < 10, searches, "{client}: {names:?}");
+        assert_eq!(names.contains(&"conflux__search".to_owned()), searches, "{client}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_profile_says_for_itself_how_much_is_listed() {
+    let gateway = gateway(3, "flat")
+        .profile("few", json!({ "exposure": "search", "tools": { "deny": ["toy__extra_*"] } }));
+    let server = Server::start(&gateway).await;
+    let list = |path: &str| server.modern("tools/list", json!({})).to(path);
+    let few = names(&list("/profiles/few/mcp").reply().await.result());
+    assert_eq!(few, ["conflux__search", "conflux__call", "conflux__status"]);
+    let all = names(&list("/mcp").reply().await.result());
+    assert!(all.contains(&"toy__extra_1".to_owned()) && !all.contains(&few[0]));
+    let call = json!({ "name": "conflux__call", "arguments": { "name": "toy__extra_1" } });
+    let hidden = server.modern("tools/call", call).to("/profiles/few/mcp").reply().await;
+    assert_eq!(hidden.code(), -32602, "what the profile does not show cannot be called either");
+    server.stop().await;
+}
