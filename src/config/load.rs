@@ -186,6 +186,14 @@ pub fn layers(options: &Options, around: &Surroundings) -> Vec<PathBuf> {
     candidates.into_iter().find(|path| path.is_file()).into_iter().collect()
 }
 
+/// Returns the files that count: all those the user named, else the one that commands change.
+pub fn counting(options: &Options, around: &Surroundings) -> Vec<PathBuf> {
+    if named(options, around).is_some() {
+        return candidates(options, around);
+    }
+    changed(options, around).into_iter().collect()
+}
+
 /// Returns the files to layer, as the user named them.
 fn find(options: &Options, around: &Surroundings) -> Result<Vec<PathBuf>, Problems> {
     if let Some(named) = named(options, around) {

@@ -154,23 +154,11 @@ impl<'a> Work<'a> {
             Place::File => Keep::Files { directory: self.secrets.1.clone(), taken: &taken },
             Place::Env => Keep::Variables,
         };
-        let files = load::candidates(&self.context.options(), &self.context.around);
-        // Of the usual places the first one that is there counts, and no other.
-        let files = if files.iter().any(|file| file == self.target.path()) && self.is_usual() {
-            vec![self.target.path().to_owned()]
-        } else {
-            files
-        };
+        let files = load::counting(&self.context.options(), &self.context.around);
         let existing = self.survey.upstreams(&files).map_err(anyhow::Error::from)?;
         let directory = self.target.path().parent().unwrap_or(Path::new(""));
         let lookup = |inside: &str| self.survey.lookup(inside, directory);
         Ok(import::plan(sources, &existing, &lookup, Vault::new(vault)))
-    }
-
-    /// Whether nobody named the files.
-    fn is_usual(&self) -> bool {
-        let named = self.context.around.variables.get("CONFLUX_CONFIG");
-        self.context.options().files.is_empty() && named.is_none_or(String::is_empty)
     }
 
     fn text(&self, plan: &Plan) -> Result<String, Failure> {

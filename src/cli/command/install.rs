@@ -248,11 +248,7 @@ impl Install {
     ) -> Result<(), Failure> {
         let (options, around) = (context.options(), &context.around);
         let target = load::changed(&options, around).unwrap_or_default();
-        let mut files = load::candidates(&options, around);
-        let is_named = files.last() == Some(&target) && options.files.len() > 1;
-        if !is_named {
-            files = vec![target.clone()];
-        }
+        let files = load::counting(&options, around);
         let known = survey.upstreams(&files).map_err(anyhow::Error::from)?;
         let directory = target.parent().unwrap_or(Path::new(""));
         let lookup = |inside: &str| survey.lookup(inside, directory);
