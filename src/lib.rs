@@ -16,6 +16,9 @@ pub mod wire;
 // Moves in and out: the files of clients, and Conflux's own.
 pub mod setup;
 
+// What happens here, for whoever looks.
+pub mod telemetry;
+
 // One request on its way, and the way back.
 pub mod exchange;
 

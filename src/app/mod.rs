@@ -22,6 +22,7 @@ use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
 use crate::router::Router;
+use crate::telemetry::Journal;
 use crate::upstream;
 use crate::upstream::Front;
 use crate::upstream::Handle;
@@ -52,6 +53,7 @@ pub struct App {
     router: Arc<Router>,
     callers: Callers,
     front: Front,
+    journal: Journal,
     reloads: Reloads,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -76,7 +78,7 @@ impl App {
         let disk = upstream::Disk::new(config.state.clone());
         let beginning = Beginning::new(&config, &disk);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let usage = upstream::usage::Ledger::default();
+        let (usage, journal) = (upstream::usage::Ledger::default(), Journal::default());
         tasks.spawn(usage.clone().keep(disk.clone(), stop.clone()));
         let around = upstream::Surroundings {
             callers: Callers::default(),
@@ -89,6 +91,7 @@ impl App {
             answers: Budget::new(ANSWERS),
             roots: upstream::Roots::default(),
             state: disk.clone(),
+            journal: journal.clone(),
             usage: usage.clone(),
             tasks: tasks.clone(),
             starts: Arc::new(Semaphore::new(STARTS)),
@@ -104,8 +107,9 @@ impl App {
         });
         let (router, reloads) = (Arc::clone(control.router()), control.reloads());
         router.instance().reads(&config.files);
+        router.instance().hides(&config.secrets);
         tasks.spawn(control.run());
-        Self { config, router, callers, front, reloads, tasks, stop }
+        Self { config, router, callers, front, journal, reloads, tasks, stop }
     }
 
     /// Returns what it was built for.
@@ -146,12 +150,22 @@ impl App {
         start(&self.router, &self.tasks);
     }
 
-    /// Opens the local socket at which `conflux status` asks. Without one everything else works.
-    pub async fn open_door(&self) {
+    /// Opens the local sockets at which `conflux status` asks, and others of this user follow what
+    /// happens. Without them everything else works.
+    pub async fn open_doors(&self) {
         let Some(door) = self.door(Question::Status).await else { return };
         let router = Arc::clone(&self.router);
         let answer = move || future::ready(router.status().to_string());
         self.tasks.spawn(door.serve(answer, self.stop.clone()));
+        if let Some(door) = self.door(Question::Logs).await {
+            let journal = self.journal.clone();
+            self.tasks.spawn(door.relate(move || journal.open(), self.stop.clone()));
+        }
+        if let Some(door) = self.door(Question::Calls).await {
+            let router = Arc::clone(&self.router);
+            let story = move || (Vec::new(), router.calls().follow());
+            self.tasks.spawn(door.relate(story, self.stop.clone()));
+        }
     }
 
     async fn door(&self, question: Question) -> Option<Door> {

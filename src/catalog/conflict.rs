@@ -81,11 +81,23 @@ pub struct Item {
     pub upstream: UpstreamId,
     /// The name or address it has there.
     pub local: String,
+    /// The name it is configured to have instead.
+    pub configured: Option<String>,
+}
+
+impl Item {
+    pub(in crate::catalog) fn new(upstream: &UpstreamId, local: &str) -> Self {
+        Self { upstream: upstream.clone(), local: local.to_owned(), configured: None }
+    }
 }
 
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` of upstream `{}`", self.local.escape_debug(), self.upstream)
+        write!(f, "`{}`", self.local.escape_debug())?;
+        if let Some(name) = &self.configured {
+            write!(f, ", configured to be `{}`,", name.escape_debug())?;
+        }
+        write!(f, " of upstream `{}`", self.upstream)
     }
 }
 
@@ -109,12 +121,18 @@ impl fmt::Display for Conflict {
             Self::Foreign { kind, wanted, item, public, owner } => {
                 write!(f, "{kind} {item} would have the name `{wanted}`, ")?;
                 write!(f, "which is one of upstream `{owner}`: it is listed as `{public}`; ")?;
-                write!(f, "give `{}` a `prefix`", item.upstream)
+                match item.configured {
+                    Some(_) => f.write_str("configure another name"),
+                    None => write!(f, "give `{}` a `prefix`", item.upstream),
+                }
             }
             Self::Reserved { kind, wanted, item } => {
                 write!(f, "{kind} {item} would have the name `{wanted}`, ")?;
                 f.write_str("which belongs to Conflux: it is not listed; ")?;
-                write!(f, "give `{}` another `prefix`", item.upstream)
+                match item.configured {
+                    Some(_) => f.write_str("configure another name"),
+                    None => write!(f, "give `{}` another `prefix`", item.upstream),
+                }
             }
             Self::Aliased { kind, item, alias, owner } => {
                 let alias = alias.escape_debug();
@@ -131,7 +149,9 @@ impl fmt::Display for Conflict {
 }
 
 fn remedy(item: &Item, other: &Item) -> &'static str {
-    if item.upstream == other.upstream {
+    if item.configured.is_some() || other.configured.is_some() {
+        "configure another name"
+    } else if item.upstream == other.upstream {
         "report this to the author of the server"
     } else {
         "give one of the two upstreams another `prefix`"

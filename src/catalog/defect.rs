@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::catalog::Kind;
+use crate::catalog::shape::Unfollowed;
 use crate::ids::UpstreamId;
 use crate::wire::mirror;
 
@@ -49,6 +50,9 @@ pub enum Problem {
     /// HTTP, "Custom Headers from Tool Parameters").
     #[error("{0}")]
     Mirror(mirror::Defect),
+    /// A change to an argument is configured and cannot be made.
+    #[error("{0}")]
+    Unfollowed(Unfollowed),
     /// An address has no name; the address does as one.
     #[error("`name` must be a string")]
     NoName,
@@ -63,7 +67,11 @@ impl Problem {
             | Self::NoKey(_)
             | Self::ForeignSchema
             | Self::Mirror(_) => true,
-            Self::NoSchema | Self::EmptySchema(_) | Self::UntypedSchema | Self::NoName => false,
+            Self::NoSchema
+            | Self::EmptySchema(_)
+            | Self::UntypedSchema
+            | Self::Unfollowed(_)
+            | Self::NoName => false,
         }
     }
 
@@ -76,6 +84,7 @@ impl Problem {
             | Self::Mirror(_) => "it is not listed",
             Self::NoSchema | Self::EmptySchema(_) => "`{\"type\":\"object\"}` is listed instead",
             Self::UntypedSchema => "it is listed with that type",
+            Self::Unfollowed(_) => "the tool is listed without that change",
             Self::NoName => "it is listed with its address as name",
         }
     }

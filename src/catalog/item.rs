@@ -8,6 +8,7 @@ use crate::catalog::Kind;
 use crate::catalog::Source;
 use crate::catalog::conflict;
 use crate::catalog::defect::Problem;
+use crate::catalog::shape::Shaped;
 use crate::wire::Raw;
 use crate::wire::mirror;
 use crate::wire::object;
@@ -25,6 +26,43 @@ pub(in crate::catalog) struct Item<'a> {
     pub(in crate::catalog) object: Object<'a>,
     /// The member that must be set, and its value.
     pub(in crate::catalog) repair: Option<Repair>,
+    /// Where it stands in the upstream's list, from zero.
+    pub(in crate::catalog) index: usize,
+    /// How it differs from what its upstream listed.
+    pub(in crate::catalog) shaped: Option<Shaped>,
+}
+
+impl Item<'_> {
+    /// Returns the name that its public one is made of.
+    pub(in crate::catalog) fn name(&self) -> &str {
+        self.shaped.as_ref().map_or(&self.local, |shaped| &shaped.name)
+    }
+
+    /// Returns whether it stands beside the tool it is made of.
+    pub(in crate::catalog) fn is_variant(&self) -> bool {
+        self.shaped.as_ref().is_some_and(|shaped| shaped.is_variant)
+    }
+
+    /// Returns its definition as its upstream meant it.
+    pub(in crate::catalog) fn repaired(&self) -> Raw {
+        match &self.repair {
+            Some((key, json)) => self.object.edit().set(key, json.as_str()).apply(),
+            None => self.raw.clone(),
+        }
+    }
+
+    /// Returns the same item once more, in another shape.
+    pub(in crate::catalog) fn again(&self, shaped: Shaped) -> Option<Self> {
+        let Self { local, raw, repair, index, .. } = self;
+        Some(Self {
+            local: local.clone(),
+            object: raw.object().ok()?,
+            raw,
+            repair: repair.clone(),
+            index: *index,
+            shaped: Some(shaped),
+        })
+    }
 }
 
 /// A key, and the JSON value it gets.
@@ -46,7 +84,7 @@ pub(in crate::catalog) fn read_all<'a>(
     let mut seen = HashSet::new();
     let mut items = Vec::new();
     for (index, raw) in source.listing.items(kind).iter().enumerate() {
-        let read = read(kind, raw).and_then(|read| match unmirrored(source, kind, raw) {
+        let read = read(kind, index, raw).and_then(|read| match unmirrored(source, kind, raw) {
             Some(problem) => Err(problem),
             None => Ok(read),
         });
@@ -63,14 +101,14 @@ pub(in crate::catalog) fn read_all<'a>(
         if seen.insert(item.local.clone()) {
             items.push(item);
         } else {
-            let item = conflict::Item { upstream: source.upstream.clone(), local: item.local };
+            let item = conflict::Item::new(&source.upstream, &item.local);
             findings.conflicts.push(Conflict::Repeated { kind, item });
         }
     }
     items
 }
 
-fn read(kind: Kind, raw: &Raw) -> Result<(Item<'_>, Option<Problem>), Problem> {
+fn read(kind: Kind, index: usize, raw: &Raw) -> Result<(Item<'_>, Option<Problem>), Problem> {
     let object = raw.object().map_err(|error| match error {
         object::Error::NotAnObject => Problem::NotAnObject,
         object::Error::Duplicate(key) => Problem::DuplicateKey(key),
@@ -82,7 +120,7 @@ fn read(kind: Kind, raw: &Raw) -> Result<(Item<'_>, Option<Problem>), Problem> {
         Kind::Prompts | Kind::Skills => (None, None),
         Kind::Resources | Kind::Templates => address_name(&object, &local).unzip(),
     };
-    Ok((Item { local, raw, object, repair }, problem))
+    Ok((Item { local, raw, object, repair, index, shaped: None }, problem))
 }
 
 /// Why a tool cannot be called over HTTP: it is not clear which arguments go into headers.

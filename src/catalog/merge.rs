@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 
@@ -18,6 +19,7 @@ use crate::catalog::naming::Named;
 use crate::catalog::naming::Naming;
 use crate::catalog::rewrite;
 use crate::catalog::section::Section;
+use crate::catalog::shape;
 use crate::catalog::traits::Traits;
 use crate::catalog::uri::Addresses;
 use crate::catalog::uri::Claim;
@@ -40,7 +42,7 @@ struct Shelf<'a> {
 pub fn merge(sources: &[Source], rules: &Rules<'_>) -> Catalog {
     let mut findings = Findings::default();
     let shelves: Vec<Shelf<'_>> =
-        sources.iter().map(|source| Shelf::read(source, &mut findings)).collect();
+        sources.iter().map(|source| Shelf::read(source, rules, &mut findings)).collect();
     let Findings { mut conflicts, defects } = findings;
 
     let mut tools = Naming::new(Kind::Tools, sources, rules);
@@ -89,9 +91,13 @@ pub fn merge(sources: &[Source], rules: &Rules<'_>) -> Catalog {
 }
 
 impl<'a> Shelf<'a> {
-    fn read(source: &'a Source, findings: &mut Findings) -> Self {
+    fn read(source: &'a Source, rules: &Rules<'_>, findings: &mut Findings) -> Self {
         let [tools, prompts, resources, templates, skills] =
             Kind::ALL.map(|kind| item::read_all(source, kind, findings));
+        let tools = match (rules.upstream)(&source.upstream) {
+            Some(config) => shape::shape(source, &config.overrides, tools, &mut findings.defects),
+            None => tools,
+        };
         Self { source, tools, prompts, resources, templates, skills }
     }
 }
@@ -145,6 +151,7 @@ fn skills(placed: &[Placed<'_, '_>], addresses: &Addresses) -> Section {
             public: alias(&item.local).unwrap_or_else(|| item.local.clone()),
             definition: rewrite::skill(item.raw, &alias).detached(),
             traits: Traits::default(),
+            shape: None,
         }
     });
     Section::new(Kind::Skills, entries.collect(), &[])
@@ -170,7 +177,9 @@ fn entry_of(named: &Named<'_, '_>) -> Entry {
         definition = meta::edit(Some(&definition), &note, &[]).unwrap_or(definition);
     }
     let (upstream, local) = (source.upstream.clone(), item.local.clone());
-    Entry { upstream, local, public: public.clone(), definition, traits: Traits::default() }
+    let shape = item.shaped.as_ref().map(|shaped| Arc::clone(&shaped.shape));
+    let traits = Traits::default();
+    Entry { upstream, local, public: public.clone(), definition, traits, shape }
 }
 
 fn addressed(kind: Kind, placed: &[Placed<'_, '_>], publics: Vec<String>) -> Section {
@@ -179,6 +188,7 @@ fn addressed(kind: Kind, placed: &[Placed<'_, '_>], publics: Vec<String>) -> Sec
         local: item.local.clone(),
         definition: listed(item, kind.key(), &public),
         traits: Traits::default(),
+        shape: None,
         public,
     });
     Section::new(kind, entries.collect(), &[])
@@ -186,6 +196,11 @@ fn addressed(kind: Kind, placed: &[Placed<'_, '_>], publics: Vec<String>) -> Sec
 
 /// The definition of an item as it is listed: repaired, and under its public name or address.
 fn listed(item: &Item<'_>, key: &'static str, public: &str) -> Raw {
+    if let Some(shaped) = &item.shaped
+        && let Ok(object) = shaped.definition.object()
+    {
+        return object.edit().set(key, Raw::of(public).get().to_owned()).apply().detached();
+    }
     if item.repair.is_none() && item.local == public {
         return item.raw.detached();
     }

@@ -10,9 +10,12 @@ pub mod conflict;
 pub mod defect;
 /// About how many tokens a text costs a model.
 pub mod tokens;
+/// What a client can take of a definition that others can take whole.
+pub mod hygiene;
 /// Public names, and the only place that knows how they are put together.
 pub mod name;
 
+mod hints;
 mod item;
 mod merge;
 mod naming;
@@ -20,6 +23,7 @@ mod prepared;
 mod rewrite;
 mod search;
 mod section;
+mod shape;
 mod template;
 mod traits;
 mod uri;
@@ -38,6 +42,9 @@ use std::sync::PoisonError;
 
 use crate::catalog::section::Section;
 use crate::catalog::uri::Addresses;
+use crate::clients::Client;
+use crate::config;
+use crate::config::hints::Wanted;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
 
@@ -46,6 +53,10 @@ pub use self::defect::Defect;
 pub use self::merge::merge;
 pub use self::prepared::Prepared;
 pub use self::rewrite::ResultKind;
+pub use self::shape::Change;
+pub use self::shape::Refused;
+pub use self::shape::Shape;
+pub use self::shape::Unfollowed;
 pub use self::traits::Traits;
 
 /// One upstream and what it listed last, whether or not it is up; nothing if it never did.
@@ -87,8 +98,28 @@ pub struct Rules<'a> {
     pub permits: &'a dyn Fn(&UpstreamId, &str) -> bool,
     /// Whether a tool, by its public name, is to be listed at all. What is not keeps its name.
     pub shows: &'a dyn Fn(&str) -> bool,
+    /// What the configuration says about an upstream, whose tools may be wanted by what their
+    /// annotations say.
+    pub upstream: &'a dyn Fn(&UpstreamId) -> Option<Arc<config::Upstream>>,
+    /// What the annotations of all tools must say to be listed at all.
+    pub wanted: Option<&'a Wanted>,
     /// The tools of Conflux itself, with public names under `conflux__`.
     pub own: Vec<Raw>,
+}
+
+impl Default for Rules<'_> {
+    /// Nothing is said: everything is listed as it is.
+    fn default() -> Self {
+        Self {
+            max_length: 50,
+            reserved: Vec::new(),
+            permits: &|_, _| true,
+            shows: &|_| true,
+            upstream: &|_| None,
+            wanted: None,
+            own: Vec::new(),
+        }
+    }
 }
 
 impl fmt::Debug for Rules<'_> {
@@ -126,6 +157,8 @@ pub struct Entry {
     pub definition: Raw,
     /// How it is called, if it is a tool.
     pub traits: Traits,
+    /// How it differs from what its upstream lists, if it is a tool that was configured to.
+    pub shape: Option<Arc<Shape>>,
 }
 
 /// Who answers for an address.
@@ -166,10 +199,12 @@ pub struct Catalog {
 }
 
 /// For whom a list of tools is, as far as that matters for what is in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Audience {
     /// Whether it has a few tools only, by which the others are found.
     pub searches: bool,
+    /// The client, if it is known and cannot take all that others can.
+    pub client: Option<Client>,
 }
 
 impl Catalog {
@@ -210,12 +245,20 @@ impl Catalog {
         self.section(kind).prepared()
     }
 
-    /// Returns another list of tools, for this `audience`, with what `make` puts into it when it is
-    /// first wanted. It is kept as long as the catalog, so there must be few audiences.
-    pub fn tools_for(&self, audience: Audience, make: impl FnOnce() -> Vec<Raw>) -> Arc<Prepared> {
+    /// Returns the list of tools for this `audience`, with what `make` puts into it when it is
+    /// first wanted; that of everybody if it says nothing. It is kept as long as the catalog, so
+    /// there must be few audiences.
+    pub fn tools_for(
+        &self,
+        audience: Audience,
+        make: impl FnOnce() -> Option<Vec<Raw>>,
+    ) -> Arc<Prepared> {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Prepared::new(Kind::Tools.member(), &make()));
-        Arc::clone(lists.entry(audience).or_insert_with(new))
+        let list = lists.entry(audience).or_insert_with(|| match make() {
+            Some(items) => Arc::new(Prepared::new(Kind::Tools.member(), &items)),
+            None => Arc::clone(self.prepared(Kind::Tools)),
+        });
+        Arc::clone(list)
     }
 
     /// Returns the tools of upstreams that fit a `question`, the best one first; all of them in

@@ -8,8 +8,10 @@ use crate::catalog::Kind;
 use crate::catalog::Rules;
 use crate::catalog::Source;
 use crate::catalog::conflict;
+use crate::catalog::hints;
 use crate::catalog::item::Item;
 use crate::catalog::name;
+use crate::config::hints::Wanted;
 use crate::ids::UpstreamId;
 
 /// An item and its public name.
@@ -57,9 +59,10 @@ impl<'a: 'r, 'i, 'r> Naming<'a, 'i, 'r> {
     ) {
         // Names are given before anything is denied, so that a rule renames nothing.
         let proposals = self.propose(source, items);
+        let config = (self.rules.upstream)(&source.upstream);
+        let wanted = config.as_ref().map(|config| config.tools.wanted());
         for (item, proposal) in items.iter().zip(proposals) {
-            let is_tool = self.kind == Kind::Tools;
-            if is_tool && !(self.rules.permits)(&source.upstream, &item.local) {
+            if !self.is_offered(source, item, wanted) {
                 continue;
             }
             conflicts.extend(proposal.conflict);
@@ -69,8 +72,18 @@ impl<'a: 'r, 'i, 'r> Naming<'a, 'i, 'r> {
 
     pub(in crate::catalog) fn finish(self) -> Vec<Named<'a, 'i>> {
         let Self { kind, rules, mut named, .. } = self;
-        named.retain(|named| kind != Kind::Tools || (rules.shows)(&named.public));
+        let is_shown = |named: &Named<'_, '_>| {
+            (rules.shows)(&named.public) && is_wanted(rules.wanted, named.item)
+        };
+        named.retain(|named| kind != Kind::Tools || is_shown(named));
         named
+    }
+
+    /// Whether an upstream's item is one of those that its configuration offers.
+    fn is_offered(&self, source: &Source, item: &Item<'_>, wanted: Option<&Wanted>) -> bool {
+        let permits = self.rules.permits;
+        let is_offered = || item.is_variant() || permits(&source.upstream, &item.local);
+        self.kind != Kind::Tools || (is_offered() && is_wanted(wanted, item))
     }
 
     /// Tells the names of one upstream apart; one that needs no alteration keeps the plain form.
@@ -88,7 +101,7 @@ impl<'a: 'r, 'i, 'r> Naming<'a, 'i, 'r> {
         let keeps = |index: usize, public: &str| {
             let unaltered = items
                 .get(index)
-                .is_some_and(|item| name::is_unaltered(&source.prefix, &item.local, public));
+                .is_some_and(|item| name::is_unaltered(&source.prefix, item.name(), public));
             unaltered || wanting.get(public).is_some_and(|group| group.len() == 1)
         };
         let (mut taken, mut renamed) = (HashSet::new(), Vec::new());
@@ -122,7 +135,7 @@ impl<'a: 'r, 'i, 'r> Naming<'a, 'i, 'r> {
 
     /// The name an item would have if it were alone in its upstream.
     fn wanted(&self, source: &Source, item: &Item<'_>) -> Proposal {
-        let (prefix, local, max) = (&source.prefix, &item.local, self.rules.max_length);
+        let (prefix, local, max) = (&source.prefix, item.name(), self.rules.max_length);
         let public = name::public(prefix, local, max);
         let claimed = name::prefix(&public).and_then(|prefix| self.prefixes.get(prefix));
         let Some(owner) = claimed.filter(|_| prefix.is_empty() && !name::is_own(&public)) else {
@@ -139,7 +152,7 @@ impl<'a: 'r, 'i, 'r> Naming<'a, 'i, 'r> {
 
     fn free_name(&self, source: &Source, item: &Item<'_>, taken: &mut HashSet<String>) -> String {
         let max = self.rules.max_length;
-        let salted = |salt: &str| name::told_apart(&source.prefix, &item.local, max, salt);
+        let salted = |salt: &str| name::told_apart(&source.prefix, item.name(), max, salt);
         let mut public = salted("");
         let mut attempt = 0_u32;
         while !taken.insert(public.clone()) {
@@ -168,7 +181,7 @@ impl<'a: 'r, 'i, 'r> Naming<'a, 'i, 'r> {
         let other = named_item(other.source, other.item);
         let max = self.rules.max_length;
         let salt = source.upstream.as_str();
-        let public = name::told_apart(&source.prefix, &item.local, max, salt);
+        let public = name::told_apart(&source.prefix, item.name(), max, salt);
         let local = named_item(source, item);
         if self.taken.contains_key(&public) {
             conflicts.push(Conflict::Withheld { kind, wanted, item: local, other });
@@ -186,6 +199,14 @@ impl<'a: 'r, 'i, 'r> Naming<'a, 'i, 'r> {
     }
 }
 
+/// Whether the annotations of a tool are among the wanted ones.
+fn is_wanted(wanted: Option<&Wanted>, item: &Item<'_>) -> bool {
+    let wanted = wanted.filter(|wanted| wanted.is_any());
+    let definition = item.shaped.as_ref().map_or(item.raw, |shaped| &shaped.definition);
+    wanted.is_none_or(|wanted| wanted.admits(hints::read(definition)))
+}
+
 fn named_item(source: &Source, item: &Item<'_>) -> conflict::Item {
-    conflict::Item { upstream: source.upstream.clone(), local: item.local.clone() }
+    let configured = (item.name() != item.local).then(|| item.name().to_owned());
+    conflict::Item { configured, ..conflict::Item::new(&source.upstream, &item.local) }
 }

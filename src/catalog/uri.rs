@@ -194,7 +194,7 @@ impl Claim<'_> {
     }
 
     fn item(&self) -> conflict::Item {
-        conflict::Item { upstream: self.upstream.clone(), local: self.local.to_owned() }
+        conflict::Item::new(self.upstream, self.local)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::cli::args::Common;
 use crate::cli::logs::Log;
 use crate::cli::report::Failure;
 use crate::cli::table;
+use crate::cli::terminal;
 use crate::config::Config;
 use crate::config::load;
 use crate::config::surroundings::Surroundings;
@@ -48,7 +49,14 @@ impl<'a> Context<'a> {
     /// Returns how wide what is written to stdout may be, in characters: what is cut off can only
     /// be read in another way, so it has a width only on a terminal.
     pub(in crate::cli) fn width(&self) -> Option<usize> {
-        let columns = || self.around.columns().unwrap_or(table::WIDTH);
+        let real = || terminal::size().map(|(columns, _)| columns);
+        let columns = || self.around.columns().or_else(real).unwrap_or(table::WIDTH);
         io::stdout().is_terminal().then(columns)
+    }
+
+    /// Returns whether what is written to stdout may have colours: it is read at a terminal by
+    /// somebody who did not say `NO_COLOR`.
+    pub(in crate::cli) fn has_colours(&self) -> bool {
+        io::stdout().is_terminal() && self.around.allows_colours()
     }
 }

@@ -135,7 +135,7 @@ impl<'c> Edits<'c> {
         }
         let problems = self.new_problems(&changed);
         if !problems.is_empty() {
-            let mut failure = Failure::of_problems(&problems);
+            let mut failure = Failure::of(&problems);
             let notice =
                 Notice::error("nothing was written, since the configuration would be wrong");
             failure.notices.insert(0, notice);

@@ -25,7 +25,8 @@ pub(in crate::cli) const CONFIG: Exit =
 pub(in crate::cli) const REQUIRED: Exit =
     Exit { code: 4, meaning: "an upstream that is `required` failed" };
 /// Nothing has the name that was given.
-pub(in crate::cli) const UNKNOWN: Exit = Exit { code: 5, meaning: "there is no such tool" };
+pub(in crate::cli) const UNKNOWN: Exit =
+    Exit { code: 5, meaning: "there is no such tool or upstream" };
 /// The tool was called, and its result says `isError`.
 pub(in crate::cli) const TOOL_ERROR: Exit =
     Exit { code: 6, meaning: "the tool ran and reported an error of its own (`isError`)" };
@@ -39,8 +40,10 @@ pub(in crate::cli) const REFUSED: Exit =
 pub(in crate::cli) const ADDRESS: Exit =
     Exit { code: 9, meaning: "the address to serve clients at cannot be used" };
 /// No gateway runs that could be asked.
-pub(in crate::cli) const NO_INSTANCE: Exit =
-    Exit { code: 10, meaning: "`status`, `check --diff`: no running instance could be asked" };
+pub(in crate::cli) const NO_INSTANCE: Exit = Exit {
+    code: 10,
+    meaning: "`status`, `logs`, `tail`, `check --diff`: no running instance could be asked",
+};
 /// The command of `exec` may not be executed.
 pub(in crate::cli) const NOT_EXECUTABLE: Exit =
     Exit { code: 126, meaning: "`exec`: the command cannot be executed" };

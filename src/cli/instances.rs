@@ -1,5 +1,7 @@
 //! Finding the gateways that run on this machine for this user, and asking them something.
 
+use std::io;
+use std::path::Path;
 use std::path::PathBuf;
 
 use futures_util::future;
@@ -21,12 +23,24 @@ pub(in crate::cli) async fn asked(
     directories: &[PathBuf],
     pid: Option<u32>,
 ) -> Result<(Vec<Value>, Vec<Notice>), Failure> {
+    let ask = async |path: &Path| ask::document(path).await;
+    let (answers, notices) = reached(question, directories, pid, ask).await?;
+    Ok((answers.into_iter().map(|(_, document)| document).collect(), notices))
+}
+
+/// Does the same in another way than asking for a document; what is had is by process id.
+pub(in crate::cli) async fn reached<T>(
+    question: Question,
+    directories: &[PathBuf],
+    pid: Option<u32>,
+    ask: impl AsyncFn(&Path) -> io::Result<T>,
+) -> Result<(Vec<(u32, T)>, Vec<Notice>), Failure> {
     let (sockets, mut notices) = find(question, directories, pid).await;
-    let answers = future::join_all(sockets.iter().map(|(_, path)| ask::document(path))).await;
-    let mut documents = Vec::new();
+    let answers = future::join_all(sockets.iter().map(|(_, path)| ask(path))).await;
+    let mut found = Vec::new();
     for ((pid, path), answer) in sockets.iter().zip(answers) {
         match answer {
-            Ok(document) => documents.push(document),
+            Ok(answer) => found.push((*pid, answer)),
             Err(error) => notices.push(
                 Notice::warning(format!("the gateway with the process id {pid} cannot be asked"))
                     .cause(format!("`{}`: {error}", path.display()))
@@ -34,14 +48,15 @@ pub(in crate::cli) async fn asked(
             ),
         }
     }
-    if documents.is_empty() {
+    if found.is_empty() {
         notices.push(nobody(question, pid, directories));
         return Err(Failure { exit: exit::NO_INSTANCE, notices });
     }
-    Ok((documents, notices))
+    Ok((found, notices))
 }
 
-/// Returns the sockets to ask at, and what is wrong with the places where they would be.
+/// Returns the sockets to ask at, and what is wrong with the places where they would be. Those of
+/// processes that are gone are taken away.
 async fn find(
     question: Question,
     directories: &[PathBuf],
@@ -66,6 +81,15 @@ async fn find(
     (sockets, notices)
 }
 
+/// Returns the sockets there are, whether or not anybody listens; no gateway notices.
+pub(in crate::cli) fn sockets(
+    question: Question,
+    directories: &[PathBuf],
+) -> impl Iterator<Item = (u32, PathBuf)> {
+    let places = directories.iter().filter_map(|it| Place::find(it).ok().flatten());
+    places.flat_map(move |place| place.sockets(question))
+}
+
 fn nobody(question: Question, pid: Option<u32>, directories: &[PathBuf]) -> Notice {
     let message = match pid {
         Some(pid) => format!("no gateway with the process id {pid} could be asked"),
@@ -73,7 +97,7 @@ fn nobody(question: Question, pid: Option<u32>, directories: &[PathBuf]) -> Noti
     };
     let places: Vec<_> = directories.iter().map(|it| format!("`{}`", it.display())).collect();
     let also = match question {
-        Question::Status => "",
+        Question::Status | Question::Logs | Question::Calls => "",
         Question::Reload => "; that of `conflux exec` does not reload",
     };
     Notice::error(message).cause(format!("looked in {}", places.join(" and "))).hint(format!(

@@ -61,7 +61,13 @@ impl<W: Write> Write for Masked<'_, W> {
 }
 
 /// Starts logging what `wanted` lets through, or else what `default` does.
-pub(in crate::cli) fn start(wanted: Option<&str>, default: &str) -> Result<Log, Failure> {
+///
+/// With `colours` only, if it is read at a terminal.
+pub(in crate::cli) fn start(
+    wanted: Option<&str>,
+    default: &str,
+    colours: bool,
+) -> Result<Log, Failure> {
     let filter = wanted.unwrap_or(default);
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         let notice = Notice::error(format!("cannot understand the log filter `{filter}`"));
@@ -75,7 +81,7 @@ pub(in crate::cli) fn start(wanted: Option<&str>, default: &str) -> Result<Log, 
         .without_time()
         .with_env_filter(filter)
         .with_writer(log.clone())
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(colours && io::stderr().is_terminal())
         .init();
     Ok(log)
 }

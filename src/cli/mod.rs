@@ -7,6 +7,7 @@ mod command;
 mod context;
 mod edit;
 mod exit;
+mod follow;
 #[cfg(unix)]
 mod guard;
 mod instances;
@@ -17,6 +18,7 @@ mod report;
 mod session;
 mod suggest;
 mod table;
+mod terminal;
 mod upstreams;
 
 #[cfg(test)]
@@ -61,7 +63,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let around = Surroundings::of_process();
     let filter = common.log.as_deref().or(around.log_filter());
     let default = if command.is_service() { "warn" } else { "error" };
-    let log = logs::start(filter, &format!("{default},{TOLD}"))?;
+    let colours = around.allows_colours();
+    let log = logs::start(filter, &format!("{default},{TOLD}"), colours)?;
     command.run(&Context::new(around, common, log))
 }
 

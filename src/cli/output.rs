@@ -21,6 +21,13 @@ pub(in crate::cli) fn data(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Writes to stdout what is no line of data, such as what redraws a screen.
+pub(in crate::cli) fn draw(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let written = write!(stdout, "{text}").and_then(|()| stdout.flush());
+    Ok(written.context("cannot write to stdout")?)
+}
+
 /// Says one line on stderr.
 pub(in crate::cli) fn say(line: &str) {
     // Nobody is left to be told that stderr is closed.

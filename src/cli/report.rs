@@ -116,7 +116,7 @@ impl Failure {
     }
 
     /// Ends because of what is wrong with a configuration.
-    pub(in crate::cli) fn of_problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Self {
+    pub(in crate::cli) fn of<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> Self {
         let notices = problems.into_iter().map(|problem| notice(problem, Notice::error));
         Self { exit: exit::CONFIG, notices: notices.collect() }
     }
@@ -124,7 +124,7 @@ impl Failure {
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
-        Self::of_problems(problems.iter())
+        Self::of(problems.iter())
     }
 }
 

@@ -57,7 +57,7 @@ pub(in crate::cli) async fn until_shutdown(
     let mut signals = Signals::install().context("cannot listen for signals")?;
     signals.reload_by(&following.asked).context("cannot listen for signals")?;
     let app = App::start(config, guard()).await;
-    app.open_door().await;
+    app.open_doors().await;
     app.follow(following).await;
     let shutdown = Shutdown::default();
     let mut signalled = None;

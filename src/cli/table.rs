@@ -43,7 +43,8 @@ pub(in crate::cli) fn render<const N: usize>(
     out.trim_end_matches('\n').to_owned()
 }
 
-fn shortened(text: &str, width: Option<usize>) -> String {
+/// Cuts a text to a width, in characters, if there is one.
+pub(in crate::cli) fn shortened(text: &str, width: Option<usize>) -> String {
     match width {
         Some(width) if text.chars().count() > width => {
             let kept: String = text.chars().take(width.saturating_sub(1)).collect();

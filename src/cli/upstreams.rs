@@ -69,6 +69,17 @@ fn trouble(app: &App, handle: &Handle) -> Option<Notice> {
 ///
 /// Fails if an upstream is not there that is `required`.
 pub(in crate::cli) fn notices(app: &App) -> (Vec<Notice>, Result<(), Failure>) {
+    let (mut notices, outcome) = failures(app);
+    let snapshot = app.router().snapshot();
+    notices.extend(snapshot.catalog.conflicts().iter().map(|it| Notice::warning(it.to_string())));
+    notices.extend(snapshot.catalog.defects().iter().map(|it| Notice::warning(it.to_string())));
+    (notices, outcome)
+}
+
+/// Says which upstreams are not listed, or not in full.
+///
+/// Fails if one of them is `required`.
+pub(in crate::cli) fn failures(app: &App) -> (Vec<Notice>, Result<(), Failure>) {
     let mut notices = Vec::new();
     let mut outcome = Ok(());
     for handle in &app.upstreams() {
@@ -78,8 +89,5 @@ pub(in crate::cli) fn notices(app: &App) -> (Vec<Notice>, Result<(), Failure>) {
             outcome = Err(Failure::silent(exit::REQUIRED));
         }
     }
-    let snapshot = app.router().snapshot();
-    notices.extend(snapshot.catalog.conflicts().iter().map(|it| Notice::warning(it.to_string())));
-    notices.extend(snapshot.catalog.defects().iter().map(|it| Notice::warning(it.to_string())));
     (notices, outcome)
 }

@@ -3,6 +3,8 @@
 //! Facts alone, each with its source: nothing here reads a file or the environment.
 
 pub mod places;
+/// Which definitions of tools break which of them.
+pub mod schema;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::clients::Client;
 use crate::clients::Limits;
+use crate::clients::schema::Quirk;
 
 #[test]
 fn every_client_has_names_of_its_own() {
@@ -51,4 +52,23 @@ fn names_have_the_room_that_the_prefix_leaves() {
     assert_eq!(Limits::default().room(Client::Zed, "conflux"), None);
     let huge = "x".repeat(100);
     assert_eq!(Client::Codex.limits().room(Client::Codex, &huge), Some(0));
+}
+
+#[test]
+fn every_quirk_has_a_source_and_a_client() {
+    for client in Client::ALL {
+        for quirk in Quirk::ALL {
+            let fact = client.fact(quirk);
+            assert_eq!(client.quirks().contains(&quirk), fact.is_some(), "{client:?} {quirk:?}");
+            let is_sourced = |source: &str| {
+                source.starts_with("https://github.com/") || source.starts_with("npm ")
+            };
+            assert!(fact.is_none_or(|fact| is_sourced(fact.source)), "{fact:?}");
+        }
+        assert!(client.quirks().is_sorted(), "{client:?}");
+    }
+    let codes: BTreeSet<_> = Quirk::ALL.iter().map(|quirk| quirk.code()).collect();
+    assert_eq!(codes.len(), Quirk::ALL.len());
+    let has_client = |quirk: &Quirk| Client::ALL.iter().any(|client| client.fact(*quirk).is_some());
+    assert!(Quirk::ALL.iter().all(has_client));
 }

@@ -62,7 +62,7 @@ pub struct Override {
 ///
 /// Everything that is wrong with it, at once.
 pub fn load_within(options: &Options, around: &Surroundings) -> Result<Config, Problems> {
-    load_from(options, around, |path| fs::read(path))
+    load_from(find(options, around)?, options, around, |path| fs::read(path))
 }
 
 /// Loads it as it would be if some files, by their absolute paths, had other texts.
@@ -75,32 +75,22 @@ pub fn load_edited(
     around: &Surroundings,
     edited: &[(PathBuf, String)],
 ) -> Result<Config, Problems> {
-    load_from(options, around, |path| match edited.iter().find(|(other, _)| other == path) {
+    let found = find(options, around);
+    // A file that is about to be written is there as soon as it is needed.
+    let about_to_be = || edited.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
+    let files = match found {
+        Err(problems) if edited.is_empty() => return Err(problems),
+        Err(_) => about_to_be(),
+        Ok(found) => found,
+    };
+    load_from(files, options, around, |path| match edited.iter().find(|(other, _)| other == path) {
         Some((_, text)) => Ok(text.as_bytes().to_owned()),
         None => fs::read(path),
     })
 }
 
-/// Loads it as it would be if `path`, which is one of its files or the only one, had this text.
-///
-/// # Errors
-///
-/// Everything that would be wrong with it, at once.
-pub fn load_instead(
-    options: &Options,
-    around: &Surroundings,
-    path: &Path,
-    text: &str,
-) -> Result<Config, Problems> {
-    let mut options = options.clone();
-    if named(&options, around).is_none() {
-        options.files = vec![path.to_owned()];
-    }
-    let path = around.directory.join(path).components().collect();
-    load_edited(&options, around, &[(path, text.to_owned())])
-}
-
 fn load_from(
+    files: Vec<PathBuf>,
     options: &Options,
     around: &Surroundings,
     read: impl Fn(&Path) -> io::Result<Vec<u8>>,
@@ -109,7 +99,7 @@ fn load_from(
         let absolute: PathBuf = around.directory.join(&shown).components().collect();
         Text { written: read(&absolute), source: Arc::new(Source { shown, absolute }) }
     };
-    let texts: Vec<_> = find(options, around)?.into_iter().map(text).collect();
+    let texts: Vec<_> = files.into_iter().map(text).collect();
     let schema = file::schema();
     let load = |reading| Draft::new(&schema, reading).read(&texts, options, around);
     match load(Reading::Skimming) {
@@ -175,16 +165,6 @@ fn places(around: &Surroundings) -> Vec<PathBuf> {
     [Some(PathBuf::from(FILE_NAME)), user].into_iter().flatten().collect()
 }
 
-/// Returns the files that are layered; none if no file was named and none is found. Those that
-/// were named need not be there. Absolute.
-pub fn layers(options: &Options, around: &Surroundings) -> Vec<PathBuf> {
-    let candidates = candidates(options, around);
-    if named(options, around).is_some() {
-        return candidates;
-    }
-    candidates.into_iter().find(|path| path.is_file()).into_iter().collect()
-}
-
 /// Returns the file that commands change: of those the user named the last one, else the first that
 /// is there, else the one of the user, if the user has a directory for it.
 pub fn changed(options: &Options, around: &Surroundings) -> Option<PathBuf> {
@@ -194,6 +174,16 @@ pub fn changed(options: &Options, around: &Surroundings) -> Option<PathBuf> {
     let places = candidates(options, around);
     let there = places.iter().find(|path| path.is_file());
     there.or_else(|| places.get(1)).cloned()
+}
+
+/// Returns the files that are layered; none if no file was named and none is found. Those that
+/// were named need not be there. Absolute.
+pub fn layers(options: &Options, around: &Surroundings) -> Vec<PathBuf> {
+    let candidates = candidates(options, around);
+    if named(options, around).is_some() {
+        return candidates;
+    }
+    candidates.into_iter().find(|path| path.is_file()).into_iter().collect()
 }
 
 /// Returns the files to layer, as the user named them.

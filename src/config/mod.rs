@@ -4,24 +4,28 @@
 //! here and reports everything that is wrong at once. No serde here, and no environment anywhere
 //! but in `surroundings`.
 
-pub mod calls;
+pub mod argument;
+mod calls;
 mod command;
 mod dialect;
 pub mod difference;
 mod environment;
 pub mod exposure;
 pub mod file;
+pub mod hints;
 mod http;
 pub mod interpolate;
 mod layer;
 pub mod load;
 pub mod name;
+pub mod overrides;
 pub mod problem;
 mod profile;
 mod reference;
 mod remote;
 pub mod secrets;
 mod shape;
+mod shaping;
 mod skim;
 pub mod suggest;
 pub mod surroundings;
@@ -40,8 +44,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
-use crate::config::calls::Overrides;
 use crate::config::exposure::Exposure;
+use crate::config::overrides::Overrides;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;
@@ -140,6 +144,8 @@ pub struct Upstream {
     pub timeout: Timeout,
     /// How many requests it is given at once.
     pub concurrency: Concurrency,
+    /// What becomes of large results.
+    pub results: Results,
     /// What stands before `__` in its public names; empty for names without a prefix.
     pub prefix: String,
     /// Which of its tools are offered.
@@ -279,6 +285,13 @@ pub struct Concurrency {
     pub calls: usize,
     /// How many may wait for their turn.
     pub queue: usize,
+}
+
+/// What becomes of large results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Results {
+    /// How many bytes of text one may have; nothing if any number.
+    pub spill: Option<usize>,
 }
 
 /// How clients come over HTTP.

@@ -33,8 +33,8 @@ impl Check<'_> {
                 self.nobody(&name, &path.key("upstreams"));
             }
             let exposure = self.exposure_of(written, &path, everywhere);
-            let file::Selection { allow, deny } = &written.tools;
-            if let Some(tools) = self.tools(allow, deny, &path.key("tools")) {
+            let file::Selection { allow, deny, annotations } = &written.tools;
+            if let Some(tools) = self.tools(allow, deny, annotations, &path.key("tools")) {
                 profiles.insert(name, Profile { upstreams, tools, exposure });
             }
         }

@@ -17,8 +17,13 @@ const TABLES: &[(&str, &str)] = &[
     ("upstreams.<key>", "/$defs/Upstream"),
     ("upstreams.<key>.timeout", "/$defs/Timeout"),
     ("upstreams.<key>.concurrency", "/$defs/Concurrency"),
+    ("upstreams.<key>.results", "/$defs/Results"),
     ("upstreams.<key>.tools", "/$defs/Tools"),
+    ("upstreams.<key>.tools.annotations", "/$defs/Annotations"),
     ("upstreams.<key>.tools.override.<tool>", "/$defs/Override"),
+    ("upstreams.<key>.tools.override.<tool>.annotations", "/$defs/NewAnnotations"),
+    ("upstreams.<key>.tools.override.<tool>.arguments.<argument>", "/$defs/Argument"),
+    ("upstreams.<key>.tools.variants.<name>", "/$defs/Variant"),
     ("upstreams.<key>.tls", "/$defs/Trust"),
     ("mcpServers.<key>", "/$defs/McpServer"),
     ("names", "/$defs/Names"),
@@ -86,6 +91,7 @@ fn kind(root: &Value, property: &Value) -> String {
     }
     let bound = |key| schema.get(key).and_then(Value::as_i64);
     match (text(schema, "x-kind"), text(schema, "type"), bound("minimum"), bound("maximum")) {
+        ("value", ..) => "any value".to_owned(),
         ("duration" | "size", ..) => text(schema, "x-kind").to_owned(),
         (_, "boolean", ..) => quoted(&["true", "false"]),
         (_, "integer", Some(least), Some(most)) => format!("number from {least} to {most}"),

@@ -19,6 +19,9 @@ use crate::config::tree::Value;
 use crate::config::units;
 use crate::config::units::Misread;
 
+/// The kind of what may be anything.
+const ANY: &str = "value";
+
 /// The checker and what it found.
 pub(super) struct Checker<'a> {
     /// The schema of a whole file.
@@ -40,14 +43,16 @@ impl<'a> Checker<'a> {
 
     fn node(&mut self, node: Node, schema: &'a Schema, path: &KeyPath) -> Option<Node> {
         let schema = resolve(self.schema, schema);
-        let kind = schema.get("type").and_then(Schema::as_str).unwrap_or("string");
+        let is_any = schema.get("x-kind").is_some_and(|kind| kind == ANY);
+        let kind = schema.get("type").and_then(Schema::as_str);
+        let kind = kind.unwrap_or(if is_any { ANY } else { "string" });
         let Node { place, value } = self.tighten(node, kind);
         let checked = match (kind, value) {
             ("object", Value::Map(entries)) => Ok(Value::Map(self.map(entries, schema, path))),
             ("object", Value::Null) => Ok(Value::Map(Vec::new())),
             ("array", Value::List(items)) => Ok(Value::List(self.list(items, schema, path))),
             ("array", Value::Null) => Ok(Value::List(Vec::new())),
-            ("boolean", value @ Value::Bool(_)) => Ok(value),
+            ("boolean", value @ Value::Bool(_)) | (ANY, value) => Ok(value),
             ("integer", Value::Integer(number)) => in_range(number, schema, path),
             ("string", Value::Text(text)) => well_formed(text, schema, path),
             (_, value) => Err(wrong_type(&value, kind, schema, path)),

@@ -51,6 +51,17 @@ impl Surroundings {
         self.variable("COLUMNS")?.parse().ok()
     }
 
+    /// Returns whether terminals may be shown colours: neither `NO_COLOR` (no-color.org) nor a
+    /// terminal that has none says otherwise.
+    pub fn allows_colours(&self) -> bool {
+        self.variable("NO_COLOR").is_none() && self.moves_cursor()
+    }
+
+    /// Returns whether a terminal can be drawn on, and does more than to add lines.
+    pub fn moves_cursor(&self) -> bool {
+        self.variable("TERM") != Some("dumb")
+    }
+
     /// Returns the directory for what outlives a run: `CONFLUX_STATE`, or one of the user's.
     pub fn state(&self) -> Option<PathBuf> {
         let named = self.variable("CONFLUX_STATE").map(|named| self.directory.join(named));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::config::environment;
+use crate::config::hints::Wanted;
 use crate::config::interpolate;
 use crate::config::interpolate::Sources;
 use crate::config::name;
@@ -217,6 +218,7 @@ fn tool_patterns_match_whole_names_and_case() {
     let filter = ToolFilter::new(
         vec![pattern("get_*"), pattern("{list,find}_?"), pattern("a/*")],
         vec![pattern("*_all")],
+        Wanted::default(),
     )
     .unwrap();
     for name in ["get_x", "get_", "list_x", "find_1", "a/b/c"] {
@@ -225,7 +227,7 @@ fn tool_patterns_match_whole_names_and_case() {
     for name in ["Get_x", "xget_x", "list_xy", "get_all", "other", ""] {
         assert!(!filter.permits(name), "{name}");
     }
-    let nothing = ToolFilter::new(Vec::new(), Vec::new()).unwrap();
+    let nothing = ToolFilter::new(Vec::new(), Vec::new(), Wanted::default()).unwrap();
     assert!(!nothing.permits("x"));
 }
 

@@ -5,17 +5,20 @@ use globset::Glob;
 use globset::GlobBuilder;
 use globset::GlobSet;
 
+use crate::config::hints::Wanted;
+
 /// The pattern that every name matches.
 const EVERYTHING: &str = "*";
 
-/// Patterns of an upstream's own tool names: what `allow` matches and `deny` does not. Case
-/// matters, and a pattern matches whole names.
+/// Which tools are offered: those whose name `allow` matches and `deny` does not, and whose
+/// annotations are the wanted ones. Case matters, and a pattern matches whole names.
 #[derive(Clone, Debug)]
 pub struct ToolFilter {
     allow: Vec<Glob>,
     deny: Vec<Glob>,
     allowed: Matcher,
     denied: Matcher,
+    wanted: Wanted,
 }
 
 /// Patterns of names. Case matters, and a pattern matches whole names.
@@ -88,14 +91,19 @@ impl Matcher {
 
 impl ToolFilter {
     /// Compiles the patterns.
-    pub(super) fn new(allow: Vec<Glob>, deny: Vec<Glob>) -> Result<Self, Error> {
+    pub(super) fn new(allow: Vec<Glob>, deny: Vec<Glob>, wanted: Wanted) -> Result<Self, Error> {
         let (allowed, denied) = (Matcher::new(&allow)?, Matcher::new(&deny)?);
-        Ok(Self { allow, deny, allowed, denied })
+        Ok(Self { allow, deny, allowed, denied, wanted })
     }
 
-    /// Whether the tool that the upstream calls `local_name` is offered.
-    pub fn permits(&self, local_name: &str) -> bool {
-        self.allowed.is_match(local_name) && !self.denied.is_match(local_name)
+    /// Whether the tool with this name is offered, whatever its annotations say.
+    pub fn permits(&self, name: &str) -> bool {
+        self.allowed.is_match(name) && !self.denied.is_match(name)
+    }
+
+    /// Returns what annotations must say.
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// Returns the patterns that match none of `names`, as written; `*` is meant to match whatever
@@ -124,7 +132,8 @@ impl ToolFilter {
 
 impl PartialEq for ToolFilter {
     fn eq(&self, other: &Self) -> bool {
-        self.allow == other.allow && self.deny == other.deny
+        let Self { allow, deny, wanted, allowed: _, denied: _ } = self;
+        (allow, deny, wanted) == (&other.allow, &other.deny, &other.wanted)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::config::Target;
 use crate::config::Upstream;
 use crate::config::environment;
 use crate::config::file;
+use crate::config::hints::Wanted;
 use crate::config::layer::Places;
 use crate::config::name;
 use crate::config::problem::KeyPath;
@@ -178,9 +179,9 @@ impl Check<'_> {
         self.name(key, "key", "an upstream", &path, &self.context.places.key(&path));
         let prefix = self.prefix(key, written.prefix.as_deref(), &path, max_length);
         let timeout = self.timeout(&written.timeout, &path.key("timeout"));
-        let file::Tools { allow, deny, r#override } = &written.tools;
-        let tools = self.tools(allow, deny, &path.key("tools"));
-        let overrides = self.overrides(r#override, &path.key("tools").key("override"));
+        let file::Tools { allow, deny, annotations, .. } = &written.tools;
+        let tools = self.tools(allow, deny, annotations, &path.key("tools"));
+        let overrides = self.overrides(&written.tools, &path.key("tools"), written.disabled);
         let target = self.target(key, written, &path);
         let start = match written.start {
             file::Start::Lazy => Start::Lazy,
@@ -193,6 +194,7 @@ impl Check<'_> {
             start,
             timeout,
             concurrency: Self::concurrency(&written.concurrency),
+            results: self.results(&written.results, &path.key("results")),
             prefix,
             tools: tools?,
             overrides,
@@ -282,11 +284,12 @@ impl Check<'_> {
         &mut self,
         allow: &[String],
         deny: &[String],
+        annotations: &file::Annotations,
         path: &KeyPath,
     ) -> Option<ToolFilter> {
         let allow = self.patterns(allow, &path.key("allow"));
         let deny = self.patterns(deny, &path.key("deny"));
-        match ToolFilter::new(allow, deny) {
+        match ToolFilter::new(allow, deny, Wanted::new(annotations)) {
             Ok(filter) => Some(filter),
             Err(error) => {
                 let place = self.context.places.value(path);
@@ -326,7 +329,7 @@ impl Check<'_> {
         self.within(read, range, units::show_duration, &written.0, path)
     }
 
-    fn size(
+    pub(super) fn size(
         &mut self,
         written: &WrittenSize,
         range: &RangeInclusive<usize>,

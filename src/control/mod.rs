@@ -315,6 +315,9 @@ impl Control {
         let one = |(kind, list): (Kind, Result<upstream::List, upstream::Fault>)| {
             let list = list.map_err(|fault| {
                 tracing::warn!(upstream = %id, %fault, "its {kind}s could not be listed");
+                if let Some(handle) = self.facts.handles.get(id) {
+                    handle.say(&format!("its {kind}s could not be listed: {fault}"));
+                }
                 bounded(&self.facts.config.secrets.mask(&fault.to_string()))
             });
             let list = list.map(|upstream::List { items, freshness }| {

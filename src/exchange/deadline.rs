@@ -82,6 +82,11 @@ impl Deadline {
         self.moved.notify_waiters();
     }
 
+    /// Returns how long ago the request came.
+    pub fn elapsed(&self) -> Duration {
+        self.lock().begun.elapsed()
+    }
+
     /// Returns how long the request may take.
     pub fn limits(&self) -> Limits {
         self.lock().limits

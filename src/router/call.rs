@@ -7,6 +7,7 @@ use futures_util::future;
 use crate::catalog::Entry;
 use crate::catalog::Kind;
 use crate::catalog::ResultKind;
+use crate::catalog::Shape;
 use crate::catalog::Traits;
 use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
@@ -16,9 +17,20 @@ use crate::router::own::Own;
 use crate::router::params::named;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
+use crate::router::spill::Measure;
 use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::mirror::Mirror;
+
+/// Replaces the arguments of a call by those that the tool's server knows.
+fn shaped(shape: &Shape, params: Raw) -> Result<Raw, Error> {
+    let came = params.member("arguments");
+    let sent = shape.arguments(came.as_ref());
+    let sent = sent.map_err(|refused| Error::InvalidParams(refused.to_string()))?;
+    let Some(sent) = sent else { return Ok(params) };
+    let object = params.object().map_err(|error| Error::InvalidParams(error.to_string()))?;
+    Ok(object.edit().put("arguments", &sent).apply())
+}
 
 impl Router {
     /// Returns which arguments of a tool are mirrored into headers over HTTP; none if the tool is
@@ -47,12 +59,21 @@ impl Router {
             return Err(Error::UnknownTool(name.into_owned()));
         };
         let handle = snapshot.handle(&entry.upstream)?;
-        let params = with(params, "name", &entry.local)?;
+        let mut params = with(params, "name", &entry.local)?;
+        if let Some(shape) = &entry.shape {
+            params = shaped(shape, params)?;
+        }
         let Traits { needs_task, may_repeat, ref noted, .. } = entry.traits;
         let need = if needs_task { upstream::Need::Task } else { upstream::Need::None };
-        let tool = upstream::Tool { name: &entry.local, need, may_repeat, noted: noted.number() };
+        let timeout = entry.shape.as_ref().and_then(|shape| shape.timeout());
+        let (name, noted) = (&entry.local, noted.number());
+        let tool = upstream::Tool { name, need, may_repeat, timeout, noted };
         let result = handle.call(&params, exchange, tool).await?;
-        Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result))
+        let result = self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result);
+        let Some(limit) = handle.config().results.spill else { return Ok(result) };
+        let promised = entry.definition.member("outputSchema");
+        let measure = Measure { limit, kind: ResultKind::Tool, promised };
+        Ok(self.shared.spills.shortened(exchange.caller(), measure, result))
     }
 
     /// Returns the newest snapshot, or one in which those upstreams have listed something that the

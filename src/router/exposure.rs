@@ -5,8 +5,11 @@ use std::sync::Arc;
 use crate::catalog::Audience;
 use crate::catalog::Kind;
 use crate::catalog::Prepared;
+use crate::catalog::hygiene;
+use crate::catalog::hygiene::Fitted;
 use crate::clients::Client;
 use crate::config::exposure::Mode;
+use crate::ids::UpstreamId;
 use crate::router::own;
 use crate::router::snapshot::Snapshot;
 use crate::wire::Raw;
@@ -14,29 +17,67 @@ use crate::wire::Raw;
 /// From how many tokens on a list of tools is too much: a tenth of what models commonly read at
 /// once, before anybody has asked them anything.
 const COSTLY: usize = 20_000;
+/// How many of the largest upstreams a warning names.
+const LARGEST: usize = 3;
 
 impl Snapshot {
     /// Returns the list of one kind for a client that calls itself `client`.
     pub(super) fn list_for(&self, kind: Kind, client: Option<&str>) -> Arc<Prepared> {
-        let audience = self.audience(client);
-        if kind != Kind::Tools || !audience.searches {
-            return Arc::clone(self.catalog.prepared(kind));
+        let everybody = self.catalog.prepared(kind);
+        if kind != Kind::Tools {
+            return Arc::clone(everybody);
         }
-        self.catalog.tools_for(audience, || self.few())
+        let client = client.and_then(Client::recognize);
+        let audience = self.audience(client);
+        if audience == Audience::default() {
+            return Arc::clone(everybody);
+        }
+        self.catalog.tools_for(audience, || self.tools_of(audience))
     }
 
     /// Returns as whom a client is listed tools.
-    fn audience(&self, client: Option<&str>) -> Audience {
+    fn audience(&self, client: Option<Client>) -> Audience {
+        let tools = self.catalog.entries(Kind::Tools).count();
         let searches = match self.exposure().mode {
             Mode::Flat => false,
             Mode::Search => true,
-            Mode::Auto => {
-                let tools = self.catalog.entries(Kind::Tools).count();
-                let client = client.and_then(Client::recognize);
-                is_too_much(tools, client, || self.catalog.tokens())
+            Mode::Auto => is_too_much(tools, client, || self.catalog.tokens()),
+        };
+        let is_special = |client: &Client| {
+            !client.quirks().is_empty()
+                || (!searches && most(*client).is_some_and(|most| tools > most))
+        };
+        Audience { searches, client: client.filter(is_special) }
+    }
+
+    /// The tools that an audience is listed, unless they are those of everybody.
+    fn tools_of(&self, audience: Audience) -> Option<Vec<Raw>> {
+        let listed = if audience.searches { self.few() } else { self.all() };
+        let Some(client) = audience.client else { return Some(listed) };
+        if !audience.searches {
+            self.warn_if_crowded(client);
+        }
+        let mut is_other = audience.searches;
+        let fit = |definition: Raw| match hygiene::fitted(&definition, client.quirks()) {
+            Fitted::AsIs => Some(definition),
+            Fitted::Repaired(fitted, _) => {
+                is_other = true;
+                Some(fitted)
+            }
+            Fitted::Withheld(remark) => {
+                is_other = true;
+                let tool = definition.member("name").and_then(|name| name.string());
+                let (tool, client) = (tool.unwrap_or_default(), client.title());
+                tracing::warn!(tool, client, %remark, "not listed for this client; see `conflux lint`");
+                None
             }
         };
-        Audience { searches }
+        let fitted: Vec<Raw> = listed.into_iter().filter_map(fit).collect();
+        is_other.then_some(fitted)
+    }
+
+    fn all(&self) -> Vec<Raw> {
+        self.catalog.list(Kind::Tools).elements().unwrap_or_default()
     }
 
     /// The tools that are listed where others are searched.
@@ -47,12 +88,40 @@ impl Snapshot {
         let pinned = pinned.map(|tool| tool.definition.clone());
         pinned.chain(own::finders(self.upstreams.keys())).chain(own::definitions()).collect()
     }
+
+    /// Warns that a client is listed more tools than it takes. All are listed all the same.
+    fn warn_if_crowded(&self, client: Client) {
+        let tools = || self.catalog.entries(Kind::Tools);
+        let all = tools().count();
+        let Some(most) = most(client).filter(|most| all > *most) else { return };
+        let count = |id: &UpstreamId| tools().filter(|tool| tool.upstream == *id).count();
+        let mut counts: Vec<_> = self.upstreams.keys().map(|id| (count(id), id)).collect();
+        counts.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+        let largest = counts.iter().take(LARGEST).map(|(count, id)| format!("`{id}` ({count})"));
+        let largest = largest.collect::<Vec<_>>().join(", ");
+        let (client, does) = (
+            client.title(),
+            match client.limits().most_tools {
+                Some(_) => "takes no more than",
+                None => "warns from",
+            },
+        );
+        tracing::warn!(
+            "{client} is listed {all} tools and {does} {most}; most are of {largest}: trim them with \
+             `tools.deny` of the upstream, choose some in a profile, or set `exposure: auto`"
+        );
+    }
+}
+
+/// How many tools a client takes without losing any or warning of them.
+fn most(client: Client) -> Option<usize> {
+    let limits = client.limits();
+    limits.most_tools.into_iter().chain(limits.warns_at).min()
 }
 
 /// Whether a list of all tools is more than a client takes, or more than a model should read.
 fn is_too_much(tools: usize, client: Option<Client>, tokens: impl FnOnce() -> usize) -> bool {
-    let limits = client.map(Client::limits).unwrap_or_default();
-    let most = limits.most_tools.into_iter().chain(limits.warns_at).min();
+    let most = client.and_then(most);
     let finds_itself = client.is_some_and(Client::searches_tools_itself);
     most.is_some_and(|most| tools > most) || (!finds_itself && tokens() > COSTLY)
 }

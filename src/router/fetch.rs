@@ -14,6 +14,7 @@ use crate::router::extension::speaker;
 use crate::router::params::named;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
+use crate::router::spill::Measure;
 use crate::wire::Raw;
 use crate::wire::method;
 
@@ -41,6 +42,11 @@ impl Router {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         let (params, uri) = named(params, "uri")?;
+        if kind == ResultKind::Resource
+            && let Some(page) = self.shared.spills.read(exchange.caller(), &uri)
+        {
+            return Ok(page);
+        }
         let (snapshot, owner) = match self.owner(exchange, &uri).await {
             Err(Error::UnknownResource(_)) if is_about_skills(kind) => {
                 self.unlisted_skill(uri.into_owned())?
@@ -50,7 +56,14 @@ impl Router {
         let handle = snapshot.handle(&owner.upstream)?;
         let params = with(params, "uri", &owner.local)?;
         let result = handle.request(method, Some(&params), exchange).await?;
-        Ok(self.returned(&snapshot, exchange, &owner.upstream, kind, &result))
+        let result = self.returned(&snapshot, exchange, &owner.upstream, kind, &result);
+        match handle.config().results.spill {
+            Some(limit) if kind == ResultKind::Resource => {
+                let measure = Measure { limit, kind, promised: None };
+                Ok(self.shared.spills.shortened(exchange.caller(), measure, result))
+            }
+            _ => Ok(result),
+        }
     }
 
     pub(super) async fn complete(

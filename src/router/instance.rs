@@ -1,5 +1,6 @@
 //! What this process is: told once by whoever starts it, shown in reports.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::OnceLock;
@@ -7,6 +8,8 @@ use std::sync::PoisonError;
 use std::time::SystemTime;
 
 use tokio::time::Instant;
+
+use crate::config::secrets::Secrets;
 
 /// One running Conflux.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub struct Instance {
     pub(super) begun: Instant,
     listening: OnceLock<String>,
     configuration: Mutex<Configuration>,
+    /// What reports may not show.
+    secrets: OnceLock<Secrets>,
 }
 
 /// Where its configuration comes from, and what became of its last change.
@@ -53,6 +58,7 @@ impl Default for Instance {
             begun: Instant::now(),
             listening: OnceLock::new(),
             configuration: Mutex::default(),
+            secrets: OnceLock::new(),
         }
     }
 }
@@ -73,6 +79,16 @@ impl Instance {
     /// Says where clients find it: an address, or `stdio`; the first word counts.
     pub fn listens(&self, place: &str) {
         self.listening.get_or_init(|| place.to_owned());
+    }
+
+    /// Says what must not be shown; the first word counts, and what it learns later.
+    pub fn hides(&self, secrets: &Secrets) {
+        self.secrets.get_or_init(|| secrets.clone());
+    }
+
+    /// Returns `text` without what must not be shown.
+    pub(super) fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.secrets.get().map_or(Cow::Borrowed(text), |secrets| secrets.mask(text))
     }
 
     /// Returns where its configuration comes from.

@@ -21,6 +21,7 @@ pub mod snapshot;
 pub mod world;
 
 mod call;
+mod calls;
 mod exposure;
 mod extension;
 mod failure;
@@ -30,6 +31,7 @@ mod mentions;
 mod own;
 mod params;
 mod reloads;
+mod spill;
 mod status;
 mod subscribe;
 mod task;
@@ -59,11 +61,14 @@ use crate::exchange::mailbox::ListKind;
 use crate::exchange::task_ids::Ids;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::router::calls::Ending;
 use crate::router::demand::Demands;
 use crate::router::mentions::Mentions;
 use crate::router::reloads::Reloads;
+use crate::router::spill::Spills;
 use crate::router::told::Told;
 use crate::router::view::Lens;
+use crate::telemetry::Feed;
 use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::method;
@@ -110,10 +115,14 @@ struct Shared {
     demands: Demands,
     settled: watch::Sender<Settled>,
     mentions: Mentions,
+    /// What was taken out of large results, for those who got them.
+    spills: Spills,
     /// Makes and reads the ids under which callers know tasks.
     task_ids: Arc<Ids>,
     instance: Instance,
     reloads: Reloads,
+    /// What ended, for whoever follows.
+    calls: Feed,
 }
 
 impl Router {
@@ -125,9 +134,11 @@ impl Router {
             demands: Demands::default(),
             settled: watch::Sender::new(Settled::No),
             mentions: Mentions::default(),
+            spills: Spills::default(),
             task_ids,
             instance: Instance::default(),
             reloads: Reloads::default(),
+            calls: Feed::default(),
         };
         Self::looking(None, Arc::new(shared))
     }
@@ -229,7 +240,8 @@ impl Router {
         params: Option<&Raw>,
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
-        match method {
+        let ending = Ending::of(self, method, params, exchange);
+        let outcome = match method {
             method::TOOLS_CALL => self.call(params, exchange).await,
             method::PROMPTS_GET => self.prompt(params, exchange).await,
             method::RESOURCES_READ => {
@@ -248,7 +260,14 @@ impl Router {
             | method::TASKS_UPDATE
             | method::TASKS_CANCEL => Box::pin(self.task(method, params, exchange)).await,
             _ => self.extension(method, params, exchange).await,
-        }
+        };
+        ending.over(&outcome);
+        outcome
+    }
+
+    /// Returns where it is told which requests of all views end, and how.
+    pub fn calls(&self) -> &Feed {
+        &self.shared.calls
     }
 
     /// Returns what the upstreams known so far tell a model about themselves, merged and bounded.

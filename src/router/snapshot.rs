@@ -176,6 +176,8 @@ fn merge(world: &World, lens: &Lens) -> Catalog {
         reserved: unseen.into_iter().map(reserved).collect(),
         permits: &permits,
         shows: &|public| lens.shows_tool(public),
+        upstream: &|id| world.upstreams.get(id).map(|known| Arc::clone(known.handle.config())),
+        wanted: lens.wanted(),
         own: lens.own_tools(),
     };
     catalog::merge(&sources, &rules)

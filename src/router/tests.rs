@@ -46,15 +46,13 @@ fn listing(tools: &[&str]) -> Listing {
 }
 
 fn told(listing: Listing) -> Told {
-    let (permits, shows) = (&|_: &_, _: &_| true, &|_: &_| true);
-    let rules = Rules { max_length: 50, reserved: Vec::new(), permits, shows, own: Vec::new() };
     let source = Source {
         upstream: id("a"),
         prefix: "a".to_owned(),
         over_http: false,
         listing: listing.into(),
     };
-    Told::of(&catalog::merge(&[source], &rules), &Exposure::default())
+    Told::of(&catalog::merge(&[source], &Rules::default()), &Exposure::default())
 }
 
 #[test]
@@ -113,6 +111,7 @@ fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
         message_limit: config.limits.message,
         answers: crate::wire::budget::Budget::new(1 << 20),
         state: upstream::Disk::new(config.state.clone()),
+        journal: crate::telemetry::Journal::default(),
         usage: upstream::usage::Ledger::default(),
         starts: Arc::new(tokio::sync::Semaphore::new(1)),
         tasks: TaskTracker::new(),

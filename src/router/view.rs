@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use crate::config;
 use crate::config::exposure::Exposure;
+use crate::config::hints::Wanted;
 use crate::ids::UpstreamId;
 use crate::router::own;
 use crate::router::world::World;
@@ -94,6 +95,14 @@ impl Lens {
             Self::Everything | Self::Server(_) => true,
             Self::Profile(profile) => profile.tools.permits(public),
             Self::Nothing => false,
+        }
+    }
+
+    /// Returns what the annotations of tools must say to be seen, if that is said.
+    pub(super) fn wanted(&self) -> Option<&Wanted> {
+        match self {
+            Self::Everything | Self::Server(_) | Self::Nothing => None,
+            Self::Profile(profile) => Some(profile.tools.wanted()),
         }
     }
 

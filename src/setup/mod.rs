@@ -3,14 +3,17 @@
 //! Texts in, texts out; only `disk` reads and writes files.
 
 pub mod disk;
+pub mod edit;
 pub mod import;
-pub mod mentions;
+pub mod install;
 pub mod read;
+pub mod record;
 pub mod reference;
 pub mod same;
 pub mod secrets;
 pub mod survey;
 pub mod value;
+pub mod mentions;
 pub mod yaml;
 
 #[cfg(test)]

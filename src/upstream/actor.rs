@@ -141,6 +141,8 @@ impl Actor {
             if !self.has_waited_until(supervision.earliest()).await {
                 return;
             }
+            let again = if supervision.was_begun() { " again" } else { "" };
+            self.gate.errors().say(&format!("is started{again}"));
             supervision.begins(Instant::now());
             let (running, agreed) = match self.start_in_turn().await {
                 Ok(started) => started,
@@ -192,6 +194,9 @@ impl Actor {
             revision = %session.agreed.revision,
             "ready"
         );
+        let process = process.map(|id| format!(", process {id}")).unwrap_or_default();
+        let revision = session.agreed.revision;
+        self.gate.errors().say(&format!("is ready: {revision}{process}"));
         self.gate.renewed();
         self.enter(State::Ready(session));
         let connection = running.connection.clone();
@@ -221,6 +226,7 @@ impl Actor {
         }
         let remains = running.end().await;
         if is_idle {
+            self.gate.errors().say("was ended: nobody used it");
             return End::Idle;
         }
         let error = self.error(Kind::Ended, &remains.status(), remains.stderr);
@@ -240,6 +246,7 @@ impl Actor {
             running.end().await;
         });
         tracing::debug!(upstream = %self.config.id, %error, "the session was lost");
+        self.gate.errors().say(&format!("the session was lost: {error}"));
         if error.kind == Kind::ConnectionLost { End::Lost(error) } else { End::Failed(error) }
     }
 
@@ -272,6 +279,7 @@ impl Actor {
         } else {
             tracing::debug!(upstream = %self.config.id, %error, "failed");
         }
+        self.gate.errors().say(&format!("failed: {error}; {}", error.kind.advice()));
         self.enter(supervision.fails(error, Instant::now()));
     }
 
@@ -435,7 +443,7 @@ impl Actor {
     }
 
     fn errors(&self) -> Errors {
-        Errors::new(self.config.id.clone(), self.around.secrets.clone())
+        self.gate.errors().clone()
     }
 
     fn error(&self, kind: Kind, detail: &str, stderr: Vec<Shown>) -> Error {

@@ -113,6 +113,11 @@ impl Gate {
         }
     }
 
+    /// Returns what makes the errors of the upstream.
+    pub(super) fn errors(&self) -> &Errors {
+        &self.0.errors
+    }
+
     /// Says that the upstream has a new session.
     pub(super) fn renewed(&self) {
         self.breaker().renewed(Instant::now());
@@ -138,9 +143,13 @@ impl Gate {
             Change::Opened => {
                 if let Some(error) = self.trouble() {
                     tracing::warn!(%upstream, %error, "fails");
+                    self.0.errors.say(&format!("fails: {error}"));
                 }
             }
-            Change::Closed => tracing::info!(%upstream, "works again"),
+            Change::Closed => {
+                tracing::info!(%upstream, "works again");
+                self.0.errors.say("works again");
+            }
         }
     }
 

@@ -67,6 +67,7 @@ use tokio_util::task::TaskTracker;
 use crate::config;
 use crate::exchange::caller::Callers;
 use crate::exchange::task_ids::Ids;
+use crate::telemetry::Journal;
 use crate::wire::Raw;
 use crate::wire::budget::Budget;
 use crate::wire::freshness::Freshness;
@@ -154,6 +155,8 @@ pub struct Surroundings {
     pub roots: Roots,
     /// Where facts about upstreams are remembered between runs.
     pub state: Disk,
+    /// Where people can read what upstreams say.
+    pub journal: Journal,
     /// Where it is noted which tools are called.
     pub usage: usage::Ledger,
     /// Where tasks are counted.

@@ -164,6 +164,7 @@ impl Reader {
     ) {
         let upstream = self.connection.upstream();
         tracing::warn!(%upstream, "a message over the limit was dropped");
+        self.connection.errors().say("a message over the limit was dropped");
         match (kind, id.and_then(Id::as_number).or(origin)) {
             (Some(skim::Kind::Answer), Some(number)) => {
                 self.connection.finish(number, Incoming::TooLarge);

@@ -12,6 +12,8 @@ use serde::Serialize;
 
 use crate::config::secrets::Secrets;
 use crate::ids::UpstreamId;
+use crate::telemetry::Pages;
+use crate::telemetry::Source;
 use crate::upstream::Error;
 use crate::upstream::connection::Connection;
 use crate::upstream::error::Executed;
@@ -51,12 +53,32 @@ impl From<&'static str> for Shown {
 pub(super) struct Errors {
     upstream: UpstreamId,
     secrets: Secrets,
+    /// Where people can read what is said of it.
+    pages: Option<Pages>,
 }
 
 impl Errors {
     /// Makes the errors of `upstream`, in which `secrets` are masked.
     pub(super) fn new(upstream: UpstreamId, secrets: Secrets) -> Self {
-        Self { upstream, secrets }
+        Self { upstream, secrets, pages: None }
+    }
+
+    /// Has what is said of it written to `pages`, too.
+    #[must_use]
+    pub(super) fn on(self, pages: Pages) -> Self {
+        Self { pages: Some(pages), ..self }
+    }
+
+    /// Says something about the upstream to whoever reads what happens.
+    pub(super) fn say(&self, text: &str) {
+        self.tell(Source::Conflux, &self.shown(text));
+    }
+
+    /// Tells whoever reads what happens.
+    pub(super) fn tell(&self, source: Source, text: &Shown) {
+        if let Some(pages) = &self.pages {
+            pages.add(source, text);
+        }
     }
 
     /// Returns whose errors they are.

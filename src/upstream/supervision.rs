@@ -47,6 +47,11 @@ impl Supervision {
         self.begun.map(|begun| begun + APART)
     }
 
+    /// Returns whether it was started before.
+    pub(super) fn was_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
     /// Returns whether it was ready at least once.
     pub(super) fn was_ready(&self) -> bool {
         self.was_ready

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt as _;
 
+use crate::telemetry::Source;
 use crate::upstream::shown::Errors;
 use crate::upstream::shown::Shown;
 
@@ -65,6 +66,7 @@ impl Tail {
     fn add_from(&self, line: &[u8]) {
         if let Some(line) = self.add(line) {
             tracing::debug!(upstream = %self.errors.upstream(), %line, "stderr");
+            self.errors.tell(Source::Stderr, &line);
         }
     }
 

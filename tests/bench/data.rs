@@ -64,8 +64,7 @@ pub(crate) fn sources(tools: usize) -> Vec<Source> {
 }
 
 pub(crate) fn merge(sources: &[Source]) -> Catalog {
-    let (permits, shows) = (&|_: &UpstreamId, _: &str| true, &|_: &str| true);
-    let rules = Rules { max_length: 60, reserved: Vec::new(), permits, shows, own: Vec::new() };
+    let rules = Rules { max_length: 60, ..Rules::default() };
     catalog::merge(sources, &rules)
 }
 

@@ -95,6 +95,7 @@ fn world(config: &Config, callers: Callers, sources: Vec<Source>) -> World {
         message_limit: config.limits.message,
         answers: conflux::wire::budget::Budget::new(1 << 20),
         state: upstream::Disk::new(config.state.clone()),
+        journal: conflux::telemetry::Journal::default(),
         usage: upstream::usage::Ledger::default(),
         starts: Arc::new(Semaphore::new(1)),
         tasks: TaskTracker::new(),

@@ -1,5 +1,6 @@
 //! Listings in, catalogs out: each `tests/data/catalog/*.yaml` beside what becomes of it.
 
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -14,10 +15,16 @@ use conflux::catalog::Listing;
 use conflux::catalog::ResultKind;
 use conflux::catalog::Rules;
 use conflux::catalog::Source;
+use conflux::config;
+use conflux::config::Config;
+use conflux::config::load::Options;
+use conflux::config::load::load_within;
+use conflux::config::surroundings::Surroundings;
 use conflux::ids::UpstreamId;
 use conflux::wire::Raw;
 use indexmap::IndexMap;
 use serde::Deserialize;
+use tempfile::TempDir;
 
 /// One case. JSON is written as text, so that its bytes are the case's to choose.
 #[derive(Deserialize)]
@@ -29,6 +36,9 @@ struct Case {
     /// `upstream/tool` pairs that the file denies.
     #[serde(default)]
     deny: Vec<String>,
+    /// What a profile wants annotations to say, as in a configuration.
+    #[serde(default)]
+    profile: Option<String>,
     #[serde(default)]
     own: Vec<String>,
     /// Addresses to find the owner of.
@@ -46,6 +56,9 @@ struct Case {
 #[serde(deny_unknown_fields)]
 struct Upstream {
     prefix: Option<String>,
+    /// What stands under `tools` in the configuration.
+    #[serde(default)]
+    config: Option<String>,
     #[serde(default)]
     tools: Vec<String>,
     #[serde(default)]
@@ -128,15 +141,22 @@ fn every_snapshot_has_its_case() {
 
 fn run(case: &Case) -> String {
     let sources: Vec<Source> = case.upstreams.iter().map(|(key, it)| source(key, it)).collect();
-    let permits =
-        |upstream: &UpstreamId, tool: &str| !case.deny.contains(&format!("{upstream}/{tool}"));
-    let own = raws(&case.own);
+    let config = configured(case);
+    let permits = |upstream: &UpstreamId, tool: &str| {
+        let config = config.upstreams.get(upstream);
+        let is_permitted = config.is_none_or(|config| config.tools.permits(tool));
+        is_permitted && !case.deny.contains(&format!("{upstream}/{tool}"))
+    };
+    let profile = config.profiles.values().next();
+    let configs: HashMap<UpstreamId, Arc<config::Upstream>> =
+        config.upstreams.iter().map(|(id, it)| (id.clone(), Arc::new(it.clone()))).collect();
     let rules = Rules {
         max_length: case.max_length,
-        reserved: Vec::new(),
         permits: &permits,
-        shows: &|_| true,
-        own,
+        upstream: &|id| configs.get(id).cloned(),
+        wanted: profile.map(|profile| profile.tools.wanted()),
+        own: raws(&case.own),
+        ..Rules::default()
     };
     let catalog = catalog::merge(&sources, &rules);
     let again = catalog::merge(&sources, &rules);
@@ -145,6 +165,27 @@ fn run(case: &Case) -> String {
     }
     check(&catalog, &rules);
     render(case, &catalog)
+}
+
+/// What a case says of configuration, read as from a file.
+fn configured(case: &Case) -> Config {
+    let mut text = String::from("upstreams:\n");
+    for (key, upstream) in &case.upstreams {
+        let Some(tools) = &upstream.config else { continue };
+        let tools = tools.trim().replace('\n', "\n      ");
+        writeln!(text, "  {key}:\n    command: x\n    tools:\n      {tools}").unwrap();
+    }
+    if let Some(wanted) = &case.profile {
+        writeln!(text, "profiles: {{ only: {{ tools: {{ annotations: {wanted} }} }} }}").unwrap();
+    }
+    let home = TempDir::new().unwrap();
+    let file = home.path().join("upstreams.yaml");
+    fs::write(&file, &text).unwrap();
+    let options = Options { files: vec![file], overrides: Vec::new() };
+    let directory = home.path().to_owned();
+    let around =
+        Surroundings { state: Some(directory.clone()), directory, ..Surroundings::default() };
+    load_within(&options, &around).unwrap_or_else(|problems| panic!("{problems:?} in\n{text}"))
 }
 
 /// What holds for every catalog.
@@ -190,6 +231,9 @@ fn render(case: &Case, catalog: &Catalog) -> String {
         for entry in catalog.entries(kind) {
             writeln!(out, "{kind} {:?} of {}", entry.local, entry.upstream).unwrap();
             writeln!(out, "  {}", entry.definition.get()).unwrap();
+            for change in entry.shape.iter().flat_map(|shape| shape.changes()) {
+                writeln!(out, "  - {change}").unwrap();
+            }
         }
     }
     for uri in &case.resolve {

@@ -20,12 +20,16 @@ use conflux::config::Start;
 use conflux::config::StartBudget;
 use conflux::config::Target;
 use conflux::config::Upstream;
+use conflux::config::argument::Argument;
 use conflux::config::load::Options;
 use conflux::config::load::Override;
 use conflux::config::load::load_within;
+use conflux::config::overrides::Different;
+use conflux::config::overrides::Variant;
 use conflux::config::problem::Problem;
 use conflux::config::problem::Problems;
 use conflux::config::surroundings::Surroundings;
+use conflux::config::tools::ToolFilter;
 use conflux::ids::UpstreamId;
 use url::Url;
 
@@ -267,6 +271,7 @@ fn show(config: &Config) -> String {
         let members = profile.upstreams.as_ref().map(|ids| ids.iter().map(UpstreamId::as_str));
         let members = members.map(Iterator::collect::<Vec<_>>);
         writeln!(out, "profile {name}: {members:?} allow {allow:?} deny {deny:?}").unwrap();
+        show_wanted(&mut out, &profile.tools);
     }
     for warning in &config.warnings {
         assert!(warning.hint.as_ref().is_some_and(|hint| !hint.is_empty()), "{warning}");
@@ -317,8 +322,36 @@ fn show_upstream(out: &mut String, upstream: &Upstream) {
     let allow: Vec<_> = upstream.tools.allow().collect();
     let deny: Vec<_> = upstream.tools.deny().collect();
     writeln!(out, "  allow {allow:?} deny {deny:?}").unwrap();
+    show_wanted(out, &upstream.tools);
     for (tool, timeout) in upstream.overrides.timeouts() {
         writeln!(out, "  override {tool:?}: timeout {timeout:?}").unwrap();
+        show_different(out, &upstream.overrides.different(tool));
+    }
+    for variant in upstream.overrides.variants() {
+        let Variant { name, of, .. } = variant;
+        writeln!(out, "  variant {name:?} of {of:?}: timeout {:?}", variant.timeout()).unwrap();
+        show_different(out, &variant.different());
+    }
+}
+
+fn show_different(out: &mut String, different: &Different<'_>) {
+    let Different { name, title, description, annotation_title, hints, arguments } = different;
+    let texts = [name, title, description, annotation_title];
+    if texts.iter().any(|text| text.is_some()) || !hints.is_empty() {
+        writeln!(out, "    {texts:?} {hints:?}").unwrap();
+    }
+    for told in arguments {
+        let Argument { name, description, given, is_hidden } = told.argument;
+        let filled = given.filled().map(|filled| (&filled.json, filled.is_secret));
+        writeln!(out, "    {}: {name:?} {description:?} hidden {is_hidden}", told.name).unwrap();
+        writeln!(out, "      {given:?} {filled:?}").unwrap();
+    }
+}
+
+fn show_wanted(out: &mut String, tools: &ToolFilter) {
+    let wanted: Vec<_> = tools.wanted().iter().collect();
+    if !wanted.is_empty() {
+        writeln!(out, "  wanted {wanted:?}").unwrap();
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 #![expect(clippy::needless_pass_by_value, reason = "`json!` reads better without a reference")]
 
+mod agents;
 mod bridge;
 mod calls;
 mod catalog;
@@ -26,8 +27,10 @@ mod faults;
 mod fuzz_corpus;
 mod http_front;
 mod http_upstream;
+mod hygiene;
 mod inspector;
 mod limits;
+mod logs;
 mod matrix;
 mod moving;
 mod on_demand;
@@ -42,11 +45,15 @@ mod remembered;
 mod room;
 mod sdk_clients;
 mod secrets;
+mod shaping;
 mod soak;
+mod spill;
 mod startup;
 mod status;
 mod support;
+mod tail;
 mod tasks;
 mod tidy;
 mod toy_upstream;
 mod usage;
+mod watching;

@@ -54,6 +54,15 @@ impl Place {
         program
     }
 
+    fn write(&self, name: &str, text: &str) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
     /// Runs the program and returns how it ended and what it printed.
     fn run(&self, args: &[&str]) -> String {
         let output = self.program(args).output().unwrap();
@@ -76,7 +85,8 @@ impl Place {
         let text = text.replace(real.to_str().unwrap(), "{dir}");
         let text = text.replace(self.directory.path().to_str().unwrap(), "{dir}");
         let program = Path::new(PROGRAM).canonicalize().unwrap();
-        text.replace(program.to_str().unwrap(), "{program}").replace(PROGRAM, "{program}")
+        let text = text.replace(program.to_str().unwrap(), "{program}");
+        without_times(&text.replace(PROGRAM, "{program}"))
     }
 
     /// Returns all files below a directory, by their names in it.
@@ -90,6 +100,15 @@ impl Place {
         files
     }
 
+    /// Fails if a secret was shown: one that has a file, or one that only a header has now.
+    fn is_silent(&self, shown: &str) {
+        let files = self.files("home/.config/conflux/secrets");
+        let texts = files.iter().map(|(_, text)| std::str::from_utf8(text).unwrap().trim_end());
+        for secret in texts.chain(["pass1word"]) {
+            assert!(!shown.contains(secret), "`{secret}` is shown:\n{shown}");
+        }
+    }
+
     /// Returns what the configuration and its secrets are.
     fn configuration(&self) -> String {
         let mut shown = String::new();
@@ -100,6 +119,21 @@ impl Place {
         }
         self.scrubbed(&shown)
     }
+}
+
+/// Leaves out when backups were made.
+fn without_times(text: &str) -> String {
+    let mut parts = text.split(".20").map(str::to_owned).collect::<Vec<_>>();
+    for part in parts.iter_mut().skip(1) {
+        if let Some((_, rest)) = part.split_once("Z-")
+            && rest.contains(".conflux-backup")
+        {
+            *part = format!("{{time}}-{rest}");
+        } else {
+            part.insert_str(0, "20");
+        }
+    }
+    parts.join(".")
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -150,6 +184,7 @@ fn what_clients_have_becomes_upstreams() {
         let dry = place.run(&["import", "--from", &place.client, "--dry-run"]);
         assert_eq!((place.files("home"), place.files("project")), before, "{case:?}");
         let shown = place.run(&["import", "--from", &place.client]);
+        place.is_silent(&format!("{dry}{shown}"));
         expect(case, "import", &format!("{shown}{}", place.configuration()));
         expect(case, "import-dry-run", &dry);
         let failed = shown.contains("exit code");
@@ -162,4 +197,146 @@ fn what_clients_have_becomes_upstreams() {
             assert_eq!(place.files("home"), after, "{again}");
         }
     });
+}
+
+#[test]
+fn conflux_takes_the_place_of_what_clients_have_and_gives_it_back() {
+    cases(|case| {
+        let place = Place::of(case);
+        place.write("project/upstreams.yaml", "upstreams: {}\n");
+        place.run(&["import", "--from", &place.client]);
+        let all = |place: &Place| [place.files("home"), place.files("project")].concat();
+        let before = all(&place);
+        let mut shown = place.run(&["install", "--client", &place.client, "--dry-run"]);
+        assert_eq!(all(&place), before, "{case:?}");
+        shown += &place.run(&["install", "--client", &place.client, "--yes"]);
+        place.is_silent(&shown);
+        let after = all(&place);
+        for (name, text) in &after {
+            let is_old = before.contains(&(name.clone(), text.clone()));
+            if !is_old && !name.contains("conflux-backup") {
+                writeln!(shown, "--- {name}\n{}", visible(&String::from_utf8_lossy(text))).unwrap();
+            }
+        }
+        let again = place.run(&["install", "--client", &place.client, "--yes"]);
+        let failed = shown.contains("exit code");
+        assert!(failed || again.contains("nothing to do"), "{again}");
+        assert_eq!(all(&place), after, "{case:?}");
+
+        shown += &place.run(&["uninstall", "--client", &place.client]);
+        assert_eq!(all(&place), before, "{case:?}");
+        expect(case, "install", &place.scrubbed(&shown));
+        if failed {
+            return;
+        }
+
+        // Whoever changes the file meanwhile keeps the change.
+        place.run(&["install", "--client", &place.client, "--yes"]);
+        let changed = after.iter().find(|(name, text)| {
+            let is_old = before.contains(&(name.clone(), text.clone()));
+            !is_old && !name.contains("conflux-backup")
+        });
+        let name = &changed.unwrap().0;
+        place.write(name, &format!("{}\n", place.read(name)));
+        let mended = place.run(&["uninstall", "--client", &place.client]);
+        let text = visible(&place.read(name));
+        expect(case, "uninstall", &place.scrubbed(&format!("{mended}--- {name}\n{text}")));
+    });
+}
+
+/// Shows what nobody sees.
+fn visible(text: &str) -> String {
+    let text = text.replace('\u{feff}', "<BOM>").replace('\r', "<CR>").replace('\t', "<TAB>");
+    if text.ends_with('\n') { text } else { format!("{text}<no newline>\n") }
+}
+
+const CURSOR: &str = "home/.cursor/mcp.json";
+const ENTRY: &str = "{\"mcpServers\": {\"time\": {\"command\": \"uvx\", \"args\": [\"t\"]}}}";
+const OTHER: &str = "{\"mcpServers\": {\"time\": {\"command\": \"npx\"}}}";
+
+#[test]
+fn one_server_of_several_clients_becomes_one_upstream() {
+    let place = Place::new();
+    place.write(CURSOR, ENTRY);
+    place.write("home/.config/Claude/claude_desktop_config.json", ENTRY);
+    place.write("home/.codeium/windsurf/mcp_config.json", OTHER);
+    place.write("project/more.json", ENTRY);
+    place.write("home/.codex/config.toml", "a = ");
+    let shown = place.run(&["import"]) + &place.run(&["import", "--file", "more.json"]);
+    insta::assert_snapshot!(format!("{shown}{}", place.configuration()));
+    insta::assert_snapshot!(place.run(&["install", "--client", "cursor"]));
+    insta::assert_snapshot!(place.run(&["install", "--all", "--yes"]));
+    place.write("home/.codex/config.toml", "a = 1\n");
+    insta::assert_snapshot!(place.run(&["install", "--all", "--yes"]));
+    insta::assert_snapshot!(place.run(&["uninstall", "--all"]));
+    insta::assert_snapshot!(place.run(&["uninstall", "--client", "cursor"]));
+}
+
+#[test]
+fn what_the_configuration_does_not_have_stays() {
+    let place = Place::new();
+    place.write(CURSOR, ENTRY);
+    insta::assert_snapshot!(place.run(&["install", "--client", "cursor", "--yes"]));
+    place.write("project/upstreams.yaml", "upstreams: {}\n");
+    insta::assert_snapshot!(place.run(&["install", "--client", "cursor", "--yes"]));
+    assert_eq!(place.read(CURSOR), ENTRY);
+    insta::assert_snapshot!(place.run(&["install", "--client", "cursor", "--yes", "--keep"]));
+    insta::assert_snapshot!(place.scrubbed(&place.read(CURSOR)));
+    let project = ["install", "--client", "vscode", "--scope", "project", "--yes"];
+    insta::assert_snapshot!(place.run(&project) + &place.read("project/.vscode/mcp.json"));
+    insta::assert_snapshot!(place.run(&["install", "--client", "windsurf", "--scope", "project"]));
+    place.run(&["uninstall", "--all"]);
+    assert_eq!(place.read(CURSOR), ENTRY);
+    assert!(!place.path("project/.vscode/mcp.json").exists());
+}
+
+#[test]
+fn links_are_followed_and_what_is_protected_is_refused() {
+    let place = Place::new();
+    place.write("project/upstreams.yaml", "upstreams: { time: { command: uvx, args: [t] } }\n");
+    place.write("home/dots/cursor.json", ENTRY);
+    fs::create_dir(place.path("home/.cursor")).unwrap();
+    std::os::unix::fs::symlink("../dots/cursor.json", place.path(CURSOR)).unwrap();
+    let real = place.path("home/dots/cursor.json");
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o444)).unwrap();
+    insta::assert_snapshot!(place.run(&["install", "--client", "cursor", "--yes"]));
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+    place.run(&["install", "--client", "cursor", "--yes"]);
+    assert!(place.path(CURSOR).is_symlink());
+    assert!(place.read("home/dots/cursor.json").contains("conflux"));
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(place.files("home/dots").len(), 2);
+    place.run(&["uninstall", "--client", "cursor"]);
+    assert_eq!(place.read("home/dots/cursor.json"), ENTRY);
+    assert_eq!(place.files("home/dots").len(), 1);
+}
+
+#[test]
+fn a_large_file_keeps_every_other_byte() {
+    let place = Place::new();
+    place.write("project/upstreams.yaml", "upstreams: { time: { command: uvx, args: [t] } }\n");
+    let history =
+        "{\"display\": \"do it \\u00e9 \\ud83d\\ude00\",\t\"n\": 1.50e+3}, ".repeat(50_000);
+    let (front, back) = ("{\n  \"history\": [", "{}],\n  \"mcpServers\": ");
+    let entry = "{\n    \"time\": {\"command\": \"uvx\", \"args\": [\"t\"]}\n  }";
+    let end = ",\n  \"last\": 12345678901234567890123\n}";
+    let whole = format!("{front}{history}{back}{entry}{end}");
+    assert!(whole.len() > 2_000_000);
+    place.write("home/.claude.json", &whole);
+    place.run(&["install", "--client", "claude-code", "--yes"]);
+    let text = place.read("home/.claude.json");
+    assert!(text.starts_with(&format!("{front}{history}{back}")) && text.ends_with(end));
+    assert!(text.contains("\"conflux\"") && !text.contains("uvx"));
+    place.run(&["uninstall", "--client", "claude-code"]);
+    assert_eq!(place.read("home/.claude.json"), whole);
+}
+
+#[test]
+fn the_commands_say_what_they_do() {
+    let place = Place::new();
+    for command in ["import", "install", "uninstall"] {
+        insta::assert_snapshot!(place.run(&[command, "--help"]));
+        insta::assert_snapshot!(place.run(&[command, "--client", "emacs"]));
+    }
+    insta::assert_snapshot!(place.run(&["install"]));
 }

@@ -37,11 +37,7 @@ fn source(key: &str, prefix: &str, tools: &[String], resources: &[&str]) -> Sour
 }
 
 fn merge(sources: &[Source], max_length: usize) -> Catalog {
-    let (permits, shows) = (&|_: &_, _: &_| true, &|_: &_| true);
-    catalog::merge(
-        sources,
-        &Rules { max_length, reserved: Vec::new(), permits, shows, own: Vec::new() },
-    )
+    catalog::merge(sources, &Rules { max_length, ..Rules::default() })
 }
 
 #[track_caller]

@@ -80,7 +80,7 @@ async fn run(config: Config, command: &[OsString]) -> Result<(), Failure> {
     let front = serve::bind(&config).await?;
     let url = front.url();
     let app = App::start(config, session::guard()).await;
-    app.open_door().await;
+    app.open_doors().await;
     let shutdown = Shutdown::default();
     let outcome = {
         let serving = front.serve(serve::service(&app, &url)?, shutdown.clone());

@@ -188,13 +188,14 @@ impl<'a> Work<'a> {
         let plan = self.plan(sources, Place::Env)?;
         let text = self.text(&plan)?;
         let options = self.context.options();
-        let loaded = load::load_instead(&options, &self.context.around, self.target.path(), &text);
+        let edited = [(self.target.path().to_owned(), text)];
+        let loaded = load::load_edited(&options, &self.context.around, &edited);
         let Err(problems) = loaded else { return Ok(()) };
         let unset: Vec<_> = problems.iter().filter(|it| it.is_unset_variable()).collect();
         // What is wrong with a value that could not be filled in may be right then.
         let is_excused = |problem: &Problem| unset.iter().any(|it| it.key == problem.key);
         let left: Vec<_> = problems.iter().filter(|it| !is_excused(it)).cloned().collect();
-        if left.is_empty() { Ok(()) } else { Err(Failure::of_problems(&left)) }
+        if left.is_empty() { Ok(()) } else { Err(Failure::of(&left)) }
     }
 
     fn write(&self, plan: &Plan, place: Place, is_dry: bool) -> Result<(), Failure> {

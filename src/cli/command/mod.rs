@@ -10,13 +10,18 @@ mod doctor;
 mod exec;
 mod import;
 mod init;
+mod install;
+mod lint;
+mod logs;
 mod man;
 mod remove;
 mod schema;
 mod serve;
 mod status;
 mod switch;
+mod tail;
 mod tools;
+mod uninstall;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -34,13 +39,25 @@ pub(in crate::cli) enum Command {
     Exec(exec::Exec),
     /// Tell how running gateways are
     Status(status::Status),
+    /// Show what upstreams of running gateways wrote to stderr, and what became of them
+    Logs(logs::Logs),
+    /// Show the calls of running gateways as they end
+    Tail(tail::Tail),
     /// Validate the configuration
     Check(check::Check),
     Doctor(doctor::Doctor),
     /// List the tools of all upstreams
     Tools(tools::Tools),
+    /// Tell which tool breaks which client
+    Lint(lint::Lint),
     /// Call one tool
     Call(call::Call),
+    /// Take over the MCP servers that clients have
+    Import(import::Import),
+    /// Put Conflux into clients, in the place of their MCP servers
+    Install(install::Install),
+    /// Take Conflux out of clients, and put their MCP servers back
+    Uninstall(uninstall::Uninstall),
     Init(init::Init),
     Add(add::Add),
     Remove(remove::Remove),
@@ -48,8 +65,6 @@ pub(in crate::cli) enum Command {
     Enable(switch::Switch),
     /// Leave upstreams out without removing them
     Disable(switch::Switch),
-    /// Take over the MCP servers that clients have
-    Import(import::Import),
     /// Print the JSON Schema of the configuration file
     Schema,
     Completions(completions::Completions),
@@ -72,16 +87,21 @@ impl Command {
             Self::Serve(wanted) => wanted.run(context),
             Self::Exec(wanted) => wanted.run(context),
             Self::Status(wanted) => wanted.run(context),
+            Self::Logs(wanted) => wanted.run(context),
+            Self::Tail(wanted) => wanted.run(context),
             Self::Check(wanted) => wanted.run(context),
             Self::Doctor(wanted) => wanted.run(context),
             Self::Tools(wanted) => wanted.run(context),
+            Self::Lint(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),
+            Self::Import(wanted) => wanted.run(context),
+            Self::Install(wanted) => wanted.run(context),
+            Self::Uninstall(wanted) => wanted.run(context),
             Self::Init(wanted) => wanted.run(context),
             Self::Add(wanted) => wanted.run(context),
             Self::Remove(wanted) => wanted.run(context),
             Self::Enable(wanted) => wanted.run(context, false),
             Self::Disable(wanted) => wanted.run(context, true),
-            Self::Import(wanted) => wanted.run(context),
             Self::Schema => schema::run(),
             Self::Completions(wanted) => wanted.run(),
             Self::Man(wanted) => wanted.run(),

@@ -99,6 +99,7 @@ fn how_an_upstream_is_shown_or_awaited_leaves_it_running() {
         ("timeout: { start: 7s }", "`timeout.start`"),
         ("tools: { override: { 'x*': { timeout: 7s } } }", "`tools.override`"),
         ("concurrency: { calls: 1 }", "`concurrency`"),
+        ("results: { spill: 64KiB }", "`results`"),
         ("timeout: { progress: 1h }", "`timeout.progress`"),
         ("timeout: { call: 7s, idle: 8s }", "`timeout.call`, `timeout.idle`"),
     ] {

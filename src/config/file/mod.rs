@@ -5,6 +5,7 @@
 //! which cannot be wrong.
 
 mod exposure;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -20,6 +21,16 @@ use crate::config::units::WrittenDuration;
 use crate::config::units::WrittenSize;
 
 pub use self::exposure::Exposure;
+pub use self::tools::Annotations;
+pub use self::tools::Argument;
+pub use self::tools::Changes;
+pub use self::tools::NewAnnotations;
+pub use self::tools::Override;
+pub use self::tools::Profile;
+pub use self::tools::Selection;
+pub use self::tools::Tools;
+pub use self::tools::Variant;
+pub use self::tools::WrittenValue;
 
 /// Where to listen if nothing is said.
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7420);
@@ -144,6 +155,9 @@ pub struct Upstream {
     /// Which of the upstream's tools are offered, and what is different for some of them.
     pub tools: Tools,
 
+    /// What becomes of large results.
+    pub results: Results,
+
     /// Whether to leave this upstream out; its variables need not be set then.
     pub disabled: bool,
 }
@@ -245,70 +259,15 @@ impl Default for Concurrency {
     }
 }
 
-/// Which tools are offered: those that match `allow` and do not match `deny`. Patterns are about
-/// the upstream's own names; case matters; `*`, `?`, `[a-z]` and `{a,b}` have their usual meaning.
-#[derive(Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tools {
-    /// Patterns of the tools to offer.
-    pub allow: Vec<String>,
-    /// Patterns of the tools to hide, even if `allow` matches.
-    pub deny: Vec<String>,
-    /// What is different for some tools, by their names or by patterns of them, as in
-    /// `"export_*": { timeout: 10m }`. A name goes before patterns, the first pattern before later
-    /// ones.
-    #[serde(rename = "override", skip_serializing_if = "BTreeMap::is_empty")]
-    pub r#override: BTreeMap<String, Override>,
-}
-
-impl Default for Tools {
-    fn default() -> Self {
-        let Selection { allow, deny } = Selection::default();
-        Self { allow, deny, r#override: BTreeMap::new() }
-    }
-}
-
-/// What is different for some tools.
+/// What becomes of large results of tools, and of large resources.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Override {
-    /// For one call, in the place of the upstream's `timeout.call`; from `1ms` to `24h`.
+pub struct Results {
+    /// How much text one may have, from `1KiB` to `16MiB`. Where there is more, a client gets the
+    /// beginning of each long text, and can read all of it as a resource, page by page, for half an
+    /// hour. Without it, results stay as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<WrittenDuration>,
-}
-
-/// Which tools are part of something: those that match `allow` and do not match `deny`. Patterns
-/// are about public names here, as in `*__get_*`; otherwise they are like those of an upstream.
-#[derive(Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Selection {
-    /// Patterns of the tools that are part of it.
-    pub allow: Vec<String>,
-    /// Patterns of the tools that are not, even if `allow` matches.
-    pub deny: Vec<String>,
-}
-
-impl Default for Selection {
-    fn default() -> Self {
-        Self { allow: vec!["*".to_owned()], deny: Vec::new() }
-    }
-}
-
-/// A part of what there is: some of the upstreams, some of their tools.
-#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Profile {
-    /// The keys of the upstreams that are part of it; all of them if this is left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub upstreams: Option<Vec<String>>,
-    /// Which of their tools are part of it.
-    pub tools: Selection,
-    /// How much of them is listed, if it is something else than elsewhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exposure: Option<Exposure>,
-    /// Which are listed where others have to be searched, in the place of `pinned` outside.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pinned: Option<Vec<String>>,
+    pub spill: Option<WrittenSize>,
 }
 
 /// How public names are made.

@@ -1,5 +1,5 @@
 //! The local sockets of a running gateway, one for each question: whoever connects gets the answer,
-//! a document.
+//! a document, or lines for as long as they follow.
 //!
 //! Nothing is ever read from them, so nothing has to be understood or waited for. Who may connect
 //! is said by the file system: the directory and the sockets belong to one user alone.
@@ -8,6 +8,8 @@
 pub mod ask;
 /// Where sockets lie.
 pub mod place;
+
+mod stream;
 
 use std::fs;
 use std::io;
@@ -30,8 +32,9 @@ use tokio_util::task::TaskTracker;
 use crate::downstream::local::place::Error;
 use crate::downstream::local::place::Place;
 use crate::downstream::local::place::Question;
+use crate::downstream::local::stream::Story;
 
-/// How many may be told at the same time; more wait in the queue of the system.
+/// How many may be told of one question at the same time; more wait in the queue of the system.
 const CONNECTIONS: usize = 8;
 /// How long one may wait for the answer and take to read it.
 const VISIT_LIMIT: Duration = Duration::from_secs(2);
@@ -77,10 +80,31 @@ impl Door {
         Ok(door)
     }
 
-    /// Gives everybody who connects an `answer`, until `stop`.
+    /// Gives everybody who connects an `answer`, a document, until `stop`.
     pub async fn serve<F>(self, answer: impl Fn() -> F, stop: CancellationToken)
     where
         F: Future<Output = String> + Send + 'static,
+    {
+        let visit = |stream| {
+            let answer = answer();
+            async move {
+                let told = async { tell(stream, &answer.await).await };
+                if time::timeout(VISIT_LIMIT, told).await.is_err() {
+                    tracing::debug!("somebody at the local socket took too long");
+                }
+            }
+        };
+        self.receive(visit, stop).await;
+    }
+
+    /// Tells everybody who connects a `story`, for as long as they take it, until `stop`.
+    pub async fn relate(self, story: impl Fn() -> Story, stop: CancellationToken) {
+        self.receive(|stream| stream::tell(stream, story()), stop).await;
+    }
+
+    async fn receive<F>(self, visit: impl Fn(UnixStream) -> F, stop: CancellationToken)
+    where
+        F: Future<Output = ()> + Send + 'static,
     {
         let (places, visits) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
         loop {
@@ -96,12 +120,9 @@ impl Door {
                     continue;
                 }
             };
-            let answer = answer();
+            let visit = visit(stream);
             visits.spawn(stop.clone().run_until_cancelled_owned(async move {
-                let told = async { tell(stream, &answer.await).await };
-                if time::timeout(VISIT_LIMIT, told).await.is_err() {
-                    tracing::debug!("somebody at the local socket took too long");
-                }
+                visit.await;
                 drop(place);
             }));
         }

@@ -26,23 +26,29 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How many sockets are looked at.
 const SOCKETS: usize = 256;
 
-/// What is answered at a socket.
+/// What is told at a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// How is it?
     Status,
     /// What would a reload do?
     Reload,
+    /// What did upstreams say, and what do they say now?
+    Logs,
+    /// Which calls end?
+    Calls,
 }
 
 impl Question {
-    const ALL: [Self; 2] = [Self::Status, Self::Reload];
+    const ALL: [Self; 4] = [Self::Status, Self::Reload, Self::Logs, Self::Calls];
 
     /// Returns how the name of the socket ends; before it stands the id of the process.
     fn ending(self) -> &'static str {
         match self {
             Self::Status => "sock",
             Self::Reload => "reload",
+            Self::Logs => "logs",
+            Self::Calls => "calls",
         }
     }
 }

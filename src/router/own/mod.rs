@@ -69,6 +69,13 @@ pub fn definitions() -> Vec<Raw> {
     }))]
 }
 
+/// Returns the tool that a call means: the one it names, unless that calls another one.
+pub(super) fn meant(params: &Raw) -> Option<String> {
+    let name = params.member("name")?.string()?;
+    let inner = || params.member("arguments")?.member("name")?.string();
+    if name == CALL { inner().or(Some(name)) } else { Some(name) }
+}
+
 /// Returns those by which the tools of `upstreams` are found and called that are not listed.
 pub(super) fn finders<'a>(upstreams: impl Iterator<Item = &'a UpstreamId>) -> [Raw; 2] {
     [search::definition(upstreams), indirect::definition()]

@@ -16,6 +16,7 @@ use crate::config::interpolate::Piece;
 use crate::setup::Server;
 use crate::setup::Target;
 use crate::setup::reference;
+use crate::setup::value::Value;
 
 /// Where secrets go.
 pub enum Keep<'a> {
@@ -145,6 +146,26 @@ pub fn literals<'s>(servers: impl IntoIterator<Item = &'s Server>) -> Vec<String
         lifted(server, &format!("server-{index}"), &mut vault);
     }
     vault.into_secrets().into_iter().map(|secret| secret.value).collect()
+}
+
+/// Returns what is secret in a file, whatever it is for: what is named so, or looks so.
+pub fn in_file(value: &Value) -> Vec<String> {
+    let mut all = Vec::new();
+    for (key, value) in value.entries() {
+        // Those that name a variable or hold a reference show no more than its name.
+        let is_open = |text: &str| key.ends_with("env_var") || text.contains(['$', '{']);
+        match value {
+            Value::Text(text) if config::names_secret(key) && !is_open(text) => {
+                all.push(text.clone());
+            }
+            _ => all.extend(in_file(value)),
+        }
+    }
+    all.extend(value.items().iter().flat_map(in_file));
+    let text = value.text().unwrap_or_default();
+    let hits = shapes::find(text, "").into_iter();
+    all.extend(hits.filter_map(|hit| text.get(hit.at).map(str::to_owned)));
+    all
 }
 
 /// Returns a text without references as it is meant; nothing if it has some.

@@ -119,7 +119,8 @@ impl Handle {
         let (settings, settings_seen) = watch::channel(Arc::clone(&config));
         let (state_sender, state) = watch::channel(Phase::first());
         let mirrors = Mirrors::default();
-        let errors = Errors::new(config.id.clone(), around.secrets.clone());
+        let errors = Errors::new(config.id.clone(), around.secrets.clone())
+            .on(around.journal.pages(&config.id));
         let gate = Gate::new(config.concurrency, errors.clone());
         let (retired, released) = (CancellationToken::new(), CancellationToken::new());
         let retirement = Retirement {
@@ -220,7 +221,7 @@ impl Handle {
     }
 
     /// Returns its configuration.
-    pub fn config(&self) -> &config::Upstream {
+    pub fn config(&self) -> &Arc<config::Upstream> {
         &self.0.config
     }
 
@@ -273,6 +274,11 @@ impl Handle {
             wants.level = level;
             is_new
         });
+    }
+
+    /// Says something about it to whoever reads what happens.
+    pub fn say(&self, text: &str) {
+        self.0.link.errors.say(text);
     }
 
     /// Passes a notification of an extension on without waiting, if the upstream is running.

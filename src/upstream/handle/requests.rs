@@ -54,7 +54,9 @@ impl Handle {
         tool: Tool<'_>,
     ) -> Result<Raw, Fault> {
         self.0.link.account.called(tool.name, tool.noted);
-        exchange.deadline().set(self.limits(Some(tool.name)));
+        let mut limits = self.limits(Some(tool.name));
+        limits.call = tool.timeout.unwrap_or(limits.call);
+        exchange.deadline().set(limits);
         self.with_session(exchange, tool.may_repeat, |session| async move {
             task::call(&session, params, exchange, tool.need).await
         })

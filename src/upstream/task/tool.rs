@@ -1,6 +1,7 @@
 //! Tools, as far as it counts for a call whether it may become a task.
 
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 /// A tool as its upstream lists it.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,8 @@ pub struct Tool<'a> {
     pub may_repeat: bool,
     /// The day on which it is noted that it is called, for whoever notes it.
     pub noted: &'a AtomicU32,
+    /// How long the answer may take, if that is not what is said of this name.
+    pub timeout: Option<Duration>,
 }
 
 /// Whether a tool can be called without a task (2025-11-25, "Tool-Level Negotiation").

@@ -239,7 +239,8 @@ async fn call(handle: &Handle, may_repeat: bool, client: &CancellationToken) -> 
     });
     let hears = tasks.spawn(async move { while back.recv().await.is_some() {} });
     let params = Raw::of(&json!({ "name": "t" }));
-    let tool = Tool { name: "t", need: Need::None, may_repeat, noted: &AtomicU32::new(0) };
+    let noted = AtomicU32::new(0);
+    let tool = Tool { name: "t", need: Need::None, may_repeat, timeout: None, noted: &noted };
     let outcome = handle.call(&params, &exchange, tool).await;
     leaves.abort();
     drop(exchange);

@@ -72,15 +72,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let field = |index: usize| fields.get(index).copied().unwrap_or_default();
     let one = source("one", (0..4).map(field));
     let two = source("two", (4..8).map(field));
-    let permits = |_: &UpstreamId, _: &str| true;
-    let shows = |_: &str| true;
-    let rules = Rules {
-        max_length: LONGEST_NAME,
-        reserved: Vec::new(),
-        permits: &permits,
-        shows: &shows,
-        own: Vec::new(),
-    };
+    let rules = Rules { max_length: LONGEST_NAME, ..Rules::default() };
     let both = catalog::merge(&[one.clone(), two.clone()], &rules);
     check_entries(&both);
 

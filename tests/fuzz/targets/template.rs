@@ -19,8 +19,7 @@ fn matches(template: &str, uri: &str) -> bool {
     let listing = Listing { templates: vec![item], ..Listing::default() };
     let (upstream, prefix) = (UpstreamId::new("u"), "u".to_owned());
     let source = Source { upstream, prefix, over_http: false, listing: Arc::new(listing) };
-    let (permits, shows) = (&|_: &_, _: &_| true, &|_: &_| true);
-    let rules = Rules { max_length: 64, reserved: Vec::new(), permits, shows, own: Vec::new() };
+    let rules = Rules { max_length: 64, ..Rules::default() };
     catalog::merge(&[source], &rules).resolve(uri).is_some()
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod parity;
 pub(crate) mod processes;
 pub(crate) mod programs;
 pub(crate) mod raw;
+pub(crate) mod reader;
 pub(crate) mod real;
 pub(crate) mod remote;
 pub(crate) mod rmcp_client;

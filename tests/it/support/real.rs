@@ -50,6 +50,29 @@ pub(crate) fn suite(file: &str) -> Program {
     Program::new(node).arg(suites().join(file))
 }
 
+/// Starts a real client by its name on the command line.
+pub(crate) fn agent(name: &str) -> Program {
+    static AGENTS: OnceLock<PathBuf> = OnceLock::new();
+    let agents = AGENTS.get_or_init(|| packages("agents", Path::new("agents")));
+    let modules = agents.join("node_modules");
+    // Scripts of packages are not run, so what they would link is looked for itself.
+    let built = |within: &Path, start: &str, file: &str| {
+        let fits = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with(start) && path.join(file).is_file()
+        };
+        let found = fs::read_dir(within).unwrap().map(|entry| entry.unwrap().path()).find(fits);
+        Program::new(found.expect("the package has a program for this machine").join(file))
+    };
+    match name {
+        "claude" => built(&modules.join("@anthropic-ai"), "claude-code-", "claude"),
+        "opencode" => built(&modules, "opencode-", "bin/opencode"),
+        "codex" => Program::new("node").arg(modules.join("@openai/codex/bin/codex.js")),
+        "gemini" => Program::new("node").arg(modules.join("@google/gemini-cli/bundle/gemini.js")),
+        _ => panic!("there is no client `{name}`"),
+    }
+}
+
 /// Installs what the lock file in `folder` pins.
 fn packages(name: &str, folder: &Path) -> PathBuf {
     require("npm", "npm 10 or later, which comes with Node.js");

@@ -1,6 +1,7 @@
 //! Patterns that match no tool there is: a slip that hides nothing, or everything.
 
 use crate::app::App;
+use crate::catalog;
 use crate::catalog::Kind;
 use crate::cli::report::Notice;
 use crate::config::tools::Patterns;
@@ -24,7 +25,6 @@ enum About {
 /// Warns of every pattern that matches nothing, where everything is known that it could match.
 pub(super) fn idle(app: &App) -> Vec<Notice> {
     let mut notices = Vec::new();
-    let mut all = Vec::new();
     let mut is_complete = true;
     for handle in &app.upstreams() {
         let Some(tools) = app.router().listed_tools(handle.id()) else {
@@ -37,16 +37,24 @@ pub(super) fn idle(app: &App) -> Vec<Notice> {
         let config = handle.config();
         notices.extend(warned(&config.tools, &key, &names, About::Local));
         let locals = || names.iter().map(|names| names.local.as_str());
+        let lost = config.overrides.lost(locals).map(|variant| {
+            let key = format!("{key}.variants.{}.of", variant.name);
+            of_nothing(&variant.of, &key)
+        });
+        notices.extend(lost);
         let key = format!("{key}.override");
         notices
             .extend(config.overrides.idle(locals).into_iter().map(|name| of_nothing(name, &key)));
-        all.extend(names);
     }
     if !is_complete {
         return notices;
     }
-    let shown = &app.router().snapshot().catalog;
-    all.retain(|names| shown.entries(Kind::Tools).any(|entry| entry.public == names.public));
+    let shown = app.router().snapshot();
+    let names = |entry: &catalog::Entry| {
+        let (local, public) = (entry.local.clone(), entry.public.clone());
+        Names { local, public }
+    };
+    let all: Vec<_> = shown.catalog.entries(Kind::Tools).map(names).collect();
     let publics = || all.iter().map(|names| names.public.as_str());
     let everywhere = &app.config().exposure.pinned;
     let pinned = |patterns: &Patterns, key: &str| -> Vec<Notice> {

@@ -1,5 +1,7 @@
 //! `conflux status`: how the gateways are that run on this machine for this user.
 
+mod watch;
+
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -24,11 +26,29 @@ pub(in crate::cli) struct Status {
     /// Print what each gateway says, a JSON object a line
     #[arg(long)]
     json: bool,
+    /// Show it again and again, until Ctrl-C, which ends this with 0
+    ///
+    /// On a terminal in place, elsewhere one below the other. A gateway that is started again is
+    /// found again.
+    #[arg(long)]
+    watch: bool,
+    /// With `--watch`: how long it is from one look to the next
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2s",
+        requires = "watch",
+        value_parser = watch::interval
+    )]
+    interval: Duration,
 }
 
 impl Status {
     /// Asks the gateways of this user, and prints what they say.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        if self.watch {
+            return command::wait(watch::run(self.pid, self.json, self.interval, context));
+        }
         command::wait(self.asked(context))
     }
 

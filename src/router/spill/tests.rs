@@ -1,0 +1,224 @@
+//! Large results lose nothing, and nobody else gets at them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::Value;
+use serde_json::json;
+use tokio::time;
+
+use crate::catalog::ResultKind;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Principal;
+use crate::exchange::caller::Reach;
+use crate::ids::CallerId;
+use crate::router::spill::Measure;
+use crate::router::spill::Spills;
+use crate::router::spill::cut;
+use crate::router::spill::store;
+use crate::wire::Raw;
+
+fn caller(number: u64) -> Arc<Caller> {
+    Arc::new(Caller::new(CallerId(number), Arc::default(), Reach::Anytime))
+}
+
+fn measure(kind: ResultKind) -> Measure {
+    Measure { limit: 1024, kind, promised: None }
+}
+
+fn value(raw: &Raw) -> Value {
+    serde_json::from_str(raw.get()).unwrap()
+}
+
+/// What is read at every page of what a mark says, in order.
+fn whole(spills: &Spills, caller: &Caller, mark: &Value) -> String {
+    let uri = mark["uri"].as_str().unwrap();
+    let page = |number| {
+        let page = spills.read(caller, &format!("{uri}?page={number}")).unwrap();
+        value(&page)["contents"][0]["text"].as_str().unwrap().to_owned()
+    };
+    (1..=mark["pages"].as_u64().unwrap()).map(page).collect()
+}
+
+proptest! {
+    #[test]
+    fn pages_are_the_text(text in "[a-zé€😀\n]{0,400}", most in 4_usize..64) {
+        let mut start = 0;
+        for end in cut::pages(&text, most) {
+            let page = text.get(start..end).unwrap();
+            prop_assert!(!page.is_empty() && page.len() <= most);
+            start = end;
+        }
+        prop_assert_eq!(start, text.len());
+    }
+
+    #[test]
+    fn what_is_cut_can_be_read_whole(
+        texts in prop::collection::vec("([a-z€ ]{20}\n){0,90}", 1..4),
+        is_error in any::<bool>(),
+    ) {
+        let (spills, caller) = (Spills::default(), caller(1));
+        let block = |text: &String| json!({ "type": "text", "text": text });
+        let blocks: Vec<_> = texts.iter().map(block).collect();
+        let before = Raw::of(&json!({ "content": blocks, "isError": is_error, "x": 1 }));
+        let after = spills.shortened(&caller, measure(ResultKind::Tool), before.clone());
+        let total: usize = texts.iter().map(String::len).sum();
+        if total <= 1024 {
+            prop_assert_eq!(after, before);
+            return Ok(());
+        }
+        let after = value(&after);
+        let marks = after["_meta"]["dev.conflux/spilled"].as_array().unwrap();
+        prop_assert!(!marks.is_empty());
+        prop_assert_eq!((&after["isError"], &after["x"]), (&json!(is_error), &json!(1)));
+        for mark in marks {
+            let place = mark["of"].as_str().unwrap().strip_prefix("content/").unwrap();
+            let place: usize = place.parse().unwrap();
+            let full = &texts[place];
+            prop_assert_eq!(&whole(&spills, &caller, mark), full);
+            let shown = after["content"][place]["text"].as_str().unwrap();
+            let kept = shown.split("\n\n[These are").next().unwrap();
+            prop_assert!(full.starts_with(kept) && shown.contains(mark["uri"].as_str().unwrap()));
+        }
+    }
+}
+
+#[test]
+fn short_texts_leave_their_share_to_long_ones() {
+    let block = |length| json!({ "type": "text", "text": "x".repeat(length) });
+    let content = Raw::of(&json!([block(100), block(2000), block(150), block(3000)]));
+    let shares: Vec<_> =
+        cut::too_long(&content, 1024).iter().map(|it| (it.place, it.share)).collect();
+    assert_eq!(shares, [(1, 387), (3, 387)]);
+}
+
+#[test]
+fn only_texts_are_cut() {
+    let spills = Spills::default();
+    let image = json!({ "type": "image", "data": "A".repeat(4000), "mimeType": "image/png" });
+    let blob =
+        json!({ "type": "resource", "resource": { "uri": "a:b", "blob": "B".repeat(4000) } });
+    let before = Raw::of(&json!({ "content": [image, blob] }));
+    let after = spills.shortened(&caller(1), measure(ResultKind::Tool), before.clone());
+    assert_eq!(after, before);
+    let text = json!({ "uri": "a:c", "mimeType": "text/csv", "text": "C".repeat(4000) });
+    let inside = json!({ "type": "resource", "resource": text });
+    let before = Raw::of(&json!({ "content": [image, inside] }));
+    let after = value(&spills.shortened(&caller(1), measure(ResultKind::Tool), before));
+    assert_eq!(after["content"][0], image);
+    assert!(after["content"][1]["resource"]["text"].as_str().unwrap().len() < 1400);
+    let link = &after["content"][2];
+    assert_eq!((&link["type"], &link["mimeType"]), (&json!("resource_link"), &json!("text/csv")));
+}
+
+#[test]
+fn other_bytes_stay() {
+    let block = format!(r#"{{"text":"{}", "type":"text","n":1.0}}"#, "x".repeat(2000));
+    let before = format!(r#"{{ "content" :[ {block} ], "_meta":{{"a": 1e3}} ,"new" : 1.50}}"#);
+    let spills = Spills::default();
+    let after =
+        spills.shortened(&caller(1), measure(ResultKind::Tool), Raw::parse(before).unwrap());
+    let text = after.get();
+    for part in [r#""type":"text","n":1.0}"#, r#""_meta":{"a": 1e3,"#, r#" ,"new" : 1.50}"#] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn what_was_promised_to_programs_is_kept() {
+    let spills = Spills::default();
+    let long = "y".repeat(4000);
+    let before = Raw::of(&json!({
+        "content": [{ "type": "text", "text": long }],
+        "structuredContent": { "content": long, "kind": "k".repeat(2000), "n": 1 },
+    }));
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "content": { "type": "string" }, "kind": { "type": "string", "pattern": "^k+$" },
+        },
+    });
+    let promised = Some(Raw::of(&schema));
+    let with = Measure { promised, ..measure(ResultKind::Tool) };
+    let after = value(&spills.shortened(&caller(1), with, before.clone()));
+    assert!(jsonschema::is_valid(&schema, &after["structuredContent"]));
+    assert!(after["structuredContent"]["content"].as_str().unwrap().len() < 1400);
+    assert_eq!(after["structuredContent"]["kind"], "k".repeat(2000));
+    assert_eq!(
+        after["_meta"]["dev.conflux/spilled"].as_array().unwrap().len(),
+        1,
+        "once is enough"
+    );
+
+    let after = value(&spills.shortened(&caller(1), measure(ResultKind::Tool), before));
+    assert!(after.get("structuredContent").is_none());
+    assert_eq!(after["_meta"]["dev.conflux/spilled"][1]["of"], "structuredContent");
+}
+
+#[test]
+fn resources_have_no_links_in_them() {
+    let (spills, caller) = (Spills::default(), caller(1));
+    let before = Raw::of(&json!({ "contents": [{ "uri": "a:b", "text": "z".repeat(3000) }] }));
+    let after = value(&spills.shortened(&caller, measure(ResultKind::Resource), before));
+    assert_eq!(after["contents"].as_array().unwrap().len(), 1);
+    let mark = &after["_meta"]["dev.conflux/spilled"][0];
+    assert_eq!(whole(&spills, &caller, mark), "z".repeat(3000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_who_got_it_may_read_it_and_not_for_ever() {
+    let spills = Spills::default();
+    let (one, other) = (caller(1), caller(2));
+    let (uri, pages) = spills.keep(&one, &"x".repeat(2500), "text/plain", 1024).unwrap();
+    assert_eq!(pages, 3);
+    let page = |caller: &Caller, more: &str| spills.read(caller, &format!("{uri}{more}"));
+    assert_eq!(
+        value(&page(&one, "").unwrap())["_meta"]["dev.conflux/page"],
+        json!({ "page": 1, "pages": 3, "bytes": 2500, "next": format!("{uri}?page=2") }),
+    );
+    assert_eq!(value(&page(&one, "?page=3").unwrap())["contents"][0]["text"], "x".repeat(452));
+    for wrong in ["?page=0", "?page=4", "?page=", "?page=one", "x", "?PAGE=1"] {
+        assert_eq!(page(&one, wrong), None, "{wrong}");
+    }
+    assert_eq!(page(&other, ""), None);
+    let stranger = Caller::new(CallerId(1), Arc::default(), Reach::Anytime);
+    assert_eq!(page(&stranger.on_behalf_of(Principal::Anonymous), ""), None);
+    time::advance(store::LIFETIME.saturating_sub(Duration::from_secs(1))).await;
+    assert!(page(&one, "").is_some());
+    time::advance(Duration::from_secs(1)).await;
+    assert_eq!(page(&one, ""), None);
+}
+
+#[test]
+fn what_is_kept_ends_with_its_session_unless_there_is_none() {
+    let spills = Spills::default();
+    let gone = caller(1);
+    let (uri, _) = spills.keep(&gone, "text", "text/plain", 1024).unwrap();
+    drop(gone);
+    // Numbers are not given twice; if they were, it would be gone all the same.
+    assert_eq!(spills.read(&caller(1), &uri), None);
+
+    let anew = |number| {
+        let caller = Caller::new(CallerId(number), Arc::default(), Reach::InCallsOnly);
+        Arc::new(caller.remembered_as(CallerId(7)))
+    };
+    let (uri, _) = spills.keep(&anew(8), "text", "text/plain", 1024).unwrap();
+    assert!(spills.read(&anew(9), &uri).is_some());
+}
+
+#[test]
+fn the_oldest_give_way() {
+    let spills = Spills::default();
+    let (one, other) = (caller(1), caller(2));
+    let keep = |caller, text: &str| spills.keep(caller, text, "text/plain", 1024).unwrap().0;
+    let others = keep(&other, "other");
+    let uris: Vec<_> = (0..65).map(|_| keep(&one, "text")).collect();
+    let is_there = |uri: &String| spills.read(&one, uri).is_some();
+    assert!(!is_there(&uris[0]) && uris[1..].iter().all(is_there));
+    assert!(spills.read(&other, &others).is_some());
+    let large = "x".repeat(20 << 20);
+    let (first, second) = (keep(&one, &large), keep(&one, &large));
+    assert!(!is_there(&first) && is_there(&second) && !is_there(&uris[64]));
+    assert_eq!(spills.keep(&one, &"x".repeat((32 << 20) + 1), "text/plain", 1024), None);
+}

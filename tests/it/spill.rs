@@ -1,0 +1,124 @@
+//! Large results of real servers: cut for whom it is configured, and readable page by page.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use serde_json::Value;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::gateway::Gateway;
+use crate::support::gateway::with;
+use crate::support::http::Server as Http;
+use crate::support::servers::Server;
+use crate::support::wire_client::Client;
+
+/// A file of about 300 KiB, with lines and characters of several bytes.
+fn large() -> String {
+    (0..10_000).fold(String::new(), |mut text, number| {
+        writeln!(text, "line {number} of a large file: ä€😀").unwrap();
+        text
+    })
+}
+
+/// The file server on a directory with a large file, and one that is small.
+fn files(home: &TempDir) -> (Value, String) {
+    let directory = home.path().canonicalize().unwrap();
+    Server::Filesystem.prepare(&directory);
+    fs::write(directory.join("large.txt"), large()).unwrap();
+    fs::write(directory.join("small.txt"), "small").unwrap();
+    let path = directory.join("large.txt").to_str().unwrap().to_owned();
+    (Server::Filesystem.program(&directory).entry(), path)
+}
+
+fn spilling(entry: Value) -> Value {
+    with(entry, "results", json!({"spill": "64KiB"}))
+}
+
+/// What a result says of its first text that is elsewhere.
+fn mark(result: &Value) -> Value {
+    let mark = result["_meta"]["dev.conflux/spilled"][0].clone();
+    assert_eq!(mark["bytes"], large().len(), "{result}");
+    mark
+}
+
+/// Checks what a client sees of the large file.
+#[track_caller]
+fn check(result: &Value, mark: &Value) {
+    let text = result["content"][0]["text"].as_str().unwrap();
+    assert!(text.len() <= 66_000 && text.starts_with("line 0 of"), "{}", text.len());
+    assert!(text.contains(mark["uri"].as_str().unwrap()));
+    let structured = result["structuredContent"]["content"].as_str().unwrap();
+    assert!(structured.len() <= 66_000, "what repeats the text is as short");
+}
+
+async fn pages(client: &mut Client, mark: &Value) -> String {
+    let uri = mark["uri"].as_str().unwrap();
+    let mut whole = String::new();
+    for page in 1..=mark["pages"].as_u64().unwrap() {
+        let uri = format!("{uri}?page={page}");
+        let result = client.request("resources/read", json!({"uri": uri})).await.result();
+        let text = result["contents"][0]["text"].as_str().unwrap().to_owned();
+        assert!(text.len() <= 64 << 10);
+        whole.push_str(&text);
+    }
+    whole
+}
+
+#[tokio::test]
+async fn a_large_file_is_read_page_by_page_in_both_eras() {
+    let home = TempDir::new().unwrap();
+    let (entry, path) = files(&home);
+    let gateway = Gateway::new(&[("files", spilling(entry))]);
+    for revision in ["2025-06-18", "2026-07-28"] {
+        let mut client = match revision {
+            "2026-07-28" => gateway.modern(json!({})),
+            legacy => gateway.legacy(legacy, json!({})).await,
+        };
+        let read = client.call("files__read_text_file", json!({"path": path})).await.result();
+        let mark = mark(&read);
+        check(&read, &mark);
+        assert_eq!(read["content"][1]["type"], "resource_link", "{revision}");
+        assert_eq!(pages(&mut client, &mark).await, large(), "{revision}");
+        let small = path.replace("large.txt", "small.txt");
+        let read = client.call("files__read_text_file", json!({"path": small})).await.result();
+        assert_eq!(read["content"], json!([{"type": "text", "text": "small"}]));
+        assert_eq!(read["_meta"]["dev.conflux/spilled"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn without_the_limit_results_stay_whole() {
+    let home = TempDir::new().unwrap();
+    let (entry, path) = files(&home);
+    let mut client = Gateway::new(&[("files", entry)]).legacy("2025-06-18", json!({})).await;
+    let read = client.call("files__read_text_file", json!({"path": path})).await.result();
+    assert_eq!(read["content"], json!([{"type": "text", "text": large()}]));
+}
+
+#[tokio::test]
+async fn over_http_nobody_else_may_read_it() {
+    let home = TempDir::new().unwrap();
+    let (entry, path) = files(&home);
+    let server = Http::start(&Gateway::new(&[("files", spilling(entry))])).await;
+    let session = server.session("2025-06-18", json!({})).await;
+    let read = session.call(2, "files__read_text_file", json!({"path": path})).reply().await;
+    let mark = mark(&read.result());
+    check(&read.result(), &mark);
+    let uri = json!({"uri": mark["uri"]});
+    let page = session.request(3, "resources/read", uri.clone()).reply().await.result();
+    let text = page["contents"][0]["text"].as_str().unwrap();
+    assert!(large().starts_with(text) && text.len() > 32 << 10);
+    assert_eq!(page["_meta"]["dev.conflux/page"]["page"], 1);
+
+    let other = server.session("2025-06-18", json!({})).await;
+    assert_eq!(other.request(2, "resources/read", uri.clone()).reply().await.code(), -32002);
+    session.delete().send().await;
+    let modern = server.modern("resources/read", uri).reply().await;
+    assert!(modern.json()["error"].is_object());
+
+    let read = server.call("files__read_text_file", json!({"path": path})).reply().await;
+    let mark = self::mark(&read.result());
+    let page = server.modern("resources/read", json!({"uri": mark["uri"]})).reply().await;
+    assert!(large().starts_with(page.result()["contents"][0]["text"].as_str().unwrap()));
+}
