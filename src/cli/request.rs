@@ -1,4 +1,4 @@
-//! One request, on the same path as a client's; what comes back before the result is said on stderr.
+//! One request, on the same path as a client's; what comes before the result is said on stderr.
 
 use std::sync::Arc;
 

@@ -26,7 +26,7 @@ pub(in crate::cli) async fn failure(app: &App, kinds: &[Kind], name: &str) -> Fa
         _ => ("tool, prompt or resource", "tools"),
     };
     let hint = match names.as_slice() {
-        [] => format!("`conflux {command}` shows what there is"),
+        [] => format!("`conflux {command}` shows the {command} there are"),
         names => format!("did you mean {}?", names.join(" or ")),
     };
     Failure::new(exit::UNKNOWN, Notice::error(format!("there is no {what} `{name}`")).hint(hint))

@@ -68,7 +68,7 @@ impl Snapshot {
                 is_other = true;
                 let tool = definition.member("name").and_then(|name| name.string());
                 let (tool, client) = (tool.unwrap_or_default(), client.title());
-                tracing::warn!(tool, client, %remark, "not listed for this client; see `conflux lint`");
+                tracing::warn!(tool, client, %remark, "not listed for this client");
                 None
             }
         };
@@ -107,8 +107,8 @@ impl Snapshot {
             },
         );
         tracing::warn!(
-            "{client} is listed {all} tools and {does} {most}; most are of {largest}: trim them with \
-             `tools.deny` of the upstream, choose some in a profile, or set `exposure: auto`"
+            "{client} is listed {all} tools and {does} {most}; most are of {largest}: trim them \
+             with `tools.deny` of the upstream or a profile, or set `exposure: auto`"
         );
     }
 }

@@ -204,7 +204,7 @@ async fn one_odd_definition_never_empties_the_list_of_a_client() {
         { "name": "any", "inputSchema": { "type": "object", "properties": { "x": true } } },
         {
             "name": "class",
-            "inputSchema": { "type": "object", "properties": { "constructor": { "type": "string" } } },
+            "inputSchema": { "type": "object", "properties": { "constructor": {} } },
         },
         {
             "name": "endless",
