@@ -6,6 +6,7 @@
 
 pub mod argument;
 mod calls;
+pub mod clients;
 mod command;
 mod dialect;
 pub mod difference;
@@ -44,6 +45,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
+use crate::config::clients::Clients;
 use crate::config::exposure::Exposure;
 use crate::config::overrides::Overrides;
 use crate::config::problem::Problem;
@@ -89,6 +91,8 @@ pub struct Profile {
     pub upstreams: Option<Vec<UpstreamId>>,
     /// Which tools are part of it, by their public names.
     pub tools: ToolFilter,
+    /// The clients it is for unless they ask for something else.
+    pub clients: Clients,
     /// How much of them clients are listed.
     pub exposure: Exposure,
 }

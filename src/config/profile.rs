@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use crate::config::Profile;
+use crate::config::clients;
+use crate::config::clients::Clients;
 use crate::config::exposure::Exposure;
 use crate::config::file;
 use crate::config::problem::KeyPath;
@@ -35,10 +37,29 @@ impl Check<'_> {
             let exposure = self.exposure_of(written, &path, everywhere);
             let file::Selection { allow, deny, annotations } = &written.tools;
             if let Some(tools) = self.tools(allow, deny, annotations, &path.key("tools")) {
-                profiles.insert(name, Profile { upstreams, tools, exposure });
+                let clients = self.clients(&written.clients, &path.key("clients"));
+                profiles.insert(name, Profile { upstreams, tools, clients, exposure });
             }
         }
         profiles
+    }
+
+    fn clients(&mut self, written: &[String], path: &KeyPath) -> Clients {
+        let read = |(index, text): (usize, &String)| {
+            let path = path.index(index);
+            let error = match clients::pattern(text) {
+                Ok(pattern) => return Some(pattern),
+                Err(error) => error,
+            };
+            self.not_a_pattern(text, &error, &path, &self.context.places.value(&path));
+            None
+        };
+        let patterns = written.iter().enumerate().filter_map(read).collect();
+        Clients::new(patterns).unwrap_or_else(|error| {
+            let message = format!("`{path}`: {}", error.kind());
+            self.problems.push(Problem::at(&self.context.places.value(path), path, message));
+            Clients::default()
+        })
     }
 
     /// Warns of a profile that nothing is part of.

@@ -313,10 +313,20 @@ impl Check<'_> {
             Ok(pattern) => return Some(pattern),
             Err(error) => error,
         };
+        self.not_a_pattern(text, &error, path, place);
+        None
+    }
+
+    pub(super) fn not_a_pattern(
+        &mut self,
+        text: &str,
+        error: &globset::Error,
+        path: &KeyPath,
+        place: &Place,
+    ) {
         let message = format!("`{text}` is not a pattern: {}", error.kind());
         let hint = "`*`, `?`, `[a-z]` and `{a,b}` are special; write `\\` before one that is not";
         self.problems.push(Problem::at(place, path, message).hint(hint));
-        None
     }
 
     pub(super) fn duration(

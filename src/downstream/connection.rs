@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
 use crate::ids::CallerId;
+use crate::router::Router;
 use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
@@ -69,6 +71,8 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) service: Service,
+    /// What the client sees in the place of what the service has, once that is known.
+    chosen: OnceLock<Arc<Router>>,
     /// Where the client is told what belongs to no request.
     pub(super) outbox: Outbox,
     pub(super) tasks: TaskTracker,
@@ -105,6 +109,21 @@ struct Client {
     notices: Option<CancellationToken>,
 }
 
+impl Shared {
+    /// Returns where the client's requests go.
+    pub(super) fn router(&self) -> &Arc<Router> {
+        self.chosen.get().unwrap_or(&self.service.router)
+    }
+
+    /// Has the client see what is for clients that say this of themselves.
+    pub(super) fn choose(&self, info: Option<&Raw>) {
+        if let Some(router) = self.service.router.for_client(info) {
+            // What was seen first stays: notices are for that.
+            let _is_first = self.chosen.set(router);
+        }
+    }
+}
+
 impl Connection {
     /// Starts with a client of whom nothing is known.
     pub(super) fn new(service: Service, outbox: Outbox, tasks: TaskTracker) -> Self {
@@ -137,6 +156,7 @@ impl Connection {
             questions: Arc::new(Questions::new(tasks.clone())),
             listens: Arc::default(),
             level: Arc::default(),
+            chosen: OnceLock::new(),
             service,
             outbox,
             tasks,
@@ -239,10 +259,10 @@ impl Connection {
                 // Where clients share upstreams, no roots but those of a call are asked for.
                 let caller = self.caller().filter(|_| self.session().is_some());
                 if caller.is_some_and(|caller| !caller.shares_upstreams()) {
-                    self.shared.service.router.roots_changed();
+                    self.shared.router().roots_changed();
                 }
             }
-            other => self.shared.service.router.notified(other, params),
+            other => self.shared.router().notified(other, params),
         }
     }
 
@@ -266,8 +286,9 @@ impl Connection {
         let said = |key| member(key).map(|raw| raw.detached());
         let capabilities = Capabilities::parse(said("capabilities"), revision);
         let capabilities = capabilities.of_client(said("clientInfo"));
+        self.shared.choose(member("clientInfo").as_ref());
         let caller = self.attach(capabilities, Reach::Anytime);
-        let router = &self.shared.service.router;
+        let router = self.shared.router();
         let extensions = router.extensions();
         let result = greeting::initialized(revision, router.instructions(), extensions);
         reply.at_once(&request.id, &Ok(result)).opening(caller)
@@ -275,7 +296,7 @@ impl Connection {
 
     /// Counts the client as a caller from now on. One that was counted before is gone.
     pub(super) fn attach(&self, capabilities: Capabilities, reach: Reach) -> Arc<Caller> {
-        let caller = self.shared.service.attach(capabilities, reach);
+        let caller = self.shared.service.attach(capabilities, reach, self.shared.router());
         let client = Client { caller: Arc::clone(&caller), notices: None };
         let before = self.state().client.replace(client);
         if let Some(before) = before {
@@ -289,7 +310,7 @@ impl Connection {
 
     /// Counts a client that is there for one request as present while that is under way.
     pub(super) fn stay(&self, caller: &Arc<Caller>) {
-        self.shared.service.count(caller);
+        self.shared.service.count(caller, self.shared.router());
         let client = Client { caller: Arc::clone(caller), notices: None };
         self.state().client = Some(client);
         self.begin_notices();
@@ -310,7 +331,7 @@ impl Connection {
             level: Arc::clone(&shared.level),
         });
         let caller = Arc::clone(&client.caller);
-        let router = Arc::clone(&shared.service.router);
+        let router = Arc::clone(shared.router());
         let notices = Notices { caller, session, listens: Arc::clone(&shared.listens), router };
         let stop = shared.stopping.child_token();
         client.notices = Some(stop.clone());

@@ -70,7 +70,7 @@ impl Connection {
         };
         let Request { method, params, .. } = request;
         let questions = Arc::clone(&shared.questions);
-        let router = Arc::clone(&shared.service.router);
+        let router = Arc::clone(shared.router());
         // In a place of its own: a task is moved half a dozen times until it runs.
         self.shared.tasks.spawn(Box::pin(async move {
             let work = pin!(lists::request(&router, &method, params.as_ref(), &exchange));
@@ -89,7 +89,7 @@ impl Connection {
         let Shared { level: own, service, .. } = &*self.shared;
         own.set(known, &level);
         if let Some(caller) = self.caller() {
-            service.levels.count(caller.id(), own, &service.router);
+            service.levels.count(caller.id(), own, self.shared.router());
         }
         Ok(connection::empty())
     }

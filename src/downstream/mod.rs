@@ -144,9 +144,9 @@ impl Service {
     }
 
     /// Makes a caller and counts it as present.
-    fn attach(&self, capabilities: Capabilities, reach: Reach) -> Arc<Caller> {
+    fn attach(&self, capabilities: Capabilities, reach: Reach, router: &Router) -> Arc<Caller> {
         let caller = Arc::new(self.caller(capabilities, reach));
-        self.count(&caller);
+        self.count(&caller, router);
         caller
     }
 
@@ -156,10 +156,10 @@ impl Service {
         Caller::new(id, capabilities.into(), reach).on_behalf_of(self.principal)
     }
 
-    /// Counts a caller as present.
-    fn count(&self, caller: &Arc<Caller>) {
+    /// Counts a caller as present, and as one that sees what `router` shows.
+    fn count(&self, caller: &Arc<Caller>, router: &Router) {
         self.callers.attach(caller);
-        self.router.audience().attach(caller);
+        router.audience().attach(caller);
     }
 }
 

@@ -102,7 +102,7 @@ impl Connection {
         reply: Reply,
     ) -> Result<Option<Answer>, (Reply, Raw)> {
         if request.method == method::DISCOVER {
-            let router = &self.shared.service.router;
+            let router = self.shared.router();
             let result = greeting::discovered(router.instructions(), router.extensions());
             return Ok(Some(reply.at_once(&request.id, &Ok(result))));
         }
@@ -134,6 +134,7 @@ impl Connection {
             let caller = self.shared.service.caller(known, Reach::InCallsOnly);
             return (Arc::new(caller.remembered_as(passing.memory)), false);
         }
+        self.shared.choose(terms.client.as_ref());
         let caller = self.attach(terms.declared(), Reach::InCallsOnly);
         self.begin_notices();
         (caller, true)
@@ -165,7 +166,7 @@ impl Connection {
             params: request.params.clone(),
             exchange,
         };
-        let router = Arc::clone(&shared.service.router);
+        let router = Arc::clone(shared.router());
         let ending = shared.passing.as_ref().map(|passing| passing.ending.clone());
         // In a place of its own: a task is moved half a dozen times until it runs.
         shared.tasks.spawn(Box::pin(async move {
@@ -243,7 +244,7 @@ impl Connection {
         let says_end = !is_passing;
         let opening = Opening { flight, share, reply, caller, filter, cancel, says_end };
         let listens = Arc::clone(&shared.listens);
-        let serving = listens.serve(Arc::clone(&shared.service.router), opening);
+        let serving = listens.serve(Arc::clone(shared.router()), opening);
         let stopping = shared.stopping.clone();
         shared.tasks.spawn(async move {
             serving.await;

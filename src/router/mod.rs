@@ -46,6 +46,8 @@ use std::iter;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -121,6 +123,8 @@ struct Shared {
     task_ids: Arc<Ids>,
     instance: Instance,
     reloads: Reloads,
+    /// Whether any profile is for clients of some name.
+    has_clients: AtomicBool,
     /// What ended, for whoever follows.
     calls: Feed,
 }
@@ -128,7 +132,9 @@ struct Shared {
 impl Router {
     /// Makes a router over a first world, in which nothing may be listed yet.
     pub fn new(world: World, task_ids: Arc<Ids>) -> Self {
+        let has_clients = AtomicBool::new(world.has_clients());
         let shared = Shared {
+            has_clients,
             published: watch::Sender::new(world.generation),
             world: ArcSwap::from_pointee(world),
             demands: Demands::default(),
@@ -169,6 +175,17 @@ impl Router {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Self::looking(Some(view.clone()), Arc::clone(&self.shared)));
         Some(Arc::clone(views.entry(view.clone()).or_insert_with(new)))
+    }
+
+    /// Returns the router of the profile that is for the client that gives this information about
+    /// itself (`clientInfo`), if there is one; never in the place of a part that was asked for.
+    pub fn for_client(&self, info: Option<&Raw>) -> Option<Arc<Self>> {
+        if self.view.is_some() || !self.shared.has_clients.load(Ordering::Relaxed) {
+            return None;
+        }
+        let name = info?.member("name")?.string()?;
+        let profile = self.shared.world.load().profile_for(&name)?.to_owned();
+        self.view(&View::Profile(profile))
     }
 
     /// Returns the router of a part that somebody asked for before, even if there is no such part
@@ -306,6 +323,7 @@ impl Router {
         let before = self.snapshot.load();
         self.snapshot.store(Arc::new(Snapshot::of(&world, &self.lens(&world), Some(&before))));
         let generation = world.generation;
+        self.shared.has_clients.store(world.has_clients(), Ordering::Relaxed);
         self.shared.world.store(Arc::new(world));
         self.shared.published.send_replace(generation);
     }

@@ -39,6 +39,19 @@ pub struct World {
     pub exposure: Arc<Exposure>,
 }
 
+impl World {
+    /// Returns whether any profile is for clients of some name.
+    pub(super) fn has_clients(&self) -> bool {
+        self.profiles.values().any(|profile| !profile.clients.is_empty())
+    }
+
+    /// Returns the first profile that is for clients of this name.
+    pub(super) fn profile_for(&self, client: &str) -> Option<&str> {
+        let found = self.profiles.iter().find(|(_, profile)| profile.clients.are(client));
+        found.map(|(name, _)| name.as_str())
+    }
+}
+
 /// What is known of one upstream.
 #[derive(Clone, Debug)]
 pub struct Known {

@@ -272,6 +272,10 @@ fn show(config: &Config) -> String {
         let members = members.map(Iterator::collect::<Vec<_>>);
         writeln!(out, "profile {name}: {members:?} allow {allow:?} deny {deny:?}").unwrap();
         show_wanted(&mut out, &profile.tools);
+        let clients: Vec<_> = profile.clients.iter().collect();
+        if !clients.is_empty() {
+            writeln!(out, "  for {clients:?}").unwrap();
+        }
     }
     for warning in &config.warnings {
         assert!(warning.hint.as_ref().is_some_and(|hint| !hint.is_empty()), "{warning}");

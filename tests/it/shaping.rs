@@ -329,3 +329,53 @@ async fn real_servers_can_be_shaped() {
         assert!(client.leave().await.success());
     }
 }
+
+#[tokio::test]
+async fn a_client_sees_the_first_profile_that_is_for_its_name() {
+    let profile =
+        |clients: Value, allow: &str| json!({"clients": clients, "tools": {"allow": [allow]}});
+    let gateway = Gateway::new(&[("toy", toy(&["--era", "dual"]).entry())])
+        .profile("none", json!({"upstreams": []}))
+        .profile("other", profile(json!(["wir", "cursor*"]), "*__fail"))
+        .profile("own", profile(json!(["nobody", "WI*"]), "*__echo"))
+        .profile("rest", profile(json!(["*"]), "*__count"));
+    let seen = ["toy__echo", "conflux__status"];
+    for is_modern in [false, true] {
+        let mut client = gateway.start();
+        if is_modern {
+            client.modern(json!({}));
+        } else {
+            client.initialize("2025-11-25", json!({})).await.result();
+        }
+        assert_eq!(tools_of(&mut client).await, seen, "{is_modern}");
+        assert_eq!(client.call("toy__count", json!({})).await.code(), INVALID_PARAMS);
+        assert_eq!(client.call("toy__echo", json!({"a": 1})).await.structured(), json!({"a": 1}));
+        assert!(client.leave().await.success());
+    }
+}
+
+#[tokio::test]
+async fn a_path_goes_before_what_a_client_is_called() {
+    let everybody = json!({"clients": ["*"], "tools": {"allow": ["*__echo"]}});
+    let gateway = Gateway::new(&[("toy", toy(&["--era", "dual"]).entry())])
+        .profile("own", everybody)
+        .profile("asked", json!({"tools": {"allow": ["*__count"]}}));
+    let front = Front::start(&gateway).await;
+    let names = |reply: Value| {
+        let tools = reply["result"]["tools"].as_array().unwrap().clone();
+        let names = tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    let info = json!({"io.modelcontextprotocol/clientInfo": {"name": "Tests", "version": "1"}});
+    let list = || front.modern("tools/list", json!({"_meta": info}));
+    let modern = list().reply().await.json();
+    assert_eq!(names(modern), ["toy__echo", "conflux__status"]);
+    let session = front.session("2025-11-25", json!({})).await;
+    let legacy = session.request(2, "tools/list", json!({})).reply().await;
+    assert!(legacy.body.contains("toy__echo") && !legacy.body.contains("toy__count"));
+    let asked = list().to("/profiles/asked/mcp").reply().await.json();
+    assert_eq!(names(asked), ["toy__count", "conflux__status"]);
+    let server = list().to("/servers/toy/mcp").reply().await.json();
+    assert!(names(server).len() > 10);
+    front.stop().await;
+}

@@ -219,6 +219,11 @@ pub struct Profile {
     pub upstreams: Option<Vec<String>>,
     /// Which of their tools are part of it.
     pub tools: Selection,
+    /// Patterns of the names that clients give themselves (`clientInfo.name`), without regard to
+    /// case, as in `cursor*`. Over stdin and stdout, at `/mcp` and at `/sse` such a client sees
+    /// this profile, the first one in the file that is for it. It is the client's own word: good
+    /// for what it is shown, not for what it may do.
+    pub clients: Vec<String>,
     /// How much of them is listed, if it is something else than elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure>,

@@ -46,6 +46,7 @@ pub(super) async fn request(
     request: Request,
     meta: &RequestMeta,
 ) -> Result<Response, Refusal> {
+    let router = router.for_client(meta.client_info.as_ref()).unwrap_or(router);
     let named = request.params.as_ref().filter(|_| request.method == method::TOOLS_CALL);
     let named = named.and_then(|params| params.member("name"));
     let named = named.as_ref().and_then(|named| quote::unquoted(named.get()));
