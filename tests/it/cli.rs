@@ -753,7 +753,7 @@ fn mistakes_on_the_command_line_are_usage() {
     --- stderr
     error: unrecognized subcommand 'tols'
 
-      tip: a similar subcommand exists: 'tools'
+      tip: some similar subcommands exist: 'tokens', 'tools'
 
     Usage: conflux [OPTIONS] <COMMAND>
 
