@@ -117,8 +117,14 @@ impl App {
         &self.config
     }
 
-    /// Returns where requests go.
-    pub fn router(&self) -> &Arc<Router> {
+    /// Returns where the requests of clients go that ask for nothing: everything, or the profile
+    /// that the configuration says.
+    pub fn router(&self) -> Arc<Router> {
+        self.router.for_client(None).unwrap_or_else(|| Arc::clone(&self.router))
+    }
+
+    /// Returns where all requests go, whatever part of everything they are for.
+    pub fn everything(&self) -> &Arc<Router> {
         &self.router
     }
 
@@ -129,14 +135,13 @@ impl App {
 
     /// Returns every upstream that is not disabled, in the order of the file.
     pub fn upstreams(&self) -> Vec<Handle> {
-        self.router.snapshot().upstreams.values().cloned().collect()
+        self.router().snapshot().upstreams.values().cloned().collect()
     }
 
     /// Returns what is to be done when a client has said what it can do: upstreams that start from
     /// then on are told so, and the eager ones are started.
     pub fn on_open(&self) -> impl Fn(&Arc<Caller>) + Send + Sync + 'static {
-        let (router, front, tasks) =
-            (Arc::clone(&self.router), self.front.clone(), self.tasks.clone());
+        let (router, front, tasks) = (self.router(), self.front.clone(), self.tasks.clone());
         move |caller| {
             front.open(caller.capabilities());
             start(&router, &tasks);
@@ -147,7 +152,7 @@ impl App {
     /// ask for everything, and what the client in question cannot answer is refused later.
     pub fn open(&self) {
         self.front.open(&Capabilities::everything());
-        start(&self.router, &self.tasks);
+        start(&self.router(), &self.tasks);
     }
 
     /// Opens the local sockets at which `conflux status` asks, and others of this user follow what

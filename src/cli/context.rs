@@ -27,7 +27,12 @@ impl<'a> Context<'a> {
 
     /// Returns what the command line says about the configuration.
     pub(in crate::cli) fn options(&self) -> load::Options {
-        load::Options { files: self.common.config.clone(), overrides: Vec::new() }
+        let profile = self.common.profile.iter().map(|name| load::Override {
+            flag: "--profile".to_owned(),
+            key: "profile".to_owned(),
+            value: name.clone(),
+        });
+        load::Options { files: self.common.config.clone(), overrides: profile.collect() }
     }
 
     /// Loads the configuration; from then on no secret of it is logged.

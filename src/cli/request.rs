@@ -26,7 +26,8 @@ pub(in crate::cli) async fn send(
     let capabilities = Arc::clone(caller.capabilities());
     let wishes = Wishes { progress: true, log_level: Some(Raw::of("info")), ..Wishes::default() };
     let (exchange, mut back) = Exchange::new(caller, capabilities, wishes);
-    let request = app.router().request(method, Some(params), &exchange);
+    let router = app.router();
+    let request = router.request(method, Some(params), &exchange);
     tokio::pin!(request);
     let outcome = loop {
         tokio::select! {

@@ -21,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// A person who has waited for a while is told for whom.
 pub(in crate::cli) async fn settled(app: &App) {
-    let settled = app.router().live();
+    let router = app.router();
+    let settled = router.live();
     tokio::pin!(settled);
     if time::timeout(PATIENCE, &mut settled).await.is_ok() {
         return;

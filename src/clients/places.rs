@@ -2,6 +2,7 @@
 //!
 //! Functions of directories that somebody else has found: nothing here looks at the disk.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -90,7 +91,7 @@ impl Client {
         let user = |path, keys: &[&str]| at(Scope::User, path, keys);
         let shared = |path: &str, keys: &[&str]| at(Scope::Project, project.join(path), keys);
         let servers = ["mcpServers"];
-        match self {
+        let mut places = match self {
             Self::ClaudeDesktop => {
                 vec![user(applications.join("Claude/claude_desktop_config.json"), &servers)]
             }
@@ -141,7 +142,11 @@ impl Client {
                     shared("opencode.jsonc", &keys),
                 ]
             }
-        }
+        };
+        // In the home directory, a project's file may be the user's.
+        let mut seen = HashSet::new();
+        places.retain(|place| seen.insert((place.path.clone(), place.keys.clone())));
+        places
     }
 
     fn place(self, scope: Scope, path: PathBuf, keys: &[&str]) -> Place {

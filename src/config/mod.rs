@@ -66,6 +66,8 @@ pub struct Config {
     pub limits: Limits,
     /// Parts of what there is, by name, in the order of the files.
     pub profiles: IndexMap<String, Profile>,
+    /// The one of them that clients see who ask for none.
+    pub profile: Option<String>,
     /// How much of the tools clients are listed.
     pub exposure: Exposure,
     /// How clients come over HTTP.

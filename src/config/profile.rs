@@ -44,6 +44,22 @@ impl Check<'_> {
         profiles
     }
 
+    /// Checks that there is the profile that clients see; `known` are the names of all.
+    pub(super) fn profile(&mut self, name: &str, known: &[String]) {
+        if known.iter().any(|other| other == name) {
+            return;
+        }
+        let message = format!("there is no profile `{name}`");
+        let hint = match suggest::nearest(name, known.iter().map(String::as_str)) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None if known.is_empty() => "there is none; write one under `profiles`".to_owned(),
+            None => format!("there are {}", known.join(", ")),
+        };
+        let path = KeyPath::of(&["profile"]);
+        let place = self.context.places.value(&path);
+        self.problems.push(Problem::at(&place, &path, message).hint(hint));
+    }
+
     fn clients(&mut self, written: &[String], path: &KeyPath) -> Clients {
         let read = |(index, text): (usize, &String)| {
             let path = path.index(index);

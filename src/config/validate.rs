@@ -67,6 +67,7 @@ pub(super) fn compile(
         names,
         limits,
         profiles,
+        profile,
         http,
         exposure,
         pinned,
@@ -75,6 +76,8 @@ pub(super) fn compile(
     let limits = check.limits(&limits);
     let upstreams = check.upstreams(upstreams, names.max_length);
     let exposure = check.exposure(exposure, &pinned);
+    let written: Vec<String> = profiles.keys().cloned().collect();
+    let profile = profile.inspect(|name| check.profile(name, &written));
     let profiles = check.profiles(&profiles, &known, &exposure);
     let http = check.http(&http);
     let state = check.state();
@@ -85,6 +88,7 @@ pub(super) fn compile(
         names: Names { max_length: names.max_length },
         limits,
         profiles,
+        profile,
         exposure,
         http,
         files,

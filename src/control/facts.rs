@@ -153,6 +153,7 @@ impl Facts {
             max_name_length: self.config.names.max_length,
             start_budget: self.config.limits.start_budget.limit(),
             profiles: self.config.profiles.iter().map(profile).collect(),
+            profile: self.config.profile.clone(),
             exposure: Arc::new(self.config.exposure.clone()),
         }
     }

@@ -124,7 +124,7 @@ struct Shared {
     instance: Instance,
     reloads: Reloads,
     /// Whether any profile is for clients of some name.
-    has_clients: AtomicBool,
+    has_chosen: AtomicBool,
     /// What ended, for whoever follows.
     calls: Feed,
 }
@@ -132,9 +132,9 @@ struct Shared {
 impl Router {
     /// Makes a router over a first world, in which nothing may be listed yet.
     pub fn new(world: World, task_ids: Arc<Ids>) -> Self {
-        let has_clients = AtomicBool::new(world.has_clients());
+        let has_chosen = AtomicBool::new(world.has_chosen());
         let shared = Shared {
-            has_clients,
+            has_chosen,
             published: watch::Sender::new(world.generation),
             world: ArcSwap::from_pointee(world),
             demands: Demands::default(),
@@ -177,14 +177,15 @@ impl Router {
         Some(Arc::clone(views.entry(view.clone()).or_insert_with(new)))
     }
 
-    /// Returns the router of the profile that is for the client that gives this information about
-    /// itself (`clientInfo`), if there is one; never in the place of a part that was asked for.
+    /// Returns the router of the profile that a client sees that asks for none and gives this
+    /// information about itself (`clientInfo`), if there is one; never in the place of a part that
+    /// was asked for.
     pub fn for_client(&self, info: Option<&Raw>) -> Option<Arc<Self>> {
-        if self.view.is_some() || !self.shared.has_clients.load(Ordering::Relaxed) {
+        if self.view.is_some() || !self.shared.has_chosen.load(Ordering::Relaxed) {
             return None;
         }
-        let name = info?.member("name")?.string()?;
-        let profile = self.shared.world.load().profile_for(&name)?.to_owned();
+        let name = info.and_then(|info| info.member("name")?.string());
+        let profile = self.shared.world.load().profile_for(name.as_deref())?.to_owned();
         self.view(&View::Profile(profile))
     }
 
@@ -323,7 +324,7 @@ impl Router {
         let before = self.snapshot.load();
         self.snapshot.store(Arc::new(Snapshot::of(&world, &self.lens(&world), Some(&before))));
         let generation = world.generation;
-        self.shared.has_clients.store(world.has_clients(), Ordering::Relaxed);
+        self.shared.has_chosen.store(world.has_chosen(), Ordering::Relaxed);
         self.shared.world.store(Arc::new(world));
         self.shared.published.send_replace(generation);
     }

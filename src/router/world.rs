@@ -35,20 +35,27 @@ pub struct World {
     pub start_budget: Duration,
     /// Parts of what there is, by name, in the order of the file.
     pub profiles: IndexMap<String, Arc<config::Profile>>,
+    /// The one that clients see who ask for none.
+    pub profile: Option<String>,
     /// How much of the tools clients are listed where no profile says something else.
     pub exposure: Arc<Exposure>,
 }
 
 impl World {
-    /// Returns whether any profile is for clients of some name.
-    pub(super) fn has_clients(&self) -> bool {
-        self.profiles.values().any(|profile| !profile.clients.is_empty())
+    /// Returns whether some clients see a profile that they have not asked for.
+    pub(super) fn has_chosen(&self) -> bool {
+        self.profile.is_some() || self.profiles.values().any(|it| !it.clients.is_empty())
     }
 
-    /// Returns the first profile that is for clients of this name.
-    pub(super) fn profile_for(&self, client: &str) -> Option<&str> {
-        let found = self.profiles.iter().find(|(_, profile)| profile.clients.are(client));
-        found.map(|(name, _)| name.as_str())
+    /// Returns the profile that a client sees that asks for none: the one that everybody sees, or
+    /// the first that is for clients of this name.
+    pub(super) fn profile_for(&self, client: Option<&str>) -> Option<&str> {
+        let for_client = || {
+            let client = client?;
+            let found = self.profiles.iter().find(|(_, profile)| profile.clients.are(client));
+            found.map(|(name, _)| name.as_str())
+        };
+        self.profile.as_deref().or_else(for_client)
     }
 }
 

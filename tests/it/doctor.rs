@@ -74,27 +74,33 @@ fn what_it_does_is_told() {
     Usage: conflux doctor [OPTIONS]
 
     Options:
-          --config <FILE>
-              Configuration file; repeat it to layer several, later ones over earlier ones
-              
-              Without it: the files in `CONFLUX_CONFIG`, else `./upstreams.yaml`, else `conflux/upstreams.yaml` in the user's configuration directory.
-
           --json
               Print the findings as JSON
 
           --fix
               Mend what is safe to mend: permissions, paths of programs, sockets that were left behind
 
-          --log <FILTER>
-              What is logged to stderr, such as `debug` or `conflux::upstream=trace`
-              
-              Without it: what `CONFLUX_LOG` says.
-
           --connect
               Also start every upstream and see what it says
 
       -h, --help
               Print help (see a summary with '-h')
+
+    For every command:
+          --config <FILE>
+              Configuration file; repeat it to layer several, later ones over earlier ones
+              
+              Without it: the files in `CONFLUX_CONFIG`, else `./upstreams.yaml`, else `conflux/upstreams.yaml` in the user's configuration directory.
+
+          --profile <NAME>
+              The profile to see, in the place of everything
+              
+              Without it: what `profile` in the configuration says.
+
+          --log <FILTER>
+              What is logged to stderr, such as `debug` or `conflux::upstream=trace`
+              
+              Without it: what `CONFLUX_LOG` says.
     ");
 }
 

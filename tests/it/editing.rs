@@ -370,11 +370,6 @@ fn how_to_add_is_told() {
               The program to start and its arguments
 
     Options:
-          --config <FILE>
-              Configuration file; repeat it to layer several, later ones over earlier ones
-              
-              Without it: the files in `CONFLUX_CONFIG`, else `./upstreams.yaml`, else `conflux/upstreams.yaml` in the user's configuration directory.
-
       -t, --transport <HOW>
               How it is spoken to; without it, that is found out
 
@@ -385,11 +380,6 @@ fn how_to_add_is_told() {
 
       -e, --env <NAME=VALUE>
               A variable of the program; repeat it for more
-
-          --log <FILTER>
-              What is logged to stderr, such as `debug` or `conflux::upstream=trace`
-              
-              Without it: what `CONFLUX_LOG` says.
 
       -H, --header <NAME: VALUE>
               A header of every request; repeat it for more
@@ -402,6 +392,22 @@ fn how_to_add_is_told() {
 
       -h, --help
               Print help (see a summary with '-h')
+
+    For every command:
+          --config <FILE>
+              Configuration file; repeat it to layer several, later ones over earlier ones
+              
+              Without it: the files in `CONFLUX_CONFIG`, else `./upstreams.yaml`, else `conflux/upstreams.yaml` in the user's configuration directory.
+
+          --profile <NAME>
+              The profile to see, in the place of everything
+              
+              Without it: what `profile` in the configuration says.
+
+          --log <FILTER>
+              What is logged to stderr, such as `debug` or `conflux::upstream=trace`
+              
+              Without it: what `CONFLUX_LOG` says.
     ");
 }
 

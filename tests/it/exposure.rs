@@ -241,3 +241,23 @@ async fn one_odd_definition_never_empties_the_list_of_a_client() {
     assert!(differing >= 3, "{differing} are known to take less");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_profile_may_be_what_everybody_sees_who_asks_for_nothing() {
+    let mut gateway = gateway(3, "flat")
+        .profile("few", json!({ "tools": { "allow": ["toy__echo"] } }))
+        .profile("all", json!({}));
+    gateway.set("profile", json!("few"));
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    assert_eq!(listed(&mut client).await, ["toy__echo", "conflux__status"]);
+    assert_eq!(client.call("toy__extra_1", json!({})).await.code(), -32602);
+    assert!(client.leave().await.success());
+    let server = Server::start(&gateway).await;
+    let count = async |path: &str| {
+        let reply = server.modern("tools/list", json!({})).to(path).reply().await;
+        names(&reply.result()).len()
+    };
+    assert_eq!(count("/mcp").await, 2);
+    assert!(count("/profiles/all/mcp").await > 5 && count("/servers/toy/mcp").await > 5);
+    server.stop().await;
+}

@@ -31,6 +31,7 @@ mod hygiene;
 mod inspector;
 mod limits;
 mod logs;
+mod looking;
 mod matrix;
 mod moving;
 mod on_demand;

@@ -111,8 +111,9 @@ async fn work(
     url: &str,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
+    let router = app.router();
     let outcome = tokio::select! {
-        outcome = app.router().ready() => outcome,
+        outcome = router.ready() => outcome,
         signal = signals.next_ending() => return Err(Failure::silent(ended_by(signal as i32))),
     };
     outcome.map_err(|unready| ready::failure(&unready, output::say))?;

@@ -15,6 +15,7 @@ mod lint;
 mod lists;
 mod logs;
 mod man;
+mod profile;
 mod prompt;
 mod read;
 mod remove;
@@ -58,6 +59,7 @@ pub(in crate::cli) enum Command {
     /// List the prompts of all upstreams
     Prompts(lists::Lists),
     Show(show::Show),
+    Profile(profile::Profile),
     Tokens(tokens::Tokens),
     /// Tell which tool breaks which client
     Lint(lint::Lint),
@@ -105,6 +107,7 @@ impl Command {
             Self::Resources(wanted) => wanted.run(context, Kind::Resources),
             Self::Prompts(wanted) => wanted.run(context, Kind::Prompts),
             Self::Show(wanted) => wanted.run(context),
+            Self::Profile(wanted) => wanted.run(context),
             Self::Tokens(wanted) => wanted.run(context),
             Self::Lint(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),

@@ -52,7 +52,8 @@ impl Loaded {
         context: &Context<'_>,
         overrides: Vec<load::Override>,
     ) -> Result<Self, Failure> {
-        let options = load::Options { overrides, ..context.options() };
+        let mut options = context.options();
+        options.overrides.extend(overrides);
         let around = context.around.clone();
         let sight = Sight::of(&load::candidates(&options, &around));
         let config = context.load(&options)?;
@@ -129,13 +130,14 @@ async fn stdio(loaded: Loaded, waits: bool) -> Result<(), Failure> {
         if waits {
             // Nobody has said what the client can do; what it cannot is refused when it is asked.
             app.open();
+            let router = app.router();
             let outcome = tokio::select! {
-                outcome = app.router().ready() => outcome,
+                outcome = router.ready() => outcome,
                 () = shutdown.begun() => return Ok(()),
             };
             outcome.map_err(|unready| ready::failure(&unready, output::say))?;
         }
-        let (router, callers) = (Arc::clone(app.router()), app.callers().clone());
+        let (router, callers) = (Arc::clone(app.everything()), app.callers().clone());
         let service =
             Service::try_new(router, callers, Principal::Process, limits(app), app.on_open())
                 .context("cannot make keys")?;
@@ -169,8 +171,9 @@ async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
         let serving = front.serve(service(app, &url)?, shutdown.clone());
         tokio::pin!(serving);
         if waits {
+            let router = app.router();
             let outcome = tokio::select! {
-                outcome = app.router().ready() => outcome,
+                outcome = router.ready() => outcome,
                 () = &mut serving => return Ok(()),
             };
             if let Err(unready) = outcome {
@@ -200,7 +203,7 @@ pub(in crate::cli) async fn bind(config: &Config) -> Result<Front, Failure> {
 
 /// Makes what is served at `url`, and has the upstreams started that start by themselves.
 pub(in crate::cli) fn service(app: &App, url: &str) -> anyhow::Result<Service> {
-    let (router, callers) = (Arc::clone(app.router()), app.callers().clone());
+    let (router, callers) = (Arc::clone(app.everything()), app.callers().clone());
     app.router().instance().listens(url);
     // Whatever a client can answer, some upstream is told that it may ask for it.
     app.open();

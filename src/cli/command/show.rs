@@ -18,6 +18,7 @@ use crate::cli::table;
 use crate::cli::unknown;
 use crate::cli::upstreams;
 use crate::wire::Raw;
+use crate::wire::object::Object;
 
 /// The hints of tools, and what the specification takes for granted where nothing is said.
 const HINTS: [&str; 4] = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"];
@@ -137,19 +138,23 @@ fn hints(definition: &Raw) -> Vec<String> {
     HINTS.iter().filter_map(hint).collect()
 }
 
-/// The arguments of a tool or a prompt, as rows.
+/// The arguments of a tool or a prompt, as rows, in the order in which they are written.
 fn arguments(definition: &Raw) -> Vec<[String; 4]> {
-    let value = |key| definition.member(key).and_then(|json| json.read::<Value>().ok());
-    let schema = value("inputSchema").unwrap_or_default();
-    let of_prompt = value("arguments").unwrap_or_default();
-    let required = schema.get("required").and_then(Value::as_array);
-    let is_required = |name: &str| required.is_some_and(|all| all.iter().any(|key| key == name));
-    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-    let of_tool = properties
-        .map(|(name, property)| row(name, &text(property, "type"), is_required(name), property));
-    let of_prompt = of_prompt.as_array().into_iter().flatten().map(|argument| {
+    let schema = definition.member("inputSchema");
+    let member = |key| schema.as_ref().and_then(|schema| schema.member(key));
+    let required: Vec<String> =
+        member("required").and_then(|all| all.read().ok()).unwrap_or_default();
+    let properties = member("properties");
+    let properties = properties.as_ref().and_then(|properties| properties.object().ok());
+    let of_tool = properties.iter().flat_map(Object::iter).map(|(name, json)| {
+        let property = serde_json::from_str(json).unwrap_or_default();
+        let is_required = required.iter().any(|key| key == name);
+        row(name, &text(&property, "type"), is_required, &property)
+    });
+    let of_prompt = definition.member("arguments").and_then(|all| all.read::<Vec<Value>>().ok());
+    let of_prompt = of_prompt.unwrap_or_default().into_iter().map(|argument| {
         let is_required = argument.get("required") == Some(&Value::Bool(true));
-        row(&text(argument, "name"), "string", is_required, argument)
+        row(&text(&argument, "name"), "string", is_required, &argument)
     });
     of_tool.chain(of_prompt).collect()
 }

@@ -279,6 +279,7 @@ fn settings(old: &Config, new: &Config) -> Vec<Setting> {
     ]);
     let Exposure { mode, pinned } = &old.exposure;
     at_once.extend(keys([
+        ("profile", old.profile != new.profile),
         ("exposure", *mode != new.exposure.mode),
         ("pinned", *pinned != new.exposure.pinned),
     ]));

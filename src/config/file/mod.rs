@@ -75,6 +75,11 @@ pub struct File {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub profiles: BTreeMap<String, Profile>,
 
+    /// The profile that clients see, whoever they are, over stdin and stdout and at `/mcp`; paths
+    /// of other profiles go before it. `--profile` says so for one run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+
     /// How clients come over HTTP.
     #[serde(default)]
     pub http: Http,
