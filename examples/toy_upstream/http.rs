@@ -171,7 +171,11 @@ async fn route(web: &Arc<Web>, stateless: &Session, request: Request<Incoming>) 
     match path.as_str() {
         "/mcp" if !is_sse => streamable::answer(web, &stateless.toy, request).await,
         "/sse" | "/sse-elsewhere" | "/messages" if is_sse => sse::answer(web, request).await,
-        "/moved" => redirect("/mcp"),
+        "/moved" => {
+            // Who answers before it has read may cut off who still writes.
+            drop(request.into_body().collect().await);
+            redirect("/mcp")
+        }
         "/elsewhere" => redirect("http://127.0.0.1:9/mcp?secret=1"),
         "/round" => redirect("/round"),
         "/html" => reply(StatusCode::OK, "text/html", "<html><body>A page.</body></html>"),
