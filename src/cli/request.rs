@@ -54,7 +54,12 @@ pub(in crate::cli) fn failure(notice: Notice, error: &router::Error) -> Failure 
             Failure::new(exit::REFUSED, notice.cause(cause))
         }
         router::Error::InvalidParams(_) => Failure::new(exit::USAGE, notice.cause(error)),
-        _ => Failure::new(exit::FAILURE, notice.cause(error)),
+        router::Error::UnknownMethod(_)
+        | router::Error::UnknownTool(_)
+        | router::Error::UnknownPrompt(_)
+        | router::Error::UnknownResource(_)
+        | router::Error::UnknownTask
+        | router::Error::Cancelled => Failure::new(exit::FAILURE, notice.cause(error)),
     }
 }
 

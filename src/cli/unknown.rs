@@ -1,6 +1,7 @@
 //! What is said when nothing has the name that was given: which names there are that are like it.
 
 use crate::app::App;
+use crate::catalog::Entry;
 use crate::catalog::Kind;
 use crate::cli::exit;
 use crate::cli::report::Failure;
@@ -47,10 +48,8 @@ pub(in crate::cli) fn no_upstream<'a>(name: &str, known: impl Iterator<Item = &'
 fn nearest(app: &App, kinds: &[Kind], name: &str) -> Vec<String> {
     let catalog = &app.router().snapshot().catalog;
     let of_kind = |kind: &Kind| {
-        let candidate = |entry: &crate::catalog::Entry| Candidate {
-            public: entry.public.clone(),
-            local: entry.local.clone(),
-        };
+        let candidate =
+            |entry: &Entry| Candidate { public: entry.public.clone(), local: entry.local.clone() };
         catalog.entries(*kind).map(candidate).collect::<Vec<_>>()
     };
     let own = router::definitions().into_iter().filter_map(|tool| {

@@ -78,8 +78,9 @@ pub(super) fn parse(text: &str, source: &Arc<Source>, problems: &mut Vec<Problem
     match read(text) {
         Ok(raw) => Some(Node::build(raw, &place, &KeyPath::default(), problems)),
         Err(error) => {
-            let place = place(error.location());
-            problems.push(Problem::at(&place, &KeyPath::default(), syntax_message(&error)));
+            let (place, message) = (place(error.location()), syntax_message(&error));
+            let hint = syntax_hint(&message);
+            problems.push(Problem::at(&place, &KeyPath::default(), message).hint(hint));
             None
         }
     }
@@ -117,6 +118,23 @@ fn syntax_message(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     let sentence = text.lines().next().unwrap_or_default();
     format!("not valid YAML or JSON: {}", without_location(sentence))
+}
+
+/// What is most often the reason for a message.
+fn syntax_hint(message: &str) -> &'static str {
+    let hints = [
+        ("tab", "indent with spaces; YAML takes no tabs there"),
+        ("flow", "close each `{` and `[`, and put a comma between what is inside"),
+        ("bracket", "close each `{` with `}` and each `[` with `]`"),
+        ("more than one document", "keep one; `--config` may be repeated for several files"),
+        ("quoted", "close the quotes; inside of double ones, write `\\\\` for `\\`"),
+        ("anchor", "write `&name` before what `*name` stands for, or write it out"),
+        ("non-finite", "write a number"),
+        ("key is empty", "write a name before the colon, or remove the line"),
+        ("string scalar", "a key is a text; quote it if it has brackets or braces"),
+    ];
+    let found = hints.iter().find(|(word, _)| message.contains(word));
+    found.map_or("look at indentation and quotes there and in the line above", |(_, hint)| hint)
 }
 
 /// Cuts the parser's own mention of line and column, which the problem's place already says.

@@ -46,3 +46,20 @@ fn render(bencher: Bencher<'_, '_>, tools: usize) {
         frame::response(Some(&id), Ok(&result))
     });
 }
+
+/// A question to a catalog that was asked something before.
+#[divan::bench(args = data::TOOLS)]
+fn search(bencher: Bencher<'_, '_>, tools: usize) {
+    let catalog = data::merge(&data::sources(tools));
+    let question = "read a file and write what is in it";
+    assert!(!catalog.search(question).is_empty(), "some tool fits");
+    bencher.bench(|| catalog.search(divan::black_box(question)).len());
+}
+
+/// The first question to a catalog, for which all definitions are read.
+#[divan::bench(args = data::TOOLS)]
+fn search_first(bencher: Bencher<'_, '_>, tools: usize) {
+    let sources = data::sources(tools);
+    let bencher = bencher.with_inputs(|| data::merge(&sources));
+    bencher.bench_refs(|catalog| catalog.search(divan::black_box("write a file")).len());
+}

@@ -33,6 +33,7 @@ mod limits;
 mod logs;
 mod looking;
 mod matrix;
+mod mistakes;
 mod moving;
 mod on_demand;
 mod parity;

@@ -17,6 +17,7 @@ use crate::cli::session;
 use crate::cli::table;
 use crate::cli::unknown;
 use crate::cli::upstreams;
+use crate::ids::UpstreamId;
 use crate::wire::Raw;
 
 /// Which of them are shown, and how.
@@ -47,7 +48,7 @@ impl Lists {
     pub(in crate::cli) fn run(&self, context: &Context<'_>, kind: Kind) -> Result<(), Failure> {
         let config = context.config()?;
         output::tell(&report::warnings(&config));
-        let known = || config.upstreams.keys().map(crate::ids::UpstreamId::as_str);
+        let known = || config.upstreams.keys().map(UpstreamId::as_str);
         let stranger = self.upstream.iter().find(|name| !known().any(|key| key == **name));
         if let Some(name) = stranger {
             return Err(unknown::no_upstream(name, known()));

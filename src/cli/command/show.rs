@@ -5,6 +5,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::app::App;
+use crate::catalog::Defect;
 use crate::catalog::Entry;
 use crate::catalog::Kind;
 use crate::catalog::tokens;
@@ -73,7 +74,7 @@ fn find(app: &App, name: &str) -> Option<Known> {
     let shape = entry.shape.as_ref().map(|shape| shape.changes()).unwrap_or_default();
     let mut changes: Vec<String> = shape.iter().map(ToString::to_string).collect();
     let defects = snapshot.catalog.defects().iter();
-    let is_its = |it: &&crate::catalog::Defect| {
+    let is_its = |it: &&Defect| {
         it.upstream == entry.upstream && it.kind == kind && it.local.as_ref() == Some(&entry.local)
     };
     changes.extend(defects.filter(is_its).map(ToString::to_string));

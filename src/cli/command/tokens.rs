@@ -23,6 +23,7 @@ use crate::ids::UpstreamId;
 use crate::upstream::usage;
 use crate::upstream::usage::Day;
 use crate::upstream::usage::Usage;
+use crate::wire::Raw;
 
 /// How many tools are shown if nothing is said.
 const TOP: usize = 15;
@@ -149,9 +150,9 @@ impl Bill {
         let (mut shares, mut tools) = (Vec::new(), Vec::new());
         for upstream in snapshot.upstreams.keys().filter(|id| is_wanted(id)) {
             let listed = app.router().as_listed(upstream, Kind::Tools);
-            let cost = |raw: &crate::wire::Raw| tokens::estimate(raw.get());
+            let cost = |raw: &Raw| tokens::estimate(raw.get());
             let original = |local: &str| {
-                let named = |it: &&crate::wire::Raw| {
+                let named = |it: &&Raw| {
                     it.member("name").and_then(|name| name.string()).as_deref() == Some(local)
                 };
                 listed.iter().find(named).map_or(0, cost)
@@ -159,13 +160,16 @@ impl Bill {
             let all = snapshot.catalog.entries(Kind::Tools);
             let own: Vec<Tool> = all
                 .filter(|entry| entry.upstream == *upstream)
-                .map(|entry| Tool {
-                    public: entry.public.clone(),
-                    upstream: upstream.clone(),
-                    tokens: cost(&entry.definition),
-                    before: original(&entry.local),
-                    called: called(app.config(), usage, upstream, &entry.local).0,
-                    idle_since: called(app.config(), usage, upstream, &entry.local).1,
+                .map(|entry| {
+                    let (called, idle_since) = called(app.config(), usage, upstream, &entry.local);
+                    Tool {
+                        public: entry.public.clone(),
+                        upstream: upstream.clone(),
+                        tokens: cost(&entry.definition),
+                        before: original(&entry.local),
+                        called,
+                        idle_since,
+                    }
                 })
                 .collect();
             shares.push(Share {
