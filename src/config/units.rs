@@ -77,7 +77,7 @@ pub(super) fn size(text: &str) -> Result<usize, Misread> {
     usize::try_from(bytes).map_err(|_| too_large(text))
 }
 
-/// Writes a duration the way [`duration`] reads it, in the largest unit that is exact.
+/// Writes a duration the way `duration` reads it, in the largest unit that is exact.
 pub fn show_duration(value: Duration) -> String {
     show(u64::try_from(value.as_millis()).unwrap_or(u64::MAX), MILLISECONDS, "s")
 }

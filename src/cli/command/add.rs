@@ -23,17 +23,21 @@ use crate::setup::yaml;
 pub(super) const NEXT: &str =
     "`conflux check --connect` tries it; a gateway that runs takes it over by itself";
 
+/// What the help says at length.
+const HELP: &str = "\
+Add an upstream to the configuration.
+
+conflux add files -- npx -y @modelcontextprotocol/server-filesystem ~/Documents
+conflux add github -e 'GITHUB_TOKEN=${GITHUB_TOKEN}' -- github-mcp-server stdio
+conflux add docs https://example.com/mcp -H 'Authorization: Bearer ${DOCS_TOKEN}'
+
+Values with `${NAME}` are written as they are, and filled in when Conflux starts; mind the
+single quotes. The file is the last one of `--config`, or the one that is found without it; if
+there is none, `conflux/upstreams.yaml` in the user's directory of configurations is made.";
+
 /// Add an upstream to the configuration.
-///
-/// conflux add files -- npx -y @modelcontextprotocol/server-filesystem ~/Documents
-/// conflux add github -e 'GITHUB_TOKEN=${GITHUB_TOKEN}' -- github-mcp-server stdio
-/// conflux add docs https://example.com/mcp -H 'Authorization: Bearer ${DOCS_TOKEN}'
-///
-/// Values with `${NAME}` are written as they are, and filled in when Conflux starts; mind the
-/// single quotes. The file is the last one of `--config`, or the one that is found without it; if
-/// there is none, `conflux/upstreams.yaml` in the user's directory of configurations is made.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(long_about = HELP)]
 pub(in crate::cli) struct Add {
     /// What it is called: the beginning of the names of its tools
     name: String,

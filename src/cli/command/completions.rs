@@ -8,13 +8,17 @@ use crate::cli::args::Arguments;
 use crate::cli::output;
 use crate::cli::report::Failure;
 
+/// What the help says at length.
+const HELP: &str = "\
+Print what a shell completes the command line with.
+
+bash: conflux completions bash > ~/.local/share/bash-completion/completions/conflux
+zsh: conflux completions zsh > \"${fpath[1]}/_conflux\"
+fish: conflux completions fish > ~/.config/fish/completions/conflux.fish";
+
 /// Print what a shell completes the command line with.
-///
-/// bash: conflux completions bash > ~/.local/share/bash-completion/completions/conflux
-/// zsh: conflux completions zsh > "${fpath[1]}/_conflux"
-/// fish: conflux completions fish > ~/.config/fish/completions/conflux.fish
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(long_about = HELP)]
 pub(in crate::cli) struct Completions {
     /// The shell
     shell: Shell,
