@@ -12,12 +12,10 @@ const EVERYTHING: &str = "*";
 
 /// Which tools are offered: those whose name `allow` matches and `deny` does not, and whose
 /// annotations are the wanted ones. Case matters, and a pattern matches whole names.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolFilter {
-    allow: Vec<Glob>,
-    deny: Vec<Glob>,
-    allowed: Matcher,
-    denied: Matcher,
+    allow: Patterns,
+    deny: Patterns,
     wanted: Wanted,
 }
 
@@ -45,14 +43,20 @@ impl Patterns {
         self.matcher.is_match(name)
     }
 
-    /// Returns those that match none of `names`, as written.
+    /// Returns them as written.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.written.iter().map(Glob::glob)
+    }
+
+    /// Returns those that match none of `names`, as written; `*` is meant to match whatever there
+    /// is.
     pub fn idle<'n, N>(&self, names: impl Fn() -> N) -> Vec<&str>
     where
         N: Iterator<Item = &'n str>,
     {
         let is_idle = |glob: &&Glob| {
             let matcher = glob.compile_matcher();
-            !names().any(|name| matcher.is_match(name))
+            glob.glob() != EVERYTHING && !names().any(|name| matcher.is_match(name))
         };
         self.written.iter().filter(is_idle).map(Glob::glob).collect()
     }
@@ -92,13 +96,12 @@ impl Matcher {
 impl ToolFilter {
     /// Compiles the patterns.
     pub(super) fn new(allow: Vec<Glob>, deny: Vec<Glob>, wanted: Wanted) -> Result<Self, Error> {
-        let (allowed, denied) = (Matcher::new(&allow)?, Matcher::new(&deny)?);
-        Ok(Self { allow, deny, allowed, denied, wanted })
+        Ok(Self { allow: Patterns::new(allow)?, deny: Patterns::new(deny)?, wanted })
     }
 
     /// Whether the tool with this name is offered, whatever its annotations say.
     pub fn permits(&self, name: &str) -> bool {
-        self.allowed.is_match(name) && !self.denied.is_match(name)
+        self.allow.is_match(name) && !self.deny.is_match(name)
     }
 
     /// Returns what annotations must say.
@@ -106,38 +109,25 @@ impl ToolFilter {
         &self.wanted
     }
 
-    /// Returns the patterns that match none of `names`, as written; `*` is meant to match whatever
-    /// there is.
+    /// Returns the patterns that match none of `names`, as written.
     pub fn idle<'n, N>(&self, names: impl Fn() -> N) -> Vec<&str>
     where
         N: Iterator<Item = &'n str>,
     {
-        let is_idle = |glob: &&Glob| {
-            let matcher = glob.compile_matcher();
-            glob.glob() != EVERYTHING && !names().any(|name| matcher.is_match(name))
-        };
-        self.allow.iter().chain(&self.deny).filter(is_idle).map(Glob::glob).collect()
+        let deny = self.deny.idle(&names);
+        self.allow.idle(names).into_iter().chain(deny).collect()
     }
 
     /// Returns the patterns of tools to offer, as written.
     pub fn allow(&self) -> impl Iterator<Item = &str> {
-        self.allow.iter().map(Glob::glob)
+        self.allow.iter()
     }
 
     /// Returns the patterns of tools to hide, as written.
     pub fn deny(&self) -> impl Iterator<Item = &str> {
-        self.deny.iter().map(Glob::glob)
+        self.deny.iter()
     }
 }
-
-impl PartialEq for ToolFilter {
-    fn eq(&self, other: &Self) -> bool {
-        let Self { allow, deny, wanted, allowed: _, denied: _ } = self;
-        (allow, deny, wanted) == (&other.allow, &other.deny, &other.wanted)
-    }
-}
-
-impl Eq for ToolFilter {}
 
 /// Reads one pattern; the same on every system.
 pub(super) fn pattern(text: &str) -> Result<Glob, Error> {
