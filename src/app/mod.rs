@@ -141,7 +141,8 @@ impl App {
     /// Returns what is to be done when a client has said what it can do: upstreams that start from
     /// then on are told so, and the eager ones are started.
     pub fn on_open(&self) -> impl Fn(&Arc<Caller>) + Send + Sync + 'static {
-        let (router, front, tasks) = (self.router(), self.front.clone(), self.tasks.clone());
+        let (router, front) = (Arc::clone(&self.router), self.front.clone());
+        let tasks = self.tasks.clone();
         move |caller| {
             front.open(caller.capabilities());
             start(&router, &tasks);
@@ -152,7 +153,7 @@ impl App {
     /// ask for everything, and what the client in question cannot answer is refused later.
     pub fn open(&self) {
         self.front.open(&Capabilities::everything());
-        start(&self.router(), &self.tasks);
+        start(&self.router, &self.tasks);
     }
 
     /// Opens the local sockets at which `conflux status` asks, and others of this user follow what

@@ -86,7 +86,6 @@ pub fn merge(sources: &[Source], rules: &Rules<'_>) -> Catalog {
         defects,
         lists: Mutex::default(),
         search: OnceLock::new(),
-        tokens: OnceLock::new(),
     }
 }
 

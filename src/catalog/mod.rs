@@ -192,10 +192,9 @@ pub struct Catalog {
     conflicts: Vec<Conflict>,
     defects: Vec<Defect>,
     /// Lists of tools for some, made when they are first wanted.
-    lists: Mutex<HashMap<Audience, Arc<Prepared>>>,
+    lists: Mutex<HashMap<Audience, Arc<OnceLock<Arc<Prepared>>>>>,
     /// Made when somebody first searches.
     search: OnceLock<search::Index>,
-    tokens: OnceLock<usize>,
 }
 
 /// For whom a list of tools is, as far as that matters for what is in it.
@@ -254,7 +253,10 @@ impl Catalog {
         make: impl FnOnce() -> Option<Vec<Raw>>,
     ) -> Arc<Prepared> {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = lists.entry(audience).or_insert_with(|| match make() {
+        let list = Arc::clone(lists.entry(audience).or_default());
+        // Whoever is of another audience does not wait until this one is written.
+        drop(lists);
+        let list = list.get_or_init(|| match make() {
             Some(items) => Arc::new(Prepared::new(Kind::Tools.member(), &items)),
             None => Arc::clone(self.prepared(Kind::Tools)),
         });
@@ -272,9 +274,14 @@ impl Catalog {
         index.ranked(question).into_iter().filter_map(|place| tools.get(place)).collect()
     }
 
+    /// Returns how many tools are on the list of all, those of Conflux itself among them.
+    pub fn listed_tools(&self) -> usize {
+        self.tools.listed()
+    }
+
     /// Returns about how many tokens the list of all tools costs a model.
     pub fn tokens(&self) -> usize {
-        *self.tokens.get_or_init(|| tokens::estimate(self.list(Kind::Tools).get()))
+        tokens::estimate(self.list(Kind::Tools).get())
     }
 
     /// Returns everything of one kind that upstreams offer, in the order it is listed.

@@ -37,6 +37,11 @@ impl Section {
         self.own.get(public)
     }
 
+    /// Returns how many there are, those of Conflux itself among them.
+    pub(in crate::catalog) fn listed(&self) -> usize {
+        self.entries.len() + self.own.len()
+    }
+
     pub(in crate::catalog) fn prepared(&self) -> &Arc<Prepared> {
         &self.prepared
     }

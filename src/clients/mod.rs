@@ -2,6 +2,7 @@
 //!
 //! Facts alone, each with its source: nothing here reads a file or the environment.
 
+pub mod crowd;
 pub mod places;
 /// Which definitions of tools break which of them.
 pub mod schema;
@@ -47,6 +48,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Returns how many tools it takes without losing any or warning of them; nothing if any
+    /// number.
+    pub fn comfortable(&self) -> Option<usize> {
+        self.most_tools.into_iter().chain(self.warns_at).min()
+    }
+
     /// Returns the longest name of a tool that fits, in bytes, for a server that the client knows
     /// as `server`; nothing if there is no limit.
     pub fn room(&self, client: Client, server: &str) -> Option<usize> {

@@ -8,6 +8,7 @@ use crate::catalog::Prepared;
 use crate::catalog::hygiene;
 use crate::catalog::hygiene::Fitted;
 use crate::clients::Client;
+use crate::clients::crowd::Crowd;
 use crate::config::exposure::Mode;
 use crate::ids::UpstreamId;
 use crate::router::own;
@@ -17,8 +18,6 @@ use crate::wire::Raw;
 /// From how many tokens on a list of tools is too much: a tenth of what models commonly read at
 /// once, before anybody has asked them anything.
 const COSTLY: usize = 20_000;
-/// How many of the largest upstreams a warning names.
-const LARGEST: usize = 3;
 
 impl Snapshot {
     /// Returns the list of one kind for a client that calls itself `client`.
@@ -35,17 +34,23 @@ impl Snapshot {
         self.catalog.tools_for(audience, || self.tools_of(audience))
     }
 
+    /// Returns whether a list that one client gets is the one that every other would get; as far
+    /// as that is known without a look at what every client takes.
+    pub(super) fn is_for_everybody(&self, kind: Kind, list: &Arc<Prepared>) -> bool {
+        kind != Kind::Tools
+            || (!self.is_searched() && Arc::ptr_eq(list, self.catalog.prepared(kind)))
+    }
+
     /// Returns as whom a client is listed tools.
     fn audience(&self, client: Option<Client>) -> Audience {
-        let tools = self.catalog.entries(Kind::Tools).count();
+        let tools = self.catalog.listed_tools();
         let searches = match self.exposure().mode {
             Mode::Flat => false,
             Mode::Search => true,
-            Mode::Auto => is_too_much(tools, client, || self.catalog.tokens()),
+            Mode::Auto => is_too_much(tools, client, self.catalog.tokens()),
         };
         let is_special = |client: &Client| {
-            !client.quirks().is_empty()
-                || (!searches && most(*client).is_some_and(|most| tools > most))
+            !client.quirks().is_empty() || (!searches && is_more_than_it_takes(tools, *client))
         };
         Audience { searches, client: client.filter(is_special) }
     }
@@ -54,8 +59,8 @@ impl Snapshot {
     fn tools_of(&self, audience: Audience) -> Option<Vec<Raw>> {
         let listed = if audience.searches { self.few() } else { self.all() };
         let Some(client) = audience.client else { return Some(listed) };
-        if !audience.searches {
-            self.warn_if_crowded(client);
+        if let Some(crowd) = self.crowd(client) {
+            tracing::warn!("{crowd}: {}", Crowd::REMEDY);
         }
         let mut is_other = audience.searches;
         let fit = |definition: Raw| match hygiene::fitted(&definition, client.quirks()) {
@@ -89,41 +94,27 @@ impl Snapshot {
         pinned.chain(own::finders(self.upstreams.keys())).chain(own::definitions()).collect()
     }
 
-    /// Warns that a client is listed more tools than it takes. All are listed all the same.
-    fn warn_if_crowded(&self, client: Client) {
+    /// Returns whether a client is listed more tools than it takes. All are listed all the same.
+    pub fn crowd(&self, client: Client) -> Option<Crowd> {
+        if self.audience(Some(client)).searches {
+            return None;
+        }
         let tools = || self.catalog.entries(Kind::Tools);
-        let all = tools().count();
-        let Some(most) = most(client).filter(|most| all > *most) else { return };
         let count = |id: &UpstreamId| tools().filter(|tool| tool.upstream == *id).count();
-        let mut counts: Vec<_> = self.upstreams.keys().map(|id| (count(id), id)).collect();
-        counts.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
-        let largest = counts.iter().take(LARGEST).map(|(count, id)| format!("`{id}` ({count})"));
-        let largest = largest.collect::<Vec<_>>().join(", ");
-        let (client, does) = (
-            client.title(),
-            match client.limits().most_tools {
-                Some(_) => "takes no more than",
-                None => "warns from",
-            },
-        );
-        tracing::warn!(
-            "{client} is listed {all} tools and {does} {most}; most are of {largest}: trim them \
-             with `tools.deny` of the upstream or a profile, or set `exposure: auto`"
-        );
+        let shares = self.upstreams.keys().map(|id| (id.as_str(), count(id)));
+        Crowd::of(client, self.catalog.listed_tools(), shares)
     }
 }
 
-/// How many tools a client takes without losing any or warning of them.
-fn most(client: Client) -> Option<usize> {
-    let limits = client.limits();
-    limits.most_tools.into_iter().chain(limits.warns_at).min()
+/// Whether a list of all tools is more than a client takes, or more than a model should read.
+fn is_too_much(tools: usize, client: Option<Client>, tokens: usize) -> bool {
+    let finds_itself = client.is_some_and(Client::searches_tools_itself);
+    client.is_some_and(|client| is_more_than_it_takes(tools, client))
+        || (!finds_itself && tokens > COSTLY)
 }
 
-/// Whether a list of all tools is more than a client takes, or more than a model should read.
-fn is_too_much(tools: usize, client: Option<Client>, tokens: impl FnOnce() -> usize) -> bool {
-    let most = client.and_then(most);
-    let finds_itself = client.is_some_and(Client::searches_tools_itself);
-    most.is_some_and(|most| tools > most) || (!finds_itself && tokens() > COSTLY)
+fn is_more_than_it_takes(tools: usize, client: Client) -> bool {
+    client.limits().comfortable().is_some_and(|most| tools > most)
 }
 
 #[cfg(test)]
@@ -144,7 +135,7 @@ mod tests {
             (Some(Client::Codex), 500, 20_001, true),
         ];
         for (client, tools, tokens, expected) in cases {
-            assert_eq!(is_too_much(tools, client, || tokens), expected, "{client:?} {tools}");
+            assert_eq!(is_too_much(tools, client, tokens), expected, "{client:?} {tools}");
         }
     }
 }

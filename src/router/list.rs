@@ -95,6 +95,11 @@ impl Router {
         let snapshot = self.snapshot();
         let left = snapshot.lasting.get(&kind).map(|lasting| lasting.at(Instant::now()));
         let client = exchange.capabilities().client_name();
-        Ok(List::new(snapshot.list_for(kind, client), kind, left.unwrap_or_default()))
+        let prepared = snapshot.list_for(kind, client);
+        let mut left = left.unwrap_or_default();
+        // What depends on who asks is nothing to show to others.
+        left.is_public &= snapshot.is_for_everybody(kind, &prepared)
+            && !self.shared.world.load().distinguishes_clients();
+        Ok(List::new(prepared, kind, left))
     }
 }

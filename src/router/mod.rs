@@ -241,7 +241,7 @@ impl Router {
     /// Returns how everything in this view is, as data: the one document behind every door, be it
     /// a tool, a socket or an address.
     pub fn status(&self) -> serde_json::Value {
-        status::document(self)
+        status::document(self, None)
     }
 
     /// Returns the callers that see this view; who is among them is told when its lists change.

@@ -2,7 +2,10 @@
 //!
 //! Texts of upstreams in it were masked and cut where they were made.
 
+use std::collections::BTreeSet;
+use std::iter;
 use std::process;
+use std::sync::PoisonError;
 use std::time::SystemTime;
 
 use serde_json::Map;
@@ -10,6 +13,8 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::catalog::Kind;
+use crate::clients::Client;
+use crate::clients::crowd::Crowd;
 use crate::router::Reloaded;
 use crate::router::Router;
 use crate::router::failure;
@@ -20,7 +25,10 @@ use crate::upstream;
 use crate::wire::era::Era;
 
 /// Tells what one view shows of this process and its upstreams.
-pub(super) fn document(router: &Router) -> Value {
+///
+/// Somebody who asks in a request of a client is told of that client, too, even if it is not one
+/// that stays.
+pub(super) fn document(router: &Router, asking: Option<&str>) -> Value {
     let (snapshot, instance) = (router.snapshot(), router.instance());
     let configuration = instance.configuration();
     let files = configuration.files.iter().map(|file| file.to_string_lossy());
@@ -40,9 +48,27 @@ pub(super) fn document(router: &Router) -> Value {
         "ready": readiness::unready(&snapshot).is_empty(),
         "generation": snapshot.generation.0,
         "upstreams": upstreams,
+        "warnings": warnings(router, asking),
         "conflicts": sentences(&mut snapshot.catalog.conflicts().iter().map(ToString::to_string)),
         "defects": sentences(&mut snapshot.catalog.defects().iter().map(ToString::to_string)),
     })
+}
+
+/// Tells which of the clients that are there are listed more tools than they take.
+fn warnings(router: &Router, asking: Option<&str>) -> Vec<String> {
+    let views = router.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut warnings = BTreeSet::new();
+    for (router, asking) in
+        iter::once((router, asking)).chain(views.values().map(|it| (&**it, None)))
+    {
+        let present = router.audience().present();
+        let names = present.iter().filter_map(|it| it.capabilities().client_name()).chain(asking);
+        let clients: BTreeSet<_> = names.filter_map(Client::recognize).collect();
+        let snapshot = router.snapshot();
+        let crowds = clients.into_iter().filter_map(|client| snapshot.crowd(client));
+        warnings.extend(crowds.map(|crowd| format!("{crowd}: {}", Crowd::REMEDY)));
+    }
+    warnings.into_iter().collect()
 }
 
 /// Tells what became of the last reload.

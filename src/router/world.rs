@@ -44,7 +44,12 @@ pub struct World {
 impl World {
     /// Returns whether some clients see a profile that they have not asked for.
     pub(super) fn has_chosen(&self) -> bool {
-        self.profile.is_some() || self.profiles.values().any(|it| !it.clients.is_empty())
+        self.profile.is_some() || self.distinguishes_clients()
+    }
+
+    /// Returns whether what clients see that ask for nothing depends on their name.
+    pub(super) fn distinguishes_clients(&self) -> bool {
+        self.profile.is_none() && self.profiles.values().any(|it| !it.clients.is_empty())
     }
 
     /// Returns the profile that a client sees that asks for none: the one that everybody sees, or

@@ -305,6 +305,8 @@ fn patterns_that_match_nothing_are_said() {
   demo: { command: conflux, args: [demo], tools: { allow: [echo, 'a*', demo__ask], deny: [add] } }
 profiles:
   some: { tools: { allow: [echo, demo__echo, nothing] } }
+  narrow: { tools: { allow: [demo__echo], deny: ['demo__as*'] } }
+profile: narrow
 ",
     );
     let shown = place.run(&["check", "--connect"]);

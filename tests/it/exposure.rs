@@ -26,6 +26,12 @@ fn names(result: &Value) -> Vec<String> {
     tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
 }
 
+/// The parameters of a client that calls itself like this.
+fn called(client: &str) -> Value {
+    let info = json!({ "name": client, "version": "1" });
+    json!({ "_meta": { "io.modelcontextprotocol/clientInfo": info } })
+}
+
 /// What a search finds, as a program and as a model are told it.
 async fn found(client: &mut Client, arguments: Value) -> Value {
     let answer = client.call("conflux__search", arguments).await;
@@ -136,6 +142,14 @@ async fn a_mistake_is_explained_to_the_model_that_made_it() {
             json!({ "text": "a" }),
             "there is no argument `text`; there are `query`, `server`, `limit`, `cursor`",
         ),
+        (
+            "conflux__search",
+            json!({ "query": "echo", "limit": 1, "cursor": "1-7" }),
+            "other tools are found now than when this `cursor` was given, or it is of another \
+             search; search again without it",
+        ),
+        ("conflux__search", json!([]), "`arguments`: not an object"),
+        ("conflux__call", json!(null), "`name` is missing: the name of the tool to call"),
         ("conflux__call", json!({}), "`name` is missing: the name of the tool to call"),
         (
             "conflux__call",
@@ -171,14 +185,87 @@ async fn how_much_is_listed_depends_on_how_much_there_is_and_on_the_client() {
     let gateway = gateway(130, "auto");
     let server = Server::start(&gateway).await;
     for (client, searches) in [("Visual Studio Code", true), ("claude-code", false), ("x", false)] {
-        let meta =
-            json!({ "io.modelcontextprotocol/clientInfo": { "name": client, "version": "1" } });
-        let reply = server.modern("tools/list", json!({ "_meta": meta })).reply().await;
+        let reply = server.modern("tools/list", called(client)).reply().await;
         let names = names(&reply.result());
         assert_eq!(names.len() < 10, searches, "{client}: {names:?}");
         assert_eq!(names.contains(&"conflux__search".to_owned()), searches, "{client}");
     }
     server.stop().await;
+}
+
+#[tokio::test]
+async fn as_many_tools_as_a_client_takes_are_listed_and_not_one_more() {
+    let flat = gateway(0, "flat");
+    let mut client = flat.legacy("2025-11-25", json!({})).await;
+    let others = listed(&mut client).await.len();
+    assert!(client.leave().await.success());
+    for (all, searches) in [(128, false), (129, true)] {
+        let gateway = gateway(all - others, "auto");
+        let server = Server::start(&gateway).await;
+        let listed = server.modern("tools/list", called("vscode")).reply().await;
+        let names = names(&listed.result());
+        assert_eq!(names.len(), if searches { 3 } else { all });
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_listed_more_than_it_takes_is_told_where_it_looks() {
+    let mut gateway = gateway(130, "flat").profile("few", json!({ "tools": { "deny": ["*"] } }));
+    gateway.add("other", toy(&["--era", "dual"]).entry());
+    gateway.save();
+    let server = Server::start(&gateway).await;
+    let status = async |client: &str, path: &str| {
+        let params = json!({ "name": "conflux__status", "_meta": called(client)["_meta"] });
+        let reply = server.modern("tools/call", params).to(path).reply().await;
+        reply.result()["structuredContent"]["warnings"].clone()
+    };
+    server.modern("tools/list", json!({})).reply().await.result();
+    let windsurf = status("windsurf-client", "/mcp").await;
+    let told = windsurf[0].as_str().unwrap();
+    assert!(told.starts_with("Windsurf uses 100 tools at most, and there are "), "{told}");
+    assert!(told.contains("; the most come from `toy` (1") && told.contains(", `other` ("));
+    assert!(told.contains("`tools: { deny: [...] }`") && told.contains("`exposure: auto`"));
+    assert_eq!(status("claude-code", "/mcp").await, json!([]), "it takes any number");
+    assert_eq!(status("windsurf-client", "/profiles/few/mcp").await, json!([]));
+    server.stop().await;
+    let mut client = gateway.start();
+    let params = json!({
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": { "name": "cursor-vscode", "version": "1" },
+    });
+    client.request("initialize", params).await.result();
+    client.notify("notifications/initialized", json!({})).await;
+    assert!(listed(&mut client).await.len() > 130);
+    let output = gateway.conflux(&["status"]).output().await.unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("\nwarning: Cursor warns from 80 tools on, and there are "), "{shown}");
+    assert!(client.leave().await.success());
+}
+
+#[tokio::test]
+async fn what_depends_on_who_asks_is_nothing_for_others_to_keep() {
+    let boolean = json!([{
+        "name": "any",
+        "inputSchema": { "type": "object", "properties": { "x": true } },
+    }]);
+    let place = Gateway::new(&[]);
+    let file = place.write("tools.json", &boolean.to_string());
+    let flags = ["--era", "modern", "--ttl", "86400000", "--tools-file", file.to_str().unwrap()];
+    for (setting, client, scope) in [
+        (("exposure", json!("flat")), "nobody knows me", "public"),
+        (("exposure", json!("flat")), "gemini", "private"),
+        (("exposure", json!("auto")), "nobody knows me", "private"),
+        (("profiles", json!({ "a": { "clients": ["x"] } })), "nobody knows me", "private"),
+    ] {
+        let mut gateway = Gateway::new(&[("toy", toy(&flags).entry())]);
+        gateway.set(setting.0, setting.1);
+        let server = Server::start(&gateway).await;
+        let listed = server.modern("tools/list", called(client)).reply().await.result();
+        assert_eq!(listed["cacheScope"], scope, "{client}: {listed}");
+        server.stop().await;
+    }
 }
 
 #[tokio::test]
@@ -222,9 +309,7 @@ async fn one_odd_definition_never_empties_the_list_of_a_client() {
     gateway.save();
     let server = Server::start(&gateway).await;
     let list = async |client: &str| {
-        let info = json!({ "name": client, "version": "1" });
-        let meta = json!({ "io.modelcontextprotocol/clientInfo": info });
-        let reply = server.modern("tools/list", json!({ "_meta": meta })).reply().await;
+        let reply = server.modern("tools/list", called(client)).reply().await;
         reply.result()["tools"].as_array().unwrap().clone()
     };
     let everybody = list("nobody knows me").await;

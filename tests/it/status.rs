@@ -297,6 +297,19 @@ async fn probes_tell_life_from_readiness() {
 }
 
 #[tokio::test]
+async fn what_is_required_is_started_even_if_a_profile_does_not_show_it() {
+    let shown = ("shown", toy(&[]).entry());
+    let mut gateway = Gateway::new(&[shown, ("needed", required(toy(&[]).entry()))])
+        .profile("some", json!({ "upstreams": ["shown"] }));
+    gateway.set("profile", json!("some"));
+    let server = Server::start_ready(&gateway).await;
+    assert_eq!(server.request(Method::GET, "/readyz").reply().await.status, 200);
+    let upstreams = documents(&gateway).await[0]["upstreams"].clone();
+    assert_eq!(upstreams[0]["state"], "ready", "{upstreams}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn whoever_the_guard_would_refuse_learns_one_bit() {
     let gateway = Gateway::new(&[("secretive", required(broken()))]);
     let server = Server::start(&gateway).await;

@@ -130,7 +130,7 @@ async fn stdio(loaded: Loaded, waits: bool) -> Result<(), Failure> {
         if waits {
             // Nobody has said what the client can do; what it cannot is refused when it is asked.
             app.open();
-            let router = app.router();
+            let router = app.everything();
             let outcome = tokio::select! {
                 outcome = router.ready() => outcome,
                 () = shutdown.begun() => return Ok(()),
@@ -171,7 +171,7 @@ async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
         let serving = front.serve(service(app, &url)?, shutdown.clone());
         tokio::pin!(serving);
         if waits {
-            let router = app.router();
+            let router = app.everything();
             let outcome = tokio::select! {
                 outcome = router.ready() => outcome,
                 () = &mut serving => return Ok(()),

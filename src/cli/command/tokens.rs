@@ -1,6 +1,7 @@
 //! `conflux tokens`: what the tools cost a model, before and after shaping, and which nobody calls.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use clap::Args;
 use serde_json::Value;
@@ -18,6 +19,8 @@ use crate::cli::session;
 use crate::cli::table;
 use crate::cli::unknown;
 use crate::cli::upstreams;
+use crate::clients::Client;
+use crate::clients::crowd::Crowd;
 use crate::config::Config;
 use crate::ids::UpstreamId;
 use crate::upstream::usage;
@@ -71,6 +74,8 @@ struct Share {
 struct Bill {
     shares: Vec<Share>,
     tools: Vec<Tool>,
+    /// The clients that are listed more tools than they take.
+    crowds: Vec<Crowd>,
 }
 
 impl Tokens {
@@ -123,9 +128,17 @@ impl Tokens {
         if !rows.is_empty() {
             parts.push(table::render(["TOOL", "TOKENS", "BEFORE", "LAST CALLED"], &rows, width));
         }
+        parts.extend(crowded(bill));
         parts.extend(unused(bill));
         parts.join("\n\n")
     }
+}
+
+/// Names the clients that take fewer tools than there are.
+fn crowded(bill: &Bill) -> Option<String> {
+    let lines: Vec<_> = bill.crowds.iter().map(|crowd| format!("  {crowd}")).collect();
+    let first = format!("more than some clients take; {}:", Crowd::REMEDY);
+    (!lines.is_empty()).then(|| format!("{first}\n{}", lines.join("\n")))
 }
 
 /// Names what nobody has called for a month.
@@ -151,12 +164,9 @@ impl Bill {
         for upstream in snapshot.upstreams.keys().filter(|id| is_wanted(id)) {
             let listed = app.router().as_listed(upstream, Kind::Tools);
             let cost = |raw: &Raw| tokens::estimate(raw.get());
-            let original = |local: &str| {
-                let named = |it: &&Raw| {
-                    it.member("name").and_then(|name| name.string()).as_deref() == Some(local)
-                };
-                listed.iter().find(named).map_or(0, cost)
-            };
+            let name = |raw: &Raw| raw.member("name").and_then(|name| name.string());
+            let originals: HashMap<_, _> =
+                listed.iter().filter_map(|raw| Some((name(raw)?, cost(raw)))).collect();
             let all = snapshot.catalog.entries(Kind::Tools);
             let own: Vec<Tool> = all
                 .filter(|entry| entry.upstream == *upstream)
@@ -166,7 +176,7 @@ impl Bill {
                         public: entry.public.clone(),
                         upstream: upstream.clone(),
                         tokens: cost(&entry.definition),
-                        before: original(&entry.local),
+                        before: originals.get(&entry.local).copied().unwrap_or_default(),
                         called,
                         idle_since,
                     }
@@ -181,7 +191,8 @@ impl Bill {
             });
             tools.extend(own);
         }
-        Self { shares, tools }
+        let clients = Client::ALL.into_iter().filter(|_| only.is_none());
+        Self { shares, tools, crowds: clients.filter_map(|it| snapshot.crowd(it)).collect() }
     }
 
     fn total(&self) -> [usize; 4] {
@@ -221,6 +232,7 @@ impl Bill {
             "toolsBefore": tools_before,
             "tokensBefore": before,
             "upstreams": self.shares.iter().map(share).collect::<Vec<_>>(),
+            "warnings": self.crowds.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "byTool": self.tools.iter().map(tool).collect::<Vec<_>>(),
         })
     }

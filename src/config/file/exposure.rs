@@ -14,8 +14,8 @@ pub enum Exposure {
     /// A few: `conflux__search` finds the others, `conflux__call` calls them, `conflux__status`
     /// tells how servers are; and those that are `pinned`.
     Search,
-    /// `search` for clients that are known to take fewer tools than there are, and where all of
-    /// them would cost a model over 20,000 tokens, unless the client searches among them itself;
-    /// else `flat`.
+    /// `search` for clients that are known to take fewer tools than there are, or to warn of so
+    /// many, and where all of them would cost a model over 20,000 tokens, unless the client searches
+    /// among them itself; else `flat`.
     Auto,
 }

@@ -155,7 +155,8 @@ impl NewAnnotations {
 }
 
 /// What is different for one argument. The schema of the tool follows. References such as
-/// `${NAME}` are filled in wherever a text stands in a value; what they give counts as secret.
+/// `${NAME}` are filled in wherever a text stands in a value; what they give counts as secret, as
+/// it does elsewhere.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Argument {

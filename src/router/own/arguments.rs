@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use crate::router::Error;
 use crate::wire::Raw;
 use crate::wire::object::Object;
 use crate::wire::quote;
@@ -13,21 +12,18 @@ pub(super) struct Arguments<'a>(Option<Object<'a>>);
 impl<'a> Arguments<'a> {
     /// Reads the `arguments` of a call of a tool that knows these. What is wrong is for the model
     /// to read.
-    pub(super) fn read(
-        given: Option<&'a Raw>,
-        known: &[&str],
-    ) -> Result<Result<Self, String>, Error> {
-        let Some(given) = given else { return Ok(Ok(Self(None))) };
-        let wrong = |error| Error::InvalidParams(format!("`params.arguments`: {error}"));
-        let object = given.object().map_err(wrong)?;
+    pub(super) fn read(given: Option<&'a Raw>, known: &[&str]) -> Result<Self, String> {
+        let given = given.filter(|given| given.get() != "null");
+        let Some(given) = given else { return Ok(Self(None)) };
+        let object = given.object().map_err(|error| format!("`arguments`: {error}"))?;
         let stranger = object.iter().map(|(key, _)| key).find(|key| !known.contains(key));
-        Ok(match stranger {
+        match stranger {
             Some(key) => {
                 let known: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
                 Err(format!("there is no argument `{key}`; there are {}", known.join(", ")))
             }
             None => Ok(Self(Some(object))),
-        })
+        }
     }
 
     /// Returns the JSON of one of them; `null` counts as left out.

@@ -4,7 +4,6 @@ use std::fmt::Display;
 
 use serde_json::json;
 
-use crate::router::Error;
 use crate::router::own;
 use crate::router::own::arguments::Arguments;
 use crate::wire::Raw;
@@ -31,31 +30,20 @@ pub(super) fn definition() -> Raw {
 
 /// Returns the parameters of the call that is meant by a call with these: the name and the
 /// arguments are other ones, all else stays. Or what a model has to do better.
-pub(super) fn params(outer: &Raw) -> Result<Result<Raw, String>, Error> {
+pub(super) fn params(outer: &Raw) -> Result<Raw, String> {
     let given = outer.member("arguments");
-    let read = match Arguments::read(given.as_ref(), &["name", "arguments"])? {
-        Ok(read) => read,
-        Err(problem) => return Ok(Err(problem)),
-    };
-    let name = match read.text("name") {
-        Ok(Some(name)) if name == own::CALL => {
-            return Ok(Err(format!("`{name}` cannot call itself; name the tool that is meant")));
-        }
-        Ok(Some(name)) => name,
-        Ok(None) => return Ok(Err("`name` is missing: the name of the tool to call".to_owned())),
-        Err(problem) => return Ok(Err(problem)),
-    };
-    let inner = match read.json("arguments").map(arguments) {
-        Some(Err(problem)) => return Ok(Err(problem)),
-        Some(Ok(inner)) => Some(inner),
-        None => None,
-    };
-    let outer = outer.object().map_err(|error| Error::InvalidParams(error.to_string()))?;
+    let read = Arguments::read(given.as_ref(), &["name", "arguments"])?;
+    let name = read.text("name")?.ok_or("`name` is missing: the name of the tool to call")?;
+    if name == own::CALL {
+        return Err(format!("`{name}` cannot call itself; name the tool that is meant"));
+    }
+    let inner = read.json("arguments").map(arguments).transpose()?;
+    let outer = outer.object().map_err(|error| error.to_string())?;
     let edit = outer.edit().set("name", quote::quoted(&name));
-    Ok(Ok(match inner {
+    Ok(match inner {
         Some(json) => edit.set("arguments", json).apply(),
         None => edit.remove("arguments").apply(),
-    }))
+    })
 }
 
 /// Reads the arguments of the tool: an object, or what some models make of one, a string in which

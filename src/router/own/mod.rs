@@ -11,6 +11,7 @@ use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
 use crate::router::snapshot::Snapshot;
+use crate::router::status;
 use crate::wire::Raw;
 
 /// Tells what every upstream is doing.
@@ -47,9 +48,9 @@ impl Own {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         match self {
-            Self::Status => Ok(status(router)),
+            Self::Status => Ok(status(router, exchange)),
             Self::Search => search::call(router, params, exchange).await,
-            Self::Call => match indirect::params(params)? {
+            Self::Call => match indirect::params(params) {
                 Ok(params) => router.call(Some(&params), exchange).await,
                 Err(problem) => Ok(failed(&problem)),
             },
@@ -81,8 +82,8 @@ pub(super) fn finders<'a>(upstreams: impl Iterator<Item = &'a UpstreamId>) -> [R
     [search::definition(upstreams), indirect::definition()]
 }
 
-fn status(router: &Router) -> Raw {
-    let status = router.status();
+fn status(router: &Router, exchange: &Exchange) -> Raw {
+    let status = status::document(router, exchange.capabilities().client_name());
     let text = serde_json::to_string_pretty(&status).unwrap_or_default();
     Raw::of(&json!({
         "content": [{ "type": "text", "text": text }],

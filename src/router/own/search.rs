@@ -1,5 +1,12 @@
 //! `conflux__search`: finds tools that are not listed, with everything that is needed to call them.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::BuildHasher as _;
+use std::hash::Hash as _;
+use std::hash::Hasher as _;
+
+use foldhash::fast::FixedState;
 use serde_json::json;
 
 use crate::catalog::Entry;
@@ -61,13 +68,41 @@ struct Wanted {
     query: String,
     server: Option<String>,
     limit: usize,
+    cursor: Option<Cursor>,
+}
+
+/// Where a page begins, and in what: the same question can find other tools a moment later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cursor {
     from: usize,
+    found: u64,
+}
+
+impl Cursor {
+    fn of(found: &[&Entry], from: usize) -> Self {
+        let mut hasher = FixedState::default().build_hasher();
+        for tool in found {
+            tool.public.hash(&mut hasher);
+        }
+        Self { from, found: hasher.finish() }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (from, found) = text.split_once('-')?;
+        Some(Self { from: from.parse().ok()?, found: u64::from_str_radix(found, 16).ok()? })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:x}", self.from, self.found)
+    }
 }
 
 /// Finds tools, once there is nobody to wait for.
 pub(super) async fn call(router: &Router, params: &Raw, exchange: &Exchange) -> Result<Raw, Error> {
     let given = params.member("arguments");
-    let read = Arguments::read(given.as_ref(), &["query", "server", "limit", "cursor"])?;
+    let read = Arguments::read(given.as_ref(), &["query", "server", "limit", "cursor"]);
     let wanted = match read.and_then(|read| wanted(&read)) {
         Ok(wanted) => wanted,
         Err(problem) => return Ok(own::failed(&problem)),
@@ -87,7 +122,14 @@ pub(super) async fn call(router: &Router, params: &Raw, exchange: &Exchange) -> 
     }
     let mut found = snapshot.catalog.search(&wanted.query);
     found.retain(|tool| server.is_none_or(|server| tool.upstream.as_str() == server));
-    Ok(result(&wanted, &found))
+    let from = wanted.cursor.map_or(0, |cursor| cursor.from);
+    if wanted.cursor.is_some_and(|cursor| cursor != Cursor::of(&found, from)) {
+        return Ok(own::failed(
+            "other tools are found now than when this `cursor` was given, or it is of another \
+             search; search again without it",
+        ));
+    }
+    Ok(result(&found, from, wanted.limit))
 }
 
 fn wanted(given: &Arguments<'_>) -> Result<Wanted, String> {
@@ -96,22 +138,22 @@ fn wanted(given: &Arguments<'_>) -> Result<Wanted, String> {
         Some(Ok(limit)) if (1..=MOST).contains(&limit) => limit,
         Some(_) => return Err(format!("`limit` must be an integer from 1 to {MOST}")),
     };
-    let from = match given.text("cursor")?.map(|cursor| cursor.parse::<usize>()) {
-        None => 0,
-        Some(Ok(from)) => from,
-        Some(Err(_)) => return Err("`cursor` is none that a search has returned".to_owned()),
+    let read = |text: Cow<'_, str>| {
+        Cursor::read(&text).ok_or("`cursor` is none that a search has returned")
     };
+    let cursor = given.text("cursor")?.map(read).transpose()?;
     let query = given.text("query")?.unwrap_or_default().into_owned();
-    Ok(Wanted { query, server: given.text("server")?.map(Into::into), limit, from })
+    Ok(Wanted { query, server: given.text("server")?.map(Into::into), limit, cursor })
 }
 
 /// Writes one page of what was found.
-fn result(wanted: &Wanted, found: &[&Entry]) -> Raw {
-    let page = found.iter().skip(wanted.from).take(wanted.limit);
+fn result(found: &[&Entry], from: usize, limit: usize) -> Raw {
+    let page = found.iter().skip(from).take(limit);
     let page: Vec<Raw> = page.map(|tool| for_a_model(&tool.definition)).collect();
     let (tools, total) = (Raw::array(&page), found.len().to_string());
-    let next = wanted.from.saturating_add(page.len());
-    let next = (!page.is_empty() && next < found.len()).then(|| Raw::of(&next.to_string()));
+    let next = from.saturating_add(page.len());
+    let next = (!page.is_empty() && next < found.len())
+        .then(|| Raw::of(&Cursor::of(found, next).to_string()));
     let hint = found.is_empty().then(|| Raw::of("try other words, or leave out `query`"));
     let members = [("tools", tools.get()), ("total", &total)];
     let next = next.as_ref().map(|next| ("nextCursor", next.get()));

@@ -26,8 +26,8 @@ enum About {
 pub(super) fn idle(app: &App) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut is_complete = true;
-    for handle in &app.upstreams() {
-        let Some(tools) = app.router().listed_tools(handle.id()) else {
+    for handle in app.everything().snapshot().upstreams.values() {
+        let Some(tools) = app.everything().listed_tools(handle.id()) else {
             is_complete = false;
             continue;
         };
@@ -49,7 +49,7 @@ pub(super) fn idle(app: &App) -> Vec<Notice> {
     if !is_complete {
         return notices;
     }
-    let shown = app.router().snapshot();
+    let shown = app.everything().snapshot();
     let names = |entry: &catalog::Entry| {
         let (local, public) = (entry.local.clone(), entry.public.clone());
         Names { local, public }

@@ -27,6 +27,8 @@ pub(super) struct Facts {
     pub(super) secrets: Vec<SecretFile>,
     /// What is known about upstreams from earlier runs, or from this one.
     pub(super) known: Vec<Known>,
+    /// Whether clients are listed all of their tools.
+    pub(super) is_flat: bool,
     /// Which upstreams could not be started, and why.
     pub(super) failures: Vec<Failed>,
     /// The clients that are there.

@@ -5,6 +5,8 @@ use crate::cli::command::doctor::finding::Code;
 use crate::cli::command::doctor::finding::Finding;
 use crate::cli::command::doctor::finding::Severity;
 use crate::cli::command::doctor::finding::Spot;
+use crate::clients::Client;
+use crate::clients::crowd::Crowd;
 
 /// What clients call Conflux unless somebody chose another name.
 const NAME: &str = "conflux";
@@ -15,31 +17,10 @@ const NAMED: usize = 3;
 pub(super) fn limits(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     let tools: Vec<&String> = facts.known.iter().flat_map(|known| &known.tools).collect();
-    let mut largest: Vec<_> =
-        facts.known.iter().map(|known| (known.tools.len(), known.key.as_str())).collect();
-    largest.sort_by(|a, b| b.cmp(a));
-    let largest = largest.iter().filter(|(count, _)| *count > 0).take(NAMED);
-    let largest: Vec<_> = largest.map(|(count, key)| format!("`{key}` ({count})")).collect();
     for seen in &facts.clients {
         let (title, limits) = (seen.client.title(), seen.client.limits());
-        // Those of Conflux itself count, too.
-        let count = tools.len() + 1;
-        let hint = format!(
-            "`tools: {{ deny: [...] }}` of an upstream, or a profile, trims them; the most come \
-             from {}",
-            largest.join(", ")
-        );
-        let message = match (limits.most_tools, limits.warns_at) {
-            (Some(most), _) if count > most => {
-                format!("{title} uses {most} tools at most, and there are {count}")
-            }
-            (_, Some(most)) if count > most => {
-                format!("{title} warns from {most} tools on, and there are {count}")
-            }
-            _ => String::new(),
-        };
-        if !message.is_empty() {
-            let spot = Spot::key("upstreams");
+        if let Some(crowd) = crowd(facts, seen.client) {
+            let (message, hint, spot) = (crowd.to_string(), Crowd::REMEDY, Spot::key("upstreams"));
             findings.push(Finding::new(Code::TooManyTools, Severity::Warning, spot, message, hint));
         }
         let own = seen.servers.iter().find(|server| server.conflux.is_some());
@@ -60,6 +41,14 @@ pub(super) fn limits(facts: &Facts) -> Vec<Finding> {
         findings.push(Finding::new(Code::LongNames, Severity::Warning, spot, message, hint));
     }
     findings
+}
+
+/// Returns what there is to tell of a client that would be listed all tools.
+fn crowd(facts: &Facts, client: Client) -> Option<Crowd> {
+    let shares = || facts.known.iter().map(|known| (known.key.as_str(), known.tools.len()));
+    let all: usize = shares().map(|(_, count)| count).sum();
+    // That of Conflux itself counts, too.
+    facts.is_flat.then(|| Crowd::of(client, all + 1, shares()))?
 }
 
 /// Finds entries in files of clients that are beside Conflux, or lead nowhere.

@@ -26,6 +26,7 @@ use crate::clients::Client;
 use crate::config::Config;
 use crate::config::Target;
 use crate::config::Upstream;
+use crate::config::exposure::Mode;
 use crate::config::load;
 use crate::config::surroundings::Surroundings;
 use crate::downstream::local::ask;
@@ -62,6 +63,7 @@ pub(super) async fn facts(context: &Context<'_>) -> Facts {
     if let Some(config) = &config {
         facts.doubts.clone_from(&config.warnings);
         facts.known = known(config);
+        facts.is_flat = config.exposure.mode == Mode::Flat;
     }
     commands(&mut facts, config.as_ref(), around);
     facts.secrets = secrets(&facts.entries, &texts, around);

@@ -104,6 +104,8 @@ fn at_length(document: &Value, width: Option<usize>) -> String {
         format!("listening: {}", text(&document["listening"])),
         format!("generation: {}", text(&document["generation"])),
     ];
+    let warnings = document["warnings"].as_array().map_or(&[][..], Vec::as_slice);
+    lines.extend(warnings.iter().map(|warning| format!("warning: {}", text(warning))));
     for key in ["conflicts", "defects"] {
         let count = document[key].as_array().map_or(0, Vec::len);
         if count > 0 {
