@@ -75,7 +75,8 @@ impl Problem {
         }
     }
 
-    fn outcome(&self) -> &'static str {
+    /// Returns what became of the definition.
+    pub fn outcome(&self) -> &'static str {
         match self {
             Self::NotAnObject
             | Self::DuplicateKey(_)

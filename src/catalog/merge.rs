@@ -163,7 +163,7 @@ fn tool(named: &Named<'_, '_>, addresses: &Addresses) -> Entry {
         let alias = |uri: &str| addresses.alias(upstream, uri);
         entry.definition = rewrite::definition(&entry.definition, &alias);
     }
-    entry.traits = Traits::read(&entry.definition);
+    entry.traits = Traits::read(&entry.definition, named.item.raw);
     entry
 }
 

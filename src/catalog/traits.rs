@@ -48,11 +48,13 @@ impl PartialEq for Mark {
 impl Eq for Mark {}
 
 impl Traits {
-    /// Reads the definition of a tool.
-    pub(in crate::catalog) fn read(tool: &Raw) -> Self {
+    /// Reads the definition of a tool, as it is listed and as its upstream gave it.
+    pub(in crate::catalog) fn read(tool: &Raw, original: &Raw) -> Self {
         Self {
             needs_task: needs_task(tool),
-            may_repeat: may_repeat(tool),
+            // What an operator says about it is for who chooses among tools; whether two calls do
+            // what one does is known to the server alone.
+            may_repeat: may_repeat(original),
             mirrors: mirrors(tool),
             noted: Mark::default(),
         }
@@ -83,4 +85,21 @@ fn mirrors(tool: &Raw) -> Vec<Mirror> {
     }
     let schema = tool.member("inputSchema");
     schema.and_then(|schema| mirror::mirrors(&schema).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Traits;
+    use crate::wire::Raw;
+
+    #[test]
+    fn only_the_server_itself_says_what_may_be_repeated() {
+        let (plain, reading) = (r#"{"name":"a"}"#, r#"{"annotations":{"readOnlyHint":true}}"#);
+        for (listed, original, expected) in
+            [(reading, plain, false), (plain, reading, true), (plain, plain, false)]
+        {
+            let traits = Traits::read(&Raw::parse(listed).unwrap(), &Raw::parse(original).unwrap());
+            assert_eq!(traits.may_repeat, expected, "{listed} {original}");
+        }
+    }
 }

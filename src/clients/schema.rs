@@ -1,5 +1,8 @@
 //! Which definitions of tools break which client, and how: each fact with its source.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use crate::clients::Client;
 
 /// Something in a tool's definition that a client, or the model behind it, cannot take although the
@@ -64,7 +67,7 @@ const fn fact(client: Client, quirk: Quirk, effect: Effect, source: &'static str
     Fact { client, quirk, effect, source }
 }
 
-/// Everything that is known, by client in the order of [`Client::ALL`], then in that of the quirks.
+/// Everything that is known, by client in the order of [`Client::ALL`].
 const FACTS: &[Fact] = {
     use Client as C;
     use Effect as E;
@@ -230,36 +233,20 @@ const FACTS: &[Fact] = {
     ]
 };
 
+/// The quirks of each client, in their order.
+static QUIRKS: LazyLock<BTreeMap<Client, Vec<Quirk>>> = LazyLock::new(|| {
+    let mut quirks = BTreeMap::<Client, Vec<Quirk>>::new();
+    for fact in FACTS {
+        quirks.entry(fact.client).or_default().push(fact.quirk);
+    }
+    quirks.values_mut().for_each(|quirks| quirks.sort_unstable());
+    quirks
+});
+
 impl Client {
     /// Returns what it cannot take in a definition, in the order in which a definition is fitted.
     pub fn quirks(self) -> &'static [Quirk] {
-        use Quirk as Q;
-        match self {
-            Self::ClaudeDesktop => {
-                &[Q::OldDraft, Q::BooleanProperty, Q::ArgumentName, Q::OutputDraft]
-            }
-            Self::ClaudeCode => &[
-                Q::OddMember,
-                Q::OldDraft,
-                Q::BooleanProperty,
-                Q::ArgumentName,
-                Q::CombinationOnTop,
-                Q::OutputWithoutObject,
-                Q::OutputReference,
-            ],
-            Self::Cursor | Self::Codex => &[Q::CombinationOnTop],
-            Self::VsCode => &[Q::ArgumentName, Q::ArrayWithoutItems],
-            Self::Gemini => &[
-                Q::OddMember,
-                Q::Reference,
-                Q::BooleanProperty,
-                Q::ConstructorProperty,
-                Q::OutputWithoutObject,
-            ],
-            Self::Windsurf => &[Q::OldDraft, Q::ArrayWithoutItems],
-            Self::Zed => &[Q::Reference],
-            Self::OpenCode => &[Q::OddMember, Q::BooleanProperty, Q::CombinationOnTop],
-        }
+        QUIRKS.get(&self).map_or(&[], Vec::as_slice)
     }
 
     /// Returns what is known of this client and a quirk; nothing if it has none such.

@@ -1,9 +1,9 @@
 //! How much of the tools clients are listed: all of them, or a few by which others are found.
 
 use crate::config::file;
+use crate::config::patterns::Case;
+use crate::config::patterns::Patterns;
 use crate::config::problem::KeyPath;
-use crate::config::problem::Problem;
-use crate::config::tools::Patterns;
 use crate::config::validate::Check;
 
 /// How much of the tools clients are listed.
@@ -37,7 +37,7 @@ impl Default for Exposure {
 impl Check<'_> {
     /// Checks what is said for everybody.
     pub(super) fn exposure(&mut self, mode: file::Exposure, pinned: &[String]) -> Exposure {
-        let pinned = self.pinned(pinned, &KeyPath::of(&["pinned"]));
+        let pinned = self.patterns(pinned, &KeyPath::of(&["pinned"]), Case::Matters);
         Exposure { mode: Mode::of(mode), pinned }
     }
 
@@ -51,19 +51,10 @@ impl Check<'_> {
         Exposure {
             mode: profile.exposure.map_or(everywhere.mode, Mode::of),
             pinned: match &profile.pinned {
-                Some(written) => self.pinned(written, &path.key("pinned")),
+                Some(written) => self.patterns(written, &path.key("pinned"), Case::Matters),
                 None => everywhere.pinned.clone(),
             },
         }
-    }
-
-    fn pinned(&mut self, written: &[String], path: &KeyPath) -> Patterns {
-        let patterns = self.patterns(written, path);
-        Patterns::new(patterns).unwrap_or_else(|error| {
-            let message = format!("`{path}`: {}", error.kind());
-            self.problems.push(Problem::at(&self.context.places.value(path), path, message));
-            Patterns::none()
-        })
     }
 }
 

@@ -6,7 +6,6 @@
 
 pub mod argument;
 mod calls;
-pub mod clients;
 mod command;
 mod dialect;
 pub mod difference;
@@ -20,6 +19,7 @@ mod layer;
 pub mod load;
 pub mod name;
 pub mod overrides;
+pub mod patterns;
 pub mod problem;
 mod profile;
 mod reference;
@@ -45,9 +45,9 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
-use crate::config::clients::Clients;
 use crate::config::exposure::Exposure;
 use crate::config::overrides::Overrides;
+use crate::config::patterns::Patterns;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;
@@ -94,7 +94,7 @@ pub struct Profile {
     /// Which tools are part of it, by their public names.
     pub tools: ToolFilter,
     /// The clients it is for unless they ask for something else.
-    pub clients: Clients,
+    pub clients: Patterns,
     /// How much of them clients are listed.
     pub exposure: Exposure,
 }

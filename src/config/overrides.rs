@@ -234,11 +234,12 @@ mod tests {
     use super::Changes;
     use super::Overrides;
     use super::Rule;
-    use crate::config::tools;
+    use crate::config::patterns::Case;
+    use crate::config::patterns::pattern;
 
     fn overrides<const N: usize>(written: [(&str, Changes); N]) -> Overrides {
-        let rule = |(pattern, changes): (&str, Changes)| {
-            let glob = tools::pattern(pattern).unwrap();
+        let rule = |(written, changes): (&str, Changes)| {
+            let glob = pattern(written, Case::Matters).unwrap();
             let matcher = glob.compile_matcher();
             Rule { glob, matcher, name: None, changes }
         };

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use crate::config::Profile;
-use crate::config::clients;
-use crate::config::clients::Clients;
 use crate::config::exposure::Exposure;
 use crate::config::file;
+use crate::config::patterns::Case;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Problem;
 use crate::config::suggest;
@@ -36,10 +35,9 @@ impl Check<'_> {
             }
             let exposure = self.exposure_of(written, &path, everywhere);
             let file::Selection { allow, deny, annotations } = &written.tools;
-            if let Some(tools) = self.tools(allow, deny, annotations, &path.key("tools")) {
-                let clients = self.clients(&written.clients, &path.key("clients"));
-                profiles.insert(name, Profile { upstreams, tools, clients, exposure });
-            }
+            let tools = self.tools(allow, deny, annotations, &path.key("tools"));
+            let clients = self.patterns(&written.clients, &path.key("clients"), Case::Ignored);
+            profiles.insert(name, Profile { upstreams, tools, clients, exposure });
         }
         profiles
     }
@@ -58,24 +56,6 @@ impl Check<'_> {
         let path = KeyPath::of(&["profile"]);
         let place = self.context.places.value(&path);
         self.problems.push(Problem::at(&place, &path, message).hint(hint));
-    }
-
-    fn clients(&mut self, written: &[String], path: &KeyPath) -> Clients {
-        let read = |(index, text): (usize, &String)| {
-            let path = path.index(index);
-            let error = match clients::pattern(text) {
-                Ok(pattern) => return Some(pattern),
-                Err(error) => error,
-            };
-            self.not_a_pattern(text, &error, &path, &self.context.places.value(&path));
-            None
-        };
-        let patterns = written.iter().enumerate().filter_map(read).collect();
-        Clients::new(patterns).unwrap_or_else(|error| {
-            let message = format!("`{path}`: {}", error.kind());
-            self.problems.push(Problem::at(&self.context.places.value(path), path, message));
-            Clients::default()
-        })
     }
 
     /// Warns of a profile that nothing is part of.

@@ -17,6 +17,7 @@ use crate::config::overrides::Changes;
 use crate::config::overrides::Overrides;
 use crate::config::overrides::Rule;
 use crate::config::overrides::Variant;
+use crate::config::patterns::Case;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Place;
 use crate::config::problem::Problem;
@@ -62,7 +63,8 @@ impl Check<'_> {
                 self.called(name, &path, &place, taken);
             }
             let changes = self.changes(changes, &path, lenient);
-            let Some(glob) = self.pattern(&key, &path, &self.context.places.key(&path)) else {
+            let place = self.context.places.key(&path);
+            let Some(glob) = self.pattern(&key, &path, &place, Case::Matters) else {
                 continue;
             };
             let matcher = glob.compile_matcher();

@@ -12,9 +12,11 @@ use crate::config::hints::Wanted;
 use crate::config::interpolate;
 use crate::config::interpolate::Sources;
 use crate::config::name;
+use crate::config::patterns;
+use crate::config::patterns::Case;
+use crate::config::patterns::Patterns;
 use crate::config::secrets::Secrets;
 use crate::config::suggest;
-use crate::config::tools;
 use crate::config::tools::ToolFilter;
 use crate::config::units;
 
@@ -214,20 +216,22 @@ fn files_are_bounded_and_lose_one_newline() {
 
 #[test]
 fn tool_patterns_match_whole_names_and_case() {
-    let pattern = |text| tools::pattern(text).unwrap();
+    let patterns = |written: &[&str]| {
+        let read = |text: &&str| patterns::pattern(text, Case::Matters).unwrap();
+        Patterns::new(written.iter().map(read).collect()).unwrap()
+    };
     let filter = ToolFilter::new(
-        vec![pattern("get_*"), pattern("{list,find}_?"), pattern("a/*")],
-        vec![pattern("*_all")],
+        patterns(&["get_*", "{list,find}_?", "a/*"]),
+        patterns(&["*_all"]),
         Wanted::default(),
-    )
-    .unwrap();
+    );
     for name in ["get_x", "get_", "list_x", "find_1", "a/b/c"] {
         assert!(filter.permits(name), "{name}");
     }
     for name in ["Get_x", "xget_x", "list_xy", "get_all", "other", ""] {
         assert!(!filter.permits(name), "{name}");
     }
-    let nothing = ToolFilter::new(Vec::new(), Vec::new(), Wanted::default()).unwrap();
+    let nothing = ToolFilter::new(Patterns::none(), Patterns::none(), Wanted::default());
     assert!(!nothing.permits("x"));
 }
 

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use globset::Glob;
 use indexmap::IndexMap;
 
 use crate::config::Config;
@@ -22,12 +21,12 @@ use crate::config::file;
 use crate::config::hints::Wanted;
 use crate::config::layer::Places;
 use crate::config::name;
+use crate::config::patterns::Case;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Place;
 use crate::config::problem::Problem;
 use crate::config::secrets::Secrets;
 use crate::config::surroundings::Surroundings;
-use crate::config::tools;
 use crate::config::tools::ToolFilter;
 use crate::config::units;
 use crate::config::units::Misread;
@@ -200,7 +199,7 @@ impl Check<'_> {
             concurrency: Self::concurrency(&written.concurrency),
             results: self.results(&written.results, &path.key("results")),
             prefix,
-            tools: tools?,
+            tools,
             overrides,
             disabled: written.disabled,
         })
@@ -290,47 +289,10 @@ impl Check<'_> {
         deny: &[String],
         annotations: &file::Annotations,
         path: &KeyPath,
-    ) -> Option<ToolFilter> {
-        let allow = self.patterns(allow, &path.key("allow"));
-        let deny = self.patterns(deny, &path.key("deny"));
-        match ToolFilter::new(allow, deny, Wanted::new(annotations)) {
-            Ok(filter) => Some(filter),
-            Err(error) => {
-                let place = self.context.places.value(path);
-                let message = format!("`{path}`: {}", error.kind());
-                self.problems.push(Problem::at(&place, path, message));
-                None
-            }
-        }
-    }
-
-    pub(super) fn patterns(&mut self, written: &[String], path: &KeyPath) -> Vec<Glob> {
-        let read = |(index, text): (usize, &String)| {
-            let path = path.index(index);
-            self.pattern(text, &path, &self.context.places.value(&path))
-        };
-        written.iter().enumerate().filter_map(read).collect()
-    }
-
-    pub(super) fn pattern(&mut self, text: &str, path: &KeyPath, place: &Place) -> Option<Glob> {
-        let error = match tools::pattern(text) {
-            Ok(pattern) => return Some(pattern),
-            Err(error) => error,
-        };
-        self.not_a_pattern(text, &error, path, place);
-        None
-    }
-
-    pub(super) fn not_a_pattern(
-        &mut self,
-        text: &str,
-        error: &globset::Error,
-        path: &KeyPath,
-        place: &Place,
-    ) {
-        let message = format!("`{text}` is not a pattern: {}", error.kind());
-        let hint = "`*`, `?`, `[a-z]` and `{a,b}` are special; write `\\` before one that is not";
-        self.problems.push(Problem::at(place, path, message).hint(hint));
+    ) -> ToolFilter {
+        let allow = self.patterns(allow, &path.key("allow"), Case::Matters);
+        let deny = self.patterns(deny, &path.key("deny"), Case::Matters);
+        ToolFilter::new(allow, deny, Wanted::new(annotations))
     }
 
     pub(super) fn duration(

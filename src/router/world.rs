@@ -57,7 +57,7 @@ impl World {
     pub(super) fn profile_for(&self, client: Option<&str>) -> Option<&str> {
         let for_client = || {
             let client = client?;
-            let found = self.profiles.iter().find(|(_, profile)| profile.clients.are(client));
+            let found = self.profiles.iter().find(|(_, profile)| profile.clients.is_match(client));
             found.map(|(name, _)| name.as_str())
         };
         self.profile.as_deref().or_else(for_client)

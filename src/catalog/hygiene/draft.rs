@@ -3,6 +3,7 @@
 use crate::catalog::hygiene::Mended;
 use crate::catalog::hygiene::Reason;
 use crate::catalog::hygiene::Repair;
+use crate::catalog::hygiene::member_of;
 use crate::catalog::hygiene::schema;
 use crate::catalog::hygiene::without_member;
 use crate::wire::Raw;
@@ -47,7 +48,7 @@ pub(super) fn modern(input: &Raw) -> Mended {
 pub(super) fn dependent(schema: &Raw) -> Result<Option<String>, Reason> {
     let mut found = schema::first_of(schema, &DIFFERENT)?.map(str::to_owned);
     schema::each(schema, &mut |part| {
-        let is_list = schema::word(part, "items").is_some_and(|it| it.get().starts_with('['));
+        let is_list = member_of(part, "items").is_some_and(|it| it.get().starts_with('['));
         let has_beside = schema::has(part, "$ref") && schema::members(part).len() > 1;
         if is_list {
             found.get_or_insert_with(|| "items".to_owned());

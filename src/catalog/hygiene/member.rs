@@ -7,10 +7,8 @@ use crate::catalog::hygiene::member_of;
 use crate::catalog::hygiene::schema;
 use crate::catalog::hygiene::with_member;
 use crate::catalog::hygiene::without_member;
+use crate::config::hints::Hint;
 use crate::wire::Raw;
-
-/// What annotations that are no hints are.
-const HINTS: [&str; 4] = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"];
 
 /// Leaves out members of the wrong type, and puts the frame of the schemas right.
 pub(super) fn proper(tool: &Raw) -> Mended {
@@ -27,7 +25,7 @@ pub(super) fn proper(tool: &Raw) -> Mended {
         for (key, value) in schema::members(&annotations) {
             let is_proper = match key.as_str() {
                 "title" => is_string(&value),
-                hint if HINTS.contains(&hint) => schema::is_boolean(&value),
+                key if Hint::ALL.iter().any(|hint| hint.key() == key) => schema::is_boolean(&value),
                 _ => true,
             };
             if !is_proper {
@@ -64,7 +62,7 @@ fn is_proper(key: &str, value: &Raw) -> bool {
             value.elements().is_some_and(|icons| icons.iter().all(has_source))
         }
         "execution" => {
-            let support = schema::word(value, "taskSupport");
+            let support = member_of(value, "taskSupport");
             let is_known = |support: &Raw| {
                 let words = ["required", "optional", "forbidden"];
                 support.string().is_some_and(|support| words.contains(&support.as_str()))
@@ -80,7 +78,7 @@ fn framed(input: &Raw) -> Result<Option<(Raw, Vec<&'static str>)>, Reason> {
     let mut now = input.clone();
     let mut gone = Vec::new();
     for word in ["properties", "required"] {
-        let Some(value) = schema::word(input, word) else { continue };
+        let Some(value) = member_of(input, word) else { continue };
         let is_readable = if word == "properties" {
             is_object(&value)
         } else {
@@ -97,7 +95,7 @@ fn framed(input: &Raw) -> Result<Option<(Raw, Vec<&'static str>)>, Reason> {
         now = without_member(&now, word);
         gone.push(word);
     }
-    let properties = schema::word(&now, "properties").map(|it| schema::members(&it));
+    let properties = member_of(&now, "properties").map(|it| schema::members(&it));
     let odd = properties.into_iter().flatten().find(|(_, value)| !schema::is_schema(value));
     if let Some((name, _)) = odd {
         return Err(Reason::Invalid(format!("properties.{name}")));

@@ -31,7 +31,7 @@ pub(super) fn references(tool: &Raw) -> Option<(Raw, Repair)> {
 /// Takes the name of an older draft out, or the schema with it if it depends on that draft.
 pub(super) fn draft(tool: &Raw) -> Option<(Raw, Repair)> {
     let output = member_of(tool, OUTPUT)?;
-    let named = schema::word(&output, "$schema")?;
+    let named = member_of(&output, "$schema")?;
     if named.string().is_some_and(|named| named.contains("2020-12")) {
         return None;
     }

@@ -3,6 +3,7 @@
 use crate::catalog::hygiene::Mended;
 use crate::catalog::hygiene::Reason;
 use crate::catalog::hygiene::Repair;
+use crate::catalog::hygiene::member_of;
 use crate::catalog::hygiene::schema;
 use crate::catalog::hygiene::schema::Changed;
 use crate::catalog::hygiene::without_member;
@@ -116,7 +117,7 @@ fn together(part: &Raw, target: &Raw, is_old: bool) -> Raw {
     if is_old {
         return target.clone();
     }
-    let mut all = schema::word(part, "allOf").and_then(|all| all.elements()).unwrap_or_default();
+    let mut all = member_of(part, "allOf").and_then(|all| all.elements()).unwrap_or_default();
     all.push(target.clone());
     object.edit().remove("$ref").put("allOf", &Raw::array(&all)).apply()
 }

@@ -4,6 +4,7 @@
 use crate::catalog::Catalog;
 use crate::catalog::Entry;
 use crate::catalog::Kind;
+use crate::catalog::defect::Problem;
 use crate::catalog::hygiene::Fitted;
 use crate::catalog::hygiene::Remark;
 use crate::catalog::hygiene::fitted;
@@ -103,16 +104,24 @@ fn long_name(entry: &Entry, client: Client) -> Option<Finding> {
 /// that a model has to guess at or pays too much for.
 pub fn costs(catalog: &Catalog) -> Vec<Finding> {
     let defects = catalog.defects().iter().filter(|defect| defect.kind == Kind::Tools);
-    let defects = defects.map(|defect| Finding {
-        code: "defect",
-        severity: if defect.is_withheld() { Severity::Error } else { Severity::Warning },
-        client: None,
-        upstream: defect.upstream.clone(),
-        tool: defect.local.clone().unwrap_or_else(|| format!("number {}", defect.index + 1)),
-        problem: defect.problem.to_string(),
-        done: if defect.is_withheld() { "withheld" } else { "repaired" }.to_owned(),
-        advice: "write the definition as the specification has it",
-        source: None,
+    let defects = defects.map(|defect| {
+        let (code, advice) = match defect.problem {
+            Problem::Unfollowed(_) => {
+                ("override", "correct `tools.override` or `tools.variants` of the upstream")
+            }
+            _ => ("defect", "write the definition as the specification has it"),
+        };
+        Finding {
+            code,
+            severity: if defect.is_withheld() { Severity::Error } else { Severity::Warning },
+            client: None,
+            upstream: defect.upstream.clone(),
+            tool: defect.local.clone().unwrap_or_else(|| format!("number {}", defect.index + 1)),
+            problem: defect.problem.to_string(),
+            done: defect.problem.outcome().to_owned(),
+            advice,
+            source: None,
+        }
     });
     defects.chain(catalog.entries(Kind::Tools).filter_map(description)).collect()
 }

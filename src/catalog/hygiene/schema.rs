@@ -1,6 +1,7 @@
 //! A schema as a tree: where others stand in it, and what becomes of all of them.
 
 use crate::catalog::hygiene::Reason;
+use crate::catalog::hygiene::member_of;
 use crate::wire::Raw;
 use crate::wire::object::Object;
 
@@ -52,19 +53,14 @@ pub(super) fn members(schema: &Raw) -> Vec<(String, Raw)> {
     object.iter().map(|(key, text)| (key.to_owned(), schema.part(text))).collect()
 }
 
-/// Returns the value of one word.
-pub(super) fn word(schema: &Raw, word: &str) -> Option<Raw> {
-    super::member_of(schema, word)
-}
-
 /// Returns whether the schema has this word.
 pub(super) fn has(schema: &Raw, name: &str) -> bool {
-    word(schema, name).is_some()
+    member_of(schema, name).is_some()
 }
 
 /// Returns the text of a word whose value is a string.
 pub(super) fn string(schema: &Raw, name: &str) -> Option<String> {
-    word(schema, name)?.string()
+    member_of(schema, name)?.string()
 }
 
 /// Returns every schema that stands directly in this one, as parts of it.
@@ -175,7 +171,7 @@ pub(super) fn target(root: &Raw, reference: &str) -> Result<Raw, Reason> {
         let step = step.replace("~1", "/").replace("~0", "~");
         let next = match place.elements() {
             Some(elements) => step.parse().ok().and_then(|at: usize| elements.get(at).cloned()),
-            None => word(&place, &step),
+            None => member_of(&place, &step),
         };
         place = next.ok_or_else(dangling)?;
     }

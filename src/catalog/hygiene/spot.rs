@@ -36,7 +36,7 @@ pub(super) fn booleans(tool: &Raw) -> Mended {
 }
 
 fn without_booleans(part: &Raw, count: &mut usize) -> Option<Raw> {
-    let properties = schema::word(part, "properties")?;
+    let properties = member_of(part, "properties")?;
     let mut changes = Vec::new();
     for (_, value) in schema::members(&properties) {
         let instead = match value.get() {
@@ -54,7 +54,7 @@ fn without_booleans(part: &Raw, count: &mut usize) -> Option<Raw> {
 /// Refuses a property of the name `constructor` on top; a schema for results can be left out.
 pub(super) fn constructor(tool: &Raw) -> Mended {
     let has = |key| {
-        let properties = member_of(tool, key).and_then(|it| schema::word(&it, "properties"));
+        let properties = member_of(tool, key).and_then(|it| member_of(&it, "properties"));
         properties.is_some_and(|properties| schema::has(&properties, "constructor"))
     };
     if has("inputSchema") {
@@ -65,7 +65,7 @@ pub(super) fn constructor(tool: &Raw) -> Mended {
 
 /// Refuses arguments whose names are too long or have other characters than `[a-zA-Z0-9_.-]`.
 pub(super) fn names(tool: &Raw) -> Mended {
-    let properties = member_of(tool, "inputSchema").and_then(|it| schema::word(&it, "properties"));
+    let properties = member_of(tool, "inputSchema").and_then(|it| member_of(&it, "properties"));
     let members = properties.map(|it| schema::members(&it)).unwrap_or_default();
     match members.into_iter().find(|(name, _)| !is_name(name)) {
         Some((name, _)) => Err(Reason::Name(name)),
@@ -120,7 +120,7 @@ pub(super) fn items(input: &Raw) -> Mended {
 }
 
 fn with_items(part: &Raw, count: &mut usize) -> Option<Raw> {
-    let kind = schema::word(part, "type")?;
+    let kind = member_of(part, "type")?;
     let is_array = |kind: &Raw| kind.string().is_some_and(|kind| kind == "array");
     let names_array =
         is_array(&kind) || kind.elements().is_some_and(|all| all.iter().any(is_array));

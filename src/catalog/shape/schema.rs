@@ -74,7 +74,7 @@ impl Step<'_> {
 
 /// Returns whether a tool has an argument of this name.
 pub(super) fn has_argument(item: &Item<'_>, name: &str) -> bool {
-    let schema = item.repaired().member("inputSchema");
+    let schema = item.raw.member("inputSchema");
     let properties = schema.and_then(|schema| schema.member("properties"));
     properties.is_some_and(|properties| properties.member(name).is_some())
 }

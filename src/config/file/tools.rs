@@ -121,7 +121,8 @@ pub struct Changes {
     pub arguments: BTreeMap<String, Argument>,
 }
 
-/// Annotations that go over those that the server gave; the others stay.
+/// Annotations that go over those that the server gave; the others stay. They are what is shown
+/// and selected by; whether a call may be made once more is said by the server alone.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct NewAnnotations {

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::catalog;
 use crate::catalog::Kind;
 use crate::cli::report::Notice;
-use crate::config::tools::Patterns;
+use crate::config::patterns::Patterns;
 use crate::config::tools::ToolFilter;
 
 const CORRECT: &str = "correct it, or remove it; `conflux tools` shows the names there are";

@@ -1,0 +1,143 @@
+//! Patterns of names, such as `get_*`: of tools, of prompts, of clients.
+
+use globset::Error;
+use globset::Glob;
+use globset::GlobBuilder;
+use globset::GlobSet;
+
+use crate::config::problem::KeyPath;
+use crate::config::problem::Place;
+use crate::config::problem::Problem;
+use crate::config::validate::Check;
+
+/// The pattern that every name matches.
+const EVERYTHING: &str = "*";
+
+/// Whether the case of a name matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    /// As it does in the names of tools.
+    Matters,
+    /// As in what clients call themselves.
+    Ignored,
+}
+
+/// Patterns of names; each matches whole names.
+#[derive(Clone, Debug)]
+pub struct Patterns {
+    written: Vec<Glob>,
+    matcher: Matcher,
+}
+
+impl Patterns {
+    /// Compiles the patterns.
+    pub(super) fn new(written: Vec<Glob>) -> Result<Self, Error> {
+        let matcher = Matcher::new(&written)?;
+        Ok(Self { written, matcher })
+    }
+
+    /// Patterns that match nothing.
+    pub(super) fn none() -> Self {
+        Self { written: Vec::new(), matcher: Matcher::Some(GlobSet::empty()) }
+    }
+
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.written.is_empty()
+    }
+
+    /// Returns whether one of them matches this name.
+    pub fn is_match(&self, name: &str) -> bool {
+        self.matcher.is_match(name)
+    }
+
+    /// Returns them as written.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.written.iter().map(Glob::glob)
+    }
+
+    /// Returns those that match none of `names`, as written; `*` is meant to match whatever there
+    /// is.
+    pub fn idle<'n, N>(&self, names: impl Fn() -> N) -> Vec<&str>
+    where
+        N: Iterator<Item = &'n str>,
+    {
+        let is_idle = |glob: &&Glob| {
+            let matcher = glob.compile_matcher();
+            glob.glob() != EVERYTHING && !names().any(|name| matcher.is_match(name))
+        };
+        self.written.iter().filter(is_idle).map(Glob::glob).collect()
+    }
+}
+
+impl PartialEq for Patterns {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for Patterns {}
+
+/// What patterns come to. Most upstreams offer everything, which needs no machine.
+#[derive(Clone, Debug)]
+enum Matcher {
+    Everything,
+    Some(GlobSet),
+}
+
+impl Matcher {
+    fn new(patterns: &[Glob]) -> Result<Self, Error> {
+        if patterns.iter().any(|pattern| pattern.glob() == EVERYTHING) {
+            return Ok(Self::Everything);
+        }
+        GlobSet::new(patterns).map(Self::Some)
+    }
+
+    fn is_match(&self, name: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Some(patterns) => patterns.is_match(name),
+        }
+    }
+}
+
+impl Check<'_> {
+    /// Reads a list of patterns; what is wrong in it matches nothing, and is a problem.
+    pub(super) fn patterns(&mut self, written: &[String], path: &KeyPath, case: Case) -> Patterns {
+        let read = |(index, text): (usize, &String)| {
+            let path = path.index(index);
+            self.pattern(text, &path, &self.context.places.value(&path), case)
+        };
+        let patterns = written.iter().enumerate().filter_map(read).collect();
+        Patterns::new(patterns).unwrap_or_else(|error| {
+            let message = format!("`{path}`: {}", error.kind());
+            self.problems.push(Problem::at(&self.context.places.value(path), path, message));
+            Patterns::none()
+        })
+    }
+
+    /// Reads one pattern, which is written at `place`.
+    pub(super) fn pattern(
+        &mut self,
+        text: &str,
+        path: &KeyPath,
+        place: &Place,
+        case: Case,
+    ) -> Option<Glob> {
+        let error = match pattern(text, case) {
+            Ok(pattern) => return Some(pattern),
+            Err(error) => error,
+        };
+        let message = format!("`{text}` is not a pattern: {}", error.kind());
+        let hint = "`*`, `?`, `[a-z]` and `{a,b}` are special; write `\\` before one that is not";
+        self.problems.push(Problem::at(place, path, message).hint(hint));
+        None
+    }
+}
+
+/// Reads one pattern; the same on every system.
+pub(super) fn pattern(text: &str, case: Case) -> Result<Glob, Error> {
+    let mut builder = GlobBuilder::new(text);
+    builder.case_insensitive(case == Case::Ignored);
+    builder.literal_separator(false).backslash_escape(true).build()
+}
