@@ -94,7 +94,8 @@ pub(in crate::upstream) fn touch(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).open(path)?.set_modified(SystemTime::now())
 }
 
-fn make(directory: &Path) -> io::Result<()> {
+/// Makes a directory, and those it is in, unless it is there.
+pub(in crate::upstream) fn make(directory: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

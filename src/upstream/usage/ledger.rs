@@ -170,15 +170,20 @@ fn is_busy(outcome: &io::Result<()>) -> bool {
     outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
+/// Adds what is noted to the files. Fails if that is impossible for all of them.
 fn write(state: &Path, notes: &BTreeMap<String, Sheet>) -> io::Result<()> {
     let _lock = sheet::lock(&state.join(LOCK))?;
     let directory = state.join(usage::DIRECTORY);
-    let record = |(stem, news): (&String, &Sheet)| {
-        sheet::record(&directory.join(format!("{stem}.{}", sheet::ENDING)), news)
-    };
-    // What is wrong with one file is none of the others' business.
-    let outcomes: Vec<_> = notes.iter().map(record).collect();
-    outcomes.into_iter().collect()
+    file::make(&directory)?;
+    for (stem, news) in notes {
+        let path = directory.join(format!("{stem}.{}", sheet::ENDING));
+        // What is wrong with one file is none of the others' business.
+        if let Err(error) = sheet::record(&path, news) {
+            let path = path.display();
+            tracing::debug!(%path, %error, "what was called is not noted there");
+        }
+    }
+    Ok(())
 }
 
 /// What this process has noted of one upstream; it outlives sessions and catalogs.

@@ -9,6 +9,8 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
@@ -176,6 +178,30 @@ async fn a_file_that_is_damaged_is_set_aside_and_one_of_a_later_conflux_is_left_
     place.run(call).await;
     assert_eq!(fs::read_to_string(place.file()).unwrap(), later);
     assert_eq!(place.known("read"), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_written_ends_the_notes_of_no_other() {
+    let (good, bad) = (Place::new(), sample::upstream("{ command: other }"));
+    let state = good.home.path();
+    let bad_file = state.join(usage::DIRECTORY).join(format!("{}.json", usage::stem(&bad)));
+    fs::create_dir_all(bad_file.parent().unwrap()).unwrap();
+    let later = r#"{"version":2}"#.to_owned();
+    let large = format!(r#"{{"version":1,"tools":{{}}{}}}"#, " ".repeat(4 << 20));
+    for (round, text) in [later, large].into_iter().enumerate() {
+        fs::write(&bad_file, &text).unwrap();
+        let (ledger, stop) = (Ledger::default(), CancellationToken::new());
+        let mut keeping = JoinSet::new();
+        keeping.spawn(ledger.clone().keep(Disk::new(state.to_owned()), stop.clone()));
+        ledger.account(Arc::new(bad.clone())).called("read", &AtomicU32::new(0));
+        time::sleep(Duration::from_secs(10)).await;
+        let tool = format!("read{round}");
+        ledger.account(Arc::clone(&good.config)).called(&tool, &AtomicU32::new(0));
+        stop.cancel();
+        keeping.join_next().await.unwrap().unwrap();
+        assert_eq!(good.known(&tool).1, Some(Day::today()), "{round}");
+        assert_eq!(fs::read_to_string(&bad_file).unwrap(), text, "it is left alone");
+    }
 }
 
 #[test]
