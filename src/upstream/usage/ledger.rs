@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -152,6 +153,7 @@ impl Ledger {
         for (tool, known) in tools {
             sheet.note(&tool, known);
         }
+        sheet.trim();
         drop(notes);
         self.0.noted.notify_one();
     }
@@ -193,7 +195,8 @@ pub(in crate::upstream) struct Account {
     config: Arc<config::Upstream>,
     /// The name of its file, which takes some work to find.
     stem: OnceLock<String>,
-    /// The tools that are noted, and the day of the last call that is.
+    /// The tools that are noted, and the day of the last call that is; no more than those that are
+    /// written down.
     tools: Mutex<HashMap<String, Option<Day>>>,
 }
 
@@ -210,19 +213,29 @@ impl Account {
     /// Notes the first call of a day that one catalog knows of; others may know of more.
     #[cold]
     fn called_first(&self, tool: &str, today: Day) {
-        let before = self.tools().insert(tool.to_owned(), Some(today));
+        if tool.len() > sheet::NAME {
+            return;
+        }
+        let mut tools = self.tools();
+        let is_kept = tools.len() < sheet::TOOLS || tools.contains_key(tool);
+        let before = is_kept.then(|| tools.insert(tool.to_owned(), Some(today))).flatten();
+        drop(tools);
         if before.flatten() != Some(today) {
             let known = Known { since: today, called: Some(today) };
             self.note([(tool.to_owned(), known)].into_iter());
         }
     }
 
-    /// Notes which tools there are.
+    /// Notes which tools there are. What is not listed any more is in its file alone: a server may
+    /// have names that are never listed again.
     pub(in crate::upstream) fn listed(&self, list: &List) {
         let today = self.ledger.today();
-        let mut tools = self.tools();
         let names = list.items.iter().filter_map(|tool| tool.member("name")?.string());
-        let new: Vec<_> = names.filter(|name| !tools.contains_key(name)).collect();
+        let names = names.filter(|name| name.len() <= sheet::NAME);
+        let names: HashSet<_> = names.take(sheet::TOOLS).collect();
+        let mut tools = self.tools();
+        tools.retain(|name, _| names.contains(name));
+        let new: Vec<_> = names.into_iter().filter(|name| !tools.contains_key(name)).collect();
         tools.extend(new.iter().map(|name| (name.clone(), None)));
         drop(tools);
         if !new.is_empty() {

@@ -66,7 +66,7 @@ impl Sheet {
     }
 
     /// Forgets what was not called for longest if there is too much.
-    fn trim(&mut self) {
+    pub(super) fn trim(&mut self) {
         let excess = self.0.len().saturating_sub(TOOLS);
         if excess == 0 {
             return;

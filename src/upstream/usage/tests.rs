@@ -204,6 +204,37 @@ async fn a_file_that_cannot_be_written_ends_the_notes_of_no_other() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_account_knows_no_more_than_what_is_listed() {
+    let place = Place::new();
+    let (ledger, stop) = (Ledger::default(), CancellationToken::new());
+    let account = ledger.account(Arc::clone(&place.config));
+    let mut keeping = JoinSet::new();
+    keeping.spawn(ledger.keep(Disk::new(place.home.path().to_owned()), stop.clone()));
+    account.listed(&list(&["one"]));
+    account.listed(&list(&["two"]));
+    time::sleep(Duration::from_secs(10)).await;
+    // What it knows shows in what it notes again.
+    fs::remove_file(place.file()).unwrap();
+    account.listed(&list(&["one", "two"]));
+    stop.cancel();
+    keeping.join_next().await.unwrap().unwrap();
+    assert_eq!(place.known("one"), (Some(Day::today()), None), "it was not listed in between");
+    assert_eq!(place.known("two"), (None, None), "it is known already");
+}
+
+#[tokio::test]
+async fn an_account_has_bounds_as_its_file_has() {
+    let place = Place::new();
+    let long = (0..5).map(|number| format!("{number}{}", "x".repeat(sheet::NAME)));
+    let names: Vec<_> = long.chain((0..sheet::TOOLS + 5).map(|it| format!("tool{it}"))).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    place.run(|account| account.listed(&list(&names))).await;
+    let (first, last) = (place.known("tool0"), place.known(&format!("tool{}", sheet::TOOLS - 1)));
+    assert!(first.0.is_some() && last.0.is_some(), "names that are too long take no room");
+    assert_eq!(place.known(&format!("tool{}", sheet::TOOLS)), (None, None));
+}
+
 #[test]
 fn no_file_grows_for_ever_and_what_was_called_last_stays() {
     let place = Place::new();
