@@ -61,16 +61,21 @@ struct Shared {
 
 impl Default for Ledger {
     fn default() -> Self {
+        Self::begun(Day::today())
+    }
+}
+
+impl Ledger {
+    /// Begins one on a day, which it is until it is kept.
+    pub(super) fn begun(today: Day) -> Self {
         Self(Arc::new(Shared {
-            today: AtomicU32::new(Day::today().number()),
+            today: AtomicU32::new(today.number()),
             notes: Mutex::default(),
             noted: Notify::new(),
             is_closed: AtomicBool::new(false),
         }))
     }
-}
 
-impl Ledger {
     /// Opens the account of an upstream.
     pub(in crate::upstream) fn account(&self, config: Arc<config::Upstream>) -> Account {
         Account { ledger: self.clone(), config, stem: OnceLock::new(), tools: Mutex::default() }
@@ -80,9 +85,11 @@ impl Ledger {
     pub async fn keep(self, disk: Disk, stop: CancellationToken) {
         let mut pause = COLLECTED;
         loop {
+            // In each round: notes that keep coming never let the wait below come to its end.
+            self.0.today.store(Day::today().number(), Ordering::Relaxed);
             tokio::select! {
                 () = self.0.noted.notified() => {}
-                () = self.midnight() => continue,
+                () = midnight() => continue,
                 () = stop.cancelled() => {}
             }
             tokio::select! {
@@ -106,14 +113,6 @@ impl Ledger {
         // Nobody collects any more what is noted.
         self.0.is_closed.store(true, Ordering::Relaxed);
         self.notes().clear();
-    }
-
-    /// Waits until it may be another day, and looks.
-    async fn midnight(&self) {
-        // A moment later, so that it is certainly the next one.
-        let left = Day::left(SystemTime::now()) + Duration::from_secs(1);
-        time::sleep(left.min(LOOKED)).await;
-        self.0.today.store(Day::today().number(), Ordering::Relaxed);
     }
 
     /// Writes what is noted; what cannot be written is noted still.
@@ -165,6 +164,13 @@ impl Ledger {
     fn notes(&self) -> MutexGuard<'_, BTreeMap<String, Sheet>> {
         self.0.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits until it may be another day.
+async fn midnight() {
+    // A moment later, so that it is certainly the next one.
+    let left = Day::left(SystemTime::now()) + Duration::from_secs(1);
+    time::sleep(left.min(LOOKED)).await;
 }
 
 /// Whether somebody else wrote.

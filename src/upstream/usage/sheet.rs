@@ -25,6 +25,7 @@ pub(super) const TOOLS: usize = 10_000;
 pub(super) const NAME: usize = 256;
 /// How the file is written; what is written in another way is left alone.
 const VERSION: u32 = 1;
+
 /// What is known of one tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Known {

@@ -205,6 +205,28 @@ async fn a_file_that_cannot_be_written_ends_the_notes_of_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_day_ends_however_much_is_noted() {
+    let place = Place::new();
+    let begun = day("2026-01-01");
+    let (ledger, stop) = (Ledger::begun(begun), CancellationToken::new());
+    let account = ledger.account(Arc::clone(&place.config));
+    let mut keeping = JoinSet::new();
+    keeping.spawn(ledger.keep(Disk::new(place.home.path().to_owned()), stop.clone()));
+    let mark = AtomicU32::new(0);
+    account.called("read", &mark);
+    assert_eq!(mark.load(Ordering::Relaxed), begun.number());
+    for minute in 0..5 {
+        account.called(&format!("read{minute}"), &AtomicU32::new(0));
+        time::sleep(Duration::from_mins(1)).await;
+    }
+    account.called("read", &mark);
+    assert_ne!(mark.load(Ordering::Relaxed), begun.number());
+    stop.cancel();
+    keeping.join_next().await.unwrap().unwrap();
+    assert_eq!(place.known("read"), (Some(begun), Some(Day::today())));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_account_knows_no_more_than_what_is_listed() {
     let place = Place::new();
     let (ledger, stop) = (Ledger::default(), CancellationToken::new());
