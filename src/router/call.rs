@@ -18,6 +18,7 @@ use crate::router::params::named;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
 use crate::router::spill::Measure;
+use crate::router::spill::Promise;
 use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::mirror::Mirror;
@@ -71,8 +72,8 @@ impl Router {
         let result = handle.call(&params, exchange, tool).await?;
         let result = self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result);
         let Some(limit) = handle.config().results.spill else { return Ok(result) };
-        let promised = entry.definition.member("outputSchema");
-        let measure = Measure { limit, kind: ResultKind::Tool, promised };
+        let promise = Promise::By(&entry.definition);
+        let measure = Measure { limit, kind: ResultKind::Tool, promise };
         Ok(self.shared.spills.shortened(exchange.caller(), measure, result))
     }
 

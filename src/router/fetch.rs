@@ -15,6 +15,7 @@ use crate::router::params::named;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
 use crate::router::spill::Measure;
+use crate::router::spill::Promise;
 use crate::wire::Raw;
 use crate::wire::method;
 
@@ -59,7 +60,7 @@ impl Router {
         let result = self.returned(&snapshot, exchange, &owner.upstream, kind, &result);
         match handle.config().results.spill {
             Some(limit) if kind == ResultKind::Resource => {
-                let measure = Measure { limit, kind, promised: None };
+                let measure = Measure { limit, kind, promise: Promise::Unknown };
                 Ok(self.shared.spills.shortened(exchange.caller(), measure, result))
             }
             _ => Ok(result),

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
 use crate::support::http::Server as Http;
+use crate::support::programs::toy;
 use crate::support::servers::Server;
 use crate::support::wire_client::Client;
 
@@ -50,6 +51,21 @@ fn check(result: &Value, mark: &Value) {
     assert!(text.contains(mark["uri"].as_str().unwrap()));
     let structured = result["structuredContent"]["content"].as_str().unwrap();
     assert!(structured.len() <= 66_000, "what repeats the text is as short");
+}
+
+/// The toy, of whose results no text is longer than 1 KiB.
+fn short_toy(flags: &[&str]) -> Gateway {
+    let entry = with(toy(flags).entry(), "results", json!({"spill": "1KiB"}));
+    Gateway::new(&[("toy", entry)])
+}
+
+/// What a result says of the only text that is elsewhere.
+#[track_caller]
+fn only_mark(result: &Value) -> Value {
+    let marks = result["_meta"]["dev.conflux/spilled"].as_array();
+    let marks = marks.unwrap_or_else(|| panic!("nothing was cut: {result}"));
+    assert_eq!(marks.len(), 1, "{result}");
+    marks[0].clone()
 }
 
 async fn pages(client: &mut Client, mark: &Value) -> String {
@@ -121,4 +137,24 @@ async fn over_http_nobody_else_may_read_it() {
     let mark = self::mark(&read.result());
     let page = server.modern("resources/read", json!({"uri": mark["uri"]})).reply().await;
     assert!(large().starts_with(page.result()["contents"][0]["text"].as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn no_text_of_a_result_makes_another_one_give_way() {
+    let texts = (0..100).map(|number| json!({"type": "text", "text": format!("{number:100}")}));
+    let content = Value::Array(texts.collect());
+    let home = TempDir::new().unwrap();
+    let reply = home.path().join("reply.json");
+    fs::write(&reply, json!({"content": content}).to_string()).unwrap();
+    let gateway = short_toy(&["--reply-file", reply.to_str().unwrap()]);
+    for mut client in [gateway.legacy("2025-11-25", json!({})).await, gateway.modern(json!({}))] {
+        let result = client.call("toy__raw", json!({})).await.result();
+        let mark = only_mark(&result);
+        assert_eq!(mark["of"], "content");
+        let blocks = result["content"].as_array().unwrap();
+        // Ten are within the limit, one says where all are, and one links there.
+        assert_eq!((&blocks[..10], blocks.len()), (&content.as_array().unwrap()[..10], 12));
+        let whole = pages(&mut client, &mark).await;
+        assert_eq!(serde_json::from_str::<Value>(&whole).unwrap(), content);
+    }
 }

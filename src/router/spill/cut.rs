@@ -18,9 +18,7 @@ pub(super) struct Cut {
 /// Returns the texts that are longer than their share; none if all of them together are within
 /// the limit. Whoever needs less than a fair share leaves the rest to the others.
 pub(super) fn too_long(content: &Raw, limit: usize) -> Vec<Cut> {
-    let blocks = content.elements().unwrap_or_default();
-    let texts = blocks.iter().enumerate().filter_map(|(place, block)| text(place, block));
-    let mut texts: Vec<_> = texts.collect();
+    let mut texts = texts(content);
     let total: usize = texts.iter().map(|cut| cut.text.len()).sum();
     if total <= limit {
         return Vec::new();
@@ -35,6 +33,35 @@ pub(super) fn too_long(content: &Raw, limit: usize) -> Vec<Cut> {
     texts.retain(|cut| cut.text.len() > cut.share);
     texts.sort_by_key(|cut| cut.place);
     texts
+}
+
+/// Where texts end of which the first ones alone are shown.
+#[derive(Debug)]
+pub(super) struct End {
+    /// The text in which the limit is.
+    pub(super) cut: Cut,
+    /// The places of the texts behind it, in order.
+    pub(super) behind: Vec<usize>,
+}
+
+/// Returns where the limit is, if the texts are shown as they come; nothing if all of them are
+/// within it.
+pub(super) fn end(content: &Raw, limit: usize) -> Option<End> {
+    let mut texts = texts(content).into_iter();
+    let mut share = limit;
+    let cut = texts.find_map(|text| match share.checked_sub(text.text.len()) {
+        Some(left) => {
+            share = left;
+            None
+        }
+        None => Some(Cut { share, ..text }),
+    })?;
+    Some(End { cut, behind: texts.map(|text| text.place).collect() })
+}
+
+fn texts(content: &Raw) -> Vec<Cut> {
+    let blocks = content.elements().unwrap_or_default();
+    blocks.iter().enumerate().filter_map(|(place, block)| text(place, block)).collect()
 }
 
 /// The text of a block: its own, or that of the resource in it.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::Weak;
 use std::time::Duration;
@@ -21,9 +22,9 @@ use crate::wire::Raw;
 
 /// How long a text is kept: for as long as a model works on one thing.
 pub(super) const LIFETIME: Duration = Duration::from_mins(30);
-/// How many texts are kept for one caller; the oldest give way.
+/// How many texts are kept for one caller; the oldest give way. No result may have more.
 const MOST_OF_ONE: usize = 64;
-/// How much is kept for one caller, in bytes. Of a larger text nothing is cut.
+/// How much is kept for one caller, in bytes. No result may have more.
 const BYTES_OF_ONE: usize = 32 << 20;
 /// How many texts are kept for all callers.
 const MOST: usize = 1024;
@@ -44,17 +45,31 @@ pub(in crate::router) struct Spills {
     texts: Mutex<IndexMap<String, Text>>,
 }
 
-/// One text.
+/// A text as a whole, in pages, under an address that nobody can guess.
+#[derive(Debug)]
+pub(super) struct Whole {
+    id: String,
+    text: String,
+    mime: String,
+    /// Where its pages end.
+    ends: Vec<usize>,
+}
+
+/// The texts of one result. They are kept at once: none of them makes another one give way.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    texts: Vec<Arc<Whole>>,
+    bytes: usize,
+}
+
+/// One text that is kept.
 #[derive(Debug)]
 struct Text {
     owner: Owner,
     /// The session it was for; nothing if its caller comes anew with every request.
     session: Option<Weak<Caller>>,
     until: Instant,
-    text: Arc<str>,
-    mime: String,
-    /// Where its pages end.
-    pages: Vec<usize>,
+    whole: Arc<Whole>,
 }
 
 /// For whom something is kept.
@@ -64,9 +79,55 @@ fn owner(caller: &Caller) -> Owner {
     (caller.principal(), caller.memory())
 }
 
-/// Returns the id in an address.
-pub(super) fn id(uri: &str) -> &str {
-    uri.strip_prefix(START).unwrap_or(uri)
+impl Whole {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn uri(&self) -> String {
+        format!("{START}{}", self.id)
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn mime(&self) -> &str {
+        &self.mime
+    }
+
+    /// Returns how many pages it has.
+    pub(super) fn pages(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn page(&self, number: usize) -> Option<&str> {
+        let end = *self.ends.get(number.checked_sub(1)?)?;
+        let start = number.checked_sub(2).and_then(|before| self.ends.get(before)).copied();
+        self.text.get(Range { start: start.unwrap_or(0), end })
+    }
+}
+
+impl Batch {
+    /// Adds a text, in pages of at most `page` bytes. Nothing if all of them together would be too
+    /// much for one result, or if the system has no randomness to give.
+    pub(super) fn add(&mut self, text: &str, mime: &str, page: usize) -> Option<Arc<Whole>> {
+        let bytes = self.bytes + text.len();
+        if self.texts.len() == MOST_OF_ONE || bytes > BYTES_OF_ONE {
+            return None;
+        }
+        let mut id = [0; ID_SIZE];
+        getrandom::fill(&mut id).ok()?;
+        let whole = Arc::new(Whole {
+            id: URL_SAFE_NO_PAD.encode(id),
+            text: text.to_owned(),
+            mime: mime.to_owned(),
+            ends: cut::pages(text, page),
+        });
+        self.bytes = bytes;
+        self.texts.push(Arc::clone(&whole));
+        Some(whole)
+    }
 }
 
 impl Text {
@@ -74,49 +135,20 @@ impl Text {
         let is_over = self.session.as_ref().is_some_and(|session| session.strong_count() == 0);
         is_over || self.until <= now
     }
-
-    fn page(&self, number: usize) -> Option<&str> {
-        let end = *self.pages.get(number.checked_sub(1)?)?;
-        let start = number.checked_sub(2).and_then(|before| self.pages.get(before)).copied();
-        self.text.get(Range { start: start.unwrap_or(0), end })
-    }
 }
 
 impl Spills {
-    /// Keeps a text in pages of at most `page` bytes; returns its address and how many pages it
-    /// has. Nothing if it is too large, or if the system has no randomness to give.
-    pub(super) fn keep(
-        &self,
-        caller: &Arc<Caller>,
-        text: &str,
-        mime: &str,
-        page: usize,
-    ) -> Option<(String, usize)> {
-        if text.len() > BYTES_OF_ONE {
-            return None;
-        }
-        let mut id = [0; ID_SIZE];
-        getrandom::fill(&mut id).ok()?;
-        let id = URL_SAFE_NO_PAD.encode(id);
-        let pages = cut::pages(text, page);
-        let (uri, count) = (format!("{START}{id}"), pages.len());
+    /// Keeps the texts of a result for the caller who gets it.
+    pub(super) fn keep(&self, caller: &Arc<Caller>, batch: Batch) {
         let owner = owner(caller);
-        let now = Instant::now();
+        let until = Instant::now() + LIFETIME;
         let session = (caller.id() == caller.memory()).then(|| Arc::downgrade(caller));
-        let kept = Text {
-            owner,
-            session,
-            until: now + LIFETIME,
-            text: Arc::from(text),
-            mime: mime.to_owned(),
-            pages,
-        };
-        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        texts.retain(|_, text| !text.is_gone(now));
-        make_room(&mut texts, text.len(), |text| text.owner == owner, MOST_OF_ONE, BYTES_OF_ONE);
-        make_room(&mut texts, text.len(), |_| true, MOST, BYTES);
-        texts.insert(id, kept);
-        Some((uri, count))
+        let mut texts = self.lasting();
+        make_room(&mut texts, &batch, |it| it.owner == owner, MOST_OF_ONE, BYTES_OF_ONE);
+        make_room(&mut texts, &batch, |_| true, MOST, BYTES);
+        texts.extend(batch.texts.into_iter().map(|whole| {
+            (whole.id.clone(), Text { owner, session: session.clone(), until, whole })
+        }));
     }
 
     /// Returns a page of a text, as the result of `resources/read`; the first one, if the address
@@ -127,40 +159,48 @@ impl Spills {
             Some((id, number)) => (id, number.parse().ok()?),
             None => (rest, 1),
         };
-        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        texts.retain(|_, text| !text.is_gone(now));
+        let texts = self.lasting();
         let kept = texts.get(id).filter(|kept| kept.owner == owner(caller))?;
-        let page = kept.page(number)?;
-        let pages = kept.pages.len();
+        let whole = Arc::clone(&kept.whole);
+        drop(texts);
+        let page = whole.page(number)?;
+        let pages = whole.pages();
         let next = (number < pages).then(|| format!("{START}{id}{PAGE}{}", number + 1));
         Some(Raw::of(&json!({
-            "contents": [{ "uri": uri, "mimeType": kept.mime, "text": page }],
+            "contents": [{ "uri": uri, "mimeType": whole.mime, "text": page }],
             "_meta": { PAGE_OF: {
-                "page": number, "pages": pages, "bytes": kept.text.len(), "next": next,
+                "page": number, "pages": pages, "bytes": whole.text.len(), "next": next,
             } },
         })))
     }
+
+    /// Returns what is not over; what is, is gone.
+    fn lasting(&self) -> MutexGuard<'_, IndexMap<String, Text>> {
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        texts.retain(|_, text| !text.is_gone(now));
+        texts
+    }
 }
 
-/// Lets the oldest of some texts go, until one more of `bytes` is within the bounds.
+/// Lets the oldest of some texts go, until those of a result are within the bounds, too.
 fn make_room(
     texts: &mut IndexMap<String, Text>,
-    bytes: usize,
+    batch: &Batch,
     is_counted: impl Fn(&Text) -> bool,
     most: usize,
     most_bytes: usize,
 ) {
     let counted = || texts.values().filter(|text| is_counted(text));
-    let mut count = counted().count();
-    let mut held: usize = counted().map(|text| text.text.len()).sum();
+    let mut count = counted().count() + batch.texts.len();
+    let mut bytes = counted().map(|text| text.whole.text.len()).sum::<usize>() + batch.bytes;
     texts.retain(|_, text| {
-        let is_full = count >= most || held + bytes > most_bytes;
+        let is_full = count > most || bytes > most_bytes;
         if !is_full || !is_counted(text) {
             return true;
         }
         count -= 1;
-        held -= text.text.len();
+        bytes -= text.whole.text.len();
         false
     });
 }

@@ -1,9 +1,11 @@
 //! Large results lose nothing, and nobody else gets at them.
 
 use std::sync::Arc;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 use tokio::time;
@@ -14,17 +16,45 @@ use crate::exchange::caller::Principal;
 use crate::exchange::caller::Reach;
 use crate::ids::CallerId;
 use crate::router::spill::Measure;
+use crate::router::spill::Promise;
 use crate::router::spill::Spills;
 use crate::router::spill::cut;
 use crate::router::spill::store;
+use crate::router::spill::store::Batch;
 use crate::wire::Raw;
+
+/// A tool that promises nothing.
+static TOOL: LazyLock<Raw> = LazyLock::new(|| Raw::of(&json!({ "name": "tool" })));
 
 fn caller(number: u64) -> Arc<Caller> {
     Arc::new(Caller::new(CallerId(number), Arc::default(), Reach::Anytime))
 }
 
-fn measure(kind: ResultKind) -> Measure {
-    Measure { limit: 1024, kind, promised: None }
+/// One that comes anew with every request, as all who share what is remembered of them.
+fn passer(number: u64) -> Arc<Caller> {
+    let caller = Caller::new(CallerId(number), Arc::default(), Reach::InCallsOnly);
+    Arc::new(caller.remembered_as(CallerId(7)))
+}
+
+fn measure(kind: ResultKind) -> Measure<'static> {
+    Measure { limit: 1024, kind, promise: Promise::By(&TOOL) }
+}
+
+/// Keeps a text alone; returns its address and how many pages it has.
+fn keep(spills: &Spills, caller: &Arc<Caller>, text: &str) -> (String, usize) {
+    let mut batch = Batch::default();
+    let whole = batch.add(text, "text/plain", 1024).unwrap();
+    spills.keep(caller, batch);
+    (whole.uri(), whole.pages())
+}
+
+fn blocks(texts: &[String]) -> Raw {
+    let block = |text: &String| json!({ "type": "text", "text": text });
+    Raw::of(&json!({ "content": texts.iter().map(block).collect::<Vec<_>>() }))
+}
+
+fn marks(result: &Value) -> Vec<Value> {
+    result["_meta"]["dev.conflux/spilled"].as_array().cloned().unwrap_or_default()
 }
 
 fn value(raw: &Raw) -> Value {
@@ -64,19 +94,25 @@ proptest! {
         let before = Raw::of(&json!({ "content": blocks, "isError": is_error, "x": 1 }));
         let after = spills.shortened(&caller, measure(ResultKind::Tool), before.clone());
         let total: usize = texts.iter().map(String::len).sum();
-        if total <= 1024 {
-            prop_assert_eq!(after, before);
+        if after == before {
+            // A note, a link and a mark for each text.
+            prop_assert!(total <= 1024 + 3 * 800, "{}", total);
             return Ok(());
         }
+        prop_assert!(total > 1024 && after.get().len() < before.get().len());
         let after = value(&after);
-        let marks = after["_meta"]["dev.conflux/spilled"].as_array().unwrap();
+        let marks = marks(&after);
         prop_assert!(!marks.is_empty());
         prop_assert_eq!((&after["isError"], &after["x"]), (&json!(is_error), &json!(1)));
         for mark in marks {
-            let place = mark["of"].as_str().unwrap().strip_prefix("content/").unwrap();
+            let Some(place) = mark["of"].as_str().unwrap().strip_prefix("content/") else {
+                let all = serde_json::from_str::<Value>(&whole(&spills, &caller, &mark)).unwrap();
+                prop_assert_eq!(all, json!(blocks));
+                continue;
+            };
             let place: usize = place.parse().unwrap();
             let full = &texts[place];
-            prop_assert_eq!(&whole(&spills, &caller, mark), full);
+            prop_assert_eq!(&whole(&spills, &caller, &mark), full);
             let shown = after["content"][place]["text"].as_str().unwrap();
             let kept = shown.split("\n\n[These are").next().unwrap();
             prop_assert!(full.starts_with(kept) && shown.contains(mark["uri"].as_str().unwrap()));
@@ -139,8 +175,8 @@ fn what_was_promised_to_programs_is_kept() {
             "content": { "type": "string" }, "kind": { "type": "string", "pattern": "^k+$" },
         },
     });
-    let promised = Some(Raw::of(&schema));
-    let with = Measure { promised, ..measure(ResultKind::Tool) };
+    let tool = Raw::of(&json!({ "name": "tool", "outputSchema": schema }));
+    let with = Measure { promise: Promise::By(&tool), ..measure(ResultKind::Tool) };
     let after = value(&spills.shortened(&caller(1), with, before.clone()));
     assert!(jsonschema::is_valid(&schema, &after["structuredContent"]));
     assert!(after["structuredContent"]["content"].as_str().unwrap().len() < 1400);
@@ -151,9 +187,14 @@ fn what_was_promised_to_programs_is_kept() {
         "once is enough"
     );
 
-    let after = value(&spills.shortened(&caller(1), measure(ResultKind::Tool), before));
+    let after = value(&spills.shortened(&caller(1), measure(ResultKind::Tool), before.clone()));
     assert!(after.get("structuredContent").is_none());
     assert_eq!(after["_meta"]["dev.conflux/spilled"][1]["of"], "structuredContent");
+
+    let unknown = Measure { promise: Promise::Unknown, ..measure(ResultKind::Tool) };
+    let after = value(&spills.shortened(&caller(1), unknown, before.clone()));
+    assert_eq!(after["structuredContent"], value(&before)["structuredContent"]);
+    assert_eq!(marks(&after).len(), 1, "its text is cut");
 }
 
 #[test]
@@ -170,7 +211,7 @@ fn resources_have_no_links_in_them() {
 async fn only_who_got_it_may_read_it_and_not_for_ever() {
     let spills = Spills::default();
     let (one, other) = (caller(1), caller(2));
-    let (uri, pages) = spills.keep(&one, &"x".repeat(2500), "text/plain", 1024).unwrap();
+    let (uri, pages) = keep(&spills, &one, &"x".repeat(2500));
     assert_eq!(pages, 3);
     let page = |caller: &Caller, more: &str| spills.read(caller, &format!("{uri}{more}"));
     assert_eq!(
@@ -194,24 +235,20 @@ async fn only_who_got_it_may_read_it_and_not_for_ever() {
 fn what_is_kept_ends_with_its_session_unless_there_is_none() {
     let spills = Spills::default();
     let gone = caller(1);
-    let (uri, _) = spills.keep(&gone, "text", "text/plain", 1024).unwrap();
+    let (uri, _) = keep(&spills, &gone, "text");
     drop(gone);
     // Numbers are not given twice; if they were, it would be gone all the same.
     assert_eq!(spills.read(&caller(1), &uri), None);
 
-    let anew = |number| {
-        let caller = Caller::new(CallerId(number), Arc::default(), Reach::InCallsOnly);
-        Arc::new(caller.remembered_as(CallerId(7)))
-    };
-    let (uri, _) = spills.keep(&anew(8), "text", "text/plain", 1024).unwrap();
-    assert!(spills.read(&anew(9), &uri).is_some());
+    let (uri, _) = keep(&spills, &passer(8), "text");
+    assert!(spills.read(&passer(9), &uri).is_some());
 }
 
 #[test]
 fn the_oldest_give_way() {
     let spills = Spills::default();
     let (one, other) = (caller(1), caller(2));
-    let keep = |caller, text: &str| spills.keep(caller, text, "text/plain", 1024).unwrap().0;
+    let keep = |caller, text: &str| keep(&spills, caller, text).0;
     let others = keep(&other, "other");
     let uris: Vec<_> = (0..65).map(|_| keep(&one, "text")).collect();
     let is_there = |uri: &String| spills.read(&one, uri).is_some();
@@ -220,5 +257,76 @@ fn the_oldest_give_way() {
     let large = "x".repeat(20 << 20);
     let (first, second) = (keep(&one, &large), keep(&one, &large));
     assert!(!is_there(&first) && is_there(&second) && !is_there(&uris[64]));
-    assert_eq!(spills.keep(&one, &"x".repeat((32 << 20) + 1), "text/plain", 1024), None);
+    assert!(Batch::default().add(&"x".repeat((32 << 20) + 1), "text/plain", 1024).is_none());
+}
+
+#[test]
+fn many_texts_are_kept_as_one() {
+    let (spills, caller) = (Spills::default(), caller(1));
+    let texts: Vec<_> = (0..100).map(|number| format!("{number:1024}")).collect();
+    let before = blocks(&texts);
+    let limit = Measure { limit: 64 << 10, ..measure(ResultKind::Tool) };
+    let after = spills.shortened(&caller, limit, before.clone());
+    assert!(after.get().len() < 70 << 10, "{}", after.get().len());
+    let after = value(&after);
+    let marks = marks(&after);
+    assert_eq!(marks.iter().map(|mark| &mark["of"]).collect::<Vec<_>>(), ["content"]);
+    assert_eq!(
+        serde_json::from_str::<Value>(&whole(&spills, &caller, &marks[0])).unwrap(),
+        value(&before)["content"]
+    );
+    let content = after["content"].as_array().unwrap();
+    assert_eq!(content.len(), 66);
+    assert!((0..64).all(|place| content[place]["text"] == texts[place]));
+    let note = content[64]["text"].as_str().unwrap();
+    assert!(note.starts_with("\n\n[The rest of this text is left out, and so are 35 more texts."));
+    assert!(note.contains(marks[0]["uri"].as_str().unwrap()), "{note}");
+    assert_eq!(content[65]["type"], "resource_link");
+}
+
+#[test]
+fn blocks_that_are_no_texts_stay_where_many_texts_are_kept_as_one() {
+    let (spills, caller) = (Spills::default(), caller(1));
+    let image = json!({ "type": "image", "data": "A".repeat(40), "mimeType": "image/png" });
+    let text = |number: usize| json!({ "type": "text", "text": format!("{number:100}") });
+    let mut content: Vec<_> = (0..100).map(text).collect();
+    content.insert(50, image.clone());
+    let before = Raw::of(&json!({ "content": content, "structuredContent": { "n": 1 } }));
+    let after = value(&spills.shortened(&caller, measure(ResultKind::Tool), before));
+    let shown = after["content"].as_array().unwrap();
+    assert_eq!((shown.len(), &shown[11]), (13, &image));
+    assert_eq!(after["structuredContent"], json!({ "n": 1 }));
+
+    let item = |number| json!({ "uri": format!("a:{number}"), "text": format!("{number:100}") });
+    let contents: Vec<_> = (0..100).map(item).collect();
+    let before = Raw::of(&json!({ "contents": contents }));
+    let after = value(&spills.shortened(&caller, measure(ResultKind::Resource), before));
+    let shown = after["contents"].as_array().unwrap();
+    assert_eq!((shown.len(), &shown[10]["uri"]), (11, &json!("a:10")));
+    let all = whole(&spills, &caller, &marks(&after)[0]);
+    assert_eq!(serde_json::from_str::<Value>(&all).unwrap(), json!(contents));
+}
+
+#[test]
+fn what_cannot_be_kept_as_a_whole_or_would_not_be_smaller_stays() {
+    let (spills, caller) = (Spills::default(), caller(1));
+    let stays = |measure, before: &Raw| {
+        let after = spills.shortened(&caller, measure, before.clone());
+        assert!(&after == before, "{} bytes became {}", before.get().len(), after.get().len());
+    };
+    stays(measure(ResultKind::Tool), &blocks(&vec!["x".repeat(120); 10]));
+    // Each text could be cut, but one more than can be kept.
+    let names: Vec<_> = (0..65).map(|number| format!("text{number}")).collect();
+    let each = |value: &dyn Fn(&String) -> Value| -> Value {
+        names.iter().map(|name| (name.clone(), value(name))).collect::<Map<_, _>>().into()
+    };
+    let texts = each(&|name| name.repeat(500).into());
+    let schema = json!({ "type": "object", "properties": each(&|_| json!({ "type": "string" })) });
+    let tool = Raw::of(&json!({ "name": "tool", "outputSchema": schema }));
+    let by = Measure { promise: Promise::By(&tool), ..measure(ResultKind::Tool) };
+    stays(by, &Raw::of(&json!({ "content": [], "structuredContent": texts })));
+
+    let (mut batch, large) = (Batch::default(), "x".repeat(20 << 20));
+    assert!(batch.add(&large, "text/plain", 1024).is_some());
+    assert!(batch.add(&large, "text/plain", 1024).is_none());
 }
