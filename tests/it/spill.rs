@@ -158,3 +158,19 @@ async fn no_text_of_a_result_makes_another_one_give_way() {
         assert_eq!(serde_json::from_str::<Value>(&whole).unwrap(), content);
     }
 }
+
+#[tokio::test]
+async fn nobody_may_keep_what_was_cut_of_a_resource() {
+    let gateway = short_toy(&["--era", "modern", "--ttl", "60000"]);
+    let mut client = gateway.modern(json!({}));
+    for (length, ttl, scope) in [(10, 60_000, "public"), (3000, 0, "private")] {
+        let uri = format!("toy://item/{}", "x".repeat(length));
+        let read = client.request("resources/read", json!({"uri": uri})).await.result();
+        assert_eq!((&read["ttlMs"], &read["cacheScope"]), (&json!(ttl), &json!(scope)), "{read}");
+        if length == 3000 {
+            let mark = only_mark(&read);
+            let whole = format!("item {}", "x".repeat(length));
+            assert_eq!(pages(&mut client, &mark).await, whole);
+        }
+    }
+}

@@ -19,6 +19,7 @@ use crate::router::spill::cut::End;
 use crate::router::spill::store::Batch;
 use crate::router::spill::store::Whole;
 use crate::wire::Raw;
+use crate::wire::freshness::Freshness;
 use crate::wire::object;
 use crate::wire::object::Object;
 
@@ -156,6 +157,11 @@ impl Work {
             Structure::Same => {}
             Structure::Shorter(structure) => edit = edit.put(STRUCTURE, structure),
             Structure::Gone => edit = edit.remove(STRUCTURE),
+        }
+        let hints = Freshness::default().members();
+        // Nobody else may read what it links to, and nobody at all after some time.
+        if hints.iter().any(|(key, _)| object.get(key).is_some()) {
+            edit = hints.into_iter().fold(edit, |edit, (key, json)| edit.set(key, json));
         }
         Some((edit.apply(), self.batch))
     }

@@ -330,3 +330,21 @@ fn what_cannot_be_kept_as_a_whole_or_would_not_be_smaller_stays() {
     assert!(batch.add(&large, "text/plain", 1024).is_some());
     assert!(batch.add(&large, "text/plain", 1024).is_none());
 }
+
+#[test]
+fn what_was_cut_is_kept_by_nobody_else() {
+    let spills = Spills::default();
+    let contents = |length| json!([{ "uri": "a:b", "text": "z".repeat(length) }]);
+    let hinted = |length| {
+        let hints =
+            json!({ "ttlMs": 60_000, "contents": contents(length), "cacheScope": "public" });
+        value(&spills.shortened(&caller(1), measure(ResultKind::Resource), Raw::of(&hints)))
+    };
+    let after = hinted(3000);
+    assert_eq!((&after["ttlMs"], &after["cacheScope"]), (&json!(0), &json!("private")));
+    let whole = hinted(1000);
+    assert_eq!((&whole["ttlMs"], &whole["cacheScope"]), (&json!(60_000), &json!("public")));
+    let before = Raw::of(&json!({ "contents": contents(3000) }));
+    let after = value(&spills.shortened(&caller(1), measure(ResultKind::Resource), before));
+    assert!(after.get("ttlMs").is_none() && after.get("cacheScope").is_none());
+}
