@@ -174,3 +174,17 @@ async fn nobody_may_keep_what_was_cut_of_a_resource() {
         }
     }
 }
+
+#[tokio::test]
+async fn over_http_without_sessions_nobody_pushes_out_what_another_got() {
+    let server = Http::start(&short_toy(&[])).await;
+    let mut first = None;
+    for _ in 0..70 {
+        let result = server.call("toy__huge", json!({"bytes": 3000})).reply().await.result();
+        let mark = only_mark(&result);
+        first.get_or_insert(mark);
+    }
+    let uri = json!({"uri": first.unwrap()["uri"]});
+    let page = server.modern("resources/read", uri).reply().await.result();
+    assert!("x".repeat(3000).starts_with(page["contents"][0]["text"].as_str().unwrap()));
+}

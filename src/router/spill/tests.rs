@@ -261,6 +261,24 @@ fn the_oldest_give_way() {
 }
 
 #[test]
+fn clients_without_a_session_do_not_push_each_others_texts_out() {
+    let spills = Spills::default();
+    let (first, _) = keep(&spills, &passer(8), "text");
+    for number in 0..100 {
+        keep(&spills, &passer(9 + number), "text");
+    }
+    let large = "x".repeat(20 << 20);
+    keep(&spills, &passer(200), &large);
+    keep(&spills, &passer(201), &large);
+    assert!(spills.read(&passer(202), &first).is_some());
+    // There are bounds all the same.
+    for number in 0..5 {
+        keep(&spills, &passer(300 + number), &large);
+    }
+    assert_eq!(spills.read(&passer(400), &first), None);
+}
+
+#[test]
 fn many_texts_are_kept_as_one() {
     let (spills, caller) = (Spills::default(), caller(1));
     let texts: Vec<_> = (0..100).map(|number| format!("{number:1024}")).collect();
