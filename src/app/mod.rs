@@ -108,6 +108,7 @@ impl App {
         let (router, reloads) = (Arc::clone(control.router()), control.reloads());
         router.instance().reads(&config.files);
         router.instance().hides(&config.secrets);
+        tasks.spawn(router.expire_spilled(stop.clone()));
         tasks.spawn(control.run());
         Self { config, router, callers, front, journal, reloads, tasks, stop }
     }

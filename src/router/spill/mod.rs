@@ -12,8 +12,11 @@ mod tests;
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::catalog::ResultKind;
 use crate::exchange::caller::Caller;
+use crate::router::Router;
 use crate::router::spill::cut::Cut;
 use crate::router::spill::cut::End;
 use crate::router::spill::store::Batch;
@@ -61,6 +64,17 @@ enum Way {
     Each,
     /// Where the limit is in all of them, which are kept as one.
     Together,
+}
+
+impl Router {
+    /// Frees what is kept of large results as soon as it is over, until `stop`.
+    pub fn expire_spilled(
+        &self,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        async move { shared.spills.expire(stop).await }
+    }
 }
 
 impl Spills {

@@ -12,7 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use indexmap::IndexMap;
 use serde_json::json;
+use tokio::sync::Notify;
+use tokio::time;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Principal;
@@ -22,6 +25,8 @@ use crate::wire::Raw;
 
 /// How long a text is kept: for as long as a model works on one thing.
 pub(super) const LIFETIME: Duration = Duration::from_mins(30);
+/// How often it is looked what is over; whatever is, nobody gets from then on.
+const LOOKED: Duration = Duration::from_mins(1);
 /// How many texts are kept for one caller; the oldest give way. No result may have more.
 const MOST_OF_ONE: usize = 64;
 /// How much is kept for one caller, in bytes. No result may have more.
@@ -43,6 +48,8 @@ const PAGE_OF: &str = "dev.conflux/page";
 #[derive(Debug, Default)]
 pub(in crate::router) struct Spills {
     texts: Mutex<IndexMap<String, Text>>,
+    /// Told when there is something that will be over one day.
+    kept: Notify,
 }
 
 /// A text as a whole, in pages, under an address that nobody can guess.
@@ -154,6 +161,8 @@ impl Spills {
         texts.extend(batch.texts.into_iter().map(|whole| {
             (whole.id.clone(), Text { owner, session: session.clone(), until, whole })
         }));
+        drop(texts);
+        self.kept.notify_one();
     }
 
     /// Returns a page of a text, as the result of `resources/read`; the first one, if the address
@@ -177,6 +186,20 @@ impl Spills {
                 "page": number, "pages": pages, "bytes": whole.text.len(), "next": next,
             } },
         })))
+    }
+
+    /// Frees what is over, be it its time or its session, until `stop`: perhaps nobody ever comes
+    /// again who would have it freed on the way.
+    pub(super) async fn expire(&self, stop: CancellationToken) {
+        let looking = async {
+            loop {
+                if self.lasting().is_empty() {
+                    self.kept.notified().await;
+                }
+                time::sleep(LOOKED).await;
+            }
+        };
+        let _: Option<()> = stop.run_until_cancelled(looking).await;
     }
 
     /// Returns what is not over; what is, is gone.

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
+use tokio::task::JoinSet;
 use tokio::time;
+use tokio_util::sync::CancellationToken;
 
 use crate::catalog::ResultKind;
 use crate::exchange::caller::Caller;
@@ -242,6 +244,40 @@ fn what_is_kept_ends_with_its_session_unless_there_is_none() {
 
     let (uri, _) = keep(&spills, &passer(8), "text");
     assert!(spills.read(&passer(9), &uri).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_is_freed_though_nobody_comes() {
+    let spills = Arc::new(Spills::default());
+    let stop = CancellationToken::new();
+    let mut looking = JoinSet::new();
+    looking.spawn({
+        let (spills, stop) = (Arc::clone(&spills), stop.clone());
+        async move { spills.expire(stop).await }
+    });
+    let kept = |caller: &Arc<Caller>| {
+        let mut batch = Batch::default();
+        let whole = Arc::downgrade(&batch.add("text", "text/plain", 1024).unwrap());
+        spills.keep(caller, batch);
+        move || whole.strong_count() == 1
+    };
+    let (stays, leaves) = (caller(1), caller(2));
+    let (by_time, by_session) = (kept(&stays), kept(&leaves));
+    drop(leaves);
+    let minutes = async |number| time::sleep(Duration::from_mins(number)).await;
+    minutes(2).await;
+    assert!(by_time() && !by_session());
+    minutes(30).await;
+    assert!(!by_time());
+    // The next one after a time without any, too.
+    minutes(10).await;
+    let again = kept(&stays);
+    minutes(2).await;
+    assert!(again());
+    minutes(30).await;
+    assert!(!again());
+    stop.cancel();
+    looking.join_next().await.unwrap().unwrap();
 }
 
 #[test]
