@@ -59,6 +59,8 @@ struct Work {
     fails: String,
     holds: bool,
     links: bool,
+    /// The length of the text it comes to; none if there is none.
+    text: u64,
     token: Option<String>,
 }
 
@@ -164,6 +166,7 @@ impl Work {
             fails: arguments.get("fail").and_then(Value::as_str).unwrap_or_default().to_owned(),
             holds: flag("hold"),
             links: flag("link"),
+            text: number("text", 0),
             token: token.map(|token| token.get().to_owned()),
         }
     }
@@ -177,8 +180,12 @@ impl Work {
         };
         let uri = "toy://linked/1";
         let link = json!({"type": "resource_link", "uri": uri, "name": "1"}).to_string();
-        let links = if self.links { link } else { String::new() };
-        let content = format!(r#""content":[{links}],"structuredContent":{{"answer":{answer}}}"#);
+        let text = "x".repeat(usize::try_from(self.text).unwrap_or(0));
+        let text = json!({"type": "text", "text": text}).to_string();
+        let blocks = [(self.links, link), (self.text > 0, text)].into_iter();
+        let blocks: Vec<_> = blocks.filter(|(is_there, _)| *is_there).map(|(_, it)| it).collect();
+        let blocks = blocks.join(",");
+        let content = format!(r#""content":[{blocks}],"structuredContent":{{"answer":{answer}}}"#);
         let error = if self.fails == "result" { r#","isError":true"# } else { "" };
         format!("{{{content}{error}}}")
     }

@@ -21,6 +21,8 @@ use crate::router::Router;
 use crate::router::params::named;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
+use crate::router::spill::Measure;
+use crate::router::spill::Promise;
 use crate::wire::Raw;
 use crate::wire::method;
 use crate::wire::object;
@@ -62,7 +64,9 @@ impl Router {
         let result = result.ok_or(Error::UnknownTask)?;
         Ok(match (method, dialect) {
             (method::TASKS_RESULT, _) => {
-                self.returned(&snapshot, exchange, &upstream, ResultKind::Tool, &result)
+                let result =
+                    self.returned(&snapshot, exchange, &upstream, ResultKind::Tool, &result);
+                self.outcome_shortened(&snapshot, exchange.caller(), &upstream, result)
             }
             (method::TASKS_GET, Dialect::Extension) => {
                 self.outcome_returned(&snapshot, exchange.caller(), &upstream, result)
@@ -72,8 +76,8 @@ impl Router {
     }
 
     /// Returns what an upstream tells of a task under the id it has for this caller, with the
-    /// addresses in its result as callers know them.
-    pub fn task_news(&self, caller: &Caller, news: Raw) -> Raw {
+    /// addresses in its result as callers know them, and with no text in it that is too long.
+    pub fn task_news(&self, caller: &Arc<Caller>, news: Raw) -> Raw {
         let id = news.member("taskId").and_then(|id| id.string()).unwrap_or_default();
         let owner = self.shared.task_ids.open(caller, Dialect::Extension, &id);
         match owner {
@@ -144,20 +148,37 @@ impl Router {
         Ok(object::build([("tasks", Raw::array(&all).get())]))
     }
 
-    /// Gives the result inside a task the addresses callers know.
+    /// Gives the result inside a task the addresses callers know, and shortens it.
     fn outcome_returned(
         &self,
         snapshot: &Snapshot,
-        caller: &Caller,
+        caller: &Arc<Caller>,
         upstream: &UpstreamId,
         task: Raw,
     ) -> Raw {
         let Some(before) = task.member("result") else { return task };
         self.shared.mentions.note(caller.memory(), upstream, ResultKind::Tool, &before);
         let after = snapshot.catalog.rewrite_result(upstream, ResultKind::Tool, &before);
+        let after = self.outcome_shortened(snapshot, caller, upstream, after);
         match task.object() {
             Ok(object) if after != before => object.edit().set("result", after.get()).apply(),
             _ => task,
         }
+    }
+
+    /// Shortens the result of a task as that of a call, but for what it says to programs: which
+    /// tool it was, and what that promised, nobody remembers.
+    fn outcome_shortened(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Arc<Caller>,
+        upstream: &UpstreamId,
+        result: Raw,
+    ) -> Raw {
+        // An upstream of before a reload has the limit of the one that took its place.
+        let handle = snapshot.upstreams.get(upstream);
+        let Some(limit) = handle.and_then(|it| it.config().results.spill) else { return result };
+        let measure = Measure { limit, kind: ResultKind::Tool, promise: Promise::Unknown };
+        self.shared.spills.shortened(caller, measure, result)
     }
 }

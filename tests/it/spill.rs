@@ -176,6 +176,65 @@ async fn nobody_may_keep_what_was_cut_of_a_resource() {
 }
 
 #[tokio::test]
+async fn the_result_of_a_task_is_cut_wherever_it_comes() {
+    let extension = "io.modelcontextprotocol/tasks";
+    for era in ["legacy", "modern"] {
+        let gateway = short_toy(&["--tasks", "--era", era]);
+        let mut client = match era {
+            "legacy" => gateway.legacy("2025-11-25", json!({})).await,
+            _ => gateway.modern(json!({"extensions": {extension: {}}})),
+        };
+        let call = json!({"name": "toy__work", "arguments": {"text": 3000}, "task": {}});
+        let made = client.request("tools/call", call).await.result();
+        let task = if client.is_modern() { &made } else { &made["task"] };
+        let id = json!({"taskId": task["taskId"]});
+        let result = if client.is_modern() {
+            loop {
+                let seen = client.request("tasks/get", id.clone()).await.result();
+                if seen["status"] == "completed" {
+                    break seen["result"].clone();
+                }
+            }
+        } else {
+            client.request("tasks/result", id).await.result()
+        };
+        let mark = only_mark(&result);
+        let text = result["content"][0]["text"].as_str().unwrap();
+        assert!(text.len() < 1400 && text.contains(mark["uri"].as_str().unwrap()), "{text}");
+        assert_eq!(result["structuredContent"], json!({"answer": null}));
+        assert_eq!(pages(&mut client, &mark).await, "x".repeat(3000));
+    }
+}
+
+#[tokio::test]
+async fn news_of_a_task_have_its_result_cut() {
+    let extension = "io.modelcontextprotocol/tasks";
+    let gateway = short_toy(&["--tasks", "--era", "modern"]);
+    let can = json!({"elicitation": {"form": {}}, "extensions": {extension: {}}});
+    let mut client = gateway.modern(can);
+    let call = json!({"name": "toy__work", "arguments": {"text": 3000, "ask": true}});
+    let task = client.request("tools/call", call).await.result()["taskId"].clone();
+    let filter = json!({"notifications": {"taskIds": [task]}});
+    client.start("subscriptions/listen", filter).await;
+    client.wait_for("notifications/subscriptions/acknowledged", 1).await;
+    while client.request("tasks/get", json!({"taskId": task})).await.result()["status"]
+        != "input_required"
+    {}
+    let answer = json!({"name": {"action": "accept", "content": {"name": "Ada"}}});
+    let update = json!({"taskId": task, "inputResponses": answer});
+    client.request("tasks/update", update).await.result();
+    let mut told = client.wait_for("notifications/tasks", 1).await.params();
+    for count in 2.. {
+        if told["status"] == "completed" {
+            break;
+        }
+        told = client.wait_for("notifications/tasks", count).await.params();
+    }
+    let mark = only_mark(&told["result"]);
+    assert_eq!(pages(&mut client, &mark).await, "x".repeat(3000));
+}
+
+#[tokio::test]
 async fn over_http_without_sessions_nobody_pushes_out_what_another_got() {
     let server = Http::start(&short_toy(&[])).await;
     let mut first = None;
