@@ -1,5 +1,5 @@
-//! The checks of how the calls of an upstream are treated: how long they may take, and how many
-//! there may be.
+//! The checks of how the calls of an upstream are treated: how long they may take, how many there
+//! may be, and what becomes of large results.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -140,6 +140,21 @@ async fn over_http_nobody_else_may_read_it() {
 }
 
 #[tokio::test]
+async fn a_tool_that_is_called_through_another_is_no_exception() {
+    let home = TempDir::new().unwrap();
+    let (entry, path) = files(&home);
+    let mut gateway = Gateway::new(&[("files", spilling(entry))]);
+    gateway.set("exposure", json!("search"));
+    for mut client in [gateway.legacy("2025-11-25", json!({})).await, gateway.modern(json!({}))] {
+        let call = json!({"name": "files__read_text_file", "arguments": {"path": path}});
+        let read = client.call("conflux__call", call).await.result();
+        let mark = mark(&read);
+        check(&read, &mark);
+        assert_eq!(pages(&mut client, &mark).await, large());
+    }
+}
+
+#[tokio::test]
 async fn no_text_of_a_result_makes_another_one_give_way() {
     let texts = (0..100).map(|number| json!({"type": "text", "text": format!("{number:100}")}));
     let content = Value::Array(texts.collect());
