@@ -9,10 +9,10 @@ use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
+use crate::cli::unknown;
 use crate::config::load;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
-use crate::config::suggest;
 use crate::config::surroundings::Surroundings;
 use crate::setup::disk;
 use crate::setup::disk::Document;
@@ -97,16 +97,33 @@ impl<'c> Edits<'c> {
         key: &str,
         change: impl FnOnce(&str) -> Result<String, yaml::Error>,
     ) -> Result<&Path, Failure> {
-        let mut known = Vec::new();
-        let mut last = None;
+        self.change_member(key, &[], change)
+    }
+
+    /// Does the same with the last file that has one of these `members` of it, if one has: what
+    /// stands there counts.
+    ///
+    /// # Errors
+    ///
+    /// None of the files has the upstream, or as `change` says.
+    pub(in crate::cli) fn change_member(
+        &mut self,
+        key: &str,
+        members: &[&str],
+        change: impl FnOnce(&str) -> Result<String, yaml::Error>,
+    ) -> Result<&Path, Failure> {
+        let (mut known, mut last, mut deciding) = (Vec::new(), None, None);
         for (number, file) in self.files.iter().enumerate() {
-            let keys = yaml::keys(file.text()).map_err(|error| file.refusal(&error))?;
-            if keys.iter().any(|other| other == key) {
-                last = Some(number);
+            for written in yaml::outline(file.text()).map_err(|error| file.refusal(&error))? {
+                if written.key == key {
+                    last = Some(number);
+                    let has = |value: &yaml::Value| members.contains(&value.path.as_str());
+                    deciding = written.values.iter().any(has).then_some(number).or(deciding);
+                }
+                known.push(written.key);
             }
-            known.extend(keys);
         }
-        let Some(number) = last else { return Err(self.unknown(key, &known)) };
+        let Some(number) = deciding.or(last) else { return Err(self.unknown(key, &known)) };
         let file = self.files.get_mut(number).ok_or_else(nowhere)?;
         let text = change(file.text()).map_err(|error| file.refusal(&error))?;
         file.now = Some(text);
@@ -170,22 +187,9 @@ impl<'c> Edits<'c> {
     fn unknown(&self, key: &str, known: &[String]) -> Failure {
         let files: Vec<_> =
             self.files.iter().map(|file| format!("`{}`", file.path.display())).collect();
-        let place = if files.is_empty() {
-            "there is no configuration".to_owned()
-        } else {
-            format!("there is no upstream `{key}` in {}", files.join(" and "))
-        };
-        let notice = Notice::error(place);
-        let nearest = suggest::nearest(key, known.iter().map(String::as_str));
-        let notice = match nearest {
-            Some(nearest) => notice.hint(format!("did you mean `{nearest}`?")),
-            None if known.is_empty() => notice.hint("`conflux add` adds one"),
-            None => {
-                let known: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
-                notice.hint(format!("there are {}", known.join(", ")))
-            }
-        };
-        Failure::new(exit::CONFIG, notice)
+        let place = format!(" in {}", files.join(" and "));
+        let place = if files.is_empty() { "" } else { place.as_str() };
+        unknown::no_upstream_in(place, key, known.iter().map(String::as_str))
     }
 }
 

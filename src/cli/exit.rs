@@ -15,7 +15,7 @@ pub(in crate::cli) struct Exit {
 pub(in crate::cli) const OK: Exit = Exit { code: 0, meaning: "all went well" };
 /// Something failed that no other code is for.
 pub(in crate::cli) const FAILURE: Exit =
-    Exit { code: 1, meaning: "an unexpected failure; `doctor`: it found an error" };
+    Exit { code: 1, meaning: "an unexpected failure; `doctor`, `lint`: an error was found" };
 /// The command line is wrong.
 pub(in crate::cli) const USAGE: Exit = Exit { code: 2, meaning: "the command line is wrong" };
 /// The configuration is wrong or missing.
@@ -26,7 +26,7 @@ pub(in crate::cli) const REQUIRED: Exit =
     Exit { code: 4, meaning: "an upstream that is `required` failed" };
 /// Nothing has the name that was given.
 pub(in crate::cli) const UNKNOWN: Exit =
-    Exit { code: 5, meaning: "there is no such tool or upstream" };
+    Exit { code: 5, meaning: "there is no such tool, prompt, resource, upstream or profile" };
 /// The tool was called, and its result says `isError`.
 pub(in crate::cli) const TOOL_ERROR: Exit =
     Exit { code: 6, meaning: "the tool ran and reported an error of its own (`isError`)" };

@@ -1,5 +1,6 @@
 //! Following running gateways at their local sockets, for as long as somebody reads.
 
+use std::collections::BTreeSet;
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -16,6 +17,7 @@ use crate::cli::instances;
 use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
+use crate::cli::unknown;
 use crate::downstream::local::ask::Lines;
 use crate::downstream::local::place::Question;
 
@@ -60,8 +62,12 @@ enum News {
 }
 
 impl Sources {
-    /// Begins to follow every gateway there is; fails if there is none.
-    pub(in crate::cli) async fn open(&self) -> Result<(Vec<Source>, Vec<Notice>), Failure> {
+    /// Begins to follow every gateway there is; fails if there is none, or if there is none that
+    /// has, or had, this `upstream`.
+    pub(in crate::cli) async fn open(
+        &self,
+        upstream: Option<&str>,
+    ) -> Result<(Vec<Source>, Vec<Notice>), Failure> {
         let open = async |path: &Path| {
             let mut lines = Lines::open(path).await?;
             let past = lines.past().await?;
@@ -70,7 +76,26 @@ impl Sources {
         let Self { question, directories, pid } = self;
         let (found, notices) = instances::reached(*question, directories, *pid, open).await?;
         let source = |(pid, (past, lines))| Source { pid, past, lines };
-        Ok((found.into_iter().map(source).collect(), notices))
+        let found: Vec<_> = found.into_iter().map(source).collect();
+        if let Some(upstream) = upstream {
+            self.known(upstream, &found).await?;
+        }
+        Ok((found, notices))
+    }
+
+    async fn known(&self, upstream: &str, found: &[Source]) -> Result<(), Failure> {
+        let documents = instances::asked(Question::Status, &self.directories, self.pid).await?.0;
+        let text = |value: &Value, key: &str| value[key].as_str().map(str::to_owned);
+        let configured = documents.iter().filter_map(|document| document["upstreams"].as_array());
+        let configured = configured.flatten().filter_map(|it| text(it, "name"));
+        let past = found.iter().flat_map(|source| &source.past);
+        let names: BTreeSet<_> =
+            configured.chain(past.filter_map(|line| text(line, "upstream"))).collect();
+        if names.contains(upstream) {
+            return Ok(());
+        }
+        let place = " in any gateway that runs";
+        Err(unknown::no_upstream_in(place, upstream, names.iter().map(String::as_str)))
     }
 
     /// Says every line that comes, until Ctrl-C, or until the only gateway that is followed has
@@ -144,6 +169,37 @@ async fn read(pid: u32, mut lines: Lines, news: mpsc::Sender<(u32, News)>) {
 fn gone(pid: u32, waits: bool) -> String {
     let waits = if waits { "; waiting for another one, Ctrl-C ends this" } else { "" };
     format!("the gateway with the process id {pid} is gone{waits}")
+}
+
+/// The gateways that lines came from: once there are several, they have to be told apart.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Pids(BTreeSet<u32>);
+
+impl Pids {
+    pub(in crate::cli) fn of(sources: &[Source]) -> Self {
+        Self(sources.iter().map(|source| source.pid).collect())
+    }
+
+    /// Returns whether there are several.
+    pub(in crate::cli) fn are_several(&self) -> bool {
+        self.0.len() > 1
+    }
+
+    /// Counts one; returns whether it is the one that makes them several.
+    pub(in crate::cli) fn add(&mut self, pid: u32) -> bool {
+        let were_several = self.are_several();
+        self.0.insert(pid);
+        self.are_several() && !were_several
+    }
+}
+
+/// Returns a line as data, with the process it came from.
+pub(in crate::cli) fn as_json(pid: u32, line: &Value) -> String {
+    let mut line = line.clone();
+    if let Some(members) = line.as_object_mut() {
+        members.insert("pid".to_owned(), pid.into());
+    }
+    line.to_string()
 }
 
 /// Returns the number of lines that are missing where this line is, if it says so.

@@ -152,5 +152,16 @@ fn notice(problem: &Problem, severe: impl FnOnce(String) -> Notice) -> Notice {
 
 /// Leaves out what could move the cursor or change colours: much of a text is not our own.
 pub(in crate::cli) fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+}
+
+/// Says how many there are of each kind, as in `1 error, 2 notes`.
+pub(in crate::cli) fn counted<const N: usize>(counts: [(usize, &str); N]) -> String {
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts = counts.map(|(count, word)| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{count} {word}{plural}")
+    });
+    let counts: Vec<_> = counts.collect();
+    if counts.is_empty() { "nothing is wrong".to_owned() } else { counts.join(", ") }
 }

@@ -27,9 +27,25 @@ fn a_table_is_as_wide_as_its_text_unless_there_is_a_terminal() {
 }
 
 #[test]
-fn a_table_on_a_tiny_terminal_can_still_be_read() {
-    let shown = table::render(["NAME", "TEXT"], &rows(), Some(5));
-    assert!(shown.ends_with("longer  as long as it takes…"), "{shown}");
+fn a_table_that_is_too_wide_for_a_terminal_becomes_paragraphs() {
+    let rows = [
+        ["github__create_issue", "github", "Creates an issue\tin a repository"],
+        ["files__read", "files", ""],
+    ]
+    .map(|row| row.map(str::to_owned));
+    let header = ["NAME", "UPSTREAM", "DESCRIPTION"];
+    insta::assert_snapshot!(table::render(header, &rows, Some(52)), @r"
+    NAME                  UPSTREAM  DESCRIPTION
+    github__create_issue  github    Creates an issue in…
+    files__read           files
+    ");
+    insta::assert_snapshot!(table::render(header, &rows, Some(32)), @r"
+    github__create_issue
+      upstream: github
+      description: Creates an issue…
+    files__read
+      upstream: files
+    ");
 }
 
 #[test]

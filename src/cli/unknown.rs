@@ -20,14 +20,17 @@ pub(in crate::cli) async fn failure(app: &App, kinds: &[Kind], name: &str) -> Fa
     }
     let nearest = nearest(app, kinds, name);
     let names: Vec<_> = nearest.iter().map(|name| format!("`{name}`")).collect();
-    let (what, command) = match kinds {
-        [Kind::Prompts] => ("prompt", "prompts"),
-        [Kind::Resources, ..] => ("resource", "resources"),
-        [Kind::Tools] => ("tool", "tools"),
-        _ => ("tool, prompt or resource", "tools"),
+    let (what, shown) = match kinds {
+        [Kind::Prompts] => ("prompt", "`conflux prompts` shows the prompts there are"),
+        [Kind::Resources, ..] => ("resource", "`conflux resources` shows the resources there are"),
+        [Kind::Tools] => ("tool", "`conflux tools` shows the tools there are"),
+        _ => (
+            "tool, prompt or resource",
+            "`conflux tools`, `conflux prompts` and `conflux resources` show those there are",
+        ),
     };
     let hint = match names.as_slice() {
-        [] => format!("`conflux {command}` shows the {command} there are"),
+        [] => shown.to_owned(),
         names => format!("did you mean {}?", names.join(" or ")),
     };
     Failure::new(exit::UNKNOWN, Notice::error(format!("there is no {what} `{name}`")).hint(hint))
@@ -35,14 +38,26 @@ pub(in crate::cli) async fn failure(app: &App, kinds: &[Kind], name: &str) -> Fa
 
 /// Ends the command because no upstream has this key.
 pub(in crate::cli) fn no_upstream<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    no_upstream_in("", name, known)
+}
+
+/// Does the same if more is to be said of where it was looked for, as in ` in a.yaml`.
+pub(in crate::cli) fn no_upstream_in<'a>(
+    place: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Failure {
     let candidate = |key: &str| Candidate { public: key.to_owned(), local: key.to_owned() };
     let known: Vec<_> = known.collect();
     let nearest = suggest::nearest(name, known.iter().copied().map(candidate).collect());
+    let all: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
     let hint = match nearest.first() {
         Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => format!("there are {}", known.join(", ")),
+        None if all.is_empty() => "there is none; `conflux add` adds one".to_owned(),
+        None => format!("there are {}", all.join(", ")),
     };
-    Failure::new(exit::UNKNOWN, Notice::error(format!("there is no upstream `{name}`")).hint(hint))
+    let notice = Notice::error(format!("there is no upstream `{name}`{place}"));
+    Failure::new(exit::UNKNOWN, notice.hint(hint))
 }
 
 fn nearest(app: &App, kinds: &[Kind], name: &str) -> Vec<String> {

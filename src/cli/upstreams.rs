@@ -14,28 +14,33 @@ use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::upstream::Handle;
 
-/// How long a person waits without being told for whom.
+/// How long a person waits without being told for whom, and until it is looked again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Waits until every upstream has listed or failed.
 ///
-/// A person who has waited for a while is told for whom.
+/// A person who has waited for a while is told for whom, and again whenever that is less.
 pub(in crate::cli) async fn settled(app: &App) {
     let router = app.router();
     let settled = router.live();
     tokio::pin!(settled);
-    if time::timeout(PATIENCE, &mut settled).await.is_ok() {
-        return;
+    let mut told = String::new();
+    while time::timeout(PATIENCE, &mut settled).await.is_err() {
+        let waiting = waiting(app);
+        if io::stderr().is_terminal() && waiting != told {
+            output::say(&waiting);
+            told = waiting;
+        }
     }
-    if io::stderr().is_terminal() {
-        let upstreams = app.upstreams();
-        let late = upstreams.iter().filter(|handle| handle.status().error.is_none());
-        let snapshot = app.router().snapshot();
-        let late = late.map(Handle::id).filter(|id| snapshot.unlisted.contains_key(*id));
-        let late: Vec<_> = late.map(|id| format!("`{id}`")).collect();
-        output::say(&format!("waiting for {} …", late.join(", ")));
-    }
-    settled.await;
+}
+
+/// Says which upstreams have neither listed nor failed.
+fn waiting(app: &App) -> String {
+    let (upstreams, snapshot) = (app.upstreams(), app.router().snapshot());
+    let late = upstreams.iter().filter(|handle| handle.status().error.is_none());
+    let late = late.map(Handle::id).filter(|id| snapshot.unlisted.contains_key(*id));
+    let late: Vec<_> = late.map(|id| format!("`{id}`")).collect();
+    format!("waiting for {} of {} upstreams: {} …", late.len(), upstreams.len(), late.join(", "))
 }
 
 /// Returns why an upstream is not listed, or not all of it, if that is so.

@@ -161,7 +161,9 @@ impl Client {
         let parents = parents.filter_map(|place| place.path.parent().map(Path::to_owned));
         match self {
             // Its file is in the home directory itself.
-            Self::ClaudeCode => vec![around.home.join(".claude")],
+            Self::ClaudeCode => {
+                vec![around.claude.clone().unwrap_or_else(|| around.home.join(".claude"))]
+            }
             _ => parents.collect(),
         }
     }

@@ -239,7 +239,9 @@ static QUIRKS: LazyLock<BTreeMap<Client, Vec<Quirk>>> = LazyLock::new(|| {
     for fact in FACTS {
         quirks.entry(fact.client).or_default().push(fact.quirk);
     }
-    quirks.values_mut().for_each(|quirks| quirks.sort_unstable());
+    for quirks in quirks.values_mut() {
+        quirks.sort_unstable();
+    }
     quirks
 });
 

@@ -88,6 +88,7 @@ pub use self::shown::Shown;
 pub use self::task::Need;
 pub use self::task::Tool;
 #[cfg(unix)]
+pub use self::transport::executable;
 pub use self::transport::guard;
 pub use self::transport::roots::Roots;
 pub use self::wants::Watching;

@@ -62,49 +62,6 @@ fn where_all_is_well_nothing_is_found() {
 }
 
 #[test]
-fn what_it_does_is_told() {
-    let place = Place::new("");
-    assert_snapshot!(place.run(&["doctor", "--help"]), @r"
-    exit code 0
-    --- stdout
-    Find what is wrong with the configuration, its programs, its secrets and its clients.
-
-    Every finding has a code that stays what it is, a place, and what to do; docs/doctor.md explains them. Ends with 1 if one of them is an error that was not mended.
-
-    Usage: conflux doctor [OPTIONS]
-
-    Options:
-          --json
-              Print the findings as JSON
-
-          --fix
-              Mend what is safe to mend: permissions, paths of programs, sockets that were left behind
-
-          --connect
-              Also start every upstream and see what it says
-
-      -h, --help
-              Print help (see a summary with '-h')
-
-    For every command:
-          --config <FILE>
-              Configuration file; repeat it to layer several, later ones over earlier ones
-              
-              Without it: the files in `CONFLUX_CONFIG`, else `./upstreams.yaml`, else `conflux/upstreams.yaml` in the user's configuration directory.
-
-          --profile <NAME>
-              The profile to see, in the place of everything
-              
-              Without it: what `profile` in the configuration says.
-
-          --log <FILTER>
-              What is logged to stderr, such as `debug` or `conflux::upstream=trace`
-              
-              Without it: what `CONFLUX_LOG` says.
-    ");
-}
-
-#[test]
 fn everything_is_found_at_once_with_its_place() {
     let place = Place::new(
         "upstreams:
@@ -231,6 +188,38 @@ fn a_program_is_found_elsewhere_and_its_path_written() {
         format!("  a: {{ command: {} }} # here", path.display())
     );
     assert_eq!(text.lines().next(), Some("# Mine."));
+}
+
+#[test]
+fn a_program_is_looked_for_as_it_would_be_started() {
+    let place = Place::new(
+        "upstreams:
+  here: { command: mine, env: { PATH: '${HOME}/own:${PATH}' } }
+",
+    );
+    program(&place.path().join("own/mine"));
+    assert_eq!(findings(&place, &[]), Vec::<Value>::new());
+    fs::write(place.path().join("own/mine"), "#!/no/such/interpreter\n").unwrap();
+    let found = only(&place, "CFX004");
+    let message = found["message"].as_str().unwrap();
+    assert!(message.ends_with("is for `/no/such/interpreter`, which is not there"), "{message}");
+    fs::write(place.path().join("own/mine"), "#!/bin/sh\n").unwrap();
+    chmod(&place.path().join("own/mine"), 0o644);
+    let found = only(&place, "CFX004");
+    assert_eq!(found["message"], "`mine` cannot be started: it may not be executed");
+}
+
+#[test]
+fn of_several_files_the_one_is_mended_that_is_wrong() {
+    let place = Place::new("");
+    place.write("team.yaml", "upstreams:\n  here: { command: mine }\n");
+    place.write("mine.yaml", "upstreams:\n  here: { timeout: { call: 1m } }\n");
+    program(&place.path().join(".local/bin/mine"));
+    let layers = ["--config", "team.yaml", "--config", "mine.yaml", "doctor", "--fix"];
+    let shown = place.run(&layers);
+    assert!(shown.ends_with("nothing is wrong; 1 mended\n"), "{shown}");
+    let team = fs::read_to_string(place.path().join("team.yaml")).unwrap();
+    assert!(team.contains(".local/bin/mine"), "{team}");
 }
 
 #[test]

@@ -160,7 +160,7 @@ async fn what_cannot_be_asked_is_said_with_what_to_do() {
     let output = run(&gateway, &["logs", "tyo"]).await;
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(5), ""));
     insta::assert_snapshot!(stderr(&output), @r"
-    error: no running gateway has an upstream `tyo`
+    error: there is no upstream `tyo` in any gateway that runs
 
     hint: did you mean `toy`?
     ");

@@ -54,6 +54,19 @@ fn one_thing_is_shown_at_length() {
     check("show-prompt", &["show", "demo__introduce"]);
     check("show-resource", &["show", "demo://welcome"]);
     check("show-nothing", &["show", "demo__ecko"]);
+    check("show-own", &["show", "conflux__status"]);
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error() {
+    let place = Place::new(FILE);
+    for args in [&["read", "demo://welcome"][..], &["tools"], &["tools", "--json"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = place.program(args).stdout(full).output().unwrap();
+        let shown = place.shown(&output);
+        assert!(shown.starts_with("exit code 1\n"), "{args:?}: {shown}");
+        assert!(shown.contains("error: cannot write to stdout"), "{args:?}: {shown}");
+    }
 }
 
 #[test]

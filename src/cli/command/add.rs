@@ -25,7 +25,7 @@ pub(super) const NEXT: &str =
 
 /// What the help says at length.
 const HELP: &str = "\
-Add an upstream to the configuration.
+Add an upstream to the configuration
 
 conflux add files -- npx -y @modelcontextprotocol/server-filesystem ~/Documents
 conflux add github -e 'GITHUB_TOKEN=${GITHUB_TOKEN}' -- github-mcp-server stdio
@@ -35,7 +35,7 @@ Values with `${NAME}` are written as they are, and filled in when Conflux starts
 single quotes. The file is the last one of `--config`, or the one that is found without it; if
 there is none, `conflux/upstreams.yaml` in the user's directory of configurations is made.";
 
-/// Add an upstream to the configuration.
+/// Add an upstream to the configuration
 #[derive(Debug, Args)]
 #[command(long_about = HELP)]
 pub(in crate::cli) struct Add {

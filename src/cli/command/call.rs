@@ -22,7 +22,7 @@ use crate::wire::Raw;
 use crate::wire::method;
 use crate::wire::object;
 
-/// Call one tool.
+/// Call one tool
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Call {
     /// The tool's name, as `conflux tools` shows it

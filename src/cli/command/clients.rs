@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
+use clap::builder::PossibleValuesParser;
+use clap::builder::TypedValueParser;
 use similar::TextDiff;
 
 use crate::clients::Client;
@@ -11,32 +11,11 @@ use crate::clients::Client;
 /// How many lines around a change are shown.
 const CONTEXT: usize = 3;
 
-/// A client as it is named on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Name(pub(in crate::cli) Client);
-
-/// All of them.
-const NAMES: [Name; Client::ALL.len()] = {
-    let mut names = [Name(Client::ClaudeDesktop); Client::ALL.len()];
-    let mut index = 0;
-    while index < names.len() {
-        #[expect(clippy::indexing_slicing, reason = "fails to compile if it is out of bounds")]
-        {
-            names[index] = Name(Client::ALL[index]);
-        }
-        index += 1;
-    }
-    names
-};
-
-impl ValueEnum for Name {
-    fn value_variants<'a>() -> &'a [Self] {
-        &NAMES
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.0.id()))
-    }
+/// Reads the id of a client.
+pub(in crate::cli) fn parser() -> impl TypedValueParser<Value = Client> {
+    let ids = Client::ALL.map(Client::id);
+    PossibleValuesParser::new(ids)
+        .map(|id| Client::with_id(&id).expect("these are the ids of all clients"))
 }
 
 /// Returns how `path` would change, as people read it.

@@ -10,13 +10,13 @@ use crate::cli::report::Failure;
 
 /// What the help says at length.
 const HELP: &str = "\
-Print what a shell completes the command line with.
+Print what a shell completes the command line with
 
 bash: conflux completions bash > ~/.local/share/bash-completion/completions/conflux
 zsh: conflux completions zsh > \"${fpath[1]}/_conflux\"
 fish: conflux completions fish > ~/.config/fish/completions/conflux.fish";
 
-/// Print what a shell completes the command line with.
+/// Print what a shell completes the command line with
 #[derive(Debug, Args)]
 #[command(long_about = HELP)]
 pub(in crate::cli) struct Completions {

@@ -44,7 +44,7 @@ const SIGNALS: [signal::Signal; 6] = [
     signal::Signal::SIGUSR2,
 ];
 
-/// Run a command with a gateway of its own.
+/// Run a command with a gateway of its own
 ///
 /// The command starts when every upstream that is `required` is ready. It finds the gateway in its
 /// environment: `CONFLUX_URL` is the address, `CONFLUX_MCP_CONFIG` the same as `mcpServers` of

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::ValueEnum;
 
-use crate::cli::command::clients::Name;
+use crate::cli::command::clients;
 use crate::cli::command::clients::difference;
 use crate::cli::context::Context;
 use crate::cli::exit;
@@ -42,8 +42,8 @@ const SECRETS: &str = "secrets";
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Import {
     /// Take over those of this client alone; repeat it for several
-    #[arg(long, value_name = "CLIENT")]
-    from: Vec<Name>,
+    #[arg(long, value_name = "CLIENT", value_parser = clients::parser())]
+    from: Vec<Client>,
     /// Take over those of this file, whosever it is; repeat it for several
     #[arg(long, value_name = "PATH")]
     file: Vec<PathBuf>,
@@ -97,7 +97,7 @@ impl Import {
         for path in &self.file {
             sources.push(survey.file(path).map_err(anyhow::Error::from)?);
         }
-        let named: Vec<Client> = self.from.iter().map(|name| name.0).collect();
+        let named = self.from.clone();
         let is_open = named.is_empty() && self.file.is_empty();
         for client in Client::ALL.into_iter().filter(|it| is_open || named.contains(it)) {
             let before = sources.len();

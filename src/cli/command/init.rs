@@ -17,7 +17,7 @@ const START: &str = include_str!("init.yaml");
 /// The name of the schema beside it, which its first line names.
 const SCHEMA: &str = "upstreams.schema.json";
 
-/// Write a configuration to begin with, and its schema beside it for editors.
+/// Write a configuration to begin with, and its schema beside it for editors
 ///
 /// It is written to the last file of `--config` or `CONFLUX_CONFIG`; without them, to
 /// `conflux/upstreams.yaml` in the user's directory of configurations, where Conflux finds it

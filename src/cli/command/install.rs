@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use clap::Args;
 use clap::ValueEnum;
 
-use crate::cli::command::clients::Name;
+use crate::cli::command::clients;
 use crate::cli::command::clients::difference;
 use crate::cli::context::Context;
 use crate::cli::exit;
@@ -47,8 +47,14 @@ const BACKUP: &str = "conflux-backup";
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(in crate::cli) struct Install {
     /// The client; repeat it for several
-    #[arg(long, value_name = "CLIENT", required_unless_present = "all", conflicts_with = "all")]
-    client: Vec<Name>,
+    #[arg(
+        long,
+        value_name = "CLIENT",
+        value_parser = clients::parser(),
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    client: Vec<Client>,
     /// Every client that is here
     #[arg(long)]
     all: bool,
@@ -173,9 +179,9 @@ impl Install {
             places.into_iter().nth(there.unwrap_or(0))
         };
         if !self.all {
-            let one = |name: &Name| {
-                best(homes(name.0)).ok_or_else(|| {
-                    let message = format!("{} has no files of projects", name.0.title());
+            let one = |client: &Client| {
+                best(homes(*client)).ok_or_else(|| {
+                    let message = format!("{} has no files of projects", client.title());
                     Failure::new(exit::USAGE, Notice::error(message))
                 })
             };

@@ -1,8 +1,6 @@
 //! `conflux lint`: which tool breaks which client, and what becomes of it.
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
-use clap::builder::TypedValueParser as _;
 use serde_json::Value;
 use serde_json::json;
 
@@ -12,17 +10,19 @@ use crate::catalog::hygiene;
 use crate::catalog::hygiene::Finding;
 use crate::catalog::hygiene::Severity;
 use crate::cli::command;
+use crate::cli::command::clients;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::report;
 use crate::cli::report::Failure;
-use crate::cli::report::Notice;
 use crate::cli::report::printable;
 use crate::cli::session;
+use crate::cli::unknown;
 use crate::cli::upstreams;
 use crate::clients::Client;
 use crate::config::Config;
+use crate::ids::UpstreamId;
 
 /// What a detail is set off by, in characters.
 const INDENT: usize = 4;
@@ -33,8 +33,8 @@ const INDENT: usize = 4;
 /// code 1 if a tool is missing for one of the clients.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Lint {
-    /// A client to look at; all known ones if none is named
-    #[arg(long, value_name = "NAME", value_parser = client())]
+    /// A client to look at; repeat it for several; all known ones if none is named
+    #[arg(long, value_name = "NAME", value_parser = clients::parser())]
     client: Vec<Client>,
     /// The upstream to look at; all of them if none is named
     #[arg(long, value_name = "NAME")]
@@ -42,13 +42,6 @@ pub(in crate::cli) struct Lint {
     /// Print the findings as a JSON array
     #[arg(long)]
     json: bool,
-}
-
-/// Reads the id of a client.
-fn client() -> impl clap::builder::TypedValueParser<Value = Client> {
-    let ids = Client::ALL.map(Client::id);
-    PossibleValuesParser::new(ids)
-        .map(|id| Client::with_id(&id).expect("these are the ids of all clients"))
 }
 
 impl Lint {
@@ -107,10 +100,8 @@ impl Lint {
 /// Leaves one upstream in a configuration.
 fn only(config: &mut Config, upstream: &str) -> Result<(), Failure> {
     if !config.upstreams.keys().any(|id| id.as_str() == upstream) {
-        let known: Vec<_> = config.upstreams.keys().map(|id| format!("`{id}`")).collect();
-        let notice = Notice::error(format!("there is no upstream `{upstream}`"));
-        let notice = notice.hint(format!("there are {}", known.join(", ")));
-        return Err(Failure::new(exit::USAGE, notice));
+        let known = config.upstreams.keys().map(UpstreamId::as_str);
+        return Err(unknown::no_upstream(upstream, known));
     }
     config.upstreams.retain(|id, _| id.as_str() == upstream);
     Ok(())
@@ -184,11 +175,14 @@ fn text(findings: &[Found], width: Option<usize>) -> String {
         lines.extend(wrapped(&format!("author: {advice}"), INDENT, width));
     }
     let count = |wanted| findings.iter().filter(|it| it.finding.severity == wanted).count();
-    let [errors, warnings, notes] = [Severity::Error, Severity::Warning, Severity::Note].map(count);
     if before.is_some() {
         lines.push(String::new());
     }
-    lines.push(format!("{errors} errors, {warnings} warnings, {notes} notes"));
+    lines.push(report::counted([
+        (count(Severity::Error), "error"),
+        (count(Severity::Warning), "warning"),
+        (count(Severity::Note), "note"),
+    ]));
     lines.join("\n")
 }
 

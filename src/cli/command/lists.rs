@@ -78,7 +78,8 @@ impl Lists {
         };
         let wanted = |kind: &Kind| rows(catalog, *kind).into_iter().filter(|row| self.wants(row));
         if self.json {
-            let definitions: Vec<_> = wanted(&kind).map(|row| row.definition).collect();
+            let rows = kinds.iter().flat_map(wanted);
+            let definitions: Vec<_> = rows.map(|row| row.definition).collect();
             return Raw::array(&definitions).get().to_owned();
         }
         let rows: Vec<_> = kinds.iter().flat_map(wanted).collect();

@@ -5,17 +5,13 @@ use serde_json::Value;
 
 use crate::cli::command;
 use crate::cli::context::Context;
-use crate::cli::exit;
 use crate::cli::follow;
+use crate::cli::follow::Pids;
 use crate::cli::follow::Source;
 use crate::cli::follow::Sources;
-use crate::cli::instances;
 use crate::cli::output;
 use crate::cli::report::Failure;
-use crate::cli::report::Notice;
 use crate::cli::report::printable;
-use crate::cli::suggest;
-use crate::cli::suggest::Candidate;
 use crate::cli::terminal::Style;
 use crate::cli::terminal::styled;
 use crate::downstream::local::place::Question;
@@ -23,7 +19,7 @@ use crate::downstream::local::place::Question;
 /// The widest that the column of upstreams gets by itself, in characters.
 const WIDEST: usize = 24;
 
-/// Show what upstreams of running gateways wrote to stderr, and what became of them.
+/// Show what upstreams of running gateways wrote to stderr, and what became of them
 ///
 /// A line with `|` was written by the upstream, one with `*` is what Conflux says about it: that it
 /// was started, was ready, failed. Times are UTC. Of each upstream the last 500 lines or 128 KiB
@@ -56,15 +52,12 @@ impl Logs {
     async fn shown(&self, context: &Context<'_>) -> Result<(), Failure> {
         let directories = context.around.runtime();
         let sources = Sources { question: Question::Logs, directories, pid: self.pid };
-        let (mut found, notices) = sources.open().await?;
-        if let Some(upstream) = &self.upstream {
-            known(upstream, &sources, &found).await?;
-        }
+        let (mut found, notices) = sources.open(self.upstream.as_deref()).await?;
         let past = self.past(&mut found);
-        let writer = Writer {
+        let mut writer = Writer {
             json: self.json,
             colours: context.has_colours(),
-            by_process: found.len() > 1,
+            pids: Pids::of(&found),
             width: past.iter().map(|(_, line)| name(line).chars().count()).max().unwrap_or(0),
         };
         for (pid, line) in &past {
@@ -103,55 +96,22 @@ impl Logs {
     }
 }
 
-/// Fails if no gateway that is followed has, or had, such an upstream.
-pub(in crate::cli) async fn known(
-    upstream: &str,
-    sources: &Sources,
-    found: &[Source],
-) -> Result<(), Failure> {
-    let Sources { directories, pid, .. } = sources;
-    let (documents, _) = instances::asked(Question::Status, directories, *pid).await?;
-    let configured = documents.iter().filter_map(|document| document["upstreams"].as_array());
-    let configured = configured.flatten().map(name);
-    let told = found.iter().flat_map(|source| source.past.iter().map(name));
-    let mut names: Vec<_> = configured.chain(told).map(str::to_owned).collect();
-    names.sort_unstable();
-    names.dedup();
-    if names.iter().any(|name| name == upstream) {
-        return Ok(());
-    }
-    let all = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let candidates = names.into_iter().map(|name| Candidate { public: name.clone(), local: name });
-    let nearest = suggest::nearest(upstream, candidates.collect());
-    let hint = match nearest.first() {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
-        None if all.is_empty() => "no upstream is configured".to_owned(),
-        None => format!("there are {all}"),
-    };
-    let notice = Notice::error(format!("no running gateway has an upstream `{upstream}`"));
-    Err(Failure::new(exit::UNKNOWN, notice.hint(hint)))
-}
-
 /// How lines are written.
 struct Writer {
     json: bool,
     colours: bool,
-    /// Whether there are several gateways to tell apart.
-    by_process: bool,
+    pids: Pids,
     /// How wide the column of upstreams is.
     width: usize,
 }
 
 impl Writer {
-    fn write(&self, pid: u32, line: &Value) -> Result<(), Failure> {
+    fn write(&mut self, pid: u32, line: &Value) -> Result<(), Failure> {
         if self.json {
-            let mut line = line.clone();
-            if let Some(members) = line.as_object_mut() {
-                members.insert("pid".to_owned(), pid.into());
-            }
-            return output::data(&line.to_string());
+            return output::data(&follow::as_json(pid, line));
         }
-        let process = if self.by_process { format!("{pid:>7}  ") } else { String::new() };
+        self.pids.add(pid);
+        let process = if self.pids.are_several() { format!("{pid:>7}  ") } else { String::new() };
         if let Some(count) = follow::missed(line) {
             let text = format!("{process}({count} lines were missed: this was too slow)");
             return output::data(&styled(&text, Style::Dim, self.colours));
@@ -169,9 +129,9 @@ impl Writer {
     }
 }
 
-/// The upstream a line is about, or the name of what status tells of.
+/// The upstream a line is about.
 fn name(line: &Value) -> &str {
-    line["upstream"].as_str().or(line["name"].as_str()).unwrap_or_default()
+    text(line, "upstream")
 }
 
 fn text<'a>(line: &'a Value, key: &str) -> &'a str {

@@ -12,7 +12,7 @@ use crate::cli::args::Arguments;
 use crate::cli::output;
 use crate::cli::report::Failure;
 
-/// Print the manual page, or write those of all commands into a directory.
+/// Print the manual page, or write those of all commands into a directory
 ///
 /// conflux man | man -l -
 /// conflux man --dir ~/.local/share/man/man1

@@ -36,20 +36,15 @@ use crate::catalog::Kind;
 use crate::cli::context::Context;
 use crate::cli::report::Failure;
 
-/// What to do. A sentence here stands in the place of all that the command says of itself.
+/// What to do. A command says of itself what it does; a sentence here, which would stand in the
+/// place of all that, is only for arguments that several have in common, and for those without any.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Serve one client over stdin and stdout, or many over HTTP
     Serve(serve::Serve),
-    /// Run a command with a gateway of its own
     Exec(exec::Exec),
-    /// Tell how running gateways are
     Status(status::Status),
-    /// Show what upstreams of running gateways wrote to stderr, and what became of them
     Logs(logs::Logs),
-    /// Show the calls of running gateways as they end
     Tail(tail::Tail),
-    /// Validate the configuration
     Check(check::Check),
     Doctor(doctor::Doctor),
     /// List the tools of all upstreams
@@ -61,9 +56,7 @@ pub(in crate::cli) enum Command {
     Show(show::Show),
     Profile(profile::Profile),
     Tokens(tokens::Tokens),
-    /// Tell which tool breaks which client
     Lint(lint::Lint),
-    /// Call one tool
     Call(call::Call),
     Read(read::Read),
     Prompt(prompt::Prompt),
@@ -74,8 +67,14 @@ pub(in crate::cli) enum Command {
     Add(add::Add),
     Remove(remove::Remove),
     /// Take upstreams in again that were left out
+    ///
+    /// Of several files, the one is edited that says whether the upstream is left out, else the
+    /// last one that has it.
     Enable(switch::Switch),
     /// Leave upstreams out without removing them
+    ///
+    /// Of several files, the one is edited that says whether the upstream is left out, else the
+    /// last one that has it.
     Disable(switch::Switch),
     /// Print the JSON Schema of the configuration file
     Schema,

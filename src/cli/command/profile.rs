@@ -2,6 +2,7 @@
 
 use clap::Args;
 use clap::Subcommand;
+use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
@@ -19,6 +20,7 @@ use crate::cli::session;
 use crate::cli::table;
 use crate::cli::upstreams;
 use crate::config;
+use crate::config::hints::Hint;
 use crate::config::suggest;
 use crate::ids::UpstreamId;
 use crate::router::View;
@@ -145,11 +147,14 @@ async fn show(
 fn document(name: &str, profile: &config::Profile) -> Value {
     let members = profile.upstreams.as_ref();
     let members = members.map(|all| all.iter().map(UpstreamId::as_str).collect::<Vec<_>>());
+    let annotations = profile.tools.wanted().iter();
+    let annotations = annotations.map(|(hint, is)| (hint.key().to_owned(), Value::Bool(is)));
     json!({
         "name": name,
         "upstreams": members,
         "allow": profile.tools.allow().collect::<Vec<_>>(),
         "deny": profile.tools.deny().collect::<Vec<_>>(),
+        "annotations": annotations.collect::<Map<_, _>>(),
         "clients": profile.clients.iter().collect::<Vec<_>>(),
         "path": format!("/profiles/{name}/mcp"),
     })
@@ -163,9 +168,18 @@ fn members(profile: &config::Profile) -> String {
 }
 
 fn patterns(profile: &config::Profile) -> String {
-    let deny: Vec<_> = profile.tools.deny().collect();
-    let allow = profile.tools.allow().collect::<Vec<_>>().join(", ");
-    if deny.is_empty() { allow } else { format!("{allow}, but not {}", deny.join(", ")) }
+    let tools = &profile.tools;
+    let listed = |all: Vec<String>, before: &str| {
+        if all.is_empty() { String::new() } else { format!("{before}{}", all.join(", ")) }
+    };
+    let allow = listed(tools.allow().map(str::to_owned).collect(), "");
+    let deny = listed(tools.deny().map(str::to_owned).collect(), ", but not ");
+    let wanted = listed(tools.wanted().iter().map(annotation).collect(), "; ");
+    format!("{allow}{deny}{wanted}")
+}
+
+fn annotation((hint, is): (Hint, bool)) -> String {
+    format!("{}: {is}", hint.key())
 }
 
 fn clients(profile: &config::Profile) -> String {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::io::IsTerminal as _;
-use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +14,7 @@ use crate::cli::context::Context;
 use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
+use crate::cli::report::printable;
 use crate::cli::request;
 use crate::cli::session;
 use crate::cli::unknown;
@@ -67,19 +67,18 @@ impl Read {
 /// Prints one part of a resource.
 fn print(part: &Raw) -> Result<(), Failure> {
     let text = |key| part.member(key).and_then(|value| value.string());
+    let is_shown = io::stdout().is_terminal();
     if let Some(text) = text("text") {
-        return output::data(text.strip_suffix('\n').unwrap_or(&text));
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        return output::data(&if is_shown { printable(text) } else { text.to_owned() });
     }
     let Some(blob) = text("blob") else { return output::data(part.get()) };
     let Ok(bytes) = STANDARD.decode(blob) else { return output::data(part.get()) };
-    if io::stdout().is_terminal() {
+    if is_shown {
         let kind = text("mimeType").unwrap_or_else(|| "no text".to_owned());
         let notice = Notice::warning(format!("{} bytes ({kind}) are not shown", bytes.len()));
         output::tell(&[notice.hint("write them into a file: `conflux read URI > FILE`")]);
         return Ok(());
     }
-    let mut stdout = io::stdout().lock();
-    // Whoever closed the pipe has seen enough.
-    drop(stdout.write_all(&bytes).and_then(|()| stdout.flush()));
-    Ok(())
+    output::bytes(&bytes)
 }

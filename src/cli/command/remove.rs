@@ -9,7 +9,7 @@ use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::setup::yaml;
 
-/// Remove upstreams from the configuration.
+/// Remove upstreams from the configuration
 ///
 /// Of several files, the last one that has the upstream is edited. `conflux disable` only leaves
 /// it out.

@@ -72,7 +72,7 @@ impl Loaded {
     }
 }
 
-/// Serve one client over stdin and stdout, or many over HTTP.
+/// Serve one client over stdin and stdout, or many over HTTP
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Serve {
     /// Serve clients over HTTP at this address, such as `127.0.0.1:7420`

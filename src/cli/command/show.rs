@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::catalog::Defect;
 use crate::catalog::Entry;
 use crate::catalog::Kind;
+use crate::catalog::Traits;
 use crate::catalog::tokens;
 use crate::cli::command;
 use crate::cli::context::Context;
@@ -18,11 +19,10 @@ use crate::cli::session;
 use crate::cli::table;
 use crate::cli::unknown;
 use crate::cli::upstreams;
+use crate::config::hints::Hint;
+use crate::ids::UpstreamId;
 use crate::wire::Raw;
 use crate::wire::object::Object;
-
-/// The hints of tools, and what the specification takes for granted where nothing is said.
-const HINTS: [&str; 4] = ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"];
 
 /// Show everything about one tool, prompt or resource
 ///
@@ -67,7 +67,8 @@ impl Show {
 fn find(app: &App, name: &str) -> Option<Known> {
     let snapshot = app.router().snapshot();
     let found = |kind: Kind| Some((kind, snapshot.catalog.named(kind, name)?.clone()));
-    let (kind, entry) = Kind::ALL.into_iter().find_map(found)?;
+    let own = || Some((Kind::Tools, own(name, snapshot.catalog.own_tool(name)?.clone())));
+    let (kind, entry) = Kind::ALL.into_iter().find_map(found).or_else(own)?;
     let all = app.router().as_listed(&entry.upstream, kind);
     let key = |item: &Raw| item.member(kind.key()).and_then(|key| key.string());
     let original = all.into_iter().find(|item| key(item).as_ref() == Some(&entry.local));
@@ -79,6 +80,18 @@ fn find(app: &App, name: &str) -> Option<Known> {
     };
     changes.extend(defects.filter(is_its).map(ToString::to_string));
     Some(Known { kind, entry, original, changes })
+}
+
+/// A tool of Conflux itself.
+fn own(name: &str, definition: Raw) -> Entry {
+    Entry {
+        upstream: UpstreamId::new("conflux"),
+        local: name.to_owned(),
+        public: name.to_owned(),
+        definition,
+        traits: Traits::default(),
+        shape: None,
+    }
 }
 
 fn document(known: &Known) -> Value {
@@ -127,16 +140,29 @@ fn at_length(known: &Known, width: Option<usize>) -> String {
     }
     for key in ["inputSchema", "outputSchema"] {
         let Some(schema) = definition.member(key) else { continue };
-        let Ok(schema) = schema.read::<Value>() else { continue };
-        lines.extend([String::new(), format!("{key}: {schema:#}")]);
+        lines.extend([String::new(), format!("{key}: {}", indented(schema.get()))]);
     }
     printable(&lines.join("\n"))
 }
 
+/// Writes JSON over several lines, its members in the order in which they came.
+fn indented(json: &str) -> String {
+    let mut text = Vec::new();
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let mut writer = serde_json::Serializer::pretty(&mut text);
+    match serde_transcode::transcode(&mut reader, &mut writer) {
+        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Err(_) => json.to_owned(),
+    }
+}
+
 fn hints(definition: &Raw) -> Vec<String> {
     let Some(annotations) = definition.member("annotations") else { return Vec::new() };
-    let hint = |key: &&str| Some(format!("{key}: {}", annotations.member(key)?.get()));
-    HINTS.iter().filter_map(hint).collect()
+    let hint = |hint: Hint| {
+        let key = hint.key();
+        Some(format!("{key}: {}", annotations.member(key)?.get()))
+    };
+    Hint::ALL.into_iter().filter_map(hint).collect()
 }
 
 /// The arguments of a tool or a prompt, as rows, in the order in which they are written.

@@ -8,7 +8,7 @@ use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::setup::yaml;
 
-/// Which upstreams; of several files, the last one that has the upstream is edited.
+/// Which upstreams.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Switch {
     /// What they are called
@@ -24,7 +24,7 @@ impl Switch {
         let word = if disabled { "disabled" } else { "enabled" };
         for name in &self.names {
             let mut is_so_already = false;
-            let place = edits.change(name, |text| {
+            let place = edits.change_member(name, &["disabled", "enabled"], |text| {
                 let changed = yaml::with_disabled(text, name, disabled)?;
                 is_so_already = changed == text;
                 Ok(changed)

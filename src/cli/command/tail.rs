@@ -6,9 +6,9 @@ use globset::GlobMatcher;
 use serde_json::Value;
 
 use crate::cli::command;
-use crate::cli::command::logs;
 use crate::cli::context::Context;
 use crate::cli::follow;
+use crate::cli::follow::Pids;
 use crate::cli::follow::Sources;
 use crate::cli::output;
 use crate::cli::report::Failure;
@@ -18,7 +18,7 @@ use crate::cli::terminal::Style;
 use crate::cli::terminal::styled;
 use crate::downstream::local::place::Question;
 
-/// Show the calls of running gateways as they end, with what they took.
+/// Show the calls of running gateways as they end, with what they took
 ///
 /// A line for each call of a tool, prompt and read: when it ended (UTC), how, how long it took, how
 /// many bytes its parameters and its result had, who called, and what. Arguments and results are
@@ -56,15 +56,12 @@ impl Tail {
     async fn shown(&self, context: &Context<'_>) -> Result<(), Failure> {
         let directories = context.around.runtime();
         let sources = Sources { question: Question::Calls, directories, pid: self.pid };
-        let (found, notices) = sources.open().await?;
-        if let Some(upstream) = &self.upstream {
-            logs::known(upstream, &sources, &found).await?;
-        }
-        let writer = Writer {
+        let (found, notices) = sources.open(self.upstream.as_deref()).await?;
+        let mut writer = Writer {
             json: self.json,
             colours: context.has_colours(),
             width: context.width(),
-            by_process: found.len() > 1,
+            pids: Pids::of(&found),
         };
         if !self.json {
             output::data(&writer.header())?;
@@ -96,27 +93,25 @@ struct Writer {
     json: bool,
     colours: bool,
     width: Option<usize>,
-    /// Whether there are several gateways to tell apart.
-    by_process: bool,
+    pids: Pids,
 }
 
 impl Writer {
     fn header(&self) -> String {
-        let process = self.by_process.then_some("PID");
+        let process = self.pids.are_several().then_some("PID");
         let cells = ["TIME", "OUTCOME", "TOOK", "IN", "OUT", "CLIENT", "WHAT"];
         self.line(process, cells.map(str::to_owned))
     }
 
-    fn write(&self, pid: u32, line: &Value) -> Result<(), Failure> {
-        let process = pid.to_string();
-        let process_shown = self.by_process.then_some(process.as_str());
+    fn write(&mut self, pid: u32, line: &Value) -> Result<(), Failure> {
         if self.json {
-            let mut line = line.clone();
-            if let Some(members) = line.as_object_mut() {
-                members.insert("pid".to_owned(), pid.into());
-            }
-            return output::data(&line.to_string());
+            return output::data(&follow::as_json(pid, line));
         }
+        if self.pids.add(pid) {
+            output::data(&self.header())?;
+        }
+        let process = pid.to_string();
+        let process_shown = self.pids.are_several().then_some(process.as_str());
         if let Some(count) = follow::missed(line) {
             let text = format!("({count} calls were missed: this was too slow)");
             return output::data(&styled(&text, Style::Dim, self.colours));

@@ -4,7 +4,7 @@ use std::fs;
 
 use clap::Args;
 
-use crate::cli::command::clients::Name;
+use crate::cli::command::clients;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
@@ -26,8 +26,14 @@ use crate::setup::survey::Survey;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Uninstall {
     /// The client; repeat it for several
-    #[arg(long, value_name = "CLIENT", required_unless_present = "all", conflicts_with = "all")]
-    client: Vec<Name>,
+    #[arg(
+        long,
+        value_name = "CLIENT",
+        value_parser = clients::parser(),
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    client: Vec<Client>,
     /// Every client that Conflux was put into
     #[arg(long)]
     all: bool,
@@ -39,7 +45,7 @@ impl Uninstall {
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let survey = Survey::new(&context.around);
         let state = context.around.state().unwrap_or_default();
-        let named: Vec<Client> = self.client.iter().map(|name| name.0).collect();
+        let named = self.client.clone();
         for client in Client::ALL.into_iter().filter(|it| self.all || named.contains(it)) {
             let mut is_there = false;
             for place in client.places(&survey.directories).iter().filter(|it| it.is_home) {

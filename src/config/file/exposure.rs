@@ -15,7 +15,7 @@ pub enum Exposure {
     /// tells how servers are; and those that are `pinned`.
     Search,
     /// `search` for clients that are known to take fewer tools than there are, or to warn of so
-    /// many, and where all of them would cost a model over 20,000 tokens, unless the client searches
-    /// among them itself; else `flat`.
+    /// many, and where all of them would cost a model over 20,000 tokens, unless the client
+    /// searches among them itself; else `flat`.
     Auto,
 }

@@ -7,6 +7,7 @@ use toml_edit::DocumentMut;
 use toml_edit::InlineTable;
 use toml_edit::Item;
 use toml_edit::Table;
+use toml_edit::TableLike;
 use toml_edit::value;
 
 use crate::setup::edit::Error;
@@ -30,10 +31,14 @@ pub(super) fn replaced(
     });
     match map {
         Item::Table(map) => in_table(map, key, is_gone, new)?,
-        Item::Value(toml_edit::Value::InlineTable(map)) => in_line(map, key, is_gone, new)?,
+        Item::Value(toml_edit::Value::InlineTable(map)) => in_inline(map, key, is_gone, new)?,
         _ => return Err(Error::NoMap(key.clone())),
     }
     Ok(relined(text, &plain, &document.to_string()))
+}
+
+fn gone(map: &dyn TableLike, is_gone: &dyn Fn(&str) -> bool) -> Vec<String> {
+    map.iter().map(|(name, _)| name.to_owned()).filter(|name| is_gone(name)).collect()
 }
 
 fn in_table(
@@ -42,10 +47,8 @@ fn in_table(
     is_gone: &dyn Fn(&str) -> bool,
     new: &[New<'_>],
 ) -> Result<(), Error> {
-    let gone: Vec<_> =
-        map.iter().map(|(name, _)| name.to_owned()).filter(|it| is_gone(it)).collect();
     let (mut place, mut comments) = (None, String::new());
-    for name in gone {
+    for name in gone(map, is_gone) {
         if let Some(Item::Table(table)) = map.remove(&name) {
             place = place.or(table.position());
             let prefix = table.decor().prefix().and_then(|prefix| prefix.as_str());
@@ -73,15 +76,13 @@ fn in_table(
     Ok(())
 }
 
-fn in_line(
+fn in_inline(
     map: &mut InlineTable,
     key: &str,
     is_gone: &dyn Fn(&str) -> bool,
     new: &[New<'_>],
 ) -> Result<(), Error> {
-    let gone: Vec<_> =
-        map.iter().map(|(name, _)| name.to_owned()).filter(|it| is_gone(it)).collect();
-    for name in gone {
+    for name in gone(map, is_gone) {
         map.remove(&name);
     }
     for new in new {

@@ -3,7 +3,7 @@
 /// Server-sent events in the body of an answer, within limits.
 mod events;
 /// Whether a program can be started at all.
-mod executable;
+pub mod executable;
 /// The process between Conflux and a program, which leaves nothing of it behind.
 #[cfg(unix)]
 pub mod guard;

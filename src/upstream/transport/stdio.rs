@@ -5,7 +5,6 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::process::Stdio;
 use std::time::Duration;
@@ -103,17 +102,9 @@ pub(in crate::upstream) fn start(
 }
 
 fn prepared(command: &config::Command) -> io::Result<Command> {
-    let mut starter = Command::new(program(command)?);
+    let mut starter = Command::new(executable::program(command)?);
     starter.args(&command.args);
     Ok(starter)
-}
-
-/// The command `conflux` means the program that is running, so that both are of one version.
-fn program(command: &config::Command) -> io::Result<PathBuf> {
-    if command.program == "conflux" {
-        return std::env::current_exe();
-    }
-    Ok(PathBuf::from(&command.program))
 }
 
 fn guarded(
@@ -121,15 +112,13 @@ fn guarded(
     command: &config::Command,
     base: &IndexMap<String, String>,
 ) -> io::Result<Command> {
-    let program = program(command)?;
     // A guard could only say afterwards that there is nothing to start.
-    let path = command.env.get("PATH").or_else(|| base.get("PATH"));
-    executable::find(&program, path.map(String::as_str), command.cwd.as_deref())?;
+    executable::find_command(command, base)?;
     let mut starter = Command::new(guard);
     #[cfg(unix)]
     starter.arg0("conflux").arg(guard::COMMAND);
     starter.args(["--conflux", &std::process::id().to_string(), "--"]);
-    starter.arg(program).args(&command.args);
+    starter.arg(executable::program(command)?).args(&command.args);
     Ok(starter)
 }
 

@@ -31,7 +31,7 @@ use crate::upstream::Handle;
 /// How long after its own limit an upstream is still expected to say how its start went.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// Validate the configuration.
+/// Validate the configuration
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Check {
     /// Also start every upstream and list what it has

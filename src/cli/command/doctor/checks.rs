@@ -79,6 +79,11 @@ fn commands(facts: &Facts) -> Vec<Finding> {
     let finding = |missing: &Missing| {
         let spot = spot_at(facts, &missing.key, "command");
         let program = &missing.program;
+        if let Some(why) = &missing.why {
+            let message = format!("`{program}` cannot be started: {why}");
+            let hint = "install what it needs, `chmod +x` it, or correct `command`";
+            return Finding::new(Code::Command, Severity::Error, spot, message, hint);
+        }
         let Some(first) = missing.elsewhere.first() else {
             let message = format!("there is no program `{program}`");
             let hint = "install it, or correct `command`; only what is in `PATH` is found";

@@ -89,6 +89,8 @@ impl Entry {
 pub(super) struct Missing {
     pub(super) key: String,
     pub(super) program: String,
+    /// What is wrong with it, if it is there.
+    pub(super) why: Option<String>,
     /// Where it is all the same.
     pub(super) elsewhere: Vec<PathBuf>,
 }

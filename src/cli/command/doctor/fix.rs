@@ -37,7 +37,8 @@ fn one(fix: &Fix, context: &Context<'_>) -> Result<(), Failure> {
         Fix::Locate { key, path } => {
             let mut edits = Edits::begin(context)?;
             let program = path.to_string_lossy();
-            edits.change(key, |text| yaml::with_command(text, key, &program))?;
+            edits
+                .change_member(key, &["command"], |text| yaml::with_command(text, key, &program))?;
             edits.write().map(drop)
         }
     }

@@ -38,6 +38,7 @@ use crate::setup::mentions;
 use crate::setup::survey::Survey;
 use crate::setup::yaml;
 use crate::upstream::Disk;
+use crate::upstream::executable;
 use crate::wire::era::Era;
 
 /// What is known of an upstream that was spoken to in the old way.
@@ -129,14 +130,8 @@ fn clients(around: &Surroundings) -> Vec<Seen> {
     let survey = Survey::new(around);
     let path = path(around);
     let one = |client: Client| {
-        let (mut servers, mut looked_at) = (Vec::new(), Vec::new());
+        let mut servers = Vec::new();
         for place in client.places(&survey.directories) {
-            // In the home directory, the file of the project is that of the user.
-            let map = (place.path.clone(), place.keys.clone());
-            if looked_at.contains(&map) {
-                continue;
-            }
-            looked_at.push(map);
             // What is broken is told by who takes it over.
             let Ok(Some(source)) = survey.source(&place) else { continue };
             for found in source.servers {
@@ -145,7 +140,9 @@ fn clients(around: &Surroundings) -> Vec<Seen> {
                 };
                 let conflux = found.is_conflux(None).then(|| match &server.target {
                     setup::Target::Command(command) => {
-                        (command.command.clone(), programs::is_there(&command.command, path))
+                        let program = Path::new(&command.command);
+                        let is_there = executable::find(program, path, None).is_ok();
+                        (command.command.clone(), is_there)
                     }
                     setup::Target::Remote(remote) => (remote.url.clone(), true),
                 });
@@ -158,8 +155,8 @@ fn clients(around: &Surroundings) -> Vec<Seen> {
     Client::ALL.into_iter().filter_map(one).collect()
 }
 
-fn path(around: &Surroundings) -> &str {
-    around.variables.get("PATH").map(String::as_str).unwrap_or_default()
+fn path(around: &Surroundings) -> Option<&str> {
+    around.variables.get("PATH").map(String::as_str)
 }
 
 /// Looks for the programs of upstreams, and for packages that they fetch.
@@ -171,19 +168,30 @@ fn commands(facts: &mut Facts, config: Option<&Config>, around: &Surroundings) {
         let written = entry.value("command").filter(|command| *command != "conflux");
         let Some(written) = written else { continue };
         let upstream = config.and_then(|config| config.upstreams.get(&UpstreamId::new(&entry.key)));
-        let program = match upstream.map(|upstream| &upstream.target) {
-            Some(Target::Command(command)) => command.program.clone(),
-            Some(Target::Remote(_)) | None => written.to_owned(),
+        let command = match upstream.map(|upstream| &upstream.target) {
+            Some(Target::Command(command)) => Some(command),
+            _ => None,
         };
-        // Where it is relative to, or what it refers to, is only known if it could be loaded.
-        let is_known = upstream.is_some() || !program.starts_with('.') && !program.contains('$');
-        let path = entry.value("env.PATH").unwrap_or(path);
+        let program = command.map_or(written, |command| command.program.as_str()).to_owned();
+        let found = match (command, config) {
+            (Some(command), Some(config)) => {
+                Some(executable::find_command(command, &config.child_environment))
+            }
+            // Where it is relative to, or what it refers to, is only known if it could be loaded.
+            _ if program.starts_with('.') || program.contains('$') => None,
+            _ if entry.value("env.PATH").is_some() => None,
+            _ => Some(executable::find(Path::new(&program), path, None)),
+        };
+        let refers = [Some(written), entry.value("env.PATH")].into_iter().flatten();
         let is_told =
-            mentions::variables(written).iter().all(|name| facts.variables.contains(*name));
-        if is_known && is_told && !programs::is_there(&program, path) {
-            let elsewhere = programs::elsewhere(&program, home);
-            let key = entry.key.clone();
-            facts.missing.push(Missing { key, program: program.clone(), elsewhere });
+            refers.flat_map(mentions::variables).all(|name| facts.variables.contains(name));
+        if let (Some(Err(error)), true) = (found, is_told) {
+            let (key, elsewhere) = (entry.key.clone(), programs::elsewhere(&program, home));
+            let why = match error.kind() {
+                io::ErrorKind::PermissionDenied => Some("it may not be executed".to_owned()),
+                _ => error.get_ref().map(ToString::to_string),
+            };
+            facts.missing.push(Missing { key, program: program.clone(), why, elsewhere });
         }
         let args = entry.below("args");
         let Some(fetched) = packages::fetched(&program, &args) else { continue };

@@ -22,11 +22,12 @@ use crate::cli::command::doctor::finding::Severity;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
+use crate::cli::report;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::cli::report::printable;
 
-/// Find what is wrong with the configuration, its programs, its secrets and its clients.
+/// Find what is wrong with the configuration, its programs, its secrets and its clients
 ///
 /// Every finding has a code that stays what it is, a place, and what to do; docs/doctor.md explains
 /// them. Ends with 1 if one of them is an error that was not mended.
@@ -65,7 +66,7 @@ impl Doctor {
         if self.fix {
             notices.extend(fix::all(&mut findings, context));
         }
-        output::data(&if self.json { as_json(&findings) } else { as_text(&findings) })?;
+        output::data(&if self.json { as_json(&findings) } else { as_text(&findings, self.fix) })?;
         output::tell(&notices);
         let is_wrong = |it: &Finding| it.severity == Severity::Error && !it.is_fixed;
         if findings.iter().any(is_wrong) { Err(Failure::silent(exit::FAILURE)) } else { Ok(()) }
@@ -77,9 +78,9 @@ fn as_json(findings: &[Finding]) -> String {
     json!({ "findings": findings }).to_string()
 }
 
-fn as_text(findings: &[Finding]) -> String {
+fn as_text(findings: &[Finding], has_mended: bool) -> String {
     let mut paragraphs: Vec<_> = findings.iter().map(shown).collect();
-    paragraphs.push(summary(findings));
+    paragraphs.push(summary(findings, has_mended));
     paragraphs.join("\n\n")
 }
 
@@ -98,25 +99,20 @@ fn shown(finding: &Finding) -> String {
     printable(&lines.join("\n"))
 }
 
-fn summary(findings: &[Finding]) -> String {
+/// Says how much was found; what `--fix` would mend only before it was given.
+fn summary(findings: &[Finding], has_mended: bool) -> String {
     let open: Vec<_> = findings.iter().filter(|finding| !finding.is_fixed).collect();
-    let count = |severity, word: &str| {
-        let count = open.iter().filter(|finding| finding.severity == severity).count();
-        let plural = if count == 1 { "" } else { "s" };
-        (count > 0).then(|| format!("{count} {word}{plural}"))
-    };
-    let counts = [
-        count(Severity::Error, "error"),
-        count(Severity::Warning, "warning"),
-        count(Severity::Note, "note"),
-    ];
-    let counts: Vec<_> = counts.into_iter().flatten().collect();
-    let found = if counts.is_empty() { "nothing is wrong".to_owned() } else { counts.join(", ") };
+    let count = |severity| open.iter().filter(|finding| finding.severity == severity).count();
+    let found = report::counted([
+        (count(Severity::Error), "error"),
+        (count(Severity::Warning), "warning"),
+        (count(Severity::Note), "note"),
+    ]);
     let fixable = open.iter().filter(|finding| finding.fix.is_some()).count();
-    let mended = findings.len() - open.len();
-    match (mended, fixable) {
-        (0, 0) => found,
-        (0, _) => format!("{found}; `--fix` mends {fixable}"),
-        (_, _) => format!("{found}; {mended} mended"),
+    match (findings.len() - open.len(), fixable) {
+        (0, _) if has_mended => format!("{found}; none mended"),
+        (mended, _) if has_mended => format!("{found}; {mended} mended"),
+        (_, 0) => found,
+        (_, fixable) => format!("{found}; `--fix` mends {fixable}"),
     }
 }

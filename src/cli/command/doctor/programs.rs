@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::upstream::executable;
+
 /// Directories below the home directory where installers put programs, and that a `PATH` of a
 /// desktop often lacks.
 const AT_HOME: &[&str] = &[
@@ -39,15 +41,6 @@ const VERSIONS: &[(&str, &str)] = &[
 /// How many versions are looked at.
 const MOST_VERSIONS: usize = 64;
 
-/// Returns whether a program can be started: an absolute path, or a name in one of the directories
-/// of `path`.
-pub(super) fn is_there(program: &str, path: &str) -> bool {
-    if program.contains('/') {
-        return is_executable(Path::new(program));
-    }
-    std::env::split_paths(path).any(|directory| is_executable(&directory.join(program)))
-}
-
 /// Returns where a program is that `PATH` does not lead to, in the order of preference.
 pub(super) fn elsewhere(program: &str, home: Option<&Path>) -> Vec<PathBuf> {
     if program.contains('/') {
@@ -60,7 +53,8 @@ pub(super) fn elsewhere(program: &str, home: Option<&Path>) -> Vec<PathBuf> {
         fixed.chain(versions)
     });
     let all = at_home.chain(ELSEWHERE.iter().map(PathBuf::from));
-    all.map(|directory| directory.join(program)).filter(|path| is_executable(path)).collect()
+    let all = all.map(|directory| directory.join(program));
+    all.filter(|path| executable::find(path, None, None).is_ok()).collect()
 }
 
 /// Returns the directories of all versions, the newest first.
@@ -75,19 +69,4 @@ fn newest(directory: &Path, rest: &str) -> Vec<PathBuf> {
 /// Returns the numbers in a text, by which versions are compared.
 pub(super) fn numbers(text: &str) -> Vec<u64> {
     text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
-}
-
-fn is_executable(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|about| about.is_file() && may_be_executed(&about))
-}
-
-#[cfg(unix)]
-fn may_be_executed(about: &fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    about.permissions().mode() & 0o111 != 0
-}
-
-#[cfg(not(unix))]
-fn may_be_executed(_: &fs::Metadata) -> bool {
-    true
 }

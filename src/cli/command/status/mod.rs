@@ -17,7 +17,7 @@ use crate::cli::report::printable;
 use crate::cli::table;
 use crate::downstream::local::place::Question;
 
-/// Tell how running gateways are.
+/// Tell how running gateways are
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Status {
     /// Ask the gateway with this process id alone

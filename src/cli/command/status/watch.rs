@@ -72,7 +72,7 @@ pub(super) async fn run(
             }
         } else if in_place {
             let text = format!("{}\n\n{}", title(interval), text(&seen, context.width()));
-            output::draw(&frame(&text, context.width(), is_first))?;
+            output::bytes(frame(&text, context.width(), is_first).as_bytes())?;
         } else {
             output::data(&format!("--- {}\n{}\n", now(), text(&seen, context.width())))?;
         }
