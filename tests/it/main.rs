@@ -39,6 +39,7 @@ mod moving;
 mod on_demand;
 mod parity;
 mod process_tree;
+mod real_catalogs;
 mod real_http;
 mod real_servers;
 mod relay;
