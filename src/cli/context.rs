@@ -2,10 +2,13 @@
 
 use std::io;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 
 use crate::cli::args::Common;
+use crate::cli::exit;
 use crate::cli::logs::Log;
 use crate::cli::report::Failure;
+use crate::cli::report::Notice;
 use crate::cli::table;
 use crate::cli::terminal;
 use crate::config::Config;
@@ -51,6 +54,15 @@ impl<'a> Context<'a> {
         Ok(config)
     }
 
+    /// Returns the file of the configuration that is changed, there or not.
+    ///
+    /// # Errors
+    ///
+    /// Nobody named one, and the user has no directory for it.
+    pub(in crate::cli) fn changed_file(&self) -> Result<PathBuf, Failure> {
+        load::changed(&self.options(), &self.around).ok_or_else(nowhere)
+    }
+
     /// Returns how wide what is written to stdout may be, in characters: what is cut off can only
     /// be read in another way, so it has a width only on a terminal.
     pub(in crate::cli) fn width(&self) -> Option<usize> {
@@ -64,4 +76,10 @@ impl<'a> Context<'a> {
     pub(in crate::cli) fn has_colours(&self) -> bool {
         io::stdout().is_terminal() && self.around.allows_colours()
     }
+}
+
+/// Says that a configuration could be nowhere.
+pub(in crate::cli) fn nowhere() -> Failure {
+    let notice = Notice::error("there is no place for a configuration");
+    Failure::new(exit::CONFIG, notice.hint("name a file with `--config FILE`"))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::cli::context::Context;
+use crate::cli::context::nowhere;
 use crate::cli::exit;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
@@ -14,7 +15,6 @@ use crate::config::load;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::surroundings::Surroundings;
-use crate::setup::disk;
 use crate::setup::disk::Document;
 use crate::setup::mentions;
 use crate::setup::yaml;
@@ -60,11 +60,7 @@ impl<'c> Edits<'c> {
     pub(in crate::cli) fn last(&mut self) -> Result<&Path, Failure> {
         if self.files.is_empty() {
             // One for the user is found wherever a client starts Conflux.
-            let place = load::changed(&self.options, &self.context.around);
-            let place = place.ok_or_else(|| {
-                let notice = Notice::error("there is no place for a configuration");
-                Failure::new(exit::CONFIG, notice.hint("name a file with `--config FILE`"))
-            })?;
+            let place = self.context.changed_file()?;
             self.options.files.push(place.clone());
             self.files.push(File::read(place)?);
         }
@@ -210,12 +206,6 @@ impl File {
     }
 }
 
-impl From<disk::Error> for Failure {
-    fn from(error: disk::Error) -> Self {
-        anyhow::Error::new(error).into()
-    }
-}
-
 /// Returns the surroundings with a value for every variable that the texts refer to.
 pub(in crate::cli) fn filled<'t>(
     around: &Surroundings,
@@ -228,8 +218,4 @@ pub(in crate::cli) fn filled<'t>(
         around.variables.entry(name).or_insert(value);
     }
     around
-}
-
-fn nowhere() -> Failure {
-    Failure::new(exit::CONFIG, Notice::error("there is no place for a configuration"))
 }

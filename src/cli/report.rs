@@ -7,6 +7,9 @@ use crate::cli::exit::Exit;
 use crate::config::Config;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
+use crate::setup::disk;
+use crate::setup::survey;
+use crate::setup::value;
 use crate::upstream;
 
 /// Where the advice of an upstream's error points to `check --connect`, which already shows all.
@@ -132,6 +135,24 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         let notice = Notice::error(error.to_string());
         Self::new(exit::FAILURE, error.chain().skip(1).fold(notice, Notice::cause))
+    }
+}
+
+impl From<disk::Error> for Failure {
+    fn from(error: disk::Error) -> Self {
+        anyhow::Error::new(error).into()
+    }
+}
+
+impl From<survey::Error> for Failure {
+    fn from(error: survey::Error) -> Self {
+        anyhow::Error::new(error).into()
+    }
+}
+
+impl From<value::Broken> for Failure {
+    fn from(error: value::Broken) -> Self {
+        anyhow::Error::new(error).into()
     }
 }
 

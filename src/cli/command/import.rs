@@ -95,7 +95,7 @@ impl Import {
     fn sources(&self, survey: &Survey<'_>) -> Result<Vec<Source>, Failure> {
         let mut sources = Vec::new();
         for path in &self.file {
-            sources.push(survey.file(path).map_err(anyhow::Error::from)?);
+            sources.push(survey.file(path)?);
         }
         let named = self.from.clone();
         let is_open = named.is_empty() && self.file.is_empty();
@@ -106,7 +106,7 @@ impl Import {
                     Ok(source) => sources.extend(source.filter(|it| !it.servers.is_empty())),
                     // One that was not asked for does not keep the others from coming.
                     Err(error) if is_open => output::tell(&[skipped(error)]),
-                    Err(error) => return Err(anyhow::Error::from(error).into()),
+                    Err(error) => return Err(error.into()),
                 }
             }
             if !is_open && sources.len() == before {
@@ -125,10 +125,7 @@ fn skipped(error: crate::setup::survey::Error) -> Notice {
 
 impl<'a> Work<'a> {
     fn new(context: &'a Context<'a>, survey: Survey<'a>) -> Result<Self, Failure> {
-        let target = load::changed(&context.options(), &context.around).ok_or_else(|| {
-            let notice = Notice::error("there is no place for a configuration");
-            Failure::new(exit::CONFIG, notice.hint("name one with `--config FILE`"))
-        })?;
+        let target = context.changed_file()?;
         let directory = target.parent().unwrap_or(Path::new("")).to_owned();
         let own = context.around.config.as_ref().map(|config| config.join("conflux"));
         let own = own.unwrap_or_else(|| directory.clone());
@@ -141,7 +138,7 @@ impl<'a> Work<'a> {
                 None => files.display().to_string(),
             }
         };
-        let target = Document::read(&target).map_err(anyhow::Error::from)?;
+        let target = Document::read(&target)?;
         Ok(Self { context, survey, target, secrets: (files, written) })
     }
 
@@ -155,14 +152,14 @@ impl<'a> Work<'a> {
             Place::Env => Keep::Variables,
         };
         let files = load::counting(&self.context.options(), &self.context.around);
-        let existing = self.survey.upstreams(&files).map_err(anyhow::Error::from)?;
+        let existing = self.survey.upstreams(&files)?;
         let directory = self.target.path().parent().unwrap_or(Path::new(""));
         let lookup = |inside: &str| self.survey.lookup(inside, directory);
         Ok(import::plan(sources, &existing, &lookup, Vault::new(vault)))
     }
 
     fn text(&self, plan: &Plan) -> Result<String, Failure> {
-        let text = self.target.text().map_err(anyhow::Error::from)?;
+        let text = self.target.text()?;
         yaml::with_added(text, &plan.entries).map_err(|error| {
             let path = self.target.path().display();
             let notice = Notice::error(format!("cannot change `{path}`"));
@@ -196,7 +193,7 @@ impl<'a> Work<'a> {
         let keys: Vec<_> = plan.entries.iter().map(|entry| entry.key.clone()).collect();
         let fresh = plan.secrets.iter().filter(|secret| !secret.is_kept);
         if is_dry {
-            let before = self.target.text().map_err(anyhow::Error::from)?.unwrap_or_default();
+            let before = self.target.text()?.unwrap_or_default();
             let known = self.survey.upstreams(&[path.to_owned()]).unwrap_or_default();
             let mask = Secrets::new(crate::setup::secrets::literals(known.iter().map(|it| &it.1)));
             output::data(mask.mask(&difference(before, &text, path)).trim_end())?;
@@ -205,7 +202,7 @@ impl<'a> Work<'a> {
             if place == Place::File {
                 keep(&self.secrets.0, fresh.clone())?;
             }
-            self.target.replace(text.as_bytes()).map_err(anyhow::Error::from)?;
+            self.target.replace(text.as_bytes())?;
             output::say(&format!("added {} to `{}`", import::and(&keys), path.display()));
         }
         self.tell_secrets(place, &fresh.collect::<Vec<_>>(), is_dry);
@@ -279,15 +276,15 @@ fn collect(value: &serde_json::Value, each: &mut dyn FnMut(&str)) {
 fn keep<'s>(directory: &Path, secrets: impl Iterator<Item = &'s Secret>) -> Result<(), Failure> {
     for secret in secrets {
         let path = directory.join(&secret.name);
-        let document = Document::read(&path).map_err(anyhow::Error::from)?;
+        let document = Document::read(&path)?;
         if document.bytes().is_some() {
             let error = crate::setup::disk::Error::Unwritable {
                 path,
                 cause: io::ErrorKind::AlreadyExists.into(),
             };
-            return Err(anyhow::Error::from(error).into());
+            return Err(error.into());
         }
-        document.replace(format!("{}\n", secret.value).as_bytes()).map_err(anyhow::Error::from)?;
+        document.replace(format!("{}\n", secret.value).as_bytes())?;
     }
     Ok(())
 }

@@ -9,7 +9,6 @@ use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::config;
-use crate::config::load;
 use crate::setup::disk::Document;
 
 /// What is written.
@@ -32,11 +31,7 @@ pub(in crate::cli) struct Init {
 impl Init {
     /// Writes both files, unless there is a configuration already.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
-        let place = load::changed(&context.options(), &context.around);
-        let place = place.ok_or_else(|| {
-            let notice = Notice::error("there is no place for a configuration");
-            Failure::new(exit::CONFIG, notice.hint("name a file with `--config FILE`"))
-        })?;
+        let place = context.changed_file()?;
         let document = Document::read(&place)?;
         if document.bytes().is_some() && !self.force {
             let notice = Notice::error(format!("there is a `{}` already", place.display()));

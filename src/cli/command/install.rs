@@ -211,23 +211,23 @@ impl Install {
         place: &Place,
         wish: &Wish,
     ) -> Result<Option<Change>, Failure> {
-        let document = Document::read(&place.path).map_err(anyhow::Error::from)?;
-        let text = document.text().map_err(anyhow::Error::from)?.unwrap_or_default();
-        let found = survey.servers(text, place).map_err(anyhow::Error::from)?.unwrap_or_default();
+        let document = Document::read(&place.path)?;
+        let text = document.text()?.unwrap_or_default();
+        let found = survey.servers(text, place)?.unwrap_or_default();
         let edited = install::installed(text, place, &found, wish).map_err(|error| {
             let message = format!("cannot edit `{}`", place.path.display());
             Failure::from(anyhow::Error::from(error).context(message))
         })?;
         let Some(edited) = edited else { return Ok(None) };
         self.check(context, survey, place, &found)?;
-        document.check().map_err(anyhow::Error::from)?;
+        document.check()?;
         let named = |is: &dyn Fn(&Found) -> bool| -> Vec<String> {
             found.iter().filter(|it| is(it)).map(|it| it.name.clone()).collect()
         };
         let is_gone = |it: &Found| install::is_replaced(&it.name, &found, self.keep);
         let gone = named(&|it| is_gone(it) && it.name != install::NAME && it.server.is_some());
         let stay = named(&|it| !self.keep && !is_gone(it));
-        let root = Value::parse(text, place.format).map_err(anyhow::Error::from)?;
+        let root = Value::parse(text, place.format)?;
         let literals = secrets::literals(found.iter().filter_map(|it| it.server.as_ref()));
         let allowed = root.get("mcp").and_then(|mcp| mcp.get("allowed")).map(Value::items);
         let is_ours = |name: &Value| name.text() == Some(install::NAME);
@@ -255,7 +255,7 @@ impl Install {
         let (options, around) = (context.options(), &context.around);
         let target = load::changed(&options, around).unwrap_or_default();
         let files = load::counting(&options, around);
-        let known = survey.upstreams(&files).map_err(anyhow::Error::from)?;
+        let known = survey.upstreams(&files)?;
         let directory = target.parent().unwrap_or(Path::new(""));
         let lookup = |inside: &str| survey.lookup(inside, directory);
         let is_missing = |it: &&Found| {
@@ -318,7 +318,7 @@ fn own_path(context: &Context<'_>) -> Result<String, Failure> {
 impl Change {
     /// Shows what would change, without secrets.
     fn show(&self, is_dry: bool) -> Result<(), Failure> {
-        let before = self.document.text().map_err(anyhow::Error::from)?.unwrap_or_default();
+        let before = self.document.text()?.unwrap_or_default();
         let difference = difference(before, &self.text, &self.place.path);
         let shown = self.mask.mask(difference.trim_end());
         if is_dry {
@@ -341,19 +341,19 @@ impl Change {
         let client = self.place.client;
         let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let entry = record::Entry::read(&state, client.id(), &self.place.path);
-        let mut entry = entry.map_err(anyhow::Error::from)?;
+        let mut entry = entry?;
         let backup = match self.document.bytes() {
             Some(_) => {
                 let number = entry.record.steps.len();
                 let ending = format!(".{}-{number}.{BACKUP}", time.replace(':', "-"));
-                Some(self.document.back_up(&ending).map_err(anyhow::Error::from)?)
+                Some(self.document.back_up(&ending)?)
             }
             None => None,
         };
-        self.document.replace(self.text.as_bytes()).map_err(anyhow::Error::from)?;
+        self.document.replace(self.text.as_bytes())?;
         let left = install::digest(&self.text);
         entry.record.steps.push(Step { time, backup: backup.clone(), left });
-        entry.write().map_err(anyhow::Error::from)?;
+        entry.write()?;
         let title = client.title();
         output::say(&format!("{title}: Conflux is in `{}` now", self.place.path.display()));
         if !self.gone.is_empty() {

@@ -50,7 +50,7 @@ impl Uninstall {
             let mut is_there = false;
             for place in client.places(&survey.directories).iter().filter(|it| it.is_home) {
                 let entry = record::Entry::read(&state, client.id(), &place.path);
-                let entry = entry.map_err(anyhow::Error::from)?;
+                let entry = entry?;
                 if !entry.record.steps.is_empty() {
                     is_there = true;
                     undo(place, entry)?;
@@ -70,16 +70,16 @@ impl Uninstall {
 fn undo(place: &Place, mut entry: record::Entry) -> Result<(), Failure> {
     let title = place.client.title();
     let path = place.path.display();
-    let document = Document::read(&place.path).map_err(anyhow::Error::from)?;
-    let mut now = document.text().map_err(anyhow::Error::from)?.map(str::to_owned);
+    let document = Document::read(&place.path)?;
+    let mut now = document.text()?.map(str::to_owned);
     let (mut backups, mut back, mut is_exact) = (Vec::new(), Vec::new(), true);
     while let Some(step) = entry.record.steps.pop() {
         // A file that is gone has nothing to take Conflux out of.
         let Some(text) = &now else { continue };
         let before = match &step.backup {
             Some(backup) => {
-                let read = Document::read(backup).map_err(anyhow::Error::from)?;
-                let before = read.text().map_err(anyhow::Error::from)?.map(str::to_owned);
+                let read = Document::read(backup)?;
+                let before = read.text()?.map(str::to_owned);
                 backups.push(backup.clone());
                 Some(before.ok_or_else(|| gone(title, backup.display()))?)
             }
@@ -99,11 +99,11 @@ fn undo(place: &Place, mut entry: record::Entry) -> Result<(), Failure> {
         };
     }
     match &now {
-        Some(text) => document.replace(text.as_bytes()).map_err(anyhow::Error::from)?,
-        None if document.bytes().is_some() => document.remove().map_err(anyhow::Error::from)?,
+        Some(text) => document.replace(text.as_bytes())?,
+        None if document.bytes().is_some() => document.remove()?,
         None => {}
     }
-    entry.write().map_err(anyhow::Error::from)?;
+    entry.write()?;
     match (is_exact, now.is_some()) {
         (true, true) => output::say(&format!("{title}: `{path}` is as it was")),
         (true, false) => output::say(&format!("{title}: `{path}` is gone, as it was")),
