@@ -17,13 +17,13 @@ const MAX_FILE: u64 = 64 * 1024;
 pub(super) const UNSET: &str = "is not set";
 
 /// Where values come from.
-pub(super) struct Sources<'a> {
+pub struct Sources<'a> {
     /// The environment.
-    pub(super) variables: &'a BTreeMap<String, String>,
+    pub variables: &'a BTreeMap<String, String>,
     /// What `~/` stands for.
-    pub(super) home: Option<&'a Path>,
+    pub home: Option<&'a Path>,
     /// What relative paths start from.
-    pub(super) directory: &'a Path,
+    pub directory: &'a Path,
 }
 
 /// A text with everything filled in.
@@ -75,6 +75,18 @@ pub(super) fn expand(text: &str, sources: &Sources<'_>) -> Result<Expanded, Vec<
         }
     }
     if wrong.is_empty() { Ok(expanded) } else { Err(wrong) }
+}
+
+/// Returns what a reference (what is between `${` and `}`) stands for; nothing if that cannot be
+/// told here.
+pub fn value(inside: &str, sources: &Sources<'_>) -> Option<String> {
+    let value = reference(inside).and_then(|reference| reference.value(sources)).ok()?;
+    Some(value.text().to_owned())
+}
+
+/// Returns where the file of a reference is; nothing if it is in a home directory nobody knows.
+pub fn file_of(path: &str, sources: &Sources<'_>) -> Option<PathBuf> {
+    resolve(path, sources).ok()
 }
 
 /// Resolves a path that may be relative or start with `~/`.

@@ -1,6 +1,7 @@
 //! Moves in and out: what clients have becomes upstreams, and clients get Conflux in its place.
 //!
-//! Texts in, texts out; only `disk` reads and writes files.
+//! Texts in, texts out; only `disk` reads and writes files. What a reference of the configuration
+//! stands for, `config::interpolate` says.
 
 pub mod disk;
 pub mod edit;

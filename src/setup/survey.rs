@@ -1,6 +1,5 @@
 //! Looks at what is there: the entries of clients, and those of the configuration.
 
-use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -8,6 +7,8 @@ use crate::clients::Client;
 use crate::clients::places::Directories;
 use crate::clients::places::Format;
 use crate::clients::places::Place;
+use crate::config::interpolate;
+use crate::config::interpolate::Sources;
 use crate::config::surroundings::Surroundings;
 use crate::setup::Server;
 use crate::setup::disk;
@@ -181,29 +182,15 @@ impl<'a> Survey<'a> {
     }
 
     fn read(&self, map: &Value, root: &Value, dialect: Dialect, base: Option<&Path>) -> Vec<Found> {
-        let open = |path: &Path| {
-            let about = fs::metadata(path).ok()?;
-            let is_small = about.is_file() && about.len() <= MAX_ENV_FILE;
-            is_small.then(|| fs::read_to_string(path).ok()).flatten()
-        };
+        let open = |path: &Path| disk::small(path, MAX_ENV_FILE);
         let project = self.directories.project.as_path();
         read::servers(map, root, &Reading { dialect, project, base, open: &open })
     }
 
     /// Returns what a reference stands for, in a file of the configuration in `directory`.
     pub fn lookup(&self, inside: &str, directory: &Path) -> Option<String> {
-        if let Some(path) = inside.strip_prefix("file:") {
-            let path = match path.strip_prefix("~/") {
-                Some(rest) => self.directories.home.join(rest),
-                None => directory.join(path),
-            };
-            let text = fs::read_to_string(path).ok()?;
-            return Some(text.strip_suffix('\n').unwrap_or(&text).to_owned());
-        }
-        let name = inside.strip_prefix("env:").unwrap_or(inside);
-        let (name, default) = name.split_once(":-").map_or((name, None), |(a, b)| (a, Some(b)));
-        let set = self.around.variables.get(name).filter(|text| !text.is_empty());
-        set.cloned().or_else(|| default.map(str::to_owned))
+        let (variables, home) = (&self.around.variables, self.around.home.as_deref());
+        interpolate::value(inside, &Sources { variables, home, directory })
     }
 }
 

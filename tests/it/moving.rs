@@ -340,3 +340,17 @@ fn the_commands_say_what_they_do() {
     }
     insta::assert_snapshot!(place.run(&["install"]));
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it makes a pipe, and is no upstream")]
+fn what_has_no_end_is_not_read() {
+    let place = Place::new();
+    assert!(Command::new("mkfifo").arg(place.path("project/pipe")).status().unwrap().success());
+    let yaml = "upstreams: { time: { command: uvx, args: ['${file:pipe}'] } }\n";
+    place.write("project/upstreams.yaml", yaml);
+    place.write(CURSOR, ENTRY);
+    let shown = place.run(&["import"]);
+    assert!(shown.contains("the file `pipe` is not a file"), "{shown}");
+    let shown = place.run(&["install", "--client", "cursor", "--dry-run"]);
+    assert!(shown.contains("\n+++ "), "{shown}");
+}

@@ -202,6 +202,14 @@ impl Document {
     }
 }
 
+/// Returns the text of a file that has at most so many bytes; nothing if there is no such file.
+pub fn small(path: &Path, most: u64) -> Option<String> {
+    // Of what is no file, a pipe for one, reading may have no end.
+    let about = fs::metadata(path).ok()?;
+    let is_small = about.is_file() && about.len() <= most;
+    is_small.then(|| fs::read_to_string(path).ok()).flatten()
+}
+
 /// Makes a directory and those above it, for their owner alone.
 ///
 /// # Errors

@@ -27,6 +27,8 @@ use crate::config::Config;
 use crate::config::Target;
 use crate::config::Upstream;
 use crate::config::exposure::Mode;
+use crate::config::interpolate;
+use crate::config::interpolate::Sources;
 use crate::config::load;
 use crate::config::surroundings::Surroundings;
 use crate::downstream::local::ask;
@@ -239,10 +241,9 @@ fn secrets(
 
 fn resolved(named: &str, file: &Path, around: &Surroundings) -> PathBuf {
     let directory = file.parent().unwrap_or(Path::new(""));
-    match (named.strip_prefix("~/"), &around.home) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => directory.join(named),
-    }
+    let (variables, home) = (&around.variables, around.home.as_deref());
+    let sources = Sources { variables, home, directory };
+    interpolate::file_of(named, &sources).unwrap_or_else(|| directory.join(named))
 }
 
 /// Returns the permissions of a file, if there is one and the system has such.
