@@ -75,7 +75,7 @@ pub fn plan(
                 text: text.clone(),
             };
             notes.extend(found.notes.iter().map(note));
-            if found.server.is_none() || found.is_conflux(None) {
+            if found.server.is_none() || found.is_conflux() {
                 continue;
             }
             add(&mut candidates, source, found, lookup, &mut notes);

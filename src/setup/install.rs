@@ -9,13 +9,11 @@ use sha2::Sha256;
 
 use crate::clients::Client;
 use crate::clients::places::Place;
+use crate::setup::NAME;
 use crate::setup::edit;
 use crate::setup::edit::New;
 use crate::setup::read::Found;
 use crate::setup::value::Value;
-
-/// What Conflux is called in files of clients.
-pub const NAME: &str = "conflux";
 
 /// What Conflux's entry is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +102,7 @@ pub fn installed(
 /// it can have unless they are kept.
 pub fn is_replaced(name: &str, found: &[Found], keep: bool) -> bool {
     let is_it = |it: &&Found| it.name == name;
-    let can_go = |it: &Found| it.is_conflux(None) || (!keep && it.server.is_some());
+    let can_go = |it: &Found| it.is_conflux() || (!keep && it.server.is_some());
     name == NAME || found.iter().filter(is_it).any(can_go)
 }
 

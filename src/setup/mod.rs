@@ -26,6 +26,9 @@ use indexmap::IndexMap;
 
 use crate::config::Transport;
 
+/// What Conflux is called in files of clients.
+pub const NAME: &str = "conflux";
+
 /// An upstream that is to be written into `upstreams.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -354,3 +354,28 @@ fn what_has_no_end_is_not_read() {
     let shown = place.run(&["install", "--client", "cursor", "--dry-run"]);
     assert!(shown.contains("\n+++ "), "{shown}");
 }
+
+#[test]
+fn conflux_does_not_take_itself_over() {
+    let place = Place::new();
+    place.write("project/upstreams.yaml", "upstreams: {}\n");
+    let own = "{\"command\": \"/opt/conflux-amd64\", \"args\": [\"serve\"]}";
+    place.write(CURSOR, &format!("{{\"mcpServers\": {{\"conflux\": {own}}}}}"));
+    let shown = place.run(&["import"]);
+    assert!(shown.contains("nothing to add"), "{shown}");
+    assert_eq!(place.read("project/upstreams.yaml"), "upstreams: {}\n");
+}
+
+#[test]
+fn of_an_address_nothing_but_its_password_is_moved() {
+    let place = Place::new();
+    place.write(
+        CURSOR,
+        r#"{"mcpServers": {
+            "plain": {"url": "https://me:pa%2F55@h.example/${env:X}/mcp"},
+            "mixed": {"url": "https://user:${env:TOKEN}@h.example/${env:X}/mcp"},
+            "other": {"url": "https://h.example/${env:X}/a@b"}
+        }}"#,
+    );
+    insta::assert_snapshot!(place.run(&["import"]) + &place.configuration());
+}

@@ -22,6 +22,7 @@ use crate::clients::places;
 use crate::clients::places::Place;
 use crate::config::load;
 use crate::config::secrets::Secrets;
+use crate::setup::NAME;
 use crate::setup::disk::Document;
 use crate::setup::import;
 use crate::setup::install;
@@ -160,7 +161,7 @@ impl Install {
         }
         let program = match self.scope {
             Scope::User => own_path(context)?,
-            Scope::Project => install::NAME.to_owned(),
+            Scope::Project => NAME.to_owned(),
         };
         Ok(Wish { program, args, keep: self.keep })
     }
@@ -225,12 +226,12 @@ impl Install {
             found.iter().filter(|it| is(it)).map(|it| it.name.clone()).collect()
         };
         let is_gone = |it: &Found| install::is_replaced(&it.name, &found, self.keep);
-        let gone = named(&|it| is_gone(it) && it.name != install::NAME && it.server.is_some());
+        let gone = named(&|it| is_gone(it) && it.name != NAME && it.server.is_some());
         let stay = named(&|it| !self.keep && !is_gone(it));
         let root = Value::parse(text, place.format)?;
         let literals = secrets::literals(found.iter().filter_map(|it| it.server.as_ref()));
         let allowed = root.get("mcp").and_then(|mcp| mcp.get("allowed")).map(Value::items);
-        let is_ours = |name: &Value| name.text() == Some(install::NAME);
+        let is_ours = |name: &Value| name.text() == Some(NAME);
         let is_hidden = allowed.is_some_and(|names| !names.iter().any(is_ours));
         let mask = Secrets::new(literals.into_iter().chain(secrets::in_file(&root)));
         Ok(Some(Change {
@@ -259,8 +260,7 @@ impl Install {
         let directory = target.parent().unwrap_or(Path::new(""));
         let lookup = |inside: &str| survey.lookup(inside, directory);
         let is_missing = |it: &&Found| {
-            let Some(server) = it.server.as_ref().filter(|_| !self.keep && !it.is_conflux(None))
-            else {
+            let Some(server) = it.server.as_ref().filter(|_| !self.keep && !it.is_conflux()) else {
                 return false;
             };
             !known.iter().any(|(_, own)| same::is_same(own, server, &lookup, Unknown::Anything))
@@ -310,7 +310,7 @@ fn own_path(context: &Context<'_>) -> Result<String, Failure> {
     let path = context.around.variables.get("PATH").map(String::as_str).unwrap_or_default();
     let is_own =
         |path: &PathBuf| path.is_absolute() && path.canonicalize().ok() == own.canonicalize().ok();
-    let name = format!("{}{}", install::NAME, env::consts::EXE_SUFFIX);
+    let name = format!("{}{}", NAME, env::consts::EXE_SUFFIX);
     let found = env::split_paths(path).map(|directory| directory.join(&name)).find(is_own);
     Ok(found.unwrap_or(own).display().to_string())
 }

@@ -1,5 +1,6 @@
 //! The fields of one entry, under all the names that clients have for them.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use indexmap::IndexMap;
 
 use crate::clients::Client;
 use crate::config::Transport;
+use crate::config::interpolate;
+use crate::config::interpolate::Piece;
 use crate::setup::Command;
 use crate::setup::Remote;
 use crate::setup::Server;
@@ -229,7 +232,7 @@ impl<'a> Fields<'a> {
             return None;
         };
         let mut headers = IndexMap::new();
-        let url = self.without_password(url, &mut headers);
+        let url = self.without_password(url, &mut headers)?;
         let url = self.ours(&url);
         let written = self.take(&["headers", "http_headers", "httpHeaders", "requestInit"]);
         let written = written.map(|it| it.get("headers").unwrap_or(it));
@@ -255,21 +258,32 @@ impl<'a> Fields<'a> {
         Some(Remote { url, headers, transport })
     }
 
-    /// Moves a user and a password out of an address into the header that says the same.
-    fn without_password(&mut self, url: &str, headers: &mut IndexMap<String, String>) -> String {
-        let Ok(mut parsed) = url::Url::parse(url) else { return url.to_owned() };
-        if parsed.username().is_empty() && parsed.password().is_none() {
-            return url.to_owned();
+    /// Moves a user and a password out of an address into the header that says the same. All else
+    /// of the address stays as it is written, with its references. Nothing, and a note, if they are
+    /// references themselves.
+    fn without_password(
+        &mut self,
+        url: &str,
+        headers: &mut IndexMap<String, String>,
+    ) -> Option<String> {
+        let Some(at) = user_info(url) else { return Some(url.to_owned()) };
+        let written = url.get(at.clone()).unwrap_or_default();
+        let is_reference = |piece| matches!(piece, Piece::Reference(_));
+        if interpolate::pieces(&self.ours(written)).into_iter().any(is_reference) {
+            // In the header they would be encoded, where nobody fills them in.
+            self.note(
+                "is left out: the user or the password of its address is a reference; write them \
+                 as the header `Authorization: Basic …`",
+            );
+            return None;
         }
         let decoded = |text: &str| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
-        let mut pair = decoded(parsed.username());
-        pair.push(b':');
-        pair.extend(decoded(parsed.password().unwrap_or_default()));
+        let (user, password) = written.split_once(':').unwrap_or((written, ""));
+        let pair = [decoded(user), vec![b':'], decoded(password)].concat();
         headers.insert("Authorization".to_owned(), format!("Basic {}", STANDARD.encode(pair)));
         self.note("the user and the password of its address are a header now");
-        // Fails only for addresses without a host, and those have no user either.
-        let is_moved = parsed.set_username("").is_ok() && parsed.set_password(None).is_ok();
-        if is_moved { parsed.into() } else { url.to_owned() }
+        let (front, back) = (url.get(..at.start), url.get(at.end + 1..));
+        Some([front.unwrap_or_default(), back.unwrap_or_default()].concat())
     }
 
     fn disabled(&mut self) -> bool {
@@ -352,6 +366,23 @@ impl<'a> Fields<'a> {
             self.note(format!("not carried over: `{left}`"));
         }
     }
+}
+
+/// Returns where a user and a password stand in an address, in bytes and without the `@` behind
+/// them; references, which may hold anything, are passed over.
+fn user_info(url: &str) -> Option<Range<usize>> {
+    let start = url.find("://")? + "://".len();
+    let (mut at, mut depth) = (None, 0_usize);
+    for (index, c) in url.get(start..)?.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            '/' | '?' | '#' if depth == 0 => break,
+            '@' if depth == 0 => at = Some(start + index),
+            _ => {}
+        }
+    }
+    at.map(|at| start..at).filter(|at| !at.is_empty())
 }
 
 /// Takes a command line apart that holds no quotes; nothing if it may be one path with spaces.

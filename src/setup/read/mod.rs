@@ -7,6 +7,7 @@ mod fields;
 use std::path::Path;
 
 use crate::clients::Client;
+use crate::setup::NAME;
 use crate::setup::Server;
 use crate::setup::Target;
 use crate::setup::reference::Context;
@@ -38,21 +39,22 @@ pub struct Found {
 }
 
 impl Found {
-    /// Returns whether this is Conflux itself, started by `program` or whatever is called so.
-    pub fn is_conflux(&self, program: Option<&Path>) -> bool {
+    /// Returns whether this is Conflux itself: what is called so, the program or the entry. The
+    /// program may have the name of a platform in its own (`conflux-amd64`), the entry of `conflux
+    /// install` has none.
+    pub fn is_conflux(&self) -> bool {
+        let is_called_so = self.name.eq_ignore_ascii_case(NAME);
         match self.server.as_ref().map(|server| &server.target) {
             Some(Target::Command(command)) => {
-                let path = Path::new(&command.command);
-                let stem = path.file_stem().unwrap_or_default();
-                let is_called_so = stem.eq_ignore_ascii_case("conflux");
-                (is_called_so || Some(path) == program)
+                let stem = Path::new(&command.command).file_stem().unwrap_or_default();
+                (is_called_so || stem.eq_ignore_ascii_case(NAME))
                     && command.args.iter().any(|arg| arg == "serve")
             }
             Some(Target::Remote(remote)) => {
                 let host = url::Url::parse(&remote.url).ok();
                 let host = host.as_ref().and_then(url::Url::host_str).unwrap_or_default();
                 let is_here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-                self.name.eq_ignore_ascii_case("conflux") && is_here
+                is_called_so && is_here
             }
             None => false,
         }

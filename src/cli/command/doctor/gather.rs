@@ -140,7 +140,7 @@ fn clients(around: &Surroundings) -> Vec<Seen> {
                 let Some(server) = found.server.as_ref().filter(|server| !server.disabled) else {
                     continue;
                 };
-                let conflux = found.is_conflux(None).then(|| match &server.target {
+                let conflux = found.is_conflux().then(|| match &server.target {
                     setup::Target::Command(command) => {
                         let program = Path::new(&command.command);
                         let is_there = executable::find(program, path, None).is_ok();
