@@ -184,7 +184,7 @@ fn variable(inside: &str) -> Option<String> {
 }
 
 /// Returns `text` as the name of a variable: `my-token` becomes `MY_TOKEN`.
-pub(super) fn variable_name(text: &str) -> String {
+pub fn variable_name(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     let name: String = text.chars().map(plain).collect();
     let name = name.trim_matches('_');

@@ -79,6 +79,10 @@ fn secrets_in_arguments_and_addresses_are_found() {
         assert_eq!(texts, expected);
         assert_eq!(found.iter().map(|it| it.1.as_str()).collect::<Vec<_>>(), [secret]);
     }
+    let (texts, found) =
+        lifted(&remote("https://${H}/${P}?key=abc&token=${T}-v1&secret=a${S}bcde"));
+    assert_eq!(texts, ["https://${H}/${P}?key=${key}&token=${T}-v1&secret=a${S}${secret}"]);
+    assert_eq!(found.len(), 2, "{found:?}");
     let (texts, found) = lifted(&remote("https://h/mcp?apiKey=abc&x=${Y}"));
     assert_eq!(texts, ["https://h/mcp?apiKey=${apiKey}&x=${Y}"]);
     assert_eq!(found, [("apiKey".to_owned(), "abc".to_owned())]);
@@ -172,4 +176,98 @@ fn what_is_broken_has_a_place() {
     let deep = "[".repeat(200) + &"]".repeat(200);
     Value::parse(&deep, Format::Json).unwrap_err();
     assert_eq!(Value::parse("\u{feff} ", Format::Json).unwrap().entries(), []);
+}
+
+#[test]
+fn people_are_warned_of_what_is_surely_a_secret() {
+    for (name, before, value) in [
+        (Some("GITHUB_TOKEN"), None, "0123456789abcdef"),
+        (Some("Authorization"), None, "Bearer 0123456789abcdef"),
+        (Some("X"), None, "ghp_0123456789abcdef"),
+        (Some("DB"), None, "postgres://u:pw@h/db"),
+        (None, None, "--token=0123456789abcdef"),
+        (None, None, "sk-ant-0123456789abcdef"),
+        (None, Some("--api-key"), "0123456789abcdef0123"),
+        (None, Some("-H"), "X-Api-Key: 0123456789abcdef"),
+        (None, None, "https://h/mcp?api_key=0123"),
+        (None, None, "https://${HOST}/mcp?api_key=0123"),
+        (Some("PASSWORD"), None, "pa$$word-1234"),
+    ] {
+        assert!(secrets::is_literal(name, before, value), "{name:?} {before:?} {value}");
+    }
+    for (name, before, value) in [
+        (Some("GITHUB_TOKEN"), None, "${GITHUB_TOKEN}"),
+        (Some("Authorization"), None, "Bearer ${TOKEN}"),
+        (Some("TOKEN_FILE"), None, "/run/secrets/token"),
+        (Some("KEYBOARD"), None, "us"),
+        (Some("AUTH_MODE"), None, "interactive"),
+        (Some("HOST"), None, "0123456789abcdef"),
+        (None, None, "@modelcontextprotocol/server-github"),
+        (None, None, "sk-learn"),
+        (None, None, "0123456789abcdef0123"),
+        (None, Some("--api-key"), "--verbose-0123456789"),
+        (None, Some("--name"), "0123456789abcdef0123"),
+        (None, None, "https://h/mcp?api_key=${KEY}"),
+        (None, None, "git+https://h/one/two@0123456789abcdef0123456789abcdef01234567"),
+    ] {
+        assert!(!secrets::is_literal(name, before, value), "{name:?} {before:?} {value}");
+    }
+}
+
+#[test]
+fn what_is_secret_in_a_file_is_found_whatever_it_is_for() {
+    let secret = [
+        r#"{"password": "pa$$word-1234"}"#,
+        r#"{"a": {"type": "ws", "env": {"API_TOKEN": "se$cret-zzzz"}}}"#,
+        r#"{"password": "pa{ss}word"}"#,
+        r#"{"password": "pass${word"}"#,
+        r#"{"token": "${TOKEN:-hunter}"}"#,
+        r#"{"token": "${HALF}-1234"}"#,
+        r#"{"pin_key": 12345678}"#,
+        r#"{"type": "ws", "args": ["--token", "se$cret"]}"#,
+        r#"{"type": "ws", "args": ["--token=se$cret"]}"#,
+    ];
+    let expected = [
+        "pa$$word-1234",
+        "se$cret-zzzz",
+        "pa{ss}word",
+        "pass${word",
+        "${TOKEN:-hunter}",
+        "${HALF}-1234",
+        "12345678",
+        "se$cret",
+        "se$cret",
+    ];
+    for (text, expected) in secret.into_iter().zip(expected) {
+        let value = Value::parse(text, Format::Json).unwrap();
+        assert_eq!(secrets::in_file(&value), [expected], "{text}");
+    }
+    for text in [
+        r#"{"password": "${PASSWORD}"}"#,
+        r#"{"Authorization": "Bearer ${env:TOKEN}"}"#,
+        r#"{"Authorization": "Bearer {env:TOKEN}", "key": "{file:~/k1}"}"#,
+        r#"{"bearer_token_env_var": "TOKEN_1"}"#,
+        r#"{"args": ["--token", "${env:TOKEN}", "--name", "abc"]}"#,
+    ] {
+        let value = Value::parse(text, Format::Json).unwrap();
+        assert_eq!(secrets::in_file(&value), [] as [&str; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_secret_has_the_name_of_its_upstream_once() {
+    let nothing = |_: &str| None;
+    for (key, name, expected) in [
+        ("github", "GITHUB_TOKEN", "${file:d/github-token}"),
+        ("github", "TOKEN", "${file:d/github-token}"),
+        ("git", "GITHUB_TOKEN", "${file:d/git-github-token}"),
+        ("my-db", "MY_DB_PASSWORD", "${file:d/my-db-password}"),
+    ] {
+        let mut vault = Vault::new(Keep::Files { directory: "d".to_owned(), taken: &nothing });
+        let server = program(&[&format!("{name}=a1b2c3d4")]);
+        let Target::Command(command) = secrets::lifted(&server, key, &mut vault).target else {
+            panic!("it is a program");
+        };
+        assert_eq!(command.args, [format!("{name}={expected}")]);
+    }
 }

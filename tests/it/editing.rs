@@ -116,6 +116,27 @@ fn what_an_upstream_needs_is_said_when_it_is_added() {
 }
 
 #[test]
+fn a_secret_is_warned_of_wherever_it_is_written_out() {
+    let place = Place::new(FILE);
+    for (args, said) in [
+        (&["add", "p", "--", "prog", "--api-key", "0123456789abcdef0123"][..], "`args[1]` of `p`"),
+        (&["add", "q", "https://h.example/mcp?api_key=abc"], "`url` of `q`"),
+        (&["add", "r", "-e", "DB=postgres://u:pw@h/db", "--", "prog"], "`env.DB` of `r`"),
+        (
+            &["add", "1s", "-t", "http", "https://h/", "-H", "Authorization: Bearer 0123456789ab"],
+            "write `${VALUE_1S_TOKEN}` in its place",
+        ),
+    ] {
+        let shown = place.run(args);
+        assert!(shown.contains("looks like a secret") && shown.contains(said), "{args:?}: {shown}");
+    }
+    let shown = place.run(&["doctor"]);
+    assert_eq!(shown.matches("this looks like a secret").count(), 4, "{shown}");
+    let shown = place.run(&["add", "t", "https://h.example/?api_key=${NOT_SET_ANYWHERE}"]);
+    assert!(shown.contains("`url` of `t`: `NOT_SET_ANYWHERE` is not set"), "{shown}");
+}
+
+#[test]
 fn what_would_be_wrong_is_not_written() {
     let place = Place::new(FILE);
     for (args, said) in [

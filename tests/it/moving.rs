@@ -379,3 +379,23 @@ fn of_an_address_nothing_but_its_password_is_moved() {
     );
     insta::assert_snapshot!(place.run(&["import"]) + &place.configuration());
 }
+
+#[test]
+fn no_secret_is_shown_whatever_is_beside_it() {
+    let place = Place::new();
+    place.write("project/upstreams.yaml", "upstreams: {}\n");
+    let text = r#"{
+  "mcpServers": {
+    "w": {"type": "ws", "url": "ws://h", "args": ["--token", "se$cret-args"],
+          "env": {"API_TOKEN": "se$cret-zzzz", "PIN_KEY": 12345678}},
+    "x": {"type": "ws", "url": "ws://h", "env": {"API_TOKEN": "${SHOWN}"}}
+  },
+  "password": "pa$$word-1234"
+}"#;
+    place.write(CURSOR, text);
+    let shown = place.run(&["install", "--client", "cursor", "--dry-run"]);
+    for secret in ["pa$$word-1234", "se$cret-args", "se$cret-zzzz", "12345678"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(shown.contains(r#"  "password": "***""#) && shown.contains("${SHOWN}"), "{shown}");
+}

@@ -17,6 +17,8 @@ use crate::setup::Remote;
 use crate::setup::Server;
 use crate::setup::Target;
 use crate::setup::mentions;
+use crate::setup::reference;
+use crate::setup::secrets;
 use crate::setup::yaml;
 
 /// What comes after a change.
@@ -132,27 +134,52 @@ impl Add {
     }
 }
 
+/// A value of an upstream.
+struct Written<'a> {
+    /// Where it stands.
+    place: String,
+    /// What it is called; an argument or an address is called nothing.
+    name: Option<&'a str>,
+    /// The argument before it.
+    before: Option<&'a str>,
+    value: &'a str,
+}
+
+/// Returns what is handed on to an upstream.
+fn written(target: &Target) -> Vec<Written<'_>> {
+    match target {
+        Target::Command(Command { args, env, .. }) => {
+            let befores = std::iter::once(None).chain(args.iter().map(|it| Some(it.as_str())));
+            let args = args.iter().zip(befores).enumerate().map(|(index, (value, before))| {
+                Written { place: format!("args[{index}]"), name: None, before, value }
+            });
+            named("env", env).chain(args).collect()
+        }
+        Target::Remote(Remote { url, headers, .. }) => {
+            let url = Written { place: "url".to_owned(), name: None, before: None, value: url };
+            std::iter::once(url).chain(named("headers", headers)).collect()
+        }
+    }
+}
+
+fn named<'a>(
+    section: &'a str,
+    values: &'a IndexMap<String, String>,
+) -> impl Iterator<Item = Written<'a>> {
+    values.iter().map(move |(name, value)| Written {
+        place: format!("{section}.{name}"),
+        name: Some(name.as_str()),
+        before: None,
+        value,
+    })
+}
+
 /// Says what of a new upstream is probably not meant.
 fn warnings(entry: &Entry, context: &Context<'_>) -> Vec<Notice> {
     let key = &entry.key;
-    let (values, args): (Vec<_>, &[String]) = match &entry.server.target {
-        Target::Command(command) => {
-            let values =
-                command.env.iter().map(|(name, value)| (format!("env.{name}"), name, value));
-            (values.collect(), &command.args)
-        }
-        Target::Remote(remote) => {
-            let headers = remote.headers.iter();
-            let values = headers.map(|(name, value)| (format!("headers.{name}"), name, value));
-            (values.collect(), &[])
-        }
-    };
-    let named =
-        values.iter().map(|(place, name, value)| (place.clone(), Some(name.as_str()), *value));
-    let args = args.iter().enumerate().map(|(index, arg)| (format!("args[{index}]"), None, arg));
     let mut notices = Vec::new();
-    for (place, name, value) in named.chain(args) {
-        if mentions::is_literal_secret(name, value) {
+    for Written { place, name, before, value } in written(&entry.server.target) {
+        if secrets::is_literal(name, before, value) {
             let variable = variable_for(key, name);
             notices.push(
                 Notice::warning(format!(
@@ -183,8 +210,7 @@ pub(in crate::cli) fn variable_for(key: &str, name: Option<&str>) -> String {
         Some(name) if !is_header => name.to_owned(),
         _ => format!("{key}_TOKEN"),
     };
-    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    named.chars().map(letter).collect()
+    reference::variable_name(&named)
 }
 
 fn map(pairs: &[(String, String)]) -> IndexMap<String, String> {

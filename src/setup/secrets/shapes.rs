@@ -159,7 +159,9 @@ fn in_address(text: &str, at: Range<usize>, holder: &str, hits: &mut Vec<Hit>) {
     let path = address.get(authority_end..query).unwrap_or_default();
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '=' | '+' | '~');
     for part in runs(path, is_part).filter(|part| part.len() >= MIN_SEGMENT) {
-        if path.get(part.clone()).is_some_and(is_key) {
+        // Behind `@` is the revision of a repository.
+        let is_revision = path.get(..part.start).is_some_and(|front| front.ends_with('@'));
+        if !is_revision && path.get(part.clone()).is_some_and(is_key) {
             let shift = at.start + authority_end;
             hits.push(Hit { at: shift + part.start..shift + part.end, name: holder.to_owned() });
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::clients::Client;
 use crate::config::problem::Problem;
-use crate::setup::mentions;
+use crate::setup::secrets;
 use crate::setup::yaml;
 
 /// Everything there is to look at.
@@ -71,12 +71,21 @@ impl Entry {
 
     /// Returns the values that look like secrets that are written out, and the files they are in.
     pub(super) fn literals(&self) -> impl Iterator<Item = &(PathBuf, yaml::Value)> {
-        let is_handed_on =
-            |path: &str| ["env.", "headers.", "args["].iter().any(|start| path.starts_with(start));
+        let is_handed_on = |path: &str| {
+            let starts = ["env.", "headers.", "args["];
+            path == "url" || starts.iter().any(|start| path.starts_with(start))
+        };
         self.values.iter().filter(move |(_, value)| {
+            let before = self.before(&value.path);
             is_handed_on(&value.path)
-                && mentions::is_literal_secret(value.name.as_deref(), &value.text)
+                && secrets::is_literal(value.name.as_deref(), before, &value.text)
         })
+    }
+
+    /// Returns the argument before the one at a path.
+    fn before(&self, path: &str) -> Option<&str> {
+        let number = path.strip_prefix("args[")?.strip_suffix(']')?.parse::<usize>().ok()?;
+        self.value(&format!("args[{}]", number.checked_sub(1)?))
     }
 
     pub(super) fn is_disabled(&self) -> bool {
