@@ -4,6 +4,8 @@ use indexmap::IndexMap;
 
 use crate::config::interpolate;
 use crate::config::interpolate::Piece;
+use crate::setup::Command;
+use crate::setup::Remote;
 use crate::setup::Server;
 use crate::setup::Target;
 
@@ -51,6 +53,26 @@ pub fn is_same(one: &Server, other: &Server, lookup: Lookup<'_>, unknown: Unknow
         }
         _ => false,
     }
+}
+
+/// Returns the references of a server that nobody knows, as they are written.
+pub fn unknown(server: &Server, lookup: Lookup<'_>) -> Vec<String> {
+    let texts: Vec<&String> = match &server.target {
+        Target::Command(Command { command, args, env, cwd }) => {
+            [command].into_iter().chain(args).chain(env.values()).chain(cwd).collect()
+        }
+        Target::Remote(Remote { url, headers, .. }) => {
+            [url].into_iter().chain(headers.values()).collect()
+        }
+    };
+    let mut unknown = Vec::new();
+    for inside in texts.into_iter().flat_map(|text| Text::of(text, lookup).unknown) {
+        let written = format!("${{{inside}}}");
+        if !unknown.contains(&written) {
+            unknown.push(written);
+        }
+    }
+    unknown
 }
 
 fn same_map(

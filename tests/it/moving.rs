@@ -399,3 +399,45 @@ fn no_secret_is_shown_whatever_is_beside_it() {
     }
     assert!(shown.contains(r#"  "password": "***""#) && shown.contains("${SHOWN}"), "{shown}");
 }
+
+/// An entry that starts a program, perhaps with a variable.
+fn entry(name: &str, program: &str, env: &str) -> String {
+    format!(
+        "{{\"mcpServers\": {{\"{name}\": {{\"command\": \"{program}\", \"env\": {{{env}}}}}}}}}"
+    )
+}
+
+#[test]
+fn another_account_is_not_taken_for_the_same_server() {
+    let place = Place::new();
+    let work = "upstreams: { work: { command: gh-mcp, env: { GITHUB_TOKEN: '${GH_WORK}' } } }\n";
+    place.write("project/upstreams.yaml", work);
+    let home = entry("home", "gh-mcp", "\"GITHUB_TOKEN\": \"ghp_0123456789abcdefghij\"");
+    place.write(CURSOR, &home);
+    let install = ["install", "--client", "cursor", "--yes"];
+    insta::assert_snapshot!(place.run(&install));
+    assert_eq!(place.read(CURSOR), home);
+    insta::assert_snapshot!(place.run(&["import"]) + &place.read("project/upstreams.yaml"));
+    assert!(place.run(&install).contains("in the place of home"));
+    // By the same name it is the same.
+    place.run(&["uninstall", "--all"]);
+    place.write("project/upstreams.yaml", &work.replace("work:", "Home:"));
+    assert!(place.run(&["import"]).contains("`Home` is there already"));
+}
+
+#[test]
+fn an_entry_that_would_be_wrong_does_not_keep_the_others_from_coming() {
+    let place = Place::new();
+    let gone = "{file:/nowhere/at/all}";
+    place.write(
+        "home/.config/opencode/opencode.json",
+        &format!(
+            "{{\"mcp\": {{\"a\": {{\"type\": \"local\", \"command\": [\"x\", \"{gone}\"]}},
+              \"b\": {{\"type\": \"local\", \"command\": [\"y\"]}}}}}}"
+        ),
+    );
+    insta::assert_snapshot!(place.run(&["import"]) + &place.configuration());
+    // One that is alone is refused, as there is nothing else to do.
+    let shown = place.run(&["import"]);
+    assert!(shown.contains("exit code 3") && shown.contains("/nowhere/at/all"), "{shown}");
+}

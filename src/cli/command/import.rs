@@ -1,7 +1,6 @@
 //! `conflux import`: what clients have becomes upstreams.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -20,15 +19,25 @@ use crate::clients::Client;
 use crate::config::load;
 use crate::config::problem::Problem;
 use crate::config::secrets::Secrets;
+use crate::setup::Entry;
+use crate::setup::disk;
 use crate::setup::disk::Document;
 use crate::setup::import;
+use crate::setup::import::Note;
+use crate::setup::import::Origin;
 use crate::setup::import::Plan;
 use crate::setup::import::Source;
+use crate::setup::secrets;
 use crate::setup::secrets::Keep;
 use crate::setup::secrets::Secret;
 use crate::setup::secrets::Vault;
+use crate::setup::survey;
 use crate::setup::survey::Survey;
+use crate::setup::value::Value;
 use crate::setup::yaml;
+
+/// The largest secret that may be in its place already, in bytes.
+const MAX_SECRET: u64 = 64 * 1024;
 
 /// The directory of secrets, beside the user's own configuration.
 const SECRETS: &str = "secrets";
@@ -78,15 +87,15 @@ impl Import {
     /// Takes over what is there.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let survey = Survey::new(&context.around);
-        let sources = self.sources(&survey)?;
+        let mut sources = self.sources(&survey)?;
         if sources.is_empty() {
             let notice = Notice::error("no client has MCP servers that could be taken over");
             let hint = "name a file with `--file PATH`, or begin with `conflux add`";
             return Err(Failure::new(exit::FAILURE, notice.hint(hint)));
         }
         let work = Work::new(context, survey)?;
+        work.leave_out_faulty(&mut sources)?;
         let plan = work.plan(&sources, self.secrets)?;
-        work.check(&sources)?;
         told(&sources, &plan);
         work.write(&plan, self.secrets, self.dry_run)
     }
@@ -117,7 +126,7 @@ impl Import {
     }
 }
 
-fn skipped(error: crate::setup::survey::Error) -> Notice {
+fn skipped(error: survey::Error) -> Notice {
     let error = anyhow::Error::from(error);
     let notice = Notice::warning(format!("{error}; it is left out"));
     error.chain().skip(1).fold(notice, Notice::cause)
@@ -144,7 +153,7 @@ impl<'a> Work<'a> {
 
     fn plan(&self, sources: &[Source], place: Place) -> Result<Plan, Failure> {
         let taken = |name: &str| {
-            let text = fs::read_to_string(self.secrets.0.join(name)).ok()?;
+            let text = disk::small(&self.secrets.0.join(name), MAX_SECRET)?;
             Some(text.strip_suffix('\n').unwrap_or(&text).to_owned())
         };
         let vault = match place {
@@ -167,20 +176,41 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Checks that the configuration will be right. No secret is in its place yet, so it is checked
-    /// with variables, which need not be set.
-    fn check(&self, sources: &[Source]) -> Result<(), Failure> {
-        let plan = self.plan(sources, Place::Env)?;
-        let text = self.text(&plan)?;
+    /// Leaves out the entries that the configuration would be wrong with, unless none is left then.
+    fn leave_out_faulty(&self, sources: &mut [Source]) -> Result<(), Failure> {
+        loop {
+            let plan = self.plan(sources, Place::Env)?;
+            let problems = self.problems(&plan)?;
+            let mut faulty = Vec::new();
+            for problem in &problems {
+                let is_at_fault = |entry: &&Entry| is_about(problem, &entry.key);
+                let Some(entry) = plan.entries.iter().find(is_at_fault) else {
+                    return Err(Failure::of(&problems));
+                };
+                faulty.push((entry.key.clone(), problem.message.clone()));
+            }
+            if faulty.is_empty() {
+                return Ok(());
+            }
+            if plan.entries.iter().all(|entry| faulty.iter().any(|(key, _)| *key == entry.key)) {
+                return Err(Failure::of(&problems));
+            }
+            import::leave_out(sources, &plan, &faulty);
+        }
+    }
+
+    /// Returns what would be wrong with the configuration. No secret is in its place yet, so it is
+    /// checked with variables, which need not be set.
+    fn problems(&self, plan: &Plan) -> Result<Vec<Problem>, Failure> {
+        let text = self.text(plan)?;
         let options = self.context.options();
         let edited = [(self.target.path().to_owned(), text)];
         let loaded = load::load_edited(&options, &self.context.around, &edited);
-        let Err(problems) = loaded else { return Ok(()) };
+        let Err(problems) = loaded else { return Ok(Vec::new()) };
         let unset: Vec<_> = problems.iter().filter(|it| it.is_unset_variable()).collect();
         // What is wrong with a value that could not be filled in may be right then.
         let is_excused = |problem: &Problem| unset.iter().any(|it| it.key == problem.key);
-        let left: Vec<_> = problems.iter().filter(|it| !is_excused(it)).cloned().collect();
-        if left.is_empty() { Ok(()) } else { Err(Failure::of(&left)) }
+        Ok(problems.iter().filter(|it| !is_excused(it)).cloned().collect())
     }
 
     fn write(&self, plan: &Plan, place: Place, is_dry: bool) -> Result<(), Failure> {
@@ -195,7 +225,9 @@ impl<'a> Work<'a> {
         if is_dry {
             let before = self.target.text()?.unwrap_or_default();
             let known = self.survey.upstreams(&[path.to_owned()]).unwrap_or_default();
-            let mask = Secrets::new(crate::setup::secrets::literals(known.iter().map(|it| &it.1)));
+            let literals = secrets::literals(known.iter().map(|it| &it.1));
+            let whole = Value::from(&parsed(before));
+            let mask = Secrets::new(literals.into_iter().chain(secrets::in_file(&whole)));
             output::data(mask.mask(&difference(before, &text, path)).trim_end())?;
             output::say(&format!("would add {} to `{}`", import::and(&keys), path.display()));
         } else {
@@ -237,9 +269,7 @@ impl<'a> Work<'a> {
     /// Says which variables must be set before the upstreams work.
     fn tell_unset(&self, text: &str) {
         let mut unset = BTreeSet::new();
-        let found =
-            serde_saphyr::from_str::<serde_json::Value>(text.trim_start_matches('\u{feff}'));
-        collect(&found.unwrap_or_default(), &mut |inside| {
+        collect(&parsed(text), &mut |inside| {
             let name = inside.strip_prefix("env:").unwrap_or(inside);
             let is_variable = crate::config::interpolate::is_name(name);
             if is_variable && !self.context.around.variables.contains_key(name) {
@@ -253,6 +283,18 @@ impl<'a> Work<'a> {
             ));
         }
     }
+}
+
+/// Returns what a configuration says; nothing if it cannot be read.
+fn parsed(text: &str) -> serde_json::Value {
+    serde_saphyr::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default()
+}
+
+/// Whether a problem is one of this upstream.
+fn is_about(problem: &Problem, key: &str) -> bool {
+    let whole = problem.key.to_string();
+    let rest = whole.strip_prefix("upstreams.").and_then(|rest| rest.strip_prefix(key));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// Calls `each` with what stands in every reference of a value.
@@ -278,10 +320,8 @@ fn keep<'s>(directory: &Path, secrets: impl Iterator<Item = &'s Secret>) -> Resu
         let path = directory.join(&secret.name);
         let document = Document::read(&path)?;
         if document.bytes().is_some() {
-            let error = crate::setup::disk::Error::Unwritable {
-                path,
-                cause: io::ErrorKind::AlreadyExists.into(),
-            };
+            let error =
+                disk::Error::Unwritable { path, cause: io::ErrorKind::AlreadyExists.into() };
             return Err(error.into());
         }
         document.replace(format!("{}\n", secret.value).as_bytes())?;
@@ -297,7 +337,8 @@ fn told(sources: &[Source], plan: &Plan) {
         output::say(&format!("{}: {count} {word}", source.title));
     }
     for note in &plan.notes {
-        output::say(&format!("  {}, `{}`: {}", note.title, note.name, note.text));
+        let Note { origin: Origin { title, name }, text } = note;
+        output::say(&format!("  {title}, `{name}`: {text}"));
     }
     for (key, titles) in &plan.present {
         output::say(&format!("`{key}` is there already (in {titles}, too)"));

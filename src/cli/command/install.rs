@@ -25,13 +25,12 @@ use crate::config::secrets::Secrets;
 use crate::setup::NAME;
 use crate::setup::disk::Document;
 use crate::setup::import;
+use crate::setup::import::Known;
 use crate::setup::install;
 use crate::setup::install::Step;
 use crate::setup::install::Wish;
 use crate::setup::read::Found;
 use crate::setup::record;
-use crate::setup::same;
-use crate::setup::same::Unknown;
 use crate::setup::secrets;
 use crate::setup::survey::Survey;
 use crate::setup::value::Value;
@@ -259,14 +258,20 @@ impl Install {
         let known = survey.upstreams(&files)?;
         let directory = target.parent().unwrap_or(Path::new(""));
         let lookup = |inside: &str| survey.lookup(inside, directory);
-        let is_missing = |it: &&Found| {
-            let Some(server) = it.server.as_ref().filter(|_| !self.keep && !it.is_conflux()) else {
-                return false;
-            };
-            !known.iter().any(|(_, own)| same::is_same(own, server, &lookup, Unknown::Anything))
-        };
-        let missing: Vec<_> =
-            found.iter().filter(is_missing).map(|it| format!("`{}`", it.name)).collect();
+        let (mut missing, mut doubts) = (Vec::new(), Vec::new());
+        for it in found.iter().filter(|it| !self.keep && !it.is_conflux()) {
+            let Some(server) = &it.server else { continue };
+            match import::known(&it.name, server, &known, &lookup) {
+                Known::Is(_) => continue,
+                Known::MayBe(key, unknown) => doubts.push(format!(
+                    "if `{}` is `{key}`, make `{}` known here; otherwise ",
+                    it.name,
+                    unknown.join("` and `")
+                )),
+                Known::Missing => {}
+            }
+            missing.push(format!("`{}`", it.name));
+        }
         if missing.is_empty() {
             return Ok(());
         }
@@ -277,8 +282,9 @@ impl Install {
             import::and(&missing)
         );
         let hint = format!(
-            "take them over first with `conflux import --from {}`, or leave them beside Conflux \
+            "{}take them over first with `conflux import --from {}`, or leave them beside Conflux \
              with `--keep`; nothing was written",
+            doubts.concat(),
             place.client.id()
         );
         Err(Failure::new(exit::FAILURE, Notice::error(message).hint(hint)))
