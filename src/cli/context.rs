@@ -63,6 +63,19 @@ impl<'a> Context<'a> {
         load::changed(&self.options(), &self.around).ok_or_else(nowhere)
     }
 
+    /// Returns the directory of state, for what cannot do without.
+    ///
+    /// # Errors
+    ///
+    /// Nobody named one, and the user has none.
+    pub(in crate::cli) fn state(&self) -> Result<PathBuf, Failure> {
+        self.around.state().ok_or_else(|| {
+            let notice =
+                Notice::error("there is no directory of state, to write down what is done");
+            Failure::new(exit::FAILURE, notice.hint("name one with `CONFLUX_STATE`"))
+        })
+    }
+
     /// Returns how wide what is written to stdout may be, in characters: what is cut off can only
     /// be read in another way, so it has a width only on a terminal.
     pub(in crate::cli) fn width(&self) -> Option<usize> {

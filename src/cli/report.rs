@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::setup::disk;
+use crate::setup::record;
 use crate::setup::survey;
 use crate::setup::value;
 use crate::upstream;
@@ -153,6 +154,17 @@ impl From<survey::Error> for Failure {
 impl From<value::Broken> for Failure {
     fn from(error: value::Broken) -> Self {
         anyhow::Error::new(error).into()
+    }
+}
+
+impl From<record::Error> for Failure {
+    fn from(error: record::Error) -> Self {
+        let advice = error.advice();
+        let mut failure = Self::from(anyhow::Error::new(error));
+        for notice in &mut failure.notices {
+            notice.hint.clone_from(&advice);
+        }
+        failure
     }
 }
 

@@ -48,13 +48,24 @@ pub struct Step {
     pub left: String,
 }
 
-/// What is to become of a file when Conflux goes.
+/// What is to become of a file when one step is undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Restored {
+enum Restored {
     /// Byte for byte what it was.
     AsItWas(Option<String>),
     /// It was changed in the meantime: Conflux is taken out, and these entries are put back.
     Mended(String, Vec<String>),
+}
+
+/// What is to become of a file when Conflux goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undone {
+    /// What is to be in it; nothing if it is to go.
+    pub text: Option<String>,
+    /// Whether that is what it was, byte for byte.
+    pub is_exact: bool,
+    /// The servers that are put back into one that was changed in the meantime.
+    pub back: Vec<String>,
 }
 
 /// Returns the entry of Conflux in the words of a client.
@@ -106,18 +117,43 @@ pub fn is_replaced(name: &str, found: &[Found], keep: bool) -> bool {
     name == NAME || found.iter().filter(is_it).any(can_go)
 }
 
-/// Undoes one step: returns what is to be in the file. `now` is what is in it, `before` what was.
+/// Undoes all steps, the newest first: returns what is to be in the file. `now` is what is in it;
+/// each step, the oldest first, has what was there before it.
 ///
 /// # Errors
 ///
 /// The file was changed since, and cannot be edited.
-pub fn restored(
+pub fn undone(
+    now: Option<&str>,
+    place: &Place,
+    steps: &[(Step, Option<String>)],
+) -> Result<Undone, edit::Error> {
+    let mut undone = Undone { text: now.map(str::to_owned), is_exact: true, back: Vec::new() };
+    for (step, before) in steps.iter().rev() {
+        // A file that is gone has nothing to take Conflux out of.
+        let Some(text) = &undone.text else { break };
+        undone.text = match restored(text, before.as_deref(), place, step)? {
+            Restored::AsItWas(before) => before,
+            Restored::Mended(text, names) => {
+                undone.is_exact = false;
+                // The step before left Conflux there, which goes with that.
+                undone.back.extend(names.into_iter().filter(|name| name != NAME));
+                Some(text)
+            }
+        };
+    }
+    Ok(undone)
+}
+
+/// Undoes one step: returns what is to be in the file. `now` is what is in it, `before` what was.
+fn restored(
     now: &str,
     before: Option<&str>,
     place: &Place,
     step: &Step,
 ) -> Result<Restored, edit::Error> {
-    if digest(now) == step.left {
+    // A step that is written down and was not taken left what was there.
+    if digest(now) == step.left || before == Some(now) {
         return Ok(Restored::AsItWas(before.map(str::to_owned)));
     }
     let names = |text: &str| -> Result<Vec<String>, edit::Error> {

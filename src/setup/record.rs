@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::setup::NAME;
 use crate::setup::disk;
 use crate::setup::disk::Document;
 use crate::setup::install;
@@ -14,6 +15,43 @@ const DIRECTORY: &str = "installed";
 /// How much of a hash tells files apart, in hexadecimal digits.
 const HASH: usize = 12;
 
+/// Why what was done to a file cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The record cannot be read.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+    /// It is no record.
+    #[error(
+        "`{}`, which says what was done to `{}`, is broken",
+        path.display(),
+        file.display()
+    )]
+    Broken {
+        /// The record.
+        path: PathBuf,
+        /// The client's file.
+        file: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        cause: serde_json::Error,
+    },
+}
+
+impl Error {
+    /// Returns what to do about it.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Self::Disk(_) => None,
+            Self::Broken { path, .. } => Some(format!(
+                "put back what the client's file was from the `*.conflux-backup` beside it, or \
+                 take the entry `{NAME}` out by hand; then remove `{}`",
+                path.display()
+            )),
+        }
+    }
+}
+
 /// The record of one file, there or not.
 pub struct Entry {
     document: Document,
@@ -22,18 +60,20 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Reads the record of a client's file. One that cannot be understood is none.
+    /// Reads the record of a client's file.
     ///
     /// # Errors
     ///
-    /// It is there and cannot be read.
-    pub fn read(state: &Path, client: &str, file: &Path) -> Result<Self, disk::Error> {
+    /// It is there and cannot be read or understood.
+    pub fn read(state: &Path, client: &str, file: &Path) -> Result<Self, Error> {
         let hash: String = install::digest(&file.to_string_lossy()).chars().take(HASH).collect();
         let path: PathBuf = state.join(DIRECTORY).join(format!("{client}-{hash}.json"));
         let document = Document::read(&path)?;
-        let known = document.bytes().and_then(|bytes| serde_json::from_slice(bytes).ok());
-        let (client, file, steps) = (client.to_owned(), file.to_owned(), Vec::new());
-        Ok(Self { document, record: known.unwrap_or(Record { client, file, steps }) })
+        let file = file.to_owned();
+        let known = document.bytes().map(serde_json::from_slice).transpose();
+        let known = known.map_err(|cause| Error::Broken { path, file: file.clone(), cause })?;
+        let none = || Record { client: client.to_owned(), file, steps: Vec::new() };
+        Ok(Self { document, record: known.unwrap_or_else(none) })
     }
 
     /// Writes the record, or removes it if nothing is left to undo.
@@ -41,11 +81,14 @@ impl Entry {
     /// # Errors
     ///
     /// It cannot be written.
-    pub fn write(&self) -> Result<(), disk::Error> {
+    pub fn write(&mut self) -> Result<(), disk::Error> {
         if !self.record.steps.is_empty() {
             let text = serde_json::to_vec_pretty(&self.record).unwrap_or_default();
-            return self.document.replace(&text);
+            self.document.replace(&text)?;
+        } else if self.document.bytes().is_some() {
+            self.document.remove()?;
         }
-        if self.document.bytes().is_some() { self.document.remove() } else { Ok(()) }
+        self.document = Document::read(self.document.path())?;
+        Ok(())
     }
 }

@@ -7,6 +7,9 @@ use crate::setup::Command;
 use crate::setup::Remote;
 use crate::setup::Server;
 use crate::setup::Target;
+use crate::setup::install;
+use crate::setup::install::Step;
+use crate::setup::install::Undone;
 use crate::setup::reference::Context;
 use crate::setup::reference::Dialect;
 use crate::setup::same;
@@ -17,6 +20,8 @@ use crate::setup::secrets::Vault;
 use crate::setup::value::Value;
 
 use crate::clients::places::Format;
+use crate::clients::places::Place;
+use crate::clients::places::Scope;
 
 fn program(args: &[&str]) -> Server {
     let args = args.iter().map(|&arg| arg.to_owned()).collect();
@@ -270,4 +275,24 @@ fn a_secret_has_the_name_of_its_upstream_once() {
         };
         assert_eq!(command.args, [format!("{name}={expected}")]);
     }
+}
+
+#[test]
+fn a_step_that_was_not_taken_is_undone_by_leaving_all_as_it_is() {
+    let place = Place {
+        client: Client::Cursor,
+        scope: Scope::User,
+        path: "mcp.json".into(),
+        format: Format::Json,
+        keys: vec!["mcpServers".to_owned()],
+        is_home: true,
+    };
+    let step = |left: &str| Step { time: String::new(), backup: None, left: install::digest(left) };
+    let (first, second) = ("{}", r#"{"mcpServers": {"conflux": {"command": "conflux"}}}"#);
+    let taken = (step(second), Some(first.to_owned()));
+    let planned = (step("what never was"), Some(second.to_owned()));
+    let expected = Undone { text: Some(first.to_owned()), is_exact: true, back: Vec::new() };
+    assert_eq!(install::undone(Some(second), &place, &[taken, planned]).unwrap(), expected);
+    let gone = Undone { text: None, ..expected };
+    assert_eq!(install::undone(None, &place, &[(step("x"), None)]).unwrap(), gone);
 }

@@ -341,18 +341,49 @@ fn the_commands_say_what_they_do() {
     insta::assert_snapshot!(place.run(&["install"]));
 }
 
+/// An entry that starts a program, perhaps with a variable.
+fn entry(name: &str, program: &str, env: &str) -> String {
+    format!(
+        "{{\"mcpServers\": {{\"{name}\": {{\"command\": \"{program}\", \"env\": {{{env}}}}}}}}}"
+    )
+}
+
 #[test]
-#[expect(clippy::disallowed_methods, reason = "it makes a pipe, and is no upstream")]
-fn what_has_no_end_is_not_read() {
+fn no_secret_is_shown_whatever_is_beside_it() {
     let place = Place::new();
-    assert!(Command::new("mkfifo").arg(place.path("project/pipe")).status().unwrap().success());
-    let yaml = "upstreams: { time: { command: uvx, args: ['${file:pipe}'] } }\n";
-    place.write("project/upstreams.yaml", yaml);
-    place.write(CURSOR, ENTRY);
-    let shown = place.run(&["import"]);
-    assert!(shown.contains("the file `pipe` is not a file"), "{shown}");
+    place.write("project/upstreams.yaml", "upstreams: {}\n");
+    let text = r#"{
+  "mcpServers": {
+    "w": {"type": "ws", "url": "ws://h", "args": ["--token", "se$cret-args"],
+          "env": {"API_TOKEN": "se$cret-zzzz", "PIN_KEY": 12345678}},
+    "x": {"type": "ws", "url": "ws://h", "env": {"API_TOKEN": "${SHOWN}"}}
+  },
+  "password": "pa$$word-1234"
+}"#;
+    place.write(CURSOR, text);
     let shown = place.run(&["install", "--client", "cursor", "--dry-run"]);
-    assert!(shown.contains("\n+++ "), "{shown}");
+    for secret in ["pa$$word-1234", "se$cret-args", "se$cret-zzzz", "12345678"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(shown.contains(r#"  "password": "***""#) && shown.contains("${SHOWN}"), "{shown}");
+}
+
+#[test]
+fn another_account_is_not_taken_for_the_same_server() {
+    let place = Place::new();
+    let work = "upstreams: { work: { command: gh-mcp, env: { GITHUB_TOKEN: '${GH_WORK}' } } }\n";
+    place.write("project/upstreams.yaml", work);
+    let home = entry("home", "gh-mcp", "\"GITHUB_TOKEN\": \"ghp_0123456789abcdefghij\"");
+    place.write(CURSOR, &home);
+    let install = ["install", "--client", "cursor", "--yes"];
+    insta::assert_snapshot!(place.run(&install));
+    assert_eq!(place.read(CURSOR), home);
+    insta::assert_snapshot!(place.run(&["import"]) + &place.read("project/upstreams.yaml"));
+    assert!(place.run(&install).contains("in the place of home"));
+    // By the same name it is the same.
+    place.run(&["uninstall", "--all"]);
+    place.write("project/upstreams.yaml", &work.replace("work:", "Home:"));
+    assert!(place.run(&["import"]).contains("`Home` is there already"));
 }
 
 #[test]
@@ -381,48 +412,83 @@ fn of_an_address_nothing_but_its_password_is_moved() {
 }
 
 #[test]
-fn no_secret_is_shown_whatever_is_beside_it() {
+#[expect(clippy::disallowed_methods, reason = "it makes a pipe, and is no upstream")]
+fn what_has_no_end_is_not_read() {
     let place = Place::new();
-    place.write("project/upstreams.yaml", "upstreams: {}\n");
-    let text = r#"{
-  "mcpServers": {
-    "w": {"type": "ws", "url": "ws://h", "args": ["--token", "se$cret-args"],
-          "env": {"API_TOKEN": "se$cret-zzzz", "PIN_KEY": 12345678}},
-    "x": {"type": "ws", "url": "ws://h", "env": {"API_TOKEN": "${SHOWN}"}}
-  },
-  "password": "pa$$word-1234"
-}"#;
-    place.write(CURSOR, text);
+    assert!(Command::new("mkfifo").arg(place.path("project/pipe")).status().unwrap().success());
+    let yaml = "upstreams: { time: { command: uvx, args: ['${file:pipe}'] } }\n";
+    place.write("project/upstreams.yaml", yaml);
+    place.write(CURSOR, ENTRY);
+    let shown = place.run(&["import"]);
+    assert!(shown.contains("the file `pipe` is not a file"), "{shown}");
     let shown = place.run(&["install", "--client", "cursor", "--dry-run"]);
-    for secret in ["pa$$word-1234", "se$cret-args", "se$cret-zzzz", "12345678"] {
-        assert!(!shown.contains(secret), "{shown}");
-    }
-    assert!(shown.contains(r#"  "password": "***""#) && shown.contains("${SHOWN}"), "{shown}");
-}
-
-/// An entry that starts a program, perhaps with a variable.
-fn entry(name: &str, program: &str, env: &str) -> String {
-    format!(
-        "{{\"mcpServers\": {{\"{name}\": {{\"command\": \"{program}\", \"env\": {{{env}}}}}}}}}"
-    )
+    assert!(shown.contains("\n+++ "), "{shown}");
 }
 
 #[test]
-fn another_account_is_not_taken_for_the_same_server() {
+fn what_cannot_be_undone_is_not_done() {
     let place = Place::new();
-    let work = "upstreams: { work: { command: gh-mcp, env: { GITHUB_TOKEN: '${GH_WORK}' } } }\n";
-    place.write("project/upstreams.yaml", work);
-    let home = entry("home", "gh-mcp", "\"GITHUB_TOKEN\": \"ghp_0123456789abcdefghij\"");
-    place.write(CURSOR, &home);
+    place.write("project/upstreams.yaml", "upstreams: { time: { command: uvx, args: [t] } }\n");
+    place.write(CURSOR, ENTRY);
     let install = ["install", "--client", "cursor", "--yes"];
-    insta::assert_snapshot!(place.run(&install));
-    assert_eq!(place.read(CURSOR), home);
-    insta::assert_snapshot!(place.run(&["import"]) + &place.read("project/upstreams.yaml"));
-    assert!(place.run(&install).contains("in the place of home"));
-    // By the same name it is the same.
-    place.run(&["uninstall", "--all"]);
-    place.write("project/upstreams.yaml", &work.replace("work:", "Home:"));
-    assert!(place.run(&["import"]).contains("`Home` is there already"));
+    fs::create_dir(place.path("state")).unwrap();
+    std::os::unix::fs::symlink("/proc/nowhere", place.path("state/installed")).unwrap();
+    let shown = place.run(&install);
+    assert!(shown.contains("exit code 1") && shown.contains("cannot write"), "{shown}");
+    assert_eq!(place.read(CURSOR), ENTRY);
+    assert_eq!(place.files("home/.cursor").len(), 1);
+    fs::remove_file(place.path("state/installed")).unwrap();
+
+    // A record that cannot be read is not overwritten.
+    place.run(&install);
+    let (record, _) = place.files("state/installed").pop().unwrap();
+    place.write(&record, "{");
+    let installed = place.read(CURSOR);
+    let shown = place.run(&["uninstall", "--client", "cursor"]);
+    insta::assert_snapshot!(shown.replace(&record, "{record}"));
+    place.write(CURSOR, ENTRY);
+    let shown = place.run(&install);
+    assert!(shown.contains("is broken") && !installed.contains("uvx"), "{shown}");
+    assert_eq!((place.read(CURSOR).as_str(), place.read(&record).as_str()), (ENTRY, "{"));
+}
+
+#[test]
+fn who_has_conflux_already_when_the_disk_refuses_is_said() {
+    let place = Place::new();
+    place.write("project/upstreams.yaml", "upstreams: { time: { command: uvx, args: [t] } }\n");
+    place.write("home/.codeium/windsurf/mcp_config.json", ENTRY);
+    place.write(CURSOR, ENTRY);
+    place.run(&["install", "--client", "cursor", "--yes"]);
+    let (record, _) = place.files("state/installed").pop().unwrap();
+    place.run(&["uninstall", "--client", "cursor"]);
+    std::os::unix::fs::symlink("/proc/nowhere/record", place.path(&record)).unwrap();
+    let all = ["install", "--client", "windsurf", "--client", "cursor", "--yes"];
+    insta::assert_snapshot!(place.run(&all).replace(&record, "{record}"));
+    assert_eq!(place.read(CURSOR), ENTRY);
+    assert_eq!(place.files("home/.cursor").len(), 1);
+    // What is known to be wrong is told before anything is written.
+    place.run(&["uninstall", "--client", "windsurf"]);
+    fs::remove_file(place.path(&record)).unwrap();
+    place.write(&record, "{");
+    assert!(!place.run(&all).contains("Conflux is in"));
+}
+
+#[test]
+fn what_is_put_back_after_two_installs_is_named_without_conflux() {
+    let place = Place::new();
+    let nothing = place.run(&["uninstall", "--all"]);
+    assert!(nothing.contains("Conflux was put into no client"), "{nothing}");
+    place.write("project/upstreams.yaml", "upstreams: { time: { command: uvx, args: [t] } }\n");
+    place.write(CURSOR, ENTRY);
+    place.run(&["install", "--client", "cursor", "--yes"]);
+    let shown = place.run(&["--profile", "work", "install", "--client", "cursor", "--yes"]);
+    assert!(shown.contains("Conflux is in"), "{shown}");
+    let text = place.read(CURSOR);
+    assert!(text.contains(r#""--profile""#) && text.contains(r#""work""#), "{text}");
+    place.write(CURSOR, &format!("{text}\n"));
+    let shown = place.run(&["uninstall", "--all"]);
+    assert!(shown.contains("\n  and time put back\n"), "{shown}");
+    assert!(!place.read(CURSOR).contains("conflux"));
 }
 
 #[test]

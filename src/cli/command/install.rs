@@ -1,6 +1,7 @@
 //! `conflux install`: Conflux takes the place of the MCP servers of clients.
 
 use std::env;
+use std::fs;
 use std::io;
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -34,6 +35,9 @@ use crate::setup::record;
 use crate::setup::secrets;
 use crate::setup::survey::Survey;
 use crate::setup::value::Value;
+
+/// The option that names what clients see.
+const PROFILE: &str = "--profile";
 
 /// How the names of backups end.
 const BACKUP: &str = "conflux-backup";
@@ -105,7 +109,9 @@ struct Change {
 }
 
 impl Install {
-    /// Puts Conflux into the files of all clients that are meant, or into none.
+    /// Puts Conflux into the files of all clients that are meant. What is wrong with one is found
+    /// before the first is written; if the disk refuses after that, those before it keep Conflux,
+    /// and it is said how to take it out.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let survey = Survey::new(&context.around);
         let wish = self.wish(context)?;
@@ -126,8 +132,20 @@ impl Install {
         if changes.is_empty() || self.dry_run {
             return Ok(());
         }
+        let state = context.state()?;
         self.confirm()?;
-        changes.iter().try_for_each(|change| change.apply(context))
+        let record =
+            |it: &Change| record::Entry::read(&state, it.place.client.id(), &it.place.path);
+        let records = changes.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        let mut written = Vec::new();
+        for (change, record) in changes.iter().zip(records) {
+            if let Err(mut failure) = change.apply(record) {
+                failure.notices.extend(halfway(&written));
+                return Err(failure);
+            }
+            written.push(change.place.client);
+        }
+        Ok(())
     }
 
     /// Returns the entry that clients get.
@@ -157,6 +175,9 @@ impl Install {
             let within = file.strip_prefix(&around.directory).ok();
             let within = within.filter(|_| self.scope == Scope::Project);
             args.extend(["--config".to_owned(), within.unwrap_or(&file).display().to_string()]);
+        }
+        for profile in options.overrides.iter().filter(|it| it.flag == PROFILE) {
+            args.extend([PROFILE.to_owned(), profile.value.clone()]);
         }
         let program = match self.scope {
             Scope::User => own_path(context)?,
@@ -321,6 +342,15 @@ fn own_path(context: &Context<'_>) -> Result<String, Failure> {
     Ok(found.unwrap_or(own).display().to_string())
 }
 
+/// Says what was done already when the disk refused.
+fn halfway(written: &[Client]) -> Option<Notice> {
+    let titles: Vec<_> = written.iter().map(|client| client.title().to_owned()).collect();
+    let options: Vec<_> = written.iter().map(|it| format!(" --client {}", it.id())).collect();
+    let notice = Notice::warning(format!("Conflux is in {} already", import::and(&titles)));
+    let notice = notice.hint(format!("`conflux uninstall{}` takes it out", options.concat()));
+    (!written.is_empty()).then_some(notice)
+}
+
 impl Change {
     /// Shows what would change, without secrets.
     fn show(&self, is_dry: bool) -> Result<(), Failure> {
@@ -341,13 +371,10 @@ impl Change {
         Ok(())
     }
 
-    /// Writes the file, and what is needed to undo that.
-    fn apply(&self, context: &Context<'_>) -> Result<(), Failure> {
-        let state = context.around.state().unwrap_or_default();
-        let client = self.place.client;
+    /// Writes down how to undo the change, and then the file: a step that was not taken is undone
+    /// by leaving all as it is, but one that nobody knows of is undone by nobody.
+    fn apply(&self, mut entry: record::Entry) -> Result<(), Failure> {
         let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let entry = record::Entry::read(&state, client.id(), &self.place.path);
-        let mut entry = entry?;
         let backup = match self.document.bytes() {
             Some(_) => {
                 let number = entry.record.steps.len();
@@ -356,11 +383,23 @@ impl Change {
             }
             None => None,
         };
-        self.document.replace(self.text.as_bytes())?;
         let left = install::digest(&self.text);
         entry.record.steps.push(Step { time, backup: backup.clone(), left });
-        entry.write()?;
-        let title = client.title();
+        let recorded = entry.write();
+        let written = recorded.and_then(|()| self.document.replace(self.text.as_bytes()));
+        if let Err(error) = written {
+            entry.record.steps.pop();
+            // What cannot be taken back does no harm: it undoes nothing.
+            drop(entry.write());
+            drop(backup.map(fs::remove_file));
+            return Err(error.into());
+        }
+        self.tell(backup.as_deref());
+        Ok(())
+    }
+
+    fn tell(&self, backup: Option<&Path>) {
+        let title = self.place.client.title();
         output::say(&format!("{title}: Conflux is in `{}` now", self.place.path.display()));
         if !self.gone.is_empty() {
             output::say(&format!("  in the place of {}", import::and(&self.gone)));
@@ -369,6 +408,5 @@ impl Change {
             output::say(&format!("  what was there is in `{}`", backup.display()));
         }
         output::say(&format!("  start {title} again to use it"));
-        Ok(())
     }
 }

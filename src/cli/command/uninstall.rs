@@ -15,7 +15,8 @@ use crate::clients::places::Place;
 use crate::setup::disk::Document;
 use crate::setup::import;
 use crate::setup::install;
-use crate::setup::install::Restored;
+use crate::setup::install::Step;
+use crate::setup::install::Undone;
 use crate::setup::record;
 use crate::setup::survey::Survey;
 
@@ -44,13 +45,13 @@ impl Uninstall {
     /// working directory.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let survey = Survey::new(&context.around);
-        let state = context.around.state().unwrap_or_default();
+        let state = context.state()?;
         let named = self.client.clone();
+        let mut is_any = false;
         for client in Client::ALL.into_iter().filter(|it| self.all || named.contains(it)) {
             let mut is_there = false;
             for place in client.places(&survey.directories).iter().filter(|it| it.is_home) {
-                let entry = record::Entry::read(&state, client.id(), &place.path);
-                let entry = entry?;
+                let entry = record::Entry::read(&state, client.id(), &place.path)?;
                 if !entry.record.steps.is_empty() {
                     is_there = true;
                     undo(place, entry)?;
@@ -61,63 +62,35 @@ impl Uninstall {
                 let hint = "an entry that was made by hand is taken out by hand";
                 return Err(Failure::new(exit::FAILURE, Notice::error(message).hint(hint)));
             }
+            is_any |= is_there;
+        }
+        if !is_any {
+            output::say("nothing to do: Conflux was put into no client");
         }
         Ok(())
     }
 }
 
-/// Undoes all steps of one file, the newest first.
+/// Undoes all steps of one file.
 fn undo(place: &Place, mut entry: record::Entry) -> Result<(), Failure> {
-    let title = place.client.title();
-    let path = place.path.display();
     let document = Document::read(&place.path)?;
-    let mut now = document.text()?.map(str::to_owned);
-    let (mut backups, mut back, mut is_exact) = (Vec::new(), Vec::new(), true);
-    while let Some(step) = entry.record.steps.pop() {
-        // A file that is gone has nothing to take Conflux out of.
-        let Some(text) = &now else { continue };
-        let before = match &step.backup {
-            Some(backup) => {
-                let read = Document::read(backup)?;
-                let before = read.text()?.map(str::to_owned);
-                backups.push(backup.clone());
-                Some(before.ok_or_else(|| gone(title, backup.display()))?)
-            }
-            None => None,
-        };
-        let restored = install::restored(text, before.as_deref(), place, &step);
-        let restored = restored.map_err(|error| {
-            Failure::from(anyhow::Error::from(error).context(format!("cannot edit `{path}`")))
-        })?;
-        now = match restored {
-            Restored::AsItWas(before) => before,
-            Restored::Mended(text, names) => {
-                is_exact = false;
-                back.extend(names);
-                Some(text)
-            }
-        };
-    }
-    match &now {
+    let now = document.text()?;
+    // Of a file that is gone nothing is undone.
+    let steps = std::mem::take(&mut entry.record.steps);
+    let steps = if now.is_some() { with_backups(place, steps)? } else { Vec::new() };
+    let undone = install::undone(now, place, &steps).map_err(|error| {
+        let message = format!("cannot edit `{}`", place.path.display());
+        Failure::from(anyhow::Error::from(error).context(message))
+    })?;
+    match &undone.text {
         Some(text) => document.replace(text.as_bytes())?,
         None if document.bytes().is_some() => document.remove()?,
         None => {}
     }
     entry.write()?;
-    match (is_exact, now.is_some()) {
-        (true, true) => output::say(&format!("{title}: `{path}` is as it was")),
-        (true, false) => output::say(&format!("{title}: `{path}` is gone, as it was")),
-        (false, _) => {
-            output::say(&format!(
-                "{title}: `{path}` was changed since; Conflux is taken out of it"
-            ));
-            if !back.is_empty() {
-                output::say(&format!("  and {} put back", import::and(&back)));
-            }
-        }
-    }
-    for backup in backups {
-        if is_exact {
+    tell(place, &undone);
+    for backup in steps.into_iter().rev().filter_map(|(step, _)| step.backup) {
+        if undone.is_exact {
             // What is in it is in its place again.
             drop(fs::remove_file(backup));
         } else {
@@ -125,6 +98,39 @@ fn undo(place: &Place, mut entry: record::Entry) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Returns the steps with what was in the file before each.
+fn with_backups(place: &Place, steps: Vec<Step>) -> Result<Vec<(Step, Option<String>)>, Failure> {
+    let mut all = Vec::new();
+    for step in steps {
+        let before = match &step.backup {
+            Some(backup) => {
+                let before = Document::read(backup)?.text()?.map(str::to_owned);
+                Some(before.ok_or_else(|| gone(place.client.title(), backup.display()))?)
+            }
+            None => None,
+        };
+        all.push((step, before));
+    }
+    Ok(all)
+}
+
+/// Says what became of a file.
+fn tell(place: &Place, undone: &Undone) {
+    let (title, path) = (place.client.title(), place.path.display());
+    match (undone.is_exact, &undone.text) {
+        (true, Some(_)) => output::say(&format!("{title}: `{path}` is as it was")),
+        (true, None) => output::say(&format!("{title}: `{path}` is gone, as it was")),
+        (false, _) => {
+            output::say(&format!(
+                "{title}: `{path}` was changed since; Conflux is taken out of it"
+            ));
+            if !undone.back.is_empty() {
+                output::say(&format!("  and {} put back", import::and(&undone.back)));
+            }
+        }
+    }
 }
 
 fn gone(title: &str, backup: impl std::fmt::Display) -> Failure {
