@@ -154,6 +154,40 @@ async fn lines_are_for_people_and_can_be_chosen() {
     assert!(client.leave().await.success());
 }
 
+/// A line with what differs from run to run left out.
+fn without_times(line: &str) -> String {
+    let word = |word: &str| match word {
+        time if time.ends_with('Z') && time.contains(':') => "{time}".to_owned(),
+        took if took.ends_with("ms") => "{took}".to_owned(),
+        other => other.to_owned(),
+    };
+    line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn a_line_tells_what_a_call_took_and_why_it_failed() {
+    let gateway = toys();
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    let mut reader = tail(&gateway, &mut client, &[]).await;
+    client.call("toy__echo", json!({ "text": "hello" })).await.result();
+    client.call("toy__refuse", json!({ "code": -32000, "message": "private" })).await.error();
+    client.call("slow__slow", json!({ "ms": 60_000 })).await.result();
+    client.request("resources/read", json!({ "uri": "toy://static/1" })).await.result();
+    client.request("prompts/get", json!({ "name": "toy__nothing" })).await.error();
+    let mut lines = Vec::new();
+    for _ in 0..5 {
+        lines.push(without_times(&reader.line().await));
+    }
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    {time} ok {took} 49 96 wire toy__echo (toy)
+    {time} refused {took} 70 0 wire toy__refuse (toy): -32000
+    {time} timed out {took} 46 0 wire slow__slow (slow)
+    {time} ok {took} 24 81 wire read toy://static/1 (slow)
+    {time} refused {took} 23 0 wire prompt toy__nothing (-): unknown
+    ");
+    assert!(client.leave().await.success());
+}
+
 #[tokio::test]
 async fn what_cannot_be_followed_is_said() {
     let gateway = toys();
