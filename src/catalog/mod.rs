@@ -193,7 +193,7 @@ pub struct Catalog {
     defects: Vec<Defect>,
     /// Lists of tools for some, made when they are first wanted.
     lists: Mutex<HashMap<Audience, Arc<OnceLock<Arc<Prepared>>>>>,
-    /// Made when somebody first searches.
+    /// Made ahead where most clients search, else when somebody does.
     search: OnceLock<search::Index>,
 }
 
@@ -270,8 +270,18 @@ impl Catalog {
         if question.trim().is_empty() {
             return tools.iter().collect();
         }
-        let index = self.search.get_or_init(|| search::Index::new(tools));
-        index.ranked(question).into_iter().filter_map(|place| tools.get(place)).collect()
+        let found = self.index().ranked(question).into_iter();
+        found.filter_map(|place| tools.get(place)).collect()
+    }
+
+    /// Reads all tools for [`Self::search`], so that the first one need not: it takes as long as
+    /// merging them does.
+    pub fn prepare_search(&self) {
+        self.index();
+    }
+
+    fn index(&self) -> &search::Index {
+        self.search.get_or_init(|| search::Index::new(self.tools.entries()))
     }
 
     /// Returns how many tools are on the list of all, those of Conflux itself among them.

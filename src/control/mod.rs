@@ -149,6 +149,7 @@ impl Control {
     /// Handles events until everything stops.
     pub async fn run(mut self) {
         self.watch();
+        self.prepare_searches();
         let stop = self.around.stop.clone();
         let mut batch = Vec::new();
         loop {
@@ -277,13 +278,28 @@ impl Control {
         if settled == Settled::Live {
             self.facts.listings.settle(Settled::Live);
         }
-        if settled > Settled::No && !self.router.is_settled() {
+        let is_first = settled > Settled::No && !self.router.is_settled();
+        if is_first {
             // Whoever waited sees what there is now, and need not be told.
             for router in self.router.family() {
                 router.news();
             }
         }
         self.router.settle(settled);
+        if is_first {
+            self.prepare_searches();
+        }
+    }
+
+    /// Reads lists for those who will search in them, once lists can be shown: reading thousands of
+    /// definitions takes longer than a search may.
+    fn prepare_searches(&self) {
+        for router in self.router.family().into_iter().filter(|router| router.is_settled()) {
+            let snapshot = router.snapshot();
+            if snapshot.is_mostly_searched() {
+                self.around.tasks.spawn_blocking(move || snapshot.catalog.prepare_search());
+            }
+        }
     }
 
     /// Keeps what an upstream that is ready declares; what one declared that is not stays.
@@ -392,6 +408,7 @@ impl Control {
                 }
             }
         }
+        self.prepare_searches();
     }
 
     /// Runs `task` until it ends or everything stops.

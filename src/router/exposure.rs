@@ -41,6 +41,11 @@ impl Snapshot {
             || (!self.is_searched() && Arc::ptr_eq(list, self.catalog.prepared(kind)))
     }
 
+    /// Returns whether clients of whom nothing is known have to search.
+    pub fn is_mostly_searched(&self) -> bool {
+        self.audience(None).searches
+    }
+
     /// Returns as whom a client is listed tools.
     fn audience(&self, client: Option<Client>) -> Audience {
         let tools = self.catalog.listed_tools();
