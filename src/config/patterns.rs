@@ -5,11 +5,6 @@ use globset::Glob;
 use globset::GlobBuilder;
 use globset::GlobSet;
 
-use crate::config::problem::KeyPath;
-use crate::config::problem::Place;
-use crate::config::problem::Problem;
-use crate::config::validate::Check;
-
 /// The pattern that every name matches.
 const EVERYTHING: &str = "*";
 
@@ -98,40 +93,6 @@ impl Matcher {
             Self::Everything => true,
             Self::Some(patterns) => patterns.is_match(name),
         }
-    }
-}
-
-impl Check<'_> {
-    /// Reads a list of patterns; what is wrong in it matches nothing, and is a problem.
-    pub(super) fn patterns(&mut self, written: &[String], path: &KeyPath, case: Case) -> Patterns {
-        let read = |(index, text): (usize, &String)| {
-            let path = path.index(index);
-            self.pattern(text, &path, &self.context.places.value(&path), case)
-        };
-        let patterns = written.iter().enumerate().filter_map(read).collect();
-        Patterns::new(patterns).unwrap_or_else(|error| {
-            let message = format!("`{path}`: {}", error.kind());
-            self.problems.push(Problem::at(&self.context.places.value(path), path, message));
-            Patterns::none()
-        })
-    }
-
-    /// Reads one pattern, which is written at `place`.
-    pub(super) fn pattern(
-        &mut self,
-        text: &str,
-        path: &KeyPath,
-        place: &Place,
-        case: Case,
-    ) -> Option<Glob> {
-        let error = match pattern(text, case) {
-            Ok(pattern) => return Some(pattern),
-            Err(error) => error,
-        };
-        let message = format!("`{text}` is not a pattern: {}", error.kind());
-        let hint = "`*`, `?`, `[a-z]` and `{a,b}` are special; write `\\` before one that is not";
-        self.problems.push(Problem::at(place, path, message).hint(hint));
-        None
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use globset::Glob;
 use indexmap::IndexMap;
 
 use crate::config::Config;
@@ -21,7 +22,9 @@ use crate::config::file;
 use crate::config::hints::Wanted;
 use crate::config::layer::Places;
 use crate::config::name;
+use crate::config::patterns;
 use crate::config::patterns::Case;
+use crate::config::patterns::Patterns;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Place;
 use crate::config::problem::Problem;
@@ -293,6 +296,38 @@ impl Check<'_> {
         let allow = self.patterns(allow, &path.key("allow"), Case::Matters);
         let deny = self.patterns(deny, &path.key("deny"), Case::Matters);
         ToolFilter::new(allow, deny, Wanted::new(annotations))
+    }
+
+    /// Reads a list of patterns; what is wrong in it matches nothing, and is a problem.
+    pub(super) fn patterns(&mut self, written: &[String], path: &KeyPath, case: Case) -> Patterns {
+        let read = |(index, text): (usize, &String)| {
+            let path = path.index(index);
+            self.pattern(text, &path, &self.context.places.value(&path), case)
+        };
+        let patterns = written.iter().enumerate().filter_map(read).collect();
+        Patterns::new(patterns).unwrap_or_else(|error| {
+            let message = format!("`{path}`: {}", error.kind());
+            self.problems.push(Problem::at(&self.context.places.value(path), path, message));
+            Patterns::none()
+        })
+    }
+
+    /// Reads one pattern, which is written at `place`.
+    pub(super) fn pattern(
+        &mut self,
+        text: &str,
+        path: &KeyPath,
+        place: &Place,
+        case: Case,
+    ) -> Option<Glob> {
+        let error = match patterns::pattern(text, case) {
+            Ok(pattern) => return Some(pattern),
+            Err(error) => error,
+        };
+        let message = format!("`{text}` is not a pattern: {}", error.kind());
+        let hint = "`*`, `?`, `[a-z]` and `{a,b}` are special; write `\\` before one that is not";
+        self.problems.push(Problem::at(place, path, message).hint(hint));
+        None
     }
 
     pub(super) fn duration(

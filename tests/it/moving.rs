@@ -477,9 +477,14 @@ fn what_is_put_back_after_two_installs_is_named_without_conflux() {
     let place = Place::new();
     let nothing = place.run(&["uninstall", "--all"]);
     assert!(nothing.contains("Conflux was put into no client"), "{nothing}");
-    place.write("project/upstreams.yaml", "upstreams: { time: { command: uvx, args: [t] } }\n");
+    let other = "other: { command: other, env: { A: '${UNSET}' } }";
+    let upstreams = format!("upstreams: {{ time: {{ command: uvx, args: [t] }}, {other} }}\n");
+    place.write("project/upstreams.yaml", &format!("{upstreams}profiles: {{ work: {{}} }}\n"));
     place.write(CURSOR, ENTRY);
     place.run(&["install", "--client", "cursor", "--yes"]);
+    let unknown = place.run(&["--profile", "wok", "install", "--client", "cursor", "--yes"]);
+    assert!(unknown.contains("there is no profile `wok`"), "{unknown}");
+    assert!(unknown.contains("did you mean `work`?"), "{unknown}");
     let shown = place.run(&["--profile", "work", "install", "--client", "cursor", "--yes"]);
     assert!(shown.contains("Conflux is in"), "{shown}");
     let text = place.read(CURSOR);

@@ -14,6 +14,7 @@ use clap::ValueEnum;
 use crate::cli::command::clients;
 use crate::cli::command::clients::difference;
 use crate::cli::context::Context;
+use crate::cli::edit;
 use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::report::Failure;
@@ -22,7 +23,10 @@ use crate::clients::Client;
 use crate::clients::places;
 use crate::clients::places::Place;
 use crate::config::load;
+use crate::config::problem::Problem;
+use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;
+use crate::config::surroundings::Surroundings;
 use crate::setup::NAME;
 use crate::setup::disk::Document;
 use crate::setup::import;
@@ -161,6 +165,7 @@ impl Install {
             let hint = "take over the servers of your clients with `conflux import`, or add some";
             return Err(Failure::new(exit::CONFIG, notice.hint(hint)));
         };
+        known_profile(&options, around)?;
         let set = around.variables.get("CONFLUX_CONFIG").is_some_and(|it| !it.is_empty());
         let is_named = set || !options.files.is_empty();
         // Where a client starts Conflux nobody knows; only the user's own file is found anywhere.
@@ -328,6 +333,18 @@ impl Install {
         }
         Err(Failure::new(exit::FAILURE, Notice::error("nothing was written")))
     }
+}
+
+/// Fails if clients would be told to start Conflux with a profile that there is not. Whatever else
+/// is wrong matters only when they start it, perhaps with other variables.
+fn known_profile(options: &load::Options, around: &Surroundings) -> Result<(), Failure> {
+    let layers = load::layers(options, around);
+    let texts: Vec<_> = layers.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
+    let filled = edit::filled(around, texts.iter().map(String::as_str));
+    let problems = load::load_within(options, &filled).err();
+    let is_about = |problem: &&Problem| problem.key.to_string() == "profile";
+    let wrong: Vec<_> = problems.iter().flat_map(Problems::iter).filter(is_about).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(Failure::of(wrong)) }
 }
 
 /// Returns the path of this program that is good for longest: the one in `PATH` if it is the same,
