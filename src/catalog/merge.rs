@@ -19,7 +19,7 @@ use crate::catalog::naming::Named;
 use crate::catalog::naming::Naming;
 use crate::catalog::rewrite;
 use crate::catalog::section::Section;
-use crate::catalog::shape;
+use crate::catalog::shaping;
 use crate::catalog::traits::Traits;
 use crate::catalog::uri::Addresses;
 use crate::catalog::uri::Claim;
@@ -94,7 +94,7 @@ impl<'a> Shelf<'a> {
         let [tools, prompts, resources, templates, skills] =
             Kind::ALL.map(|kind| item::read_all(source, kind, findings));
         let tools = match (rules.upstream)(&source.upstream) {
-            Some(config) => shape::shape(source, &config.overrides, tools, &mut findings.defects),
+            Some(config) => shaping::shape(source, &config.overrides, tools, &mut findings.defects),
             None => tools,
         };
         Self { source, tools, prompts, resources, templates, skills }

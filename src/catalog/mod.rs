@@ -24,6 +24,7 @@ mod rewrite;
 mod search;
 mod section;
 mod shape;
+mod shaping;
 mod template;
 mod traits;
 mod uri;

@@ -4,7 +4,7 @@ use std::io;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use crate::cli::args::Common;
+use crate::cli::common::Common;
 use crate::cli::exit;
 use crate::cli::logs::Log;
 use crate::cli::report::Failure;
@@ -19,13 +19,20 @@ use crate::config::surroundings::Surroundings;
 pub(in crate::cli) struct Context<'a> {
     /// The environment and its directories.
     pub(in crate::cli) around: Surroundings,
+    /// Everything that can be typed, for those who write about it.
+    pub(in crate::cli) grammar: clap::Command,
     common: &'a Common,
     log: Log,
 }
 
 impl<'a> Context<'a> {
-    pub(in crate::cli) fn new(around: Surroundings, common: &'a Common, log: Log) -> Self {
-        Self { around, common, log }
+    pub(in crate::cli) fn new(
+        around: Surroundings,
+        common: &'a Common,
+        grammar: clap::Command,
+        log: Log,
+    ) -> Self {
+        Self { around, grammar, common, log }
     }
 
     /// Returns what the command line says about the configuration.

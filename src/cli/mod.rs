@@ -4,6 +4,7 @@
 
 mod args;
 mod command;
+mod common;
 mod context;
 mod edit;
 mod exit;
@@ -16,6 +17,7 @@ mod output;
 mod ready;
 mod report;
 mod request;
+mod runtime;
 mod session;
 mod suggest;
 mod table;
@@ -28,6 +30,7 @@ mod tests;
 
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
 use clap::Parser as _;
 
 use crate::cli::args::Arguments;
@@ -67,7 +70,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let default = if command.is_service() { "warn" } else { "error" };
     let colours = around.allows_colours();
     let log = logs::start(filter, &format!("{default},{TOLD}"), colours)?;
-    command.run(&Context::new(around, common, log))
+    command.run(&Context::new(around, common, Arguments::command(), log))
 }
 
 /// Says what clap has to say: help and version on stdout, mistakes on stderr.

@@ -96,7 +96,7 @@ impl Snapshot {
         let tools = self.catalog.entries(Kind::Tools);
         let pinned = tools.filter(|tool| pinned.is_match(&tool.public));
         let pinned = pinned.map(|tool| tool.definition.clone());
-        pinned.chain(own::finders(self.upstreams.keys())).chain(own::definitions()).collect()
+        pinned.chain(own::finders(self.upstreams.keys())).chain(own::names::definitions()).collect()
     }
 
     /// Returns whether a client is listed more tools than it takes. All are listed all the same.

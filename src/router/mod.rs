@@ -83,7 +83,7 @@ pub use self::instance::Reloaded;
 pub use self::lasting::Lasting;
 pub use self::list::List;
 pub use self::list::listed;
-pub use self::own::definitions;
+pub use self::own::names::definitions;
 pub use self::snapshot::Snapshot;
 pub use self::view::View;
 pub use self::world::World;

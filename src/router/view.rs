@@ -7,7 +7,7 @@ use crate::config;
 use crate::config::exposure::Exposure;
 use crate::config::hints::Wanted;
 use crate::ids::UpstreamId;
-use crate::router::own;
+use crate::router::own::names;
 use crate::router::world::World;
 use crate::wire::Raw;
 
@@ -109,7 +109,7 @@ impl Lens {
     /// Returns the tools of Conflux itself that are seen.
     pub(super) fn own_tools(&self) -> Vec<Raw> {
         match self {
-            Self::Everything | Self::Profile(_) => own::definitions(),
+            Self::Everything | Self::Profile(_) => names::definitions(),
             Self::Server(_) | Self::Nothing => Vec::new(),
         }
     }

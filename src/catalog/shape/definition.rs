@@ -1,6 +1,5 @@
 //! The definition of a tool as it is configured to be.
 
-use crate::catalog::item::Item;
 use crate::catalog::shape::argument::Arguments;
 use crate::catalog::shape::change::Change;
 use crate::catalog::shape::follow::Unfollowed;
@@ -13,23 +12,22 @@ use crate::wire::quote;
 
 /// What came of the definition of a tool.
 #[derive(Debug)]
-pub(super) struct Made {
-    pub(super) definition: Raw,
-    pub(super) changes: Vec<Change>,
+pub(in crate::catalog) struct Made {
+    pub(in crate::catalog) definition: Raw,
+    pub(in crate::catalog) changes: Vec<Change>,
     pub(super) arguments: Arguments,
     /// What is configured and could not be followed.
-    pub(super) unfollowed: Vec<Unfollowed>,
+    pub(in crate::catalog) unfollowed: Vec<Unfollowed>,
 }
 
 /// Makes the definition of a tool other than it was listed, but for its name.
-pub(super) fn make(item: &Item<'_>, different: &Different<'_>) -> Made {
-    let listed = item.repaired();
+pub(in crate::catalog) fn make(listed: &Raw, different: &Different<'_>) -> Made {
     let mut changes = Vec::new();
-    let followed = schema::follow(&listed, &different.arguments);
+    let followed = schema::follow(listed, &different.arguments);
     let Ok(tool) = listed.object() else {
         // It was read before.
         let (arguments, unfollowed) = (Arguments::default(), Vec::new());
-        return Made { definition: listed, changes, arguments, unfollowed };
+        return Made { definition: listed.clone(), changes, arguments, unfollowed };
     };
     let mut edit = tool.edit();
     if let Some(title) = different.title {

@@ -3,7 +3,7 @@
 use serde_json::Map;
 use serde_json::Value;
 
-use crate::catalog::shape::schema::Step;
+use crate::catalog::shape::step::Step;
 
 /// Keywords that say what is required, or holds, if an argument is there.
 const DEPENDENT: [&str; 3] = ["dependentRequired", "dependentSchemas", "dependencies"];

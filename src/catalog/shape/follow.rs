@@ -41,7 +41,7 @@ impl Unfollowed {
         Self { argument: argument.to_owned(), why }
     }
 
-    pub(super) fn of_pattern(argument: &str) -> Self {
+    pub(in crate::catalog) fn of_pattern(argument: &str) -> Self {
         Self::new(argument, Why::UnknownToAll)
     }
 }

@@ -3,15 +3,13 @@
 use serde_json::Map;
 use serde_json::Value;
 
-use crate::catalog::item::Item;
 use crate::catalog::shape::argument::Arguments;
-use crate::catalog::shape::argument::Put;
-use crate::catalog::shape::argument::Rule;
 use crate::catalog::shape::change::Change;
 use crate::catalog::shape::dependent;
 use crate::catalog::shape::follow::Unfollowed;
 use crate::catalog::shape::follow::Why;
 use crate::catalog::shape::named;
+use crate::catalog::shape::step::Step;
 use crate::config::argument::Argument;
 use crate::config::argument::Filled;
 use crate::config::argument::Given;
@@ -34,47 +32,9 @@ pub(super) struct Followed {
     pub(super) unfollowed: Vec<Unfollowed>,
 }
 
-/// A change to an argument that is made, and how the argument is shown.
-#[derive(Clone, Debug)]
-pub(super) struct Step<'a> {
-    /// What the server calls it.
-    pub(super) original: &'a str,
-    /// What is different.
-    pub(super) argument: &'a Argument,
-}
-
-impl Step<'_> {
-    /// Returns what callers call it, if they are shown it.
-    pub(super) fn shown(&self) -> Option<&str> {
-        let Argument { name, is_hidden, .. } = self.argument;
-        (!is_hidden).then(|| name.as_deref().unwrap_or(self.original))
-    }
-
-    /// Returns whether the server is sent it whatever callers do.
-    pub(super) fn is_always_sent(&self) -> bool {
-        self.argument.given != Given::Nothing
-    }
-
-    /// Returns whether the schema says of it what it said, but for its description.
-    fn is_described_only(&self) -> bool {
-        let Argument { given, .. } = self.argument;
-        *given == Given::Nothing && self.shown() == Some(self.original)
-    }
-
-    fn rule(&self) -> Rule {
-        let put = match &self.argument.given {
-            Given::Nothing => Put::Nothing,
-            Given::Default(Filled { json, .. }) => Put::Missing(json.clone()),
-            Given::Value(Filled { json, .. }) => Put::Always(json.clone()),
-        };
-        let shown = self.shown().map(str::to_owned);
-        Rule { original: self.original.to_owned(), shown, put }
-    }
-}
-
 /// Returns whether a tool has an argument of this name.
-pub(super) fn has_argument(item: &Item<'_>, name: &str) -> bool {
-    let schema = item.raw.member("inputSchema");
+pub(in crate::catalog) fn has_argument(tool: &Raw, name: &str) -> bool {
+    let schema = tool.member("inputSchema");
     let properties = schema.and_then(|schema| schema.member("properties"));
     properties.is_some_and(|properties| properties.member(name).is_some())
 }

@@ -7,13 +7,13 @@ use clap::Args;
 
 use crate::app::App;
 use crate::catalog::Kind;
-use crate::cli::command;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::cli::request;
+use crate::cli::runtime;
 use crate::cli::session;
 use crate::cli::unknown;
 use crate::config::Config;
@@ -36,7 +36,7 @@ impl Call {
     /// Calls the tool and prints its result.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let arguments = arguments(&self.args)?;
-        command::wait(run(context.config()?, &self.name, &arguments))
+        runtime::wait(run(context.config()?, &self.name, &arguments))
     }
 }
 

@@ -1,10 +1,9 @@
 //! `conflux completions`: what a shell needs to complete the command line.
 
 use clap::Args;
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::cli::args::Arguments;
+use crate::cli::context::Context;
 use crate::cli::output;
 use crate::cli::report::Failure;
 
@@ -26,9 +25,9 @@ pub(in crate::cli) struct Completions {
 
 impl Completions {
     /// Prints the script.
-    pub(in crate::cli) fn run(&self) -> Result<(), Failure> {
+    pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Arguments::command(), "conflux", &mut script);
+        clap_complete::generate(self.shell, &mut context.grammar.clone(), "conflux", &mut script);
         output::data(String::from_utf8_lossy(&script).trim_end())
     }
 }

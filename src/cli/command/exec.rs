@@ -20,7 +20,6 @@ use tokio::signal::unix;
 use tokio::signal::unix::SignalKind;
 
 use crate::app::App;
-use crate::cli::command;
 use crate::cli::command::serve;
 use crate::cli::command::serve::Loaded;
 use crate::cli::context::Context;
@@ -30,6 +29,7 @@ use crate::cli::output;
 use crate::cli::ready;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
+use crate::cli::runtime;
 use crate::cli::session;
 use crate::config::Config;
 use crate::downstream::shutdown::Shutdown;
@@ -70,7 +70,7 @@ impl Exec {
             // No certificate is for an address that is made up for one command.
             config.http.tls = None;
         }
-        command::wait(run(config, &self.command))
+        runtime::wait(run(config, &self.command))
     }
 }
 

@@ -9,7 +9,6 @@ use crate::catalog::Catalog;
 use crate::catalog::hygiene;
 use crate::catalog::hygiene::Finding;
 use crate::catalog::hygiene::Severity;
-use crate::cli::command;
 use crate::cli::command::clients;
 use crate::cli::context::Context;
 use crate::cli::exit;
@@ -17,6 +16,7 @@ use crate::cli::output;
 use crate::cli::report;
 use crate::cli::report::Failure;
 use crate::cli::report::printable;
+use crate::cli::runtime;
 use crate::cli::session;
 use crate::cli::unknown;
 use crate::cli::upstreams;
@@ -53,7 +53,7 @@ impl Lint {
             only(&mut config, upstream)?;
         }
         let width = context.width();
-        command::wait(session::within(session::patient(config), async |app| {
+        runtime::wait(session::within(session::patient(config), async |app| {
             self.look(app, width).await
         }))
     }

@@ -7,12 +7,12 @@ use crate::catalog::Catalog;
 use crate::catalog::Entry;
 use crate::catalog::Kind;
 use crate::catalog::name;
-use crate::cli::command;
 use crate::cli::context::Context;
 use crate::cli::output;
 use crate::cli::report;
 use crate::cli::report::Failure;
 use crate::cli::report::printable;
+use crate::cli::runtime;
 use crate::cli::session;
 use crate::cli::table;
 use crate::cli::unknown;
@@ -54,7 +54,7 @@ impl Lists {
             return Err(unknown::no_upstream(name, known()));
         }
         let width = context.width();
-        command::wait(session::within(session::patient(config), async |app| {
+        runtime::wait(session::within(session::patient(config), async |app| {
             self.list(app, kind, width).await
         }))
     }

@@ -3,7 +3,6 @@
 use clap::Args;
 use serde_json::Value;
 
-use crate::cli::command;
 use crate::cli::context::Context;
 use crate::cli::follow;
 use crate::cli::follow::Pids;
@@ -12,6 +11,7 @@ use crate::cli::follow::Sources;
 use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::printable;
+use crate::cli::runtime;
 use crate::cli::terminal::Style;
 use crate::cli::terminal::styled;
 use crate::downstream::local::place::Question;
@@ -46,7 +46,7 @@ pub(in crate::cli) struct Logs {
 impl Logs {
     /// Prints what was kept, and what comes if that is wanted.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
-        command::wait(self.shown(context))
+        runtime::wait(self.shown(context))
     }
 
     async fn shown(&self, context: &Context<'_>) -> Result<(), Failure> {

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use clap::CommandFactory as _;
 use clap_mangen::Man;
 
-use crate::cli::args::Arguments;
+use crate::cli::context::Context;
 use crate::cli::output;
 use crate::cli::report::Failure;
 
@@ -26,8 +25,8 @@ pub(in crate::cli) struct Manual {
 
 impl Manual {
     /// Prints the page, or writes all of them.
-    pub(in crate::cli) fn run(&self) -> Result<(), Failure> {
-        let whole = Arguments::command();
+    pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let whole = context.grammar.clone();
         let Some(directory) = &self.dir else {
             let mut page = Vec::new();
             Man::new(whole).render(&mut page).context("cannot write the manual page")?;

@@ -28,13 +28,12 @@ mod tail;
 mod tokens;
 mod uninstall;
 
-use anyhow::Context as _;
 use clap::Subcommand;
-use tokio::runtime;
 
 use crate::catalog::Kind;
 use crate::cli::context::Context;
 use crate::cli::report::Failure;
+use crate::cli::runtime;
 
 /// What to do. A command says of itself what it does; a sentence here, which would stand in the
 /// place of all that, is only for arguments that several have in common, and for those without any.
@@ -121,19 +120,9 @@ impl Command {
             Self::Enable(wanted) => wanted.run(context, false),
             Self::Disable(wanted) => wanted.run(context, true),
             Self::Schema => schema::run(),
-            Self::Completions(wanted) => wanted.run(),
-            Self::Man(wanted) => wanted.run(),
-            Self::Demo => wait(demo::run()),
+            Self::Completions(wanted) => wanted.run(context),
+            Self::Man(wanted) => wanted.run(context),
+            Self::Demo => runtime::wait(demo::run()),
         }
     }
-}
-
-/// Runs a command to its end on the one thread there is.
-fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("cannot start the runtime")?;
-    let outcome = runtime.block_on(command);
-    // A thread that still reads stdin would hold up the end until the next line comes.
-    runtime.shutdown_background();
-    outcome
 }

@@ -8,7 +8,6 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::catalog::Kind;
-use crate::cli::command;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
@@ -16,6 +15,7 @@ use crate::cli::report;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::cli::report::printable;
+use crate::cli::runtime;
 use crate::cli::session;
 use crate::cli::table;
 use crate::cli::upstreams;
@@ -71,7 +71,7 @@ impl Profile {
                 output::tell(&report::warnings(&config));
                 let width = context.width();
                 let config = session::patient(config);
-                command::wait(session::within(config, async |app| {
+                runtime::wait(session::within(config, async |app| {
                     show(app, name, &profile, *json, width).await
                 }))
             }

@@ -4,7 +4,6 @@ use clap::Args;
 
 use crate::app::App;
 use crate::catalog::Kind;
-use crate::cli::command;
 use crate::cli::command::call;
 use crate::cli::context::Context;
 use crate::cli::output;
@@ -12,6 +11,7 @@ use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::cli::report::printable;
 use crate::cli::request;
+use crate::cli::runtime;
 use crate::cli::session;
 use crate::cli::unknown;
 use crate::router;
@@ -37,7 +37,7 @@ impl Prompt {
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let arguments = call::arguments(&self.args)?;
         let config = session::patient(context.config()?);
-        command::wait(session::within(config, async |app| self.get(app, &arguments).await))
+        runtime::wait(session::within(config, async |app| self.get(app, &arguments).await))
     }
 
     async fn get(&self, app: &App, arguments: &Raw) -> Result<(), Failure> {

@@ -9,13 +9,13 @@ use clap::Args;
 
 use crate::app::App;
 use crate::catalog::Kind;
-use crate::cli::command;
 use crate::cli::context::Context;
 use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::cli::report::printable;
 use crate::cli::request;
+use crate::cli::runtime;
 use crate::cli::session;
 use crate::cli::unknown;
 use crate::router;
@@ -40,7 +40,7 @@ impl Read {
     /// Reads the resource and prints it.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let config = session::patient(context.config()?);
-        command::wait(session::within(config, async |app| self.read(app).await))
+        runtime::wait(session::within(config, async |app| self.read(app).await))
     }
 
     async fn read(&self, app: &App) -> Result<(), Failure> {

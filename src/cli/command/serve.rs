@@ -10,13 +10,13 @@ use clap::Args;
 
 use crate::app::App;
 use crate::app::Following;
-use crate::cli::command;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::ready;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
+use crate::cli::runtime;
 use crate::cli::session;
 use crate::config::Config;
 use crate::config::load;
@@ -94,8 +94,8 @@ impl Serve {
         let listen = self.listen.iter().filter(|address| !address.is_empty());
         let loaded = Loaded::load(context, listen.map(|address| listening(address)).collect())?;
         match &self.listen {
-            Some(_) => command::wait(http(loaded, self.ready)),
-            None => command::wait(stdio(loaded, self.ready)),
+            Some(_) => runtime::wait(http(loaded, self.ready)),
+            None => runtime::wait(stdio(loaded, self.ready)),
         }
     }
 }

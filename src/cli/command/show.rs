@@ -10,11 +10,11 @@ use crate::catalog::Entry;
 use crate::catalog::Kind;
 use crate::catalog::Traits;
 use crate::catalog::tokens;
-use crate::cli::command;
 use crate::cli::context::Context;
 use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::printable;
+use crate::cli::runtime;
 use crate::cli::session;
 use crate::cli::table;
 use crate::cli::unknown;
@@ -49,7 +49,7 @@ impl Show {
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let config = session::patient(context.config()?);
         let width = context.width();
-        command::wait(session::within(config, async |app| self.show(app, width).await))
+        runtime::wait(session::within(config, async |app| self.show(app, width).await))
     }
 
     async fn show(&self, app: &App, width: Option<usize>) -> Result<(), Failure> {

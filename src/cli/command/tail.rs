@@ -5,7 +5,6 @@ use globset::Glob;
 use globset::GlobMatcher;
 use serde_json::Value;
 
-use crate::cli::command;
 use crate::cli::context::Context;
 use crate::cli::follow;
 use crate::cli::follow::Pids;
@@ -13,6 +12,7 @@ use crate::cli::follow::Sources;
 use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::printable;
+use crate::cli::runtime;
 use crate::cli::table::shortened;
 use crate::cli::terminal::Style;
 use crate::cli::terminal::styled;
@@ -50,7 +50,7 @@ fn glob(pattern: &str) -> Result<GlobMatcher, String> {
 impl Tail {
     /// Prints calls as they end, until Ctrl-C.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
-        command::wait(self.shown(context))
+        runtime::wait(self.shown(context))
     }
 
     async fn shown(&self, context: &Context<'_>) -> Result<(), Failure> {

@@ -10,11 +10,11 @@ use serde_json::json;
 use crate::app::App;
 use crate::catalog::Kind;
 use crate::catalog::tokens;
-use crate::cli::command;
 use crate::cli::context::Context;
 use crate::cli::output;
 use crate::cli::report;
 use crate::cli::report::Failure;
+use crate::cli::runtime;
 use crate::cli::session;
 use crate::cli::table;
 use crate::cli::unknown;
@@ -90,7 +90,7 @@ impl Tokens {
         }
         let width = context.width();
         let config = session::patient(config);
-        command::wait(session::within(config, async |app| self.count(app, width).await))
+        runtime::wait(session::within(config, async |app| self.count(app, width).await))
     }
 
     async fn count(&self, app: &App, width: Option<usize>) -> Result<(), Failure> {

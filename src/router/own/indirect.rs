@@ -4,15 +4,15 @@ use std::fmt::Display;
 
 use serde_json::json;
 
-use crate::router::own;
 use crate::router::own::arguments::Arguments;
+use crate::router::own::names;
 use crate::wire::Raw;
 use crate::wire::quote;
 
 /// Returns the definition.
 pub(super) fn definition() -> Raw {
     Raw::of(&json!({
-        "name": own::CALL,
+        "name": names::CALL,
         "title": "Call a tool",
         "description": "Calls a tool that `conflux__search` found, by the name and with the \
             arguments that its `inputSchema` asks for. The result is that of the tool.",
@@ -34,7 +34,7 @@ pub(super) fn params(outer: &Raw) -> Result<Raw, String> {
     let given = outer.member("arguments");
     let read = Arguments::read(given.as_ref(), &["name", "arguments"])?;
     let name = read.text("name")?.ok_or("`name` is missing: the name of the tool to call")?;
-    if name == own::CALL {
+    if name == names::CALL {
         return Err(format!("`{name}` cannot call itself; name the tool that is meant"));
     }
     let inner = read.json("arguments").map(arguments).transpose()?;

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod indirect;
+pub(super) mod names;
 mod search;
 
 use serde_json::json;
@@ -10,16 +11,12 @@ use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
+use crate::router::own::names::CALL;
+use crate::router::own::names::SEARCH;
+use crate::router::own::names::STATUS;
 use crate::router::snapshot::Snapshot;
 use crate::router::status;
 use crate::wire::Raw;
-
-/// Tells what every upstream is doing.
-const STATUS: &str = "conflux__status";
-/// Finds tools that are not listed.
-const SEARCH: &str = "conflux__search";
-/// Calls them.
-const CALL: &str = "conflux__call";
 
 /// A tool of Conflux itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,18 +53,6 @@ impl Own {
             },
         }
     }
-}
-
-/// Returns the definitions of the tools of Conflux itself that are always there.
-pub fn definitions() -> Vec<Raw> {
-    vec![Raw::of(&json!({
-        "name": STATUS,
-        "title": "Status of the MCP gateway",
-        "description": "Tells which MCP servers stand behind this gateway, whether each of them \
-            is ready, why not if it failed, and what is wrong with what they list.",
-        "inputSchema": { "type": "object", "properties": {}, "additionalProperties": false },
-        "annotations": { "readOnlyHint": true, "idempotentHint": true, "openWorldHint": false },
-    }))]
 }
 
 /// Returns the tool that a call means: the one it names, unless that calls another one.

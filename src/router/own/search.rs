@@ -16,6 +16,7 @@ use crate::router::Error;
 use crate::router::Router;
 use crate::router::own;
 use crate::router::own::arguments::Arguments;
+use crate::router::own::names;
 use crate::wire::Raw;
 use crate::wire::object;
 
@@ -37,11 +38,11 @@ pub(super) fn definition<'a>(upstreams: impl Iterator<Item = &'a UpstreamId>) ->
         "Finds tools of the MCP servers behind this gateway. Most are not listed: search before \
          you decide that something cannot be done, then call what you find with `{}`. Servers: \
          {}{more}.",
-        own::CALL,
+        names::CALL,
         names.join(", "),
     );
     Raw::of(&json!({
-        "name": own::SEARCH,
+        "name": names::SEARCH,
         "title": "Search tools",
         "description": description,
         "inputSchema": {

@@ -13,13 +13,13 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::catalog::Kind;
-use crate::cli::command;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::report;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
+use crate::cli::runtime;
 use crate::cli::session;
 use crate::cli::table;
 use crate::cli::upstreams;
@@ -52,11 +52,11 @@ impl Check {
     /// Says whether the configuration is right, what upstreams list, or what a reload would do.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         if self.diff {
-            return command::wait(diff::run(&context.around.runtime(), self.pid, self.json));
+            return runtime::wait(diff::run(&context.around.runtime(), self.pid, self.json));
         }
         let config = context.config()?;
         if self.connect {
-            command::wait(connect(config, self.json))
+            runtime::wait(connect(config, self.json))
         } else {
             hold(&config, self.json)
         }

@@ -16,7 +16,6 @@ mod programs;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::command;
 use crate::cli::command::doctor::finding::Finding;
 use crate::cli::command::doctor::finding::Severity;
 use crate::cli::context::Context;
@@ -26,6 +25,7 @@ use crate::cli::report;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::cli::report::printable;
+use crate::cli::runtime;
 
 /// Find what is wrong with the configuration, its programs, its secrets and its clients
 ///
@@ -47,7 +47,7 @@ pub(in crate::cli) struct Doctor {
 impl Doctor {
     /// Says what was found.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
-        command::wait(self.examine(context))
+        runtime::wait(self.examine(context))
     }
 
     async fn examine(&self, context: &Context<'_>) -> Result<(), Failure> {

@@ -8,12 +8,12 @@ use std::time::SystemTime;
 use clap::Args;
 use serde_json::Value;
 
-use crate::cli::command;
 use crate::cli::context::Context;
 use crate::cli::instances;
 use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::printable;
+use crate::cli::runtime;
 use crate::cli::table;
 use crate::downstream::local::place::Question;
 
@@ -47,9 +47,9 @@ impl Status {
     /// Asks the gateways of this user, and prints what they say.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         if self.watch {
-            return command::wait(watch::run(self.pid, self.json, self.interval, context));
+            return runtime::wait(watch::run(self.pid, self.json, self.interval, context));
         }
-        command::wait(self.asked(context))
+        runtime::wait(self.asked(context))
     }
 
     async fn asked(&self, context: &Context<'_>) -> Result<(), Failure> {
