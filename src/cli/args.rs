@@ -8,7 +8,13 @@ use crate::cli::exit;
 
 /// One MCP server in front of many.
 #[derive(Debug, Parser)]
-#[command(name = "conflux", version, after_help = exit::help(), arg_required_else_help = true)]
+#[command(
+    name = "conflux",
+    version,
+    after_help = exit::help(),
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     pub(in crate::cli) common: Common,

@@ -59,8 +59,8 @@ fn stderr(command: &mut Command, terminal: OwnedFd) {
 async fn nothing_is_wider_than_the_terminal_but_names() {
     let gateway = Gateway::new(&[("toy", toy(&[]).entry())]);
     let client = gateway.legacy("2025-11-25", json!({})).await;
-    for args in [&["tools"][..], &["tokens"], &["lint"], &["status"], &["resources"], &["prompts"]]
-    {
+    let lists = [&["tools"][..], &["tokens"], &["lint"], &["resources"], &["prompts"]];
+    for args in lists.into_iter().chain([&["status"][..], &["exec", "--help"]]) {
         let text = shown(gateway.conflux(args), stdout).await;
         let wide = |line: &&str| {
             line.chars().count() > usize::from(COLUMNS) && line.trim_start().contains(' ')
