@@ -103,6 +103,47 @@ async fn one_document_is_behind_every_door() {
     assert_eq!(upstream["pid"], process["structuredContent"]["pid"], "{upstream}");
 }
 
+/// What is shown, with what differs from run to run left out.
+fn masked(shown: &str, pids: &[String]) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_end_matches([',', ';']);
+        let mask = match bare {
+            pid if pids.iter().any(|other| other == pid) => "{pid}",
+            time if time.ends_with('s') && time.starts_with(|c: char| c.is_ascii_digit()) => {
+                "{time}"
+            }
+            file if file.starts_with('/') => "{file}",
+            url if url.starts_with("http://") => "{url}",
+            _ => return word.to_owned(),
+        };
+        word.replace(bare, mask)
+    };
+    let line = |line: &str| match line {
+        counted if counted.starts_with("generation: ") => "generation: {count}".to_owned(),
+        other => other.split_whitespace().map(word).collect::<Vec<_>>().join(" "),
+    };
+    shown.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn what_is_shown_of_a_gateway_is_all_there_is_to_know() {
+    let toy = required(toy(&["--era", "dual"]).entry());
+    let gateway = Gateway::new(&[("toy", toy), ("boom", broken())]);
+    let server = Server::start_ready(&gateway).await;
+    let session = server.session("2025-11-25", json!({})).await;
+    session.call(1, "boom__any", json!({})).reply().await.result();
+    let upstreams = documents(&gateway).await[0]["upstreams"].clone();
+    let pids = upstreams.as_array().unwrap().iter().map(|upstream| upstream["pid"].to_string());
+    let pids: Vec<_> = pids.chain([server.process_id().to_string()]).collect();
+    let one = masked(&stdout(&run(&gateway, &["status"]).await), &pids);
+    insta::assert_snapshot!("status", one);
+    let client = gateway.legacy("2025-11-25", json!({})).await;
+    let pids: Vec<_> = pids.into_iter().chain([client.process_id().to_string()]).collect();
+    let several = masked(&stdout(&run(&gateway, &["status"]).await), &pids);
+    insta::assert_snapshot!("status-of-several", several);
+    assert!(client.leave().await.success());
+}
+
 #[tokio::test]
 async fn a_table_tells_people_of_one_gateway_and_a_list_of_several() {
     let toy = required(toy(&["--era", "dual"]).entry());
