@@ -57,8 +57,8 @@ use crate::downstream::park::Parking;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
-use crate::exchange::caller::Principal;
 use crate::exchange::caller::Reach;
+use crate::exchange::principal::Principal;
 use crate::ids::CallerId;
 use crate::router::Router;
 use crate::wire::budget::Budget;
@@ -153,7 +153,7 @@ impl Service {
     /// Makes a caller that nobody tells anything outside of its calls.
     fn caller(&self, capabilities: impl Into<Arc<Capabilities>>, reach: Reach) -> Caller {
         let id = CallerId(self.next_caller.fetch_add(1, Ordering::Relaxed));
-        Caller::new(id, capabilities.into(), reach).on_behalf_of(self.principal)
+        Caller::new(id, capabilities.into(), reach).on_behalf_of(self.principal.clone())
     }
 
     /// Counts a caller as present, and as one that sees what `router` shows.

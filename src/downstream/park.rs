@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::downstream::call::Stream;
 use crate::downstream::seal::Seal;
 use crate::exchange::caller::Caller;
-use crate::exchange::caller::Principal;
+use crate::exchange::principal::Principal;
 use crate::ids::CallerId;
 use crate::wire::Raw;
 
@@ -121,13 +121,14 @@ impl Parking {
         let (sender, resume) = oneshot::channel();
         let number = {
             let mut slots = self.lock();
-            let is_same = |slot: &&Slot| slot.principal == principal;
+            let is_same = |slot: &&Slot| slot.principal == *principal;
             if slots.taken.values().filter(is_same).count() >= self.limit {
                 return None;
             }
             slots.next += 1;
             let number = slots.next;
             let (caller, cancel) = (caller.id(), cancel.clone());
+            let principal = principal.clone();
             slots.taken.insert(number, Slot { caller, principal, resume: sender, cancel });
             number
         };
@@ -141,7 +142,7 @@ impl Parking {
     /// Finds what a ticket stands for, and makes the ticket void.
     pub(super) fn claim(
         &self,
-        principal: Principal,
+        principal: &Principal,
         fingerprint: &Fingerprint,
         state: &str,
     ) -> Result<Claim, Refused> {
@@ -242,8 +243,8 @@ impl Ticket {
     }
 }
 
-fn digest(principal: Principal) -> Digest {
-    Sha256::digest(principal.as_str()).into()
+fn digest(principal: &Principal) -> Digest {
+    Sha256::digest(principal.name()).into()
 }
 
 /// Returns what identifies a request from round to round: its method and its parameters.

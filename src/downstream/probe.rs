@@ -8,8 +8,8 @@ use crate::downstream::park;
 use crate::downstream::park::Parking;
 use crate::downstream::park::Refused;
 use crate::exchange::caller::Caller;
-use crate::exchange::caller::Principal;
 use crate::exchange::caller::Reach;
+use crate::exchange::principal::Principal;
 use crate::ids::CallerId;
 
 /// Brings back `requestState`: the bytes as they are, and a ticket altered as they say.
@@ -52,7 +52,7 @@ pub fn request_state(bytes: &[u8]) {
         assert_eq!(claim(&altered).expect_err("it was altered"), Refused::Altered);
         return;
     };
-    let other = parking.claim(Principal::Anonymous, &request, &altered);
+    let other = parking.claim(&Principal::anonymous(), &request, &altered);
     assert!(other.is_err(), "it is another principal's");
     assert!(
         parking.claim(caller.principal(), &[0; 32], &altered).is_err(),

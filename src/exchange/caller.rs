@@ -14,6 +14,7 @@ use crate::exchange::ask::Ask;
 use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Refusal;
 use crate::exchange::mailbox::Mailbox;
+use crate::exchange::principal::Principal;
 use crate::exchange::task;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
@@ -216,23 +217,11 @@ pub enum Reach {
     InCallsOnly,
 }
 
-/// On whose behalf a client calls: who may come back for what was begun before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Principal {
-    /// Whoever started this process and holds its pipes.
-    Process,
-    /// Anybody who can reach the HTTP front end.
-    Anonymous,
-}
-
-impl Principal {
-    /// Returns a name that no other principal has, the same in every run.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Process => "process",
-            Self::Anonymous => "anonymous",
-        }
-    }
+/// Whose is what is remembered of what a caller has seen. Nobody else gets it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Memory {
+    principal: Principal,
+    caller: CallerId,
 }
 
 /// One client behind one front end.
@@ -249,7 +238,7 @@ pub struct Caller {
 impl Caller {
     /// Makes a caller that declared `capabilities` for as long as it is there.
     pub fn new(id: CallerId, capabilities: Arc<Capabilities>, reach: Reach) -> Self {
-        let (principal, mailbox) = (Principal::Process, Mailbox::default());
+        let (principal, mailbox) = (Principal::process(), Mailbox::default());
         Self { id, principal, memory: id, capabilities, reach: watch::Sender::new(reach), mailbox }
     }
 
@@ -271,19 +260,24 @@ impl Caller {
     }
 
     /// Returns on whose behalf it calls.
-    pub fn principal(&self) -> Principal {
-        self.principal
+    pub fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     /// Returns whether other clients use the same upstreams, one after the other or at once.
     pub fn shares_upstreams(&self) -> bool {
-        self.principal != Principal::Process
+        !self.principal.is_process()
     }
 
-    /// Returns under which number is remembered what it has seen; its own, unless it comes anew
-    /// with every request.
-    pub fn memory(&self) -> CallerId {
-        self.memory
+    /// Returns whose is what is remembered of what it has seen: its own, unless it comes anew with
+    /// every request; then that of its principal.
+    pub fn memory(&self) -> Memory {
+        Memory { principal: self.principal.clone(), caller: self.memory }
+    }
+
+    /// Returns whether it comes anew with every request, and so has no session.
+    pub fn is_passing(&self) -> bool {
+        self.memory != self.id
     }
 
     /// Says whether it can be asked something outside of calls from now on. If not, whatever

@@ -13,6 +13,8 @@ pub mod caller;
 pub mod deadline;
 /// What a caller is told outside of any call.
 pub mod mailbox;
+/// On whose behalf a client calls.
+pub mod principal;
 /// What waits between two who work on one request.
 pub mod queue;
 /// Tasks: which kind a caller knows.

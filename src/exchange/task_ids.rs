@@ -118,5 +118,5 @@ fn binding(caller: &Caller, dialect: Dialect) -> Vec<u8> {
 ///
 /// Not the caller's number: a client that comes back is another caller with the same tasks.
 fn owner(caller: &Caller) -> &[u8] {
-    caller.principal().as_str().as_bytes()
+    caller.principal().name().as_bytes()
 }

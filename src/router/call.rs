@@ -13,6 +13,8 @@ use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
+use crate::router::admit::Target;
+use crate::router::admit::Thing;
 use crate::router::own::Own;
 use crate::router::params::named;
 use crate::router::params::with;
@@ -21,6 +23,7 @@ use crate::router::spill::Measure;
 use crate::router::spill::Promise;
 use crate::upstream;
 use crate::wire::Raw;
+use crate::wire::method;
 use crate::wire::mirror::Mirror;
 
 /// Replaces the arguments of a call by those that the tool's server knows.
@@ -59,6 +62,12 @@ impl Router {
         let Some(entry) = snapshot.catalog.tool(&name) else {
             return Err(Error::UnknownTool(name.into_owned()));
         };
+        let target = Target {
+            method: method::TOOLS_CALL,
+            thing: Thing::Tool(entry),
+            upstream: &entry.upstream,
+        };
+        let _pass = self.admit(exchange, &target)?;
         let handle = snapshot.handle(&entry.upstream)?;
         let mut params = with(params, "name", &entry.local)?;
         if let Some(shape) = &entry.shape {
@@ -140,7 +149,7 @@ impl Router {
         kind: ResultKind,
         result: &Raw,
     ) -> Raw {
-        self.shared.mentions.note(exchange.caller().memory(), upstream, kind, result);
+        self.shared.mentions.note(exchange.caller(), upstream, kind, result);
         snapshot.catalog.rewrite_result(upstream, kind, result)
     }
 }

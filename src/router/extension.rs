@@ -14,6 +14,8 @@ use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
+use crate::router::admit::Target;
+use crate::router::admit::Thing;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
 use crate::wire::Raw;
@@ -48,6 +50,9 @@ impl Router {
         let Some((upstream, params)) = owner else {
             return Err(Error::UnknownMethod(method.to_owned()));
         };
+        let thing = Thing::Extension;
+        let target = Target { method, thing, upstream: &upstream };
+        let _pass = self.admit(exchange, &target)?;
         let handle = snapshot.handle(&upstream)?;
         Ok(handle.request(method, params.as_deref(), exchange).await?)
     }

@@ -8,8 +8,11 @@ use crate::catalog::Kind;
 use crate::catalog::Owner;
 use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
+use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
+use crate::router::admit::Target;
+use crate::router::admit::Thing;
 use crate::router::extension::speaker;
 use crate::router::params::named;
 use crate::router::params::with;
@@ -30,6 +33,12 @@ impl Router {
         let Some(entry) = snapshot.catalog.prompt(&name) else {
             return Err(Error::UnknownPrompt(name.into_owned()));
         };
+        let target = Target {
+            method: method::PROMPTS_GET,
+            thing: Thing::Prompt(entry),
+            upstream: &entry.upstream,
+        };
+        let _pass = self.admit(exchange, &target)?;
         let result = self.to_owner(&snapshot, entry, method::PROMPTS_GET, params, exchange).await?;
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Prompt, &result))
     }
@@ -50,10 +59,13 @@ impl Router {
         }
         let (snapshot, owner) = match self.owner(exchange, &uri).await {
             Err(Error::UnknownResource(_)) if is_about_skills(kind) => {
-                self.unlisted_skill(uri.into_owned())?
+                self.unlisted_skill(uri.clone().into_owned())?
             }
             found => found?,
         };
+        let thing = Thing::Resource(&uri);
+        let target = Target { method, thing, upstream: &owner.upstream };
+        let _pass = self.admit(exchange, &target)?;
         let handle = snapshot.handle(&owner.upstream)?;
         let params = with(params, "uri", &owner.local)?;
         let result = handle.request(method, Some(&params), exchange).await?;
@@ -76,20 +88,24 @@ impl Router {
             params.ok_or_else(|| Error::InvalidParams("`params.ref` is missing".to_owned()))?;
         let target = params.member("ref");
         let kind = target.as_ref().and_then(|target| target.member("type")?.string());
-        let (snapshot, owner, key) = match kind.as_deref() {
+        let (snapshot, owner, key, _pass) = match kind.as_deref() {
             Some("ref/prompt") => {
                 let (_, name) = named(target.as_ref(), "name")?;
                 let snapshot = self.with_name(Kind::Prompts, &name, exchange).await?;
                 let Some(entry) = snapshot.catalog.prompt(&name) else {
                     return Err(Error::UnknownPrompt(name.into_owned()));
                 };
+                let (thing, upstream) = (Thing::Prompt(entry), &entry.upstream);
+                let pass = self.admit(exchange, &about(thing, upstream))?;
                 let (upstream, local) = (entry.upstream.clone(), entry.local.clone());
-                (snapshot, Owner { upstream, local }, "name")
+                (snapshot, Owner { upstream, local }, "name", pass)
             }
             Some("ref/resource") => {
                 let (_, uri) = named(target.as_ref(), "uri")?;
                 let (snapshot, owner) = self.owner(exchange, &uri).await?;
-                (snapshot, owner, "uri")
+                let (thing, upstream) = (Thing::Resource(&uri), &owner.upstream);
+                let pass = self.admit(exchange, &about(thing, upstream))?;
+                (snapshot, owner, "uri", pass)
             }
             _ => {
                 let problem = "`params.ref.type` must be `ref/prompt` or `ref/resource`";
@@ -149,6 +165,11 @@ impl Router {
             is_there.then(|| Owner { upstream, local: uri.to_owned() })
         })
     }
+}
+
+/// A wish for completions of arguments of something.
+fn about<'a>(thing: Thing<'a>, upstream: &'a UpstreamId) -> Target<'a> {
+    Target { method: method::COMPLETE, thing, upstream }
 }
 
 fn is_about_skills(kind: ResultKind) -> bool {

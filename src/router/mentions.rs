@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 
 use crate::catalog;
 use crate::catalog::ResultKind;
-use crate::ids::CallerId;
+use crate::exchange::caller::Caller;
+use crate::exchange::caller::Memory;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
 
@@ -19,14 +20,14 @@ const LONGEST: usize = 4096;
 /// The last upstream that mentioned each address.
 #[derive(Debug, Default)]
 pub(super) struct Mentions {
-    seen: Mutex<IndexMap<(CallerId, String), UpstreamId>>,
+    seen: Mutex<IndexMap<(Memory, String), UpstreamId>>,
 }
 
 impl Mentions {
     /// Remembers every address a result mentions.
     pub(super) fn note(
         &self,
-        caller: CallerId,
+        caller: &Caller,
         upstream: &UpstreamId,
         kind: ResultKind,
         result: &Raw,
@@ -40,9 +41,10 @@ impl Mentions {
         if uris.is_empty() {
             return;
         }
+        let memory = caller.memory();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for uri in uris {
-            let key = (caller, uri);
+            let key = (memory.clone(), uri);
             seen.shift_remove(&key);
             seen.insert(key, upstream.clone());
         }
@@ -51,7 +53,7 @@ impl Mentions {
     }
 
     /// Returns who last mentioned `uri` to the caller.
-    pub(super) fn who(&self, caller: CallerId, uri: &str) -> Option<UpstreamId> {
+    pub(super) fn who(&self, caller: Memory, uri: &str) -> Option<UpstreamId> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(&(caller, uri.to_owned())).cloned()
     }
@@ -59,11 +61,15 @@ impl Mentions {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::LONGEST;
     use super::Mentions;
     use crate::catalog::ResultKind;
+    use crate::exchange::caller::Caller;
+    use crate::exchange::caller::Reach;
     use crate::ids::CallerId;
     use crate::ids::UpstreamId;
     use crate::wire::Raw;
@@ -74,8 +80,9 @@ mod tests {
         let uris = [LONGEST, LONGEST + 1].map(|length| format!("a:{}", "x".repeat(length - 2)));
         let link = |uri| json!({ "type": "resource_link", "name": "n", "uri": uri });
         let result = Raw::of(&json!({ "content": [link(&uris[0]), link(&uris[1])] }));
-        mentions.note(CallerId(1), &upstream, ResultKind::Tool, &result);
-        let who = uris.each_ref().map(|uri| mentions.who(CallerId(1), uri));
+        let caller = Caller::new(CallerId(1), Arc::default(), Reach::InCallsOnly);
+        mentions.note(&caller, &upstream, ResultKind::Tool, &result);
+        let who = uris.each_ref().map(|uri| mentions.who(caller.memory(), uri));
         assert_eq!(who, [Some(upstream), None]);
     }
 }

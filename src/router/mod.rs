@@ -20,6 +20,7 @@ pub mod snapshot;
 /// What there is to be seen.
 pub mod world;
 
+mod admit;
 mod call;
 mod calls;
 mod exposure;

@@ -6,8 +6,11 @@ use crate::exchange::mailbox::Topic;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
+use crate::router::admit::Target;
+use crate::router::admit::Thing;
 use crate::router::params::named;
 use crate::wire::Raw;
+use crate::wire::method;
 use crate::wire::object;
 
 impl Router {
@@ -18,6 +21,12 @@ impl Router {
     ) -> Result<Raw, Error> {
         let (_, uri) = named(params, "uri")?;
         let (snapshot, Owner { upstream, local }) = self.owner(exchange, &uri).await?;
+        let target = Target {
+            method: method::RESOURCES_SUBSCRIBE,
+            thing: Thing::Resource(&uri),
+            upstream: &upstream,
+        };
+        let _pass = self.admit(exchange, &target)?;
         let (mailbox, topic) = (exchange.caller().mailbox(), Topic::Resource(local));
         if mailbox.is_held(&upstream, &topic) {
             return Ok(object::build([]));

@@ -157,7 +157,7 @@ impl Router {
         task: Raw,
     ) -> Raw {
         let Some(before) = task.member("result") else { return task };
-        self.shared.mentions.note(caller.memory(), upstream, ResultKind::Tool, &before);
+        self.shared.mentions.note(caller, upstream, ResultKind::Tool, &before);
         let after = snapshot.catalog.rewrite_result(upstream, ResultKind::Tool, &before);
         let after = self.outcome_shortened(snapshot, caller, upstream, after);
         match task.object() {

@@ -14,7 +14,7 @@ use conflux::downstream::http::Front;
 use conflux::downstream::shutdown::Shutdown;
 use conflux::downstream::stdio;
 use conflux::exchange::caller::Callers;
-use conflux::exchange::caller::Principal;
+use conflux::exchange::principal::Principal;
 use conflux::ids::UpstreamId;
 use conflux::router::Router;
 use conflux::router::Settled;
@@ -60,7 +60,7 @@ impl Stage {
         router.settle(Settled::Live);
         let limits = Limits { message: config.limits.message, in_flight: 16 };
         let service =
-            Service::try_new(router, callers, Principal::Process, limits, |_| {}).unwrap();
+            Service::try_new(router, callers, Principal::process(), limits, |_| {}).unwrap();
         drop(inside);
         Self { runtime, config, service, shutdown: Shutdown::default(), _home: home }
     }

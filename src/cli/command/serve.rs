@@ -28,7 +28,7 @@ use crate::downstream::http;
 use crate::downstream::http::Front;
 use crate::downstream::pipes;
 use crate::downstream::stdio;
-use crate::exchange::caller::Principal;
+use crate::exchange::principal::Principal;
 
 /// What whoever ends the program is told, who may wonder why it does not end at once.
 const STOPPING: &str =
@@ -139,7 +139,7 @@ async fn stdio(loaded: Loaded, waits: bool) -> Result<(), Failure> {
         }
         let (router, callers) = (Arc::clone(app.everything()), app.callers().clone());
         let service =
-            Service::try_new(router, callers, Principal::Process, limits(app), app.on_open())
+            Service::try_new(router, callers, Principal::process(), limits(app), app.on_open())
                 .context("cannot make keys")?;
         let input = pipes::stdin().context("cannot read stdin")?;
         let output = pipes::stdout().context("cannot write stdout")?;
@@ -207,7 +207,7 @@ pub(in crate::cli) fn service(app: &App, url: &str) -> anyhow::Result<Service> {
     app.router().instance().listens(url);
     // Whatever a client can answer, some upstream is told that it may ask for it.
     app.open();
-    Service::try_new(router, callers, Principal::Anonymous, limits(app), |_| {})
+    Service::try_new(router, callers, Principal::anonymous(), limits(app), |_| {})
         .context("cannot make keys")
 }
 

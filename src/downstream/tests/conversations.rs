@@ -27,9 +27,9 @@ use crate::exchange::ask::InputRequest;
 use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
-use crate::exchange::caller::Principal;
 use crate::exchange::mailbox::ListKind;
 use crate::exchange::mailbox::Topic;
+use crate::exchange::principal::Principal;
 use crate::ids::Generation;
 use crate::router::Router;
 use crate::router::Settled;
@@ -55,7 +55,7 @@ impl Client {
         let service = Service::try_new(
             router(),
             Callers::default(),
-            Principal::Process,
+            Principal::process(),
             limits,
             move |caller| {
                 told.lock().unwrap().push(Arc::clone(caller));

@@ -2,6 +2,7 @@
 #![expect(clippy::string_slice, reason = "sealed text is ASCII")]
 
 use std::sync::Arc;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
@@ -13,8 +14,8 @@ use crate::downstream::park::Waiting;
 use crate::downstream::park::fingerprint;
 use crate::downstream::seal::Seal;
 use crate::exchange::caller::Caller;
-use crate::exchange::caller::Principal;
 use crate::exchange::caller::Reach;
+use crate::exchange::principal::Principal;
 use crate::ids::CallerId;
 use crate::wire::Raw;
 
@@ -118,11 +119,12 @@ struct Parked {
 }
 
 /// Those who may come back.
-const PRINCIPALS: [Principal; 2] = [Principal::Process, Principal::Anonymous];
+static PRINCIPALS: LazyLock<[Principal; 2]> =
+    LazyLock::new(|| [Principal::process(), Principal::anonymous()]);
 
 fn caller(who: usize) -> Caller {
     let caller = Caller::new(CallerId(0), Arc::default(), Reach::InCallsOnly);
-    caller.on_behalf_of(PRINCIPALS[who])
+    caller.on_behalf_of(PRINCIPALS[who].clone())
 }
 
 fn requests() -> [Fingerprint; 2] {
@@ -160,7 +162,7 @@ proptest! {
                         let other = if &state[at..=at] == "A" { "B" } else { "A" };
                         state.replace_range(at..=at, other);
                     }
-                    let claim = parking.claim(PRINCIPALS[who], &requests[request], &state);
+                    let claim = parking.claim(&PRINCIPALS[who], &requests[request], &state);
                     let expected = if altered.is_some() {
                         Some(Refused::Altered)
                     } else if who != one.who {
@@ -184,7 +186,7 @@ proptest! {
                     let state = format!("{}{}", &front.state[..at], &back.state[at..]);
                     if state != front.state && state != back.state {
                         let claim = parking.claim(
-                            PRINCIPALS[front.who], &requests[front.request], &state,
+                            &PRINCIPALS[front.who], &requests[front.request], &state,
                         );
                         prop_assert_eq!(claim.unwrap_err(), Refused::Altered);
                     }

@@ -16,8 +16,8 @@ use crate::downstream::tests::id;
 use crate::downstream::tests::raw;
 use crate::downstream::tests::told;
 use crate::exchange::caller::Caller;
-use crate::exchange::caller::Principal;
 use crate::exchange::caller::Reach;
+use crate::exchange::principal::Principal;
 use crate::ids::CallerId;
 use crate::router;
 use crate::wire::method;
@@ -85,7 +85,7 @@ async fn a_ticket_is_good_for_one_use_by_its_principal_with_its_request() {
     let other = r#"{"name":"t","arguments":{"a":2}}"#;
     assert_eq!(bench.come_back("2", other, &state, &[]), Err(Refused::OtherRequest));
     let fingerprint = park::fingerprint(method::TOOLS_CALL, Some(&raw(params)));
-    let refused = bench.parking.claim(Principal::Anonymous, &fingerprint, &state);
+    let refused = bench.parking.claim(&Principal::anonymous(), &fingerprint, &state);
     assert_eq!(refused.unwrap_err(), Refused::OtherPrincipal);
     for index in 0..state.len() {
         let mut altered = state.clone().into_bytes();
@@ -148,9 +148,9 @@ async fn a_client_can_have_only_so_many_exchanges_parked() {
         caller.on_behalf_of(principal)
     };
     let park = |principal| bench.parking.park(&caller(principal), &fingerprint, &cancel);
-    let parked: Vec<_> = std::iter::from_fn(|| park(Principal::Anonymous)).take(1000).collect();
+    let parked: Vec<_> = std::iter::from_fn(|| park(Principal::anonymous())).take(1000).collect();
     assert_eq!(parked.len(), 64);
-    assert!(park(Principal::Process).is_some(), "others are not concerned");
+    assert!(park(Principal::process()).is_some(), "others are not concerned");
     drop(parked);
-    assert!(park(Principal::Anonymous).is_some());
+    assert!(park(Principal::anonymous()).is_some());
 }

@@ -18,8 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::exchange::caller::Caller;
-use crate::exchange::caller::Principal;
-use crate::ids::CallerId;
+use crate::exchange::caller::Memory;
 use crate::router::spill::cut;
 use crate::wire::Raw;
 
@@ -72,18 +71,11 @@ pub(super) struct Batch {
 /// One text that is kept.
 #[derive(Debug)]
 struct Text {
-    owner: Owner,
+    owner: Memory,
     /// The session it was for; nothing if its caller comes anew with every request.
     session: Option<Weak<Caller>>,
     until: Instant,
     whole: Arc<Whole>,
-}
-
-/// For whom something is kept.
-type Owner = (Principal, CallerId);
-
-fn owner(caller: &Caller) -> Owner {
-    (caller.principal(), caller.memory())
 }
 
 impl Whole {
@@ -147,19 +139,22 @@ impl Text {
 impl Spills {
     /// Keeps the texts of a result for the caller who gets it.
     pub(super) fn keep(&self, caller: &Arc<Caller>, batch: Batch) {
-        let owner = owner(caller);
+        let owner = caller.memory();
         let until = Instant::now() + LIFETIME;
-        let session = (caller.id() == caller.memory()).then(|| Arc::downgrade(caller));
+        let session = (!caller.is_passing()).then(|| Arc::downgrade(caller));
         let mut texts = self.lasting();
-        // Those without a session look like one caller. They have the bounds of all alone, so that
-        // none of them makes less room for the others than anybody else does.
-        if session.is_some() {
+        // Those of whom nothing is known look like one caller. They have the bounds of all alone, so
+        // that none of them makes less room for the others than anybody else does.
+        if session.is_some() || caller.principal().is_known() {
             let is_own = |text: &Text| text.owner == owner;
             make_room(&mut texts, &batch, is_own, MOST_OF_ONE, BYTES_OF_ONE);
         }
         make_room(&mut texts, &batch, |_| true, MOST, BYTES);
         texts.extend(batch.texts.into_iter().map(|whole| {
-            (whole.id.clone(), Text { owner, session: session.clone(), until, whole })
+            (
+                whole.id.clone(),
+                Text { owner: owner.clone(), session: session.clone(), until, whole },
+            )
         }));
         drop(texts);
         self.kept.notify_one();
@@ -174,7 +169,7 @@ impl Spills {
             None => (rest, 1),
         };
         let texts = self.lasting();
-        let kept = texts.get(id).filter(|kept| kept.owner == owner(caller))?;
+        let kept = texts.get(id).filter(|kept| kept.owner == caller.memory())?;
         let whole = Arc::clone(&kept.whole);
         drop(texts);
         let page = whole.page(number)?;

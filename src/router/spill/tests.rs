@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::ResultKind;
 use crate::exchange::caller::Caller;
-use crate::exchange::caller::Principal;
 use crate::exchange::caller::Reach;
+use crate::exchange::principal::Principal;
 use crate::ids::CallerId;
 use crate::router::spill::Measure;
 use crate::router::spill::Promise;
@@ -226,7 +226,7 @@ async fn only_who_got_it_may_read_it_and_not_for_ever() {
     }
     assert_eq!(page(&other, ""), None);
     let stranger = Caller::new(CallerId(1), Arc::default(), Reach::Anytime);
-    assert_eq!(page(&stranger.on_behalf_of(Principal::Anonymous), ""), None);
+    assert_eq!(page(&stranger.on_behalf_of(Principal::anonymous()), ""), None);
     time::advance(store::LIFETIME.saturating_sub(Duration::from_secs(1))).await;
     assert!(page(&one, "").is_some());
     time::advance(Duration::from_secs(1)).await;

@@ -1,0 +1,155 @@
+//! On whose behalf a client calls: who may come back for what was begun before, and whom rules
+//! speak of.
+//!
+//! Who somebody is was found out where the request came in; from here on it is only compared.
+
+use std::fmt;
+use std::hash::Hash;
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::sync::LazyLock;
+
+use crate::config::patterns::Patterns;
+
+static PROCESS: LazyLock<Principal> = LazyLock::new(|| Principal::named("process"));
+static ANONYMOUS: LazyLock<Principal> = LazyLock::new(|| Principal::named("anonymous"));
+
+/// Somebody on whose behalf requests are made; cheap to clone.
+///
+/// Two are equal if they have the same name and the same rights: somebody who is in other groups
+/// since does not get what was begun with the groups of before.
+#[derive(Clone)]
+pub struct Principal(Arc<Identity>);
+
+/// Who somebody is, and what was found out with that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// What nobody else is called, the same in every run: `process`, `anonymous`, `local:` and the
+    /// number of a user, `token:` and its name, or the name of a provider, `:` and its subject.
+    pub name: String,
+    /// The groups they are in, each once, in order.
+    pub groups: Vec<String>,
+    /// Who acts for them, if that is somebody else: a program, by the words of the provider.
+    pub actor: Option<String>,
+    /// What they see at all, whatever rules say.
+    pub bounds: Bounds,
+}
+
+/// What somebody sees at all, whatever rules say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The profiles they may look through, the first of them if they ask for none; every view if
+    /// there is no list.
+    pub profiles: Option<Vec<String>>,
+    /// The tools they may see and call, by their public names; all if nothing is said.
+    pub tools: Option<Patterns>,
+}
+
+impl Principal {
+    /// Returns whoever started this process and holds its pipes.
+    pub fn process() -> Self {
+        PROCESS.clone()
+    }
+
+    /// Returns anybody who can reach the HTTP front end.
+    pub fn anonymous() -> Self {
+        ANONYMOUS.clone()
+    }
+
+    fn named(name: &str) -> Self {
+        let (groups, bounds) = (Vec::new(), Bounds::default());
+        Identity { name: name.to_owned(), groups, actor: None, bounds }.into()
+    }
+
+    /// Returns what nobody else is called, the same in every run.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Returns the groups they are in, each once, in order.
+    pub fn groups(&self) -> &[String] {
+        &self.0.groups
+    }
+
+    /// Returns who acts for them, if that is somebody else.
+    pub fn actor(&self) -> Option<&str> {
+        self.0.actor.as_deref()
+    }
+
+    /// Returns what they see at all.
+    pub fn bounds(&self) -> &Bounds {
+        &self.0.bounds
+    }
+
+    /// Returns whether it is known who it is: it can be told apart from others.
+    pub fn is_known(&self) -> bool {
+        *self != *ANONYMOUS
+    }
+
+    /// Returns whether it is whoever started this process, who shares its upstreams with nobody.
+    pub fn is_process(&self) -> bool {
+        *self == *PROCESS
+    }
+}
+
+impl Bounds {
+    /// Returns whether a tool with this public name may be seen and called.
+    pub fn permit_tool(&self, public: &str) -> bool {
+        self.tools.as_ref().is_none_or(|tools| tools.is_match(public))
+    }
+}
+
+impl From<Identity> for Principal {
+    fn from(mut identity: Identity) -> Self {
+        identity.groups.sort_unstable();
+        identity.groups.dedup();
+        Self(Arc::new(identity))
+    }
+}
+
+impl PartialEq for Principal {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Eq for Principal {}
+
+impl Hash for Principal {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.name.hash(state);
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.name)
+    }
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bounds;
+    use super::Identity;
+    use super::Principal;
+
+    fn alice(groups: &[&str]) -> Principal {
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        let name = "corp:alice".to_owned();
+        Identity { name, groups, actor: None, bounds: Bounds::default() }.into()
+    }
+
+    #[test]
+    fn somebody_is_the_same_with_the_same_rights_alone() {
+        assert_eq!(alice(&["a", "b"]), alice(&["b", "a", "b"]));
+        assert_ne!(alice(&["a"]), alice(&["a", "b"]));
+        assert_ne!(Principal::process(), Principal::anonymous());
+        assert!(Principal::process().is_process() && !alice(&[]).is_process());
+    }
+}

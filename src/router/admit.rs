@@ -1,0 +1,77 @@
+//! Whether a request on something goes on: the one place that decides it, as soon as it is found
+//! what the request names.
+//!
+//! What somebody must not see is answered like what there is not.
+
+use crate::catalog::Entry;
+use crate::exchange::Exchange;
+use crate::exchange::principal::Bounds;
+use crate::ids::UpstreamId;
+use crate::router::Error;
+use crate::router::Router;
+use crate::router::View;
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    /// Its method.
+    pub(super) method: &'a str,
+    /// What it names.
+    pub(super) thing: Thing<'a>,
+    /// Whose that is.
+    pub(super) upstream: &'a UpstreamId,
+}
+
+/// What a request names.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Thing<'a> {
+    /// A tool.
+    Tool(&'a Entry),
+    /// A prompt.
+    Prompt(&'a Entry),
+    /// An address, as the caller knows it.
+    Resource(&'a str),
+    /// Nothing that is listed: a method of an extension, which concerns its upstream as a whole.
+    Extension,
+}
+
+/// A request that goes on; held until it has ended.
+#[derive(Debug)]
+#[must_use = "what a request takes up is free again when this is dropped"]
+pub(super) struct Pass;
+
+impl Router {
+    /// Lets a request on something go on, or says why not.
+    pub(super) fn admit(&self, exchange: &Exchange, target: &Target<'_>) -> Result<Pass, Error> {
+        let principal = exchange.caller().principal();
+        let bounds = principal.bounds();
+        let is_seen = match target.thing {
+            Thing::Tool(tool) => bounds.permit_tool(&tool.public),
+            Thing::Prompt(_) | Thing::Resource(_) | Thing::Extension => true,
+        };
+        if is_seen && self.is_within(bounds) {
+            return Ok(Pass);
+        }
+        let (method, upstream) = (target.method, target.upstream);
+        tracing::debug!(%principal, method, %upstream, "refused: out of bounds");
+        Err(target.unknown())
+    }
+
+    /// Returns whether somebody with these bounds may look at this view.
+    fn is_within(&self, bounds: &Bounds) -> bool {
+        let Some(profiles) = &bounds.profiles else { return true };
+        matches!(&self.view, Some(View::Profile(name)) if profiles.contains(name))
+    }
+}
+
+impl Target<'_> {
+    /// Says that there is nothing of this name.
+    fn unknown(&self) -> Error {
+        match self.thing {
+            Thing::Tool(tool) => Error::UnknownTool(tool.public.clone()),
+            Thing::Prompt(prompt) => Error::UnknownPrompt(prompt.public.clone()),
+            Thing::Resource(uri) => Error::UnknownResource(uri.to_owned()),
+            Thing::Extension => Error::UnknownMethod(self.method.to_owned()),
+        }
+    }
+}
