@@ -27,7 +27,7 @@ pub(super) const LIFETIME: Duration = Duration::from_mins(30);
 /// How often it is looked what is over; whatever is, nobody gets from then on.
 const LOOKED: Duration = Duration::from_mins(1);
 /// How many texts are kept for one caller; the oldest give way. No result may have more.
-const MOST_OF_ONE: usize = 64;
+pub(super) const MOST_OF_ONE: usize = 64;
 /// How much is kept for one caller, in bytes. No result may have more.
 const BYTES_OF_ONE: usize = 32 << 20;
 /// How many texts are kept for all callers.

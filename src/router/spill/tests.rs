@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::ResultKind;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Reach;
+use crate::exchange::principal::Bounds;
+use crate::exchange::principal::Identity;
 use crate::exchange::principal::Principal;
 use crate::ids::CallerId;
 use crate::router::spill::Measure;
@@ -33,9 +35,14 @@ fn caller(number: u64) -> Arc<Caller> {
 }
 
 /// One that comes anew with every request, as all who share what is remembered of them.
+fn named(name: &str) -> Principal {
+    let (name, groups, bounds) = (name.to_owned(), Vec::new(), Bounds::default());
+    Identity { name, groups, actor: None, bounds }.into()
+}
+
 fn passer(number: u64) -> Arc<Caller> {
     let caller = Caller::new(CallerId(number), Arc::default(), Reach::InCallsOnly);
-    Arc::new(caller.remembered_as(CallerId(7)))
+    Arc::new(caller.remembered_as(CallerId(7)).on_behalf_of(Principal::anonymous()))
 }
 
 fn measure(kind: ResultKind) -> Measure<'static> {
@@ -312,6 +319,23 @@ fn clients_without_a_session_do_not_push_each_others_texts_out() {
         keep(&spills, &passer(300 + number), &large);
     }
     assert_eq!(spills.read(&passer(400), &first), None);
+}
+
+#[test]
+fn somebody_known_without_a_session_has_the_bounds_of_one() {
+    let spills = Spills::default();
+    let alice = |number| {
+        let caller = Caller::new(CallerId(number), Arc::default(), Reach::InCallsOnly);
+        Arc::new(caller.remembered_as(CallerId(7)).on_behalf_of(named("corp:alice")))
+    };
+    let (others, _) = keep(&spills, &passer(1), "text");
+    let (first, _) = keep(&spills, &alice(2), "text");
+    assert_eq!(spills.read(&passer(3), &first), None, "it is hers");
+    for number in 0..store::MOST_OF_ONE {
+        keep(&spills, &alice(8 + number as u64), "text");
+    }
+    assert_eq!(spills.read(&alice(3), &first), None, "she has so many and no more");
+    assert!(spills.read(&passer(3), &others).is_some());
 }
 
 #[test]
