@@ -22,6 +22,8 @@ pub mod telemetry;
 // One request on its way, and the way back.
 pub mod exchange;
 
+// Who is calling.
+pub mod auth;
 // What all upstreams offer, as one list of each kind.
 pub mod catalog;
 // The servers behind Conflux.

@@ -23,6 +23,7 @@ const NOT_KEYS: &[&str] = &[
     // What `conflux exec` tells its command, which may run Conflux itself.
     "CONFLUX_URL",
     "CONFLUX_MCP_CONFIG",
+    "CONFLUX_TOKEN",
     "CONFLUX_PID",
 ];
 

@@ -18,9 +18,14 @@ const REQUEST_TIME: RangeInclusive<Duration> = Duration::from_millis(100)..=Dura
 
 impl Check<'_> {
     /// Checks what is said about clients over HTTP.
-    pub(super) fn http(&mut self, written: &file::Http) -> Http {
+    pub(super) fn http(&mut self, written: &file::Http, is_governed: bool) -> Http {
         let path = KeyPath::of(&["http"]);
-        let listen = self.listen(written, &path.key("listen"));
+        let listen = self.listen(written, is_governed, &path.key("listen"));
+        if written.unauthenticated && is_governed {
+            let message = "`http.unauthenticated` says that everybody may come, and `auth` that \
+                           nobody may without a token";
+            self.wrong(&path.key("unauthenticated"), message.to_owned(), "remove one of them");
+        }
         for (index, host) in written.hosts.iter().enumerate() {
             if !is_host(host) {
                 let hint = "write a name or an address alone, such as `mcp.example.com`";
@@ -46,21 +51,20 @@ impl Check<'_> {
         }
     }
 
-    fn listen(&mut self, written: &file::Http, path: &KeyPath) -> SocketAddr {
+    fn listen(&mut self, written: &file::Http, is_governed: bool, path: &KeyPath) -> SocketAddr {
         let text = &written.listen;
         let Some(address) = address(text) else {
             let (message, hint) = not_an_address(text);
             self.wrong(path, message, &hint);
             return file::LISTEN;
         };
-        if !address.ip().is_loopback() && !written.unauthenticated {
+        if !address.ip().is_loopback() && !written.unauthenticated && !is_governed {
             let message = format!(
-                "everybody who can reach `{text}` could use everything behind this gateway, \
-                 because Conflux does not authenticate clients yet"
+                "everybody who can reach `{text}` could use everything behind this gateway"
             );
             let hint = format!(
-                "listen on `127.0.0.1:{}` and put a proxy that authenticates or an SSH tunnel in \
-                 front, or set `http.unauthenticated: true` if everybody may",
+                "add `auth: {{}}` and make tokens with `conflux token create`, listen on \
+                 `127.0.0.1:{}`, or set `http.unauthenticated: true` if everybody may",
                 address.port()
             );
             self.wrong(path, message, &hint);

@@ -5,6 +5,7 @@
 //! but in `surroundings`.
 
 pub mod argument;
+pub mod auth;
 mod calls;
 mod command;
 mod dialect;
@@ -45,6 +46,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
+use crate::config::auth::Auth;
 use crate::config::exposure::Exposure;
 use crate::config::overrides::Overrides;
 use crate::config::patterns::Patterns;
@@ -72,6 +74,8 @@ pub struct Config {
     pub exposure: Exposure,
     /// How clients come over HTTP.
     pub http: Http,
+    /// Who may come over HTTP; whoever reaches it if nothing is said.
+    pub auth: Option<Auth>,
     /// The files this came from, absolute, in the order in which they were layered.
     pub files: Vec<PathBuf>,
     /// The directory for what outlives a run: `CONFLUX_STATE` or the user's state directory.
@@ -303,7 +307,7 @@ pub struct Results {
 /// How clients come over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
-    /// Where to listen; loopback, unless everybody may use everything.
+    /// Where to listen; loopback, unless who comes is known or everybody may use everything.
     pub listen: SocketAddr,
     /// Further names of this gateway, in lower case.
     pub hosts: Vec<String>,

@@ -31,6 +31,12 @@ impl Patterns {
         Ok(Self { written, matcher })
     }
 
+    /// Compiles patterns of names whose case matters.
+    pub fn of_names<'t>(written: impl IntoIterator<Item = &'t str>) -> Result<Self, Error> {
+        let patterns = written.into_iter().map(|text| pattern(text, Case::Matters));
+        Self::new(patterns.collect::<Result<_, _>>()?)
+    }
+
     /// Patterns that match nothing.
     pub(super) fn none() -> Self {
         Self { written: Vec::new(), matcher: Matcher::Some(GlobSet::empty()) }

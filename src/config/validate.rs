@@ -71,6 +71,7 @@ pub(super) fn compile(
         profiles,
         profile,
         http,
+        auth,
         exposure,
         pinned,
     } = file;
@@ -81,7 +82,8 @@ pub(super) fn compile(
     let written: Vec<String> = profiles.keys().cloned().collect();
     let profile = profile.inspect(|name| check.profile(name, &written));
     let profiles = check.profiles(&profiles, &known, &exposure);
-    let http = check.http(&http);
+    let http = check.http(&http, auth.is_some());
+    let auth = auth.map(|auth| check.auth(&auth));
     let state = check.state();
     check.emptiness(&upstreams);
     let Check { problems, warnings, secrets, .. } = check;
@@ -93,6 +95,7 @@ pub(super) fn compile(
         profile,
         exposure,
         http,
+        auth,
         files,
         state,
         runtime: context.around.runtime(),

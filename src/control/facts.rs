@@ -155,6 +155,12 @@ impl Facts {
             profiles: self.config.profiles.iter().map(profile).collect(),
             profile: self.config.profile.clone(),
             exposure: Arc::new(self.config.exposure.clone()),
+            scopes: self
+                .config
+                .auth
+                .as_ref()
+                .map(|auth| auth.scopes.clone().into())
+                .unwrap_or_default(),
         }
     }
 }

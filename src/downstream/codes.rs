@@ -41,6 +41,11 @@ pub(super) fn outcome(error: &router::Error, client: &Capabilities, method: &str
         router::Error::UnknownResource(uri) => {
             Err(unknown_resource(error, uri, client.revision().era()))
         }
+        router::Error::InsufficientScope(needed) => {
+            let data = Raw::of(&serde_json::json!({ "scopes": needed }));
+            let text = capitalized(&error.to_string());
+            Err(frame::error(code::INSUFFICIENT_SCOPE, &text, Some(&data)))
+        }
         router::Error::Answered(raw) => answered(raw, client, method),
         router::Error::Upstream(error) if method == method::TOOLS_CALL => Ok(tool_failure(error)),
         router::Error::Upstream(error) => {

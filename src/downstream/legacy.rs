@@ -58,7 +58,8 @@ impl Connection {
             log_level: shared.level.raw(),
             tasks: capabilities.tasks(),
         };
-        let (exchange, way_back) = Exchange::new(caller, capabilities, wishes);
+        let grant = reply.outbox().grant().clone();
+        let (exchange, way_back) = Exchange::granted(caller, capabilities, wishes, grant);
         let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else {
             return Some(reply.at_once(&request.id, &Err(codes::id_in_use())));
         };

@@ -143,6 +143,11 @@ impl Service {
         Self { router, ..self.clone() }
     }
 
+    /// Returns the same service for clients that call on behalf of somebody else.
+    fn on_behalf_of(&self, principal: Principal) -> Self {
+        Self { principal, ..self.clone() }
+    }
+
     /// Makes a caller and counts it as present.
     fn attach(&self, capabilities: Capabilities, reach: Reach, router: &Router) -> Arc<Caller> {
         let caller = Arc::new(self.caller(capabilities, reach));

@@ -155,7 +155,8 @@ impl Connection {
         let Terms { logs, log_level, progress_token, .. } = terms;
         let (progress, tasks) = (progress_token.is_some(), capabilities.tasks());
         let wishes = Wishes { progress, log_level, tasks };
-        let (exchange, way_back) = Exchange::new(Arc::clone(caller), capabilities, wishes);
+        let (caller, grant) = (Arc::clone(caller), reply.outbox().grant().clone());
+        let (exchange, way_back) = Exchange::granted(caller, capabilities, wishes, grant);
         let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else {
             return Err((reply, codes::id_in_use()));
         };

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::sync::Semaphore;
 
 use crate::downstream::codes::Outcome;
+use crate::exchange::principal::Grant;
 use crate::exchange::queue;
 use crate::wire::Id;
 use crate::wire::Raw;
@@ -27,6 +28,8 @@ const QUEUE_BYTES: u32 = 1 << 20;
 pub(super) struct Outbox {
     queue: queue::Sender<Waiting>,
     gate: Arc<Gate>,
+    /// What requests are good for whose answers go here.
+    grant: Grant,
 }
 
 /// The other end of an outbox.
@@ -90,7 +93,18 @@ impl Outbox {
         let (queue, waiting) = queue::channel(usize::MAX);
         let gate = Gate { room: Semaphore::new(QUEUE_BYTES as usize), end: Notify::new() };
         let gate = Arc::new(gate);
-        (Self { queue, gate: Arc::clone(&gate) }, Outgoing { queue: waiting, gate })
+        let grant = Grant::default();
+        (Self { queue, gate: Arc::clone(&gate), grant }, Outgoing { queue: waiting, gate })
+    }
+
+    /// Lets it be for requests whose token is good for so much and no more.
+    pub(super) fn granting(self, grant: Grant) -> Self {
+        Self { grant, ..self }
+    }
+
+    /// Returns what requests are good for whose answers go here.
+    pub(super) fn grant(&self) -> &Grant {
+        &self.grant
     }
 
     /// Queues one message, waiting while the queue is full. Returns whether anybody may read it.

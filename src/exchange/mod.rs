@@ -42,6 +42,7 @@ use crate::exchange::caller::Capabilities;
 use crate::exchange::deadline::Asking;
 use crate::exchange::deadline::Deadline;
 use crate::exchange::deadline::Limits;
+use crate::exchange::principal::Grant;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
 
@@ -79,6 +80,7 @@ struct Shared {
     caller: Arc<Caller>,
     capabilities: Arc<Capabilities>,
     wishes: Wishes,
+    grant: Grant,
     back: queue::Sender<Back>,
     cancelled: CancellationToken,
     /// Whether its upstream has said how far it is.
@@ -107,11 +109,22 @@ impl Exchange {
         capabilities: Arc<Capabilities>,
         wishes: Wishes,
     ) -> (Self, queue::Receiver<Back>) {
+        Self::granted(caller, capabilities, wishes, Grant::default())
+    }
+
+    /// Does the same for a request whose token is good for so much and no more.
+    pub fn granted(
+        caller: Arc<Caller>,
+        capabilities: Arc<Capabilities>,
+        wishes: Wishes,
+        grant: Grant,
+    ) -> (Self, queue::Receiver<Back>) {
         let (back, receiver) = queue::channel(BACK_CAPACITY);
         let shared = Shared {
             caller,
             capabilities,
             wishes,
+            grant,
             back,
             cancelled: CancellationToken::new(),
             has_progressed: AtomicBool::default(),
@@ -124,6 +137,11 @@ impl Exchange {
     /// Returns who is calling.
     pub fn caller(&self) -> &Arc<Caller> {
         &self.shared.caller
+    }
+
+    /// Returns what the token of the request is good for.
+    pub fn grant(&self) -> &Grant {
+        &self.shared.grant
     }
 
     /// Returns what the caller can be asked during this request.

@@ -8,6 +8,7 @@ use std::hash::Hash;
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use crate::config::patterns::Patterns;
 
@@ -33,6 +34,42 @@ pub struct Identity {
     pub actor: Option<String>,
     /// What they see at all, whatever rules say.
     pub bounds: Bounds,
+}
+
+/// What the token of one request is good for, and what it was found to lack. Everything, if no
+/// token says so.
+#[derive(Clone, Debug, Default)]
+pub struct Grant(Option<Arc<Granted>>);
+
+#[derive(Debug)]
+struct Granted {
+    scopes: Arc<[String]>,
+    lacking: OnceLock<Vec<String>>,
+}
+
+impl Grant {
+    /// Returns the grant of a token with these scopes.
+    pub fn of(scopes: Arc<[String]>) -> Self {
+        Self(Some(Arc::new(Granted { scopes, lacking: OnceLock::new() })))
+    }
+
+    /// Returns the scopes, if anything less than everything is granted.
+    pub fn scopes(&self) -> Option<&[String]> {
+        self.0.as_ref().map(|granted| &*granted.scopes)
+    }
+
+    /// Notes all scopes that the request needs, because it lacks some of them; the first word
+    /// counts.
+    pub fn lacks(&self, needed: &[String]) {
+        if let Some(granted) = &self.0 {
+            granted.lacking.get_or_init(|| needed.to_vec());
+        }
+    }
+
+    /// Returns all scopes that the request needs, if it was found to lack some of them.
+    pub fn lacking(&self) -> Option<&[String]> {
+        self.0.as_ref()?.lacking.get().map(Vec::as_slice)
+    }
 }
 
 /// What somebody sees at all, whatever rules say.

@@ -9,7 +9,7 @@ use crate::exchange::principal::Bounds;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
-use crate::router::View;
+use crate::router::snapshot::Snapshot;
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug)]
@@ -42,25 +42,40 @@ pub(super) struct Pass;
 
 impl Router {
     /// Lets a request on something go on, or says why not.
-    pub(super) fn admit(&self, exchange: &Exchange, target: &Target<'_>) -> Result<Pass, Error> {
+    pub(super) fn admit(
+        &self,
+        snapshot: &Snapshot,
+        exchange: &Exchange,
+        target: &Target<'_>,
+    ) -> Result<Pass, Error> {
         let principal = exchange.caller().principal();
         let bounds = principal.bounds();
-        let is_seen = match target.thing {
-            Thing::Tool(tool) => bounds.permit_tool(&tool.public),
-            Thing::Prompt(_) | Thing::Resource(_) | Thing::Extension => true,
+        let ruled = match target.thing {
+            Thing::Tool(tool) => Some(snapshot.ruled(tool)),
+            Thing::Prompt(_) | Thing::Resource(_) | Thing::Extension => None,
         };
-        if is_seen && self.is_within(bounds) {
-            return Ok(Pass);
+        let is_seen = ruled.as_ref().is_none_or(|tool| bounds.permit_tool(tool));
+        if !is_seen || !self.is_within(bounds) {
+            let (method, upstream) = (target.method, target.upstream);
+            tracing::debug!(%principal, method, %upstream, "refused: out of bounds");
+            return Err(target.unknown());
         }
-        let (method, upstream) = (target.method, target.upstream);
-        tracing::debug!(%principal, method, %upstream, "refused: out of bounds");
-        Err(target.unknown())
+        let grant = exchange.grant();
+        if let Some(granted) = grant.scopes()
+            && let Some(needed) = snapshot.scopes.lacking(granted, ruled.as_deref())
+        {
+            grant.lacks(&needed);
+            return Err(Error::InsufficientScope(needed));
+        }
+        Ok(Pass)
     }
 
     /// Returns whether somebody with these bounds may look at this view.
     fn is_within(&self, bounds: &Bounds) -> bool {
-        let Some(profiles) = &bounds.profiles else { return true };
-        matches!(&self.view, Some(View::Profile(name)) if profiles.contains(name))
+        match &self.view {
+            Some(view) => view.is_within(bounds),
+            None => bounds.profiles.is_none(),
+        }
     }
 }
 

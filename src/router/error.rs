@@ -24,6 +24,9 @@ pub enum Error {
     /// No task has this id, or it is not the caller's.
     #[error("unknown task: it has expired, or its id is not one that this client was given")]
     UnknownTask,
+    /// The token of the request lacks some of the scopes that it needs, which are these.
+    #[error("the token lacks the scopes that this needs: {}", .0.join(", "))]
+    InsufficientScope(Vec<String>),
     /// The upstream answered with an error of its own, which is passed on: the `error` object.
     #[error("the upstream answered with an error")]
     Answered(Raw),

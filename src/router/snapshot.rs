@@ -1,5 +1,6 @@
 //! What one request sees of the world: the catalog and the upstreams of one generation.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -7,12 +8,14 @@ use indexmap::IndexMap;
 
 use crate::catalog;
 use crate::catalog::Catalog;
+use crate::catalog::Entry;
 use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::catalog::Rules;
 use crate::catalog::Source;
 use crate::catalog::name;
 use crate::config;
+use crate::config::auth::Scopes;
 use crate::config::exposure::Exposure;
 use crate::config::exposure::Mode;
 use crate::ids::Generation;
@@ -55,6 +58,10 @@ pub struct Snapshot {
     pub instructions: Option<String>,
     /// How much of the tools is listed where the lens says nothing else.
     everywhere: Arc<Exposure>,
+    /// What tokens of providers must be good for.
+    pub(super) scopes: Arc<Scopes>,
+    /// How long a public name may be.
+    max_name_length: usize,
     lens: Lens,
     /// What the catalog was merged from; beside it, only the configuration counts.
     merged: Vec<Arc<Listing>>,
@@ -104,6 +111,8 @@ impl Snapshot {
                 (prefix, id, known.instructions.as_deref())
             })),
             everywhere: Arc::clone(&world.exposure),
+            scopes: Arc::clone(&world.scopes),
+            max_name_length: world.max_name_length,
             lens: lens.clone(),
             merged,
             configured: world.configured,
@@ -113,6 +122,18 @@ impl Snapshot {
     /// Returns how the upstream that owns something is reached.
     pub fn handle(&self, upstream: &UpstreamId) -> Result<&upstream::Handle, upstream::Error> {
         self.upstreams.get(upstream).ok_or_else(|| upstream::Error::stopped(upstream))
+    }
+
+    /// Returns the name that something has where everything is seen: the one that rules are about,
+    /// through whatever view somebody looks.
+    pub(super) fn ruled<'e>(&self, entry: &'e Entry) -> Cow<'e, str> {
+        let prefix = self.upstreams.get(&entry.upstream).map(|it| it.config().prefix.as_str());
+        match (&self.lens, prefix) {
+            (Lens::Server(_), Some(prefix)) => {
+                name::public(prefix, &entry.public, self.max_name_length).into()
+            }
+            _ => Cow::Borrowed(&entry.public),
+        }
     }
 
     /// Returns how much of the tools clients are listed.

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use crate::config;
 use crate::config::exposure::Exposure;
 use crate::config::hints::Wanted;
+use crate::exchange::principal::Bounds;
 use crate::ids::UpstreamId;
 use crate::router::own::names;
 use crate::router::world::World;
@@ -24,6 +25,12 @@ pub enum View {
 }
 
 impl View {
+    /// Returns whether somebody with these bounds may look at it.
+    pub fn is_within(&self, bounds: &Bounds) -> bool {
+        let Some(profiles) = &bounds.profiles else { return true };
+        matches!(self, Self::Profile(name) if profiles.contains(name))
+    }
+
     /// Returns whether there is such a part.
     pub(super) fn is_in(&self, world: &World) -> bool {
         match self {

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use crate::catalog::Kind;
 use crate::catalog::Listing;
 use crate::config;
+use crate::config::auth::Scopes;
 use crate::config::exposure::Exposure;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
@@ -39,6 +40,8 @@ pub struct World {
     pub profile: Option<String>,
     /// How much of the tools clients are listed where no profile says something else.
     pub exposure: Arc<Exposure>,
+    /// What tokens of providers must be good for.
+    pub scopes: Arc<Scopes>,
 }
 
 impl World {

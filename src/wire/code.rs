@@ -16,6 +16,8 @@ pub const INVALID_PARAMS: i32 = ErrorCode::INVALID_PARAMS.0;
 pub const INTERNAL_ERROR: i32 = ErrorCode::INTERNAL_ERROR.0;
 /// No such resource, until 2025-11-25.
 pub const RESOURCE_NOT_FOUND: i32 = ErrorCode::RESOURCE_NOT_FOUND.0;
+/// The token of the request is not good for this; of those that mean what their sender says.
+pub const INSUFFICIENT_SCOPE: i32 = -32003;
 /// An address must be visited first; 2025-11-25 alone has it.
 pub const URL_ELICITATION_REQUIRED: i32 = -32042;
 /// A modern request lacks, or contradicts, a header.

@@ -10,6 +10,7 @@ use conflux::config;
 use conflux::config::Config;
 use conflux::downstream::Limits;
 use conflux::downstream::Service;
+use conflux::downstream::http::Access;
 use conflux::downstream::http::Front;
 use conflux::downstream::shutdown::Shutdown;
 use conflux::downstream::stdio;
@@ -150,7 +151,10 @@ fn list_over_stdio(bencher: Bencher<'_, '_>, tools: usize) {
 fn list_over_http(bencher: Bencher<'_, '_>, tools: usize) {
     let stage = Stage::new(tools);
     let address = (Ipv4Addr::LOCALHOST, 0).into();
-    let front = stage.runtime.block_on(Front::bind(address, &stage.config.http)).unwrap();
+    let front = stage
+        .runtime
+        .block_on(Front::bind(address, &stage.config.http, Access::of(&stage.config).unwrap()))
+        .unwrap();
     let address = front.address();
     let served = stage.runtime.spawn(front.serve(stage.service.clone(), stage.shutdown.clone()));
     let client = stage.runtime.block_on(TcpStream::connect(address)).unwrap();

@@ -20,6 +20,7 @@ use tokio::signal::unix;
 use tokio::signal::unix::SignalKind;
 
 use crate::app::App;
+use crate::auth::token::Token;
 use crate::cli::command::serve;
 use crate::cli::command::serve::Loaded;
 use crate::cli::context::Context;
@@ -32,6 +33,7 @@ use crate::cli::report::Notice;
 use crate::cli::runtime;
 use crate::cli::session;
 use crate::config::Config;
+use crate::downstream::http::Access;
 use crate::downstream::shutdown::Shutdown;
 
 /// The signals that are passed on.
@@ -48,7 +50,8 @@ const SIGNALS: [signal::Signal; 6] = [
 ///
 /// The command starts when every upstream that is `required` is ready. It finds the gateway in its
 /// environment: `CONFLUX_URL` is the address, `CONFLUX_MCP_CONFIG` the same as `mcpServers` of
-/// clients, `CONFLUX_PID` the process. When it ends, the gateway ends, and with its exit code.
+/// clients, `CONFLUX_PID` the process, and `CONFLUX_TOKEN` the token to send where the
+/// configuration has `auth`. When it ends, the gateway ends, and with its exit code.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Exec {
     /// Serve the command at this address
@@ -74,19 +77,38 @@ impl Exec {
     }
 }
 
+/// What the command finds in its environment.
+struct Gateway {
+    url: String,
+    /// The token it comes with, if it needs one.
+    token: Option<String>,
+}
+
+/// Lets in the command alone where tokens are asked for: with one that is good as long as it runs.
+fn access(config: &Config) -> Result<(Access, Option<String>), Failure> {
+    if config.auth.is_none() {
+        let access = Access::of(config).context("cannot make an HTTP client")?;
+        return Ok((access, None));
+    }
+    let token = Token::try_new().context("cannot make a token")?;
+    let text = token.reveal();
+    Ok((Access::of_holder(token), Some(text)))
+}
+
 /// Runs `command` when everything required is ready, and ends as it ends.
 async fn run(config: Config, command: &[OsString]) -> Result<(), Failure> {
     let mut signals = Signals::install().context("cannot listen for signals")?;
-    let front = serve::bind(&config).await?;
-    let url = front.url();
+    let (access, token) = access(&config)?;
+    let front = serve::bind(&config, access).await?;
+    let gateway = Gateway { url: front.url(), token };
     let app = App::start(config, session::guard()).await;
     app.open_doors().await;
     let shutdown = Shutdown::default();
     let outcome = {
-        let serving = front.serve(serve::service(&app, &url)?, shutdown.clone());
+        let serving = front.serve(serve::service(&app, &gateway.url)?, shutdown.clone());
         tokio::pin!(serving);
         let outcome = tokio::select! {
-            outcome = work(&app, command, &url, &mut signals) => outcome,
+            outcome = work(&app, command, &gateway, &mut signals) => outcome,
             () = &mut serving => Ok(()),
         };
         shutdown.begin();
@@ -108,7 +130,7 @@ async fn run(config: Config, command: &[OsString]) -> Result<(), Failure> {
 async fn work(
     app: &App,
     command: &[OsString],
-    url: &str,
+    gateway: &Gateway,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let router = app.router();
@@ -117,7 +139,7 @@ async fn work(
         signal = signals.next_ending() => return Err(Failure::silent(ended_by(signal as i32))),
     };
     outcome.map_err(|unready| ready::failure(&unready, output::say))?;
-    let mut child = start(command, url)?;
+    let mut child = start(command, gateway)?;
     let status = loop {
         tokio::select! {
             status = child.wait() => break status.context("cannot wait for the command")?,
@@ -131,12 +153,21 @@ async fn work(
 }
 
 /// Starts the command in the place of this one: with its streams, its directory, its process group.
-fn start(command: &[OsString], url: &str) -> Result<Child, Failure> {
+fn start(command: &[OsString], gateway: &Gateway) -> Result<Child, Failure> {
     let (program, arguments) = command.split_first().context("there is no command")?;
-    let servers = json!({ "mcpServers": { "conflux": { "type": "http", "url": url } } });
+    let Gateway { url, token } = gateway;
+    let mut server = json!({ "type": "http", "url": url });
+    if let (Some(token), Some(server)) = (token, server.as_object_mut()) {
+        let headers = json!({ "Authorization": format!("Bearer {token}") });
+        server.insert("headers".to_owned(), headers);
+    }
+    let servers = json!({ "mcpServers": { "conflux": server } });
     let mut starter = Command::new(program);
     starter.args(arguments).env("CONFLUX_URL", url);
     starter.env("CONFLUX_MCP_CONFIG", servers.to_string());
+    if let Some(token) = token {
+        starter.env("CONFLUX_TOKEN", token);
+    }
     starter.env("CONFLUX_PID", process::id().to_string());
     starter.spawn().map_err(|error| {
         let exit = match error.kind() {

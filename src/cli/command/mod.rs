@@ -25,6 +25,7 @@ mod show;
 mod status;
 mod switch;
 mod tail;
+mod token;
 mod tokens;
 mod uninstall;
 
@@ -55,6 +56,7 @@ pub(in crate::cli) enum Command {
     Show(show::Show),
     Profile(profile::Profile),
     Tokens(tokens::Tokens),
+    Token(token::Token),
     Lint(lint::Lint),
     Call(call::Call),
     Read(read::Read),
@@ -107,6 +109,7 @@ impl Command {
             Self::Show(wanted) => wanted.run(context),
             Self::Profile(wanted) => wanted.run(context),
             Self::Tokens(wanted) => wanted.run(context),
+            Self::Token(wanted) => wanted.run(context),
             Self::Lint(wanted) => wanted.run(context),
             Self::Call(wanted) => wanted.run(context),
             Self::Read(wanted) => wanted.run(context),

@@ -25,6 +25,7 @@ use crate::config::watch::Sight;
 use crate::downstream;
 use crate::downstream::Service;
 use crate::downstream::http;
+use crate::downstream::http::Access;
 use crate::downstream::http::Front;
 use crate::downstream::pipes;
 use crate::downstream::stdio;
@@ -154,9 +155,12 @@ async fn stdio(loaded: Loaded, waits: bool) -> Result<(), Failure> {
 /// If it `waits`, it says where it listens when everything required is ready, and ends if that does
 /// not come about. Who comes earlier is served as ever, so that probes are answered.
 async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
-    let front = bind(&loaded.config).await?;
+    let access = Access::of(&loaded.config).context("cannot ask providers for their keys")?;
+    let front = bind(&loaded.config, access.clone()).await?;
     let certificate = front.certificate().cloned();
+    let renewed = access.clone();
     let (config, following) = loaded.followed(move |config| {
+        renewed.renew(config);
         if let (Some(certificate), Some(tls)) = (&certificate, &config.http.tls) {
             certificate.renew(tls);
         }
@@ -183,9 +187,13 @@ async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
             }
         }
         output::say(&format!("listening on {url}"));
-        if !address.ip().is_loopback() {
-            output::tell(&[open_to_everybody(address)]);
-        }
+        let is_local = address.ip().is_loopback();
+        let doubts = [
+            (!is_local && access.is_open()).then(|| open_to_everybody(address)),
+            (!is_local && !access.is_open() && url.starts_with("http:")).then(in_the_clear),
+            access.is_shut().then(shut),
+        ];
+        output::tell(&doubts.into_iter().flatten().collect::<Vec<_>>());
         if waits {
             output::tell(&ready::doubts(app));
         }
@@ -195,10 +203,10 @@ async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
     .await
 }
 
-/// Takes the address that the configuration names.
-pub(in crate::cli) async fn bind(config: &Config) -> Result<Front, Failure> {
+/// Takes the address that the configuration names, for those whom `access` lets in.
+pub(in crate::cli) async fn bind(config: &Config, access: Access) -> Result<Front, Failure> {
     let address = config.http.listen;
-    Front::bind(address, &config.http).await.map_err(|error| no_front(address, error))
+    Front::bind(address, &config.http, access).await.map_err(|error| no_front(address, error))
 }
 
 /// Makes what is served at `url`, and has the upstreams started that start by themselves.
@@ -248,6 +256,20 @@ fn open_to_everybody(address: SocketAddr) -> Notice {
         "put a proxy that authenticates or a firewall in front; names and addresses by which \
          clients come must be in `http.hosts`",
     )
+}
+
+/// Says that tokens can be read on their way.
+fn in_the_clear() -> Notice {
+    Notice::warning("tokens can be read by everybody on the way, because this is not HTTPS").hint(
+        "put a proxy that serves HTTPS in front, and let nobody else reach this address; or set \
+         `http.tls`",
+    )
+}
+
+/// Says that nobody can come.
+fn shut() -> Notice {
+    Notice::warning("nobody can come: there is no token, and no provider gives any")
+        .hint("make one with `conflux token create NAME`")
 }
 
 fn limits(app: &App) -> downstream::Limits {

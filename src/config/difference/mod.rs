@@ -282,6 +282,7 @@ fn settings(old: &Config, new: &Config) -> Vec<Setting> {
         ("profile", old.profile != new.profile),
         ("exposure", *mode != new.exposure.mode),
         ("pinned", *pinned != new.exposure.pinned),
+        ("auth", old.auth != new.auth),
     ]));
     at_once.extend(entries::<Profile>("profiles", &old.profiles, &new.profiles));
     at_once.extend(keys([("http.tls", is_other_tls && is_exchanged)]));

@@ -4,6 +4,7 @@
 //! Nothing here is checked beyond its shape: `validate` turns it into [`crate::config::Config`],
 //! which cannot be wrong.
 
+mod auth;
 mod exposure;
 mod tools;
 
@@ -20,6 +21,10 @@ use serde_json::Value;
 use crate::config::units::WrittenDuration;
 use crate::config::units::WrittenSize;
 
+pub use self::auth::Algorithm;
+pub use self::auth::Auth;
+pub use self::auth::Provider;
+pub use self::auth::Scopes;
 pub use self::exposure::Exposure;
 pub use self::tools::Annotations;
 pub use self::tools::Argument;
@@ -83,6 +88,10 @@ pub struct File {
     /// How clients come over HTTP.
     #[serde(default)]
     pub http: Http,
+
+    /// Who may come over HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
 
     /// How much of the tools clients are listed.
     #[serde(default)]
@@ -335,7 +344,7 @@ pub struct Http {
     pub origins: Vec<String>,
 
     /// Whether everybody who can reach an address that is not this machine's own may use
-    /// everything here. Without it, Conflux listens on loopback addresses only.
+    /// everything here. Without it, and without `auth`, Conflux listens on loopback addresses only.
     pub unauthenticated: bool,
 
     /// The certificate to serve HTTPS with.

@@ -11,6 +11,7 @@ use crate::downstream::batch;
 use crate::downstream::call::Reply;
 use crate::downstream::codes;
 use crate::downstream::http::Shared;
+use crate::downstream::http::access::Visitor;
 use crate::downstream::http::headers;
 use crate::downstream::http::replay::Position;
 use crate::downstream::http::session::Session;
@@ -39,13 +40,14 @@ const LAST_EVENT_ID: &str = "last-event-id";
 pub(super) async fn message(
     front: &Shared,
     router: &Arc<Router>,
+    visitor: &Visitor,
     headers: &HeaderMap,
     message: Message,
 ) -> Result<Response, Refusal> {
     let is_named = sessions::is_named(headers);
     let message = match message {
         Message::Request(request) if request.method == method::INITIALIZE && !is_named => {
-            return Box::pin(open(front, router, request)).await;
+            return Box::pin(open(front, router, visitor, request)).await;
         }
         Message::Request(request) if !is_named => return Err(homeless(&request)),
         // Clients of 2026-07-28 have notifications too, but none that means anything here.
@@ -54,16 +56,18 @@ pub(super) async fn message(
         }
         message => message,
     };
-    let session = front.sessions.find(headers, router)?;
+    let session = front.sessions.find(headers, router, &visitor.principal)?;
     let hold = session.hold();
     let (outbox, outgoing) = Outbox::channel();
+    let outbox = outbox.granting(visitor.grant.clone());
     let is_request = matches!(message, Message::Request(_));
     session.connection.message(message, &outbox).await;
     drop(outbox);
     if !is_request {
         return Ok(status::bare(StatusCode::ACCEPTED));
     }
-    Ok(session.respond(outgoing, hold).await.unwrap_or_else(stream::silence))
+    let response = session.respond(outgoing, hold).await.unwrap_or_else(stream::silence);
+    Ok(visitor.challenged(response))
 }
 
 /// Many messages at once.
@@ -78,6 +82,7 @@ pub(super) struct Batch {
 pub(super) async fn batch(
     front: &Shared,
     router: &Arc<Router>,
+    visitor: &Visitor,
     headers: &HeaderMap,
     batch: Batch,
 ) -> Result<Response, Refusal> {
@@ -90,12 +95,13 @@ pub(super) async fn batch(
     if !sessions::is_named(headers) {
         return Err(refused(array));
     }
-    let session = front.sessions.find(headers, router)?;
+    let session = front.sessions.find(headers, router, &visitor.principal)?;
     if session.connection.session() != Some(Revision::V2025_03_26) {
         return Err(refused(array));
     }
     let hold = session.hold();
     let (outbox, outgoing) = Outbox::channel();
+    let outbox = outbox.granting(visitor.grant.clone());
     batch::run(&session.connection, &array, room, &outbox).await;
     drop(outbox);
     let answered = session.respond(outgoing, hold).await;
@@ -106,15 +112,19 @@ pub(super) async fn batch(
 pub(super) fn listen(
     front: &Shared,
     router: &Arc<Router>,
+    visitor: &Visitor,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     headers::takes_events(headers)?;
-    let session = front.sessions.find(headers, router)?;
+    let session = front.sessions.find(headers, router, &visitor.principal)?;
     let hold = session.hold();
-    let Some(from) = headers.get(LAST_EVENT_ID) else { return Ok(session.stand(hold)) };
+    let until_ended = |response: Response| response.until(visitor.clone().ended());
+    let Some(from) = headers.get(LAST_EVENT_ID) else {
+        return Ok(until_ended(session.stand(hold)));
+    };
     let resumed = from.to_str().ok().and_then(Position::parse);
     let resumed = resumed.and_then(|position| session.resume(position, hold));
-    resumed.ok_or_else(|| {
+    resumed.map(until_ended).ok_or_else(|| {
         let problem = format!("`Last-Event-ID` is {from:?}, which no stream here goes on after");
         Refusal::new(StatusCode::BAD_REQUEST, &problem)
     })
@@ -124,15 +134,21 @@ pub(super) fn listen(
 pub(super) fn end(
     front: &Shared,
     router: &Arc<Router>,
+    visitor: &Visitor,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    let session = front.sessions.remove(headers, router)?;
+    let session = front.sessions.remove(headers, router, &visitor.principal)?;
     front.end(session);
     Ok(status::bare(StatusCode::NO_CONTENT))
 }
 
-async fn open(front: &Shared, router: &Arc<Router>, request: Request) -> Result<Response, Refusal> {
-    let session = Session::new(front.service.looking_at(Arc::clone(router)));
+async fn open(
+    front: &Shared,
+    router: &Arc<Router>,
+    visitor: &Visitor,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let session = Session::new(front.service_for(visitor, Arc::clone(router)));
     let (outbox, mut outgoing) = Outbox::channel();
     if let Some(answer) = session.connection.request(request, Reply::to(&outbox)) {
         session.connection.say(answer).await;

@@ -4,6 +4,7 @@
 //! the response of the request, or into a stream of the session it belongs to.
 
 mod accept;
+mod access;
 mod body;
 mod cors;
 mod guard;
@@ -51,6 +52,7 @@ use crate::downstream::Service;
 use crate::downstream::connection::Connection;
 use crate::downstream::connection::Passing;
 use crate::downstream::http::accept::Acceptor;
+use crate::downstream::http::access::Visitor;
 use crate::downstream::http::guard::Guard;
 use crate::downstream::http::session::Session;
 use crate::downstream::http::sessions::Sessions;
@@ -59,7 +61,9 @@ use crate::downstream::shutdown::Shutdown;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
+use crate::router::Router;
 
+pub use self::access::Access;
 pub use self::tls::Certificate;
 
 /// How long what is under way may go on once Conflux stops.
@@ -76,6 +80,7 @@ pub struct Front {
     tls: Option<TlsAcceptor>,
     certificate: Option<Certificate>,
     settings: config::Http,
+    access: Access,
 }
 
 /// Why clients cannot be served over HTTP.
@@ -94,6 +99,7 @@ pub enum Error {
 struct Shared {
     service: Service,
     guard: Guard,
+    access: Access,
     request_time: Duration,
     /// What modern requests have in common.
     passing: Passing,
@@ -109,13 +115,17 @@ struct Shared {
 }
 
 impl Front {
-    /// Takes the address.
-    pub async fn bind(address: SocketAddr, settings: &config::Http) -> Result<Self, Error> {
+    /// Takes the address, for those whom `access` lets in.
+    pub async fn bind(
+        address: SocketAddr,
+        settings: &config::Http,
+        access: Access,
+    ) -> Result<Self, Error> {
         let certificate = settings.tls.as_ref().map(Certificate::new);
         let tls = certificate.as_ref().map(Certificate::acceptor).transpose()?;
         let listener = TcpListener::bind(address).await.map_err(Error::Listen)?;
         let address = listener.local_addr().map_err(Error::Listen)?;
-        Ok(Self { listener, address, tls, certificate, settings: settings.clone() })
+        Ok(Self { listener, address, tls, certificate, settings: settings.clone(), access })
     }
 
     /// Returns where it listens.
@@ -144,8 +154,8 @@ impl Front {
     /// Serves everybody who comes until `shutdown` begins, and ends in order within a few
     /// seconds after that.
     pub async fn serve(self, service: Service, shutdown: Shutdown) {
-        let Self { listener, address, tls, certificate: _, settings } = self;
-        let shared = Arc::new(Shared::new(service, address, &settings));
+        let Self { listener, address, tls, certificate: _, settings, access } = self;
+        let shared = Arc::new(Shared::new(service, address, &settings, access));
         let acceptor = Acceptor {
             front: Arc::clone(&shared),
             tls,
@@ -155,6 +165,8 @@ impl Front {
             closing: CancellationToken::new(),
         };
         shared.expire_sessions();
+        let (access, stopping) = (shared.access.clone(), shared.stopping.clone());
+        shared.tasks.spawn(async move { access.follow(stopping).await });
         select! {
             () = acceptor.run(&listener) => {}
             () = shutdown.begun() => {}
@@ -170,12 +182,13 @@ impl Front {
 }
 
 impl Shared {
-    fn new(service: Service, address: SocketAddr, settings: &config::Http) -> Self {
+    fn new(service: Service, address: SocketAddr, settings: &config::Http, access: Access) -> Self {
         let limit = settings.limits.requests;
         let passer = service.caller(Capabilities::default(), Reach::InCallsOnly);
         let shares = Arc::new(Semaphore::new(limit));
         Self {
             guard: Guard::new(address.ip(), settings),
+            access,
             request_time: settings.limits.request_time,
             passing: Passing {
                 limit,
@@ -193,6 +206,11 @@ impl Shared {
             stopping: CancellationToken::new(),
             service,
         }
+    }
+
+    /// Returns what is served to somebody who looks at this view.
+    fn service_for(&self, visitor: &Visitor, router: Arc<Router>) -> Service {
+        self.service.looking_at(router).on_behalf_of(visitor.principal.clone())
     }
 
     /// Counts those who come for one request as one more caller from the first of them on.

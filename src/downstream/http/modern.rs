@@ -9,6 +9,7 @@ use crate::downstream::call::Reply;
 use crate::downstream::codes;
 use crate::downstream::connection::Connection;
 use crate::downstream::http::Shared;
+use crate::downstream::http::access::Visitor;
 use crate::downstream::http::headers;
 use crate::downstream::http::response::Response;
 use crate::downstream::http::status::Refusal;
@@ -42,6 +43,7 @@ pub(super) fn is_modern(headers: &HeaderMap, request: &Request, meta: &RequestMe
 pub(super) async fn request(
     front: &Shared,
     router: Arc<Router>,
+    visitor: &Visitor,
     headers: &HeaderMap,
     request: Request,
     meta: &RequestMeta,
@@ -56,22 +58,28 @@ pub(super) async fn request(
         return Err(Refusal::of(StatusCode::BAD_REQUEST, Some(&request.id), error));
     }
     let (outbox, outgoing) = Outbox::channel();
+    let outbox = outbox.granting(visitor.grant.clone());
     let reply = Reply::to(&outbox);
-    let connection = front.passing(router, outbox);
+    let connection = front.passing(visitor, router, outbox);
     let hang_up = HangUp::new(&connection.shared.flights, &request.id);
     if let Some(answer) = connection.modern(&request, meta, reply) {
         connection.say(answer).await;
     }
     // The request itself holds on to what it still needs; its stream ends with it.
     drop(connection);
-    Ok(stream::respond(outgoing, hang_up).await)
+    let response = stream::respond(outgoing, hang_up).await;
+    // What is told without being asked for goes to nobody who is no longer let in.
+    if request.method == method::LISTEN {
+        return Ok(response.until(visitor.clone().ended()));
+    }
+    Ok(visitor.challenged(response))
 }
 
 impl Shared {
     /// Makes a client that is there for one request.
-    fn passing(&self, router: Arc<Router>, outbox: Outbox) -> Connection {
+    fn passing(&self, visitor: &Visitor, router: Arc<Router>, outbox: Outbox) -> Connection {
         self.announce_passers();
-        let service = self.service.looking_at(router);
+        let service = self.service_for(visitor, router);
         let stopping = self.stopping.child_token();
         Connection::passing(service, outbox, self.tasks.clone(), stopping, self.passing.clone())
     }

@@ -43,7 +43,8 @@ fn readiness(front: &Shared, head: &Parts) -> Response {
     let unready = front.service.router.unready();
     let is_ready = unready.is_empty();
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let is_trusted = front.guard.admit(&head.uri, &head.headers).is_ok();
+    // Nor does anybody who brings no token where tokens are needed.
+    let is_trusted = front.access.is_open() && front.guard.admit(&head.uri, &head.headers).is_ok();
     let is_verbose = head.uri.query().is_some_and(|query| query == "verbose");
     let report = match (is_trusted, is_verbose) {
         (false, _) => json!({ "ready": is_ready }),

@@ -7,6 +7,7 @@ use std::task::Context;
 use std::task::Poll;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use hyper::HeaderMap;
 use hyper::StatusCode;
@@ -65,6 +66,15 @@ impl Response {
     /// Returns why the request got no further, if it did not.
     pub(super) fn refusal(&self) -> Option<&str> {
         self.refusal.as_deref()
+    }
+
+    /// Ends a stream of events once `end` has come about, whatever was still to come.
+    pub(super) fn until(self, end: impl Future<Output = ()> + Send + 'static) -> Self {
+        let body = match self.body {
+            Body::Events(events) => Body::Events(events.take_until(Box::pin(end)).boxed()),
+            body => body,
+        };
+        Self { body, ..self }
     }
 
     /// Returns its status.

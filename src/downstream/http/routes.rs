@@ -14,6 +14,7 @@ use percent_encoding::percent_decode_str;
 use crate::config::suggest;
 use crate::downstream::codes;
 use crate::downstream::http::Shared;
+use crate::downstream::http::access::Visitor;
 use crate::downstream::http::body;
 use crate::downstream::http::body::Received;
 use crate::downstream::http::cors;
@@ -64,7 +65,10 @@ async fn guarded(front: &Arc<Shared>, peer: SocketAddr, head: &Parts, body: Inco
         Err(refusal) => refusal.into(),
         Ok(()) if head.method == Method::OPTIONS => cors::preflight(&head.headers),
         Ok(()) => {
-            let response = route(front, head, body).await.unwrap_or_else(Response::from);
+            let response = match front.access.metadata(head) {
+                Some(response) => response,
+                None => admitted(front, head, body).await.unwrap_or_else(Response::from),
+            };
             cors::readable(response, &head.headers)
         }
     };
@@ -77,19 +81,33 @@ async fn guarded(front: &Arc<Shared>, peer: SocketAddr, head: &Parts, body: Inco
     response
 }
 
+/// Finds out who comes before anything is looked for.
+async fn admitted(front: &Arc<Shared>, head: &Parts, body: Incoming) -> Result<Response, Refusal> {
+    let visitor = front.access.identify(head).await?;
+    route(front, &visitor, head, body).await
+}
+
 /// Takes a request where its path leads.
 ///
 /// What becomes of it there has a place of its own: what a connection holds is moved a dozen times
 /// until it runs.
-async fn route(front: &Arc<Shared>, head: &Parts, body: Incoming) -> Result<Response, Refusal> {
+async fn route(
+    front: &Arc<Shared>,
+    visitor: &Visitor,
+    head: &Parts,
+    body: Incoming,
+) -> Result<Response, Refusal> {
     match head.uri.path() {
-        "/mcp" => Box::pin(mcp(front, Arc::clone(&front.service.router), head, body)).await,
-        "/sse" => channel(front, head),
-        sse::MESSAGES => Box::pin(channel_message(front, head, body)).await,
+        "/mcp" => {
+            let router = everything(front, visitor, &head.headers)?;
+            Box::pin(mcp(front, router, visitor, head, body)).await
+        }
+        "/sse" => channel(front, visitor, head),
+        sse::MESSAGES => Box::pin(channel_message(front, visitor, head, body)).await,
         path => match part_of(path) {
             Some(view) => {
-                let router = part(front, &view, &head.headers)?;
-                Box::pin(mcp(front, router, head, body)).await
+                let router = part(front, &view, visitor, &head.headers)?;
+                Box::pin(mcp(front, router, visitor, head, body)).await
             }
             None => Err(nowhere(path)),
         },
@@ -111,14 +129,37 @@ fn part_of(path: &str) -> Option<View> {
     }
 }
 
-fn part(front: &Shared, view: &View, headers: &HeaderMap) -> Result<Arc<Router>, Refusal> {
+/// Returns the router of all that a visitor may look at who asks for no part: everything, or the
+/// first of the profiles that are theirs.
+fn everything(
+    front: &Shared,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+) -> Result<Arc<Router>, Refusal> {
+    match visitor.principal.bounds().profiles.as_ref().and_then(|profiles| profiles.first()) {
+        Some(profile) => part(front, &View::Profile(profile.clone()), visitor, headers),
+        None => Ok(Arc::clone(&front.service.router)),
+    }
+}
+
+fn part(
+    front: &Shared,
+    view: &View,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+) -> Result<Arc<Router>, Refusal> {
     let router = &front.service.router;
+    // A part that is not theirs is like one that there is not.
+    let is_theirs = |view: &View| view.is_within(visitor.principal.bounds());
     let found = match router.view(view) {
         // Who has a session there keeps it; there is nothing to be seen any more.
         None if sessions::is_named(headers) => router.known_view(view),
         found => found,
     };
-    found.ok_or_else(|| no_such_part(view, &router.views()))
+    found.filter(|_| is_theirs(view)).ok_or_else(|| {
+        let theirs: Vec<View> = router.views().into_iter().filter(is_theirs).collect();
+        no_such_part(view, &theirs)
+    })
 }
 
 /// Says which parts there are in the place of one that there is not.
@@ -152,24 +193,26 @@ fn shown(text: &str) -> String {
 }
 
 /// Where a client of 2024-11-05 opens its stream.
-fn channel(front: &Arc<Shared>, head: &Parts) -> Result<Response, Refusal> {
+fn channel(front: &Arc<Shared>, visitor: &Visitor, head: &Parts) -> Result<Response, Refusal> {
     if head.method != Method::GET {
         let problem = "open a stream with GET; messages go to the address that it gives";
         return Err(Refusal::not_allowed("GET", problem));
     }
-    sse::open(front, &head.headers)
+    let router = everything(front, visitor, &head.headers)?;
+    sse::open(front, router, visitor, &head.headers)
 }
 
 /// Where it posts its messages.
 async fn channel_message(
     front: &Shared,
+    visitor: &Visitor,
     head: &Parts,
     body: Incoming,
 ) -> Result<Response, Refusal> {
     if head.method != Method::POST {
         return Err(Refusal::not_allowed("POST", "messages are posted here"));
     }
-    sse::post(front, &head.uri, &head.headers, body).await
+    sse::post(front, visitor, &head.uri, &head.headers, body).await
 }
 
 fn nowhere(path: &str) -> Refusal {
@@ -186,17 +229,18 @@ fn nowhere(path: &str) -> Refusal {
 async fn mcp(
     front: &Arc<Shared>,
     router: Arc<Router>,
+    visitor: &Visitor,
     head: &Parts,
     body: Incoming,
 ) -> Result<Response, Refusal> {
     match head.method {
-        Method::POST => post(front, router, &head.headers, body).await,
+        Method::POST => post(front, router, visitor, &head.headers, body).await,
         Method::GET | Method::DELETE if !sessions::is_named(&head.headers) => {
             let problem = "without a session there is only POST here";
             Err(Refusal::not_allowed("POST", problem))
         }
-        Method::GET => legacy::listen(front, &router, &head.headers),
-        Method::DELETE => legacy::end(front, &router, &head.headers),
+        Method::GET => legacy::listen(front, &router, visitor, &head.headers),
+        Method::DELETE => legacy::end(front, &router, visitor, &head.headers),
         _ => Err(Refusal::not_allowed("GET, POST, DELETE", "this method leads nowhere")),
     }
 }
@@ -204,6 +248,7 @@ async fn mcp(
 async fn post(
     front: &Arc<Shared>,
     router: Arc<Router>,
+    visitor: &Visitor,
     headers: &HeaderMap,
     body: Incoming,
 ) -> Result<Response, Refusal> {
@@ -219,7 +264,7 @@ async fn post(
         Ok(message) => message,
         Err(Defect::Batch(array)) => {
             let array = legacy::Batch { array, room };
-            return Box::pin(legacy::batch(front, &router, headers, array)).await;
+            return Box::pin(legacy::batch(front, &router, visitor, headers, array)).await;
         }
         Err(defect) => {
             let (id, error) = codes::defect(&defect);
@@ -236,10 +281,10 @@ async fn post(
                 return Err(Refusal::of(status(verdict), Some(&request.id), error));
             }
             if is_modern {
-                return modern::request(front, router, headers, request, &meta).await;
+                return modern::request(front, router, visitor, headers, request, &meta).await;
             }
-            legacy::message(front, &router, headers, Message::Request(request)).await
+            legacy::message(front, &router, visitor, headers, Message::Request(request)).await
         }
-        message => legacy::message(front, &router, headers, message).await,
+        message => legacy::message(front, &router, visitor, headers, message).await,
     }
 }

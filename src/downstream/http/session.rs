@@ -28,6 +28,7 @@ use crate::downstream::http::stream::Source;
 use crate::downstream::outbox::Outbox;
 use crate::downstream::outbox::Outgoing;
 use crate::exchange::caller::Reach;
+use crate::exchange::principal::Principal;
 use crate::router::Router;
 use crate::wire::era::Revision;
 use crate::wire::sse::Event;
@@ -110,9 +111,10 @@ impl Session {
         (!is_busy).then(|| self.used().elapsed())
     }
 
-    /// Returns whether it sees what `router` sees.
-    pub(super) fn belongs_to(&self, router: &Arc<Router>) -> bool {
-        Arc::ptr_eq(&self.connection.shared.service.router, router)
+    /// Returns whether it is one of this principal, and sees what `router` sees.
+    pub(super) fn belongs_to(&self, router: &Arc<Router>, principal: &Principal) -> bool {
+        let service = &self.connection.shared.service;
+        Arc::ptr_eq(&service.router, router) && service.principal == *principal
     }
 
     /// Turns what a request causes to be said into its response. Unlike with a modern request,

@@ -16,6 +16,7 @@ use hyper::StatusCode;
 use crate::downstream::http::headers;
 use crate::downstream::http::session::Session;
 use crate::downstream::http::status::Refusal;
+use crate::exchange::principal::Principal;
 use crate::router::Router;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
@@ -63,16 +64,17 @@ impl Sessions {
         Ok((id, evicted))
     }
 
-    /// Returns the session that a message belongs to.
+    /// Returns the session that a message belongs to, if it is one of whoever sends it.
     pub(super) fn find(
         &self,
         headers: &HeaderMap,
         router: &Arc<Router>,
+        principal: &Principal,
     ) -> Result<Arc<Session>, Refusal> {
         let id = id(headers)?;
         check_version(headers)?;
         let session = self.lock().get(id).cloned();
-        session.filter(|session| session.belongs_to(router)).ok_or_else(unknown)
+        session.filter(|session| session.belongs_to(router, principal)).ok_or_else(unknown)
     }
 
     /// Takes out the session that is to end.
@@ -80,8 +82,9 @@ impl Sessions {
         &self,
         headers: &HeaderMap,
         router: &Arc<Router>,
+        principal: &Principal,
     ) -> Result<Arc<Session>, Refusal> {
-        let session = self.find(headers, router)?;
+        let session = self.find(headers, router, principal)?;
         // Somebody else may have ended it just now.
         self.lock().remove(id(headers)?).ok_or_else(unknown)?;
         Ok(session)

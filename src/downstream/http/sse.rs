@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::downstream::connection::Connection;
 use crate::downstream::http::Shared;
+use crate::downstream::http::access::Visitor;
 use crate::downstream::http::body;
 use crate::downstream::http::body::Received;
 use crate::downstream::http::headers;
@@ -31,6 +32,7 @@ use crate::downstream::http::stream::Source;
 use crate::downstream::outbox::Outbox;
 use crate::downstream::outbox::Outgoing;
 use crate::downstream::room::Room;
+use crate::router::Router;
 use crate::wire::line::Line;
 use crate::wire::sse::Event;
 
@@ -62,14 +64,22 @@ struct Presence {
 }
 
 /// Opens the stream of a new client.
-pub(super) fn open(front: &Arc<Shared>, headers: &HeaderMap) -> Result<Response, Refusal> {
+pub(super) fn open(
+    front: &Arc<Shared>,
+    router: Arc<Router>,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
     headers::takes_events(headers)?;
     let Some(id) = sessions::random_id() else {
         let problem = "the system has no random numbers for an address";
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem));
     };
     let (outbox, outgoing) = Outbox::channel();
-    let connection = Connection::new(front.service.clone(), outbox, TaskTracker::new());
+    // This transport says nothing of scopes, so those of whoever opens the stream count.
+    let outbox = outbox.granting(visitor.grant.clone());
+    let service = front.service_for(visitor, router);
+    let connection = Connection::new(service, outbox, TaskTracker::new());
     {
         let mut open = front.channels.lock();
         if open.len() >= front.session_limit {
@@ -80,12 +90,14 @@ pub(super) fn open(front: &Arc<Shared>, headers: &HeaderMap) -> Result<Response,
     }
     let address = Some(format!("{MESSAGES}?{PARAMETER}={id}"));
     let presence = Presence { front: Arc::clone(front), id };
-    Ok(stream::events(Channel { address, outgoing, _presence: presence }))
+    let stream = stream::events(Channel { address, outgoing, _presence: presence });
+    Ok(stream.until(visitor.clone().ended()))
 }
 
 /// Takes one message; whatever it causes to be said is said on the stream.
 pub(super) async fn post(
     front: &Shared,
+    visitor: &Visitor,
     uri: &Uri,
     headers: &HeaderMap,
     body: Incoming,
@@ -99,6 +111,8 @@ pub(super) async fn post(
         return Err(Refusal::new(StatusCode::BAD_REQUEST, &problem));
     };
     let connection = front.channels.lock().get(id).cloned();
+    let is_own = |it: &Arc<Connection>| it.shared.service.principal == visitor.principal;
+    let connection = connection.filter(is_own);
     let Some(connection) = connection else {
         let problem = "there is no such stream, or no longer; open one with GET `/sse`";
         return Err(Refusal::new(StatusCode::NOT_FOUND, problem));

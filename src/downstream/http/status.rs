@@ -24,6 +24,7 @@ pub(super) fn modern(verdict: Verdict) -> StatusCode {
         Verdict::Failed(code::METHOD_NOT_FOUND) | Verdict::Refused(code::METHOD_NOT_FOUND) => {
             StatusCode::NOT_FOUND
         }
+        Verdict::Failed(code::INSUFFICIENT_SCOPE) => StatusCode::FORBIDDEN,
         // What never got under way through no fault of its own met a limit.
         Verdict::Refused(code::INTERNAL_ERROR) => StatusCode::TOO_MANY_REQUESTS,
         Verdict::Refused(_)
@@ -39,6 +40,7 @@ pub(super) fn modern(verdict: Verdict) -> StatusCode {
 pub(super) fn legacy(verdict: Verdict) -> StatusCode {
     match verdict {
         Verdict::Refused(code::PARSE_ERROR) => StatusCode::BAD_REQUEST,
+        Verdict::Failed(code::INSUFFICIENT_SCOPE) => StatusCode::FORBIDDEN,
         Verdict::Done | Verdict::Failed(_) | Verdict::Refused(_) => StatusCode::OK,
     }
 }
@@ -52,17 +54,33 @@ pub(super) struct Refusal {
     error: Raw,
     /// The methods that there are.
     allow: Option<&'static str>,
+    /// Who comes is not known, or may not come.
+    challenge: Option<Box<Challenge>>,
+}
+
+/// What is said to somebody who is not known, or may not come.
+#[derive(Debug)]
+pub(super) struct Challenge {
+    /// How one comes to be known (`WWW-Authenticate`).
+    pub(super) header: String,
+    /// What the log says, which may be more than whoever is refused is told.
+    pub(super) reason: String,
 }
 
 impl Refusal {
     /// Refuses with a sentence what cannot be told to any request.
     pub(super) fn new(status: StatusCode, problem: &str) -> Self {
-        Self { status, id: None, error: codes::invalid(problem), allow: None }
+        Self::of(status, None, codes::invalid(problem))
     }
 
     /// Refuses the message with this id, if it has one.
     pub(super) fn of(status: StatusCode, id: Option<&Id>, error: Raw) -> Self {
-        Self { status, id: id.cloned(), error, allow: None }
+        Self { status, id: id.cloned(), error, allow: None, challenge: None }
+    }
+
+    /// Says how one comes to be known.
+    pub(super) fn challenging(self, challenge: Challenge) -> Self {
+        Self { challenge: Some(Box::new(challenge)), ..self }
     }
 
     /// Refuses a method that a path does not have.
@@ -75,8 +93,15 @@ impl Refusal {
 impl From<Refusal> for Response {
     fn from(refusal: Refusal) -> Self {
         let frame = frame::response(refusal.id.as_ref(), Err(&refusal.error));
-        let reason = refusal.error.member("message").and_then(|message| message.string());
-        let response = message(refusal.status, frame).refusing(reason.unwrap_or_default());
+        let said = || refusal.error.member("message").and_then(|message| message.string());
+        let (header, reason) = match refusal.challenge.map(|challenge| *challenge) {
+            Some(Challenge { header, reason }) => (HeaderValue::try_from(header).ok(), reason),
+            None => (None, said().unwrap_or_default()),
+        };
+        let mut response = message(refusal.status, frame).refusing(reason);
+        if let Some(challenge) = header {
+            response = response.with(header::WWW_AUTHENTICATE, challenge);
+        }
         match refusal.allow {
             Some(allow) => response.with(header::ALLOW, HeaderValue::from_static(allow)),
             None => response,

@@ -143,8 +143,8 @@ impl Spills {
         let until = Instant::now() + LIFETIME;
         let session = (!caller.is_passing()).then(|| Arc::downgrade(caller));
         let mut texts = self.lasting();
-        // Those of whom nothing is known look like one caller. They have the bounds of all alone, so
-        // that none of them makes less room for the others than anybody else does.
+        // Those of whom nothing is known look like one caller. They have the bounds of all alone,
+        // so that none of them makes less room for the others than anybody else does.
         if session.is_some() || caller.principal().is_known() {
             let is_own = |text: &Text| text.owner == owner;
             make_room(&mut texts, &batch, is_own, MOST_OF_ONE, BYTES_OF_ONE);

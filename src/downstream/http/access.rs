@@ -1,0 +1,212 @@
+//! Who comes: on whose behalf a request is made, found out before anything else is done for it.
+
+use std::future;
+use std::sync::Arc;
+
+use hyper::Method;
+use hyper::StatusCode;
+use hyper::header;
+use hyper::header::HeaderValue;
+use hyper::http::request::Parts;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth;
+use crate::auth::Authenticator;
+use crate::auth::Credential;
+use crate::auth::Refused;
+use crate::auth::Store;
+use crate::auth::bearer;
+use crate::auth::metadata;
+use crate::auth::token::Token;
+use crate::config::Config;
+use crate::downstream::http::response::Response;
+use crate::downstream::http::status;
+use crate::downstream::http::status::Challenge;
+use crate::downstream::http::status::Refusal;
+use crate::exchange::principal::Grant;
+use crate::exchange::principal::Principal;
+
+/// Who may come; cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Access(Arc<watch::Sender<Rule>>);
+
+/// Whom requests must be made for.
+#[derive(Clone, Debug)]
+enum Rule {
+    /// For anybody.
+    Anybody,
+    /// For somebody whose token says so.
+    Known(Arc<Authenticator>),
+    /// For whoever holds a token that was made for one command, which runs in the place of this
+    /// process.
+    Holder(Arc<Token>),
+}
+
+/// On whose behalf a request comes.
+#[derive(Clone, Debug)]
+pub(super) struct Visitor {
+    /// Who that is.
+    pub(super) principal: Principal,
+    /// What the token of the request is good for.
+    pub(super) grant: Grant,
+    proof: Option<Proof>,
+}
+
+/// How it is known who a visitor is.
+#[derive(Clone, Debug)]
+struct Proof {
+    authenticator: Arc<Authenticator>,
+    credential: Credential,
+    path: String,
+}
+
+impl Access {
+    /// Lets in whom the configuration lets in.
+    ///
+    /// # Errors
+    ///
+    /// If providers cannot be asked over HTTP.
+    pub fn of(config: &Config) -> Result<Self, reqwest::Error> {
+        Ok(Self(Arc::new(watch::Sender::new(rule(config)?))))
+    }
+
+    /// Lets in whoever holds this token, and nobody else.
+    pub fn of_holder(token: Token) -> Self {
+        Self(Arc::new(watch::Sender::new(Rule::Holder(Arc::new(token)))))
+    }
+
+    /// Lets in whom another configuration lets in, from now on. If that cannot be done, whom the
+    /// one before did.
+    pub fn renew(&self, config: &Config) {
+        match rule(config) {
+            Ok(rule) => drop(self.0.send_replace(rule)),
+            Err(error) => tracing::warn!(%error, "`auth` is as before: nobody can be asked"),
+        }
+    }
+
+    /// Returns whether nobody can come, because nobody has a token.
+    pub fn is_shut(&self) -> bool {
+        matches!(&*self.0.borrow(), Rule::Known(known) if !known.admits_anybody())
+    }
+
+    /// Returns whether anybody may come.
+    pub fn is_open(&self) -> bool {
+        matches!(&*self.0.borrow(), Rule::Anybody)
+    }
+
+    /// Follows what becomes of tokens until `stop`.
+    pub(super) async fn follow(&self, stop: CancellationToken) {
+        let mut rules = self.0.subscribe();
+        loop {
+            let rule = rules.borrow_and_update().clone();
+            let following = stop.child_token();
+            let follow = async {
+                match &rule {
+                    Rule::Known(known) => known.follow(following).await,
+                    Rule::Anybody | Rule::Holder(_) => future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = follow => return,
+                changed = rules.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Finds out on whose behalf a request comes, or refuses it.
+    pub(super) async fn identify(&self, head: &Parts) -> Result<Visitor, Refusal> {
+        let rule = self.0.borrow().clone();
+        let token = || {
+            let values = head.headers.get_all(header::AUTHORIZATION).into_iter();
+            bearer::token(values.map(HeaderValue::as_bytes), head.uri.query())
+        };
+        match rule {
+            Rule::Anybody => Ok(Visitor::known(Principal::anonymous())),
+            Rule::Holder(holder) => match token() {
+                Ok(token) if holder.is(token) => Ok(Visitor::known(Principal::process())),
+                Ok(_) => Err(refusal(&Refused::Invalid("it is another one".to_owned()), None)),
+                Err(refused) => Err(refusal(&refused, None)),
+            },
+            Rule::Known(authenticator) => {
+                let path = head.uri.path();
+                let refuse = |refused: Refused| {
+                    let challenge = authenticator.challenge(path, &refused);
+                    refusal(&refused, Some(challenge))
+                };
+                let token = token().map_err(refuse)?;
+                let identified = authenticator.identify(token, path).await;
+                let credential = identified.map_err(refuse)?;
+                authenticator.permit(&credential).map_err(refuse)?;
+                let (principal, grant) = (credential.principal.clone(), credential.grant());
+                let path = path.to_owned();
+                let authenticator = Arc::clone(&authenticator);
+                let proof = Some(Proof { authenticator, credential, path });
+                Ok(Visitor { principal, grant, proof })
+            }
+        }
+    }
+
+    /// Answers the question where tokens come from; nothing if a request asks for something else.
+    ///
+    /// Whoever asks has no token yet. That there is metadata for a path does not mean that there
+    /// is anything at it.
+    pub(super) fn metadata(&self, head: &Parts) -> Option<Response> {
+        let path = head.uri.path().strip_prefix(metadata::WELL_KNOWN)?;
+        if !path.is_empty() && !path.starts_with('/') {
+            return None;
+        }
+        let Rule::Known(known) = &*self.0.borrow() else { return None };
+        let resource = known.resource()?;
+        if !matches!(head.method, Method::GET | Method::HEAD) {
+            return Some(Refusal::not_allowed("GET, HEAD", "metadata is read").into());
+        }
+        let document = resource.document(path).to_string().into_bytes();
+        Some(status::message(StatusCode::OK, document.into()))
+    }
+}
+
+impl Visitor {
+    fn known(principal: Principal) -> Self {
+        Self { principal, grant: Grant::default(), proof: None }
+    }
+
+    /// Says in the head of an answer which scopes a request lacked, if that was found out.
+    pub(super) fn challenged(&self, response: Response) -> Response {
+        let Some(Proof { authenticator, path, .. }) = &self.proof else { return response };
+        let Some(needed) = self.grant.lacking() else { return response };
+        let refused = Refused::InsufficientScope(needed.to_vec());
+        match HeaderValue::from_str(&authenticator.challenge(path, &refused)) {
+            Ok(challenge) => response.with(header::WWW_AUTHENTICATE, challenge),
+            Err(_) => response,
+        }
+    }
+
+    /// Waits until the token is no longer good.
+    pub(super) async fn ended(self) {
+        match &self.proof {
+            Some(proof) => proof.authenticator.ended(&proof.credential).await,
+            None => future::pending().await,
+        }
+    }
+}
+
+fn rule(config: &Config) -> Result<Rule, reqwest::Error> {
+    let Some(auth) = &config.auth else { return Ok(Rule::Anybody) };
+    let store = Store::new(auth::directory(&config.state));
+    Ok(Rule::Known(Arc::new(Authenticator::try_new(auth, store)?)))
+}
+
+/// Refuses a request (2026-07-28, authorization, "Error Handling").
+fn refusal(refused: &Refused, challenge: Option<String>) -> Refusal {
+    let status = match refused {
+        Refused::Missing | Refused::Invalid(_) => StatusCode::UNAUTHORIZED,
+        Refused::Malformed(_) => StatusCode::BAD_REQUEST,
+        Refused::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refused::InsufficientScope(_) => StatusCode::FORBIDDEN,
+    };
+    let challenge = challenge.unwrap_or_else(|| "Bearer realm=\"conflux\"".to_owned());
+    let challenge = Challenge { header: challenge, reason: refused.reason() };
+    Refusal::new(status, &refused.to_string()).challenging(challenge)
+}
