@@ -31,6 +31,7 @@ mod http_front;
 mod http_upstream;
 mod hygiene;
 mod inspector;
+mod isolation;
 mod limits;
 mod logs;
 mod looking;

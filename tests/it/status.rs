@@ -513,3 +513,34 @@ async fn ready_over_stdio_means_that_the_first_answer_waits() {
     assert_eq!(status["upstreams"][0]["listed"], true, "{status}");
     assert!(client.leave().await.success());
 }
+
+#[tokio::test]
+async fn whose_program_it_is_counts_at_the_socket() {
+    let toy = toy(&["--era", "dual"]).entry();
+    let gateway = Gateway::new(&[("toy", toy)]);
+    let server = Server::start(&gateway).await;
+    documents(&gateway).await;
+    let socket = sockets(&gateway).join(format!("{}.sock", server.process_id()));
+    // Somebody opens what belongs to them alone.
+    for path in socket.ancestors().take_while(|path| path.starts_with(gateway.path())) {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let ask = "import os, socket, sys
+user = int(sys.argv[1])
+if user != os.getuid(): os.setuid(user)
+peer = socket.socket(socket.AF_UNIX)
+peer.connect(sys.argv[2])
+print(len(peer.makefile().read()))";
+    let told = async |user: &str| {
+        let mut python = tokio::process::Command::new("python3");
+        let output = python.args(["-c", ask, user]).arg(&socket).output();
+        let output = timeout(LIMIT, output).await.unwrap().unwrap();
+        stdout(&output).trim().parse::<usize>().unwrap_or_else(|_| panic!("{output:?}"))
+    };
+    let own = nix::unistd::geteuid();
+    assert!(told(&own.to_string()).await > 100, "one's own program is told");
+    // Nobody else can become somebody else.
+    if own.is_root() {
+        assert_eq!(told("65534").await, 0, "that of somebody else is not");
+    }
+}

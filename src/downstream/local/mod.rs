@@ -2,7 +2,8 @@
 //! a document, or lines for as long as they follow.
 //!
 //! Nothing is ever read from them, so nothing has to be understood or waited for. Who may connect
-//! is said by the file system: the directory and the sockets belong to one user alone.
+//! is said by the file system: the directory and the sockets belong to one user alone; and by the
+//! system, which says whose program it is that connected.
 
 /// Asking what runs.
 pub mod ask;
@@ -120,6 +121,9 @@ impl Door {
                     continue;
                 }
             };
+            if !is_welcome(&stream) {
+                continue;
+            }
             let visit = visit(stream);
             visits.spawn(stop.clone().run_until_cancelled_owned(async move {
                 visit.await;
@@ -146,6 +150,28 @@ impl Drop for Door {
             tracing::debug!(%error, "the local socket was gone already");
         }
     }
+}
+
+/// Returns whether whoever connected may be told: they are this user, or the system itself, by the
+/// word of the system. The directory keeps others out; this does where somebody opened it.
+fn is_welcome(stream: &UnixStream) -> bool {
+    let own = nix::unistd::geteuid().as_raw();
+    match stream.peer_cred() {
+        Ok(peer) if is_let_in(peer.uid(), own) => true,
+        Ok(peer) => {
+            tracing::warn!(user = peer.uid(), "somebody else was refused at the local socket");
+            false
+        }
+        Err(error) => {
+            tracing::warn!(%error, "nobody knows who is at the local socket, so they are refused");
+            false
+        }
+    }
+}
+
+/// Returns whether a user may be told what runs for the user `own`.
+fn is_let_in(user: u32, own: u32) -> bool {
+    user == own || user == 0
 }
 
 async fn tell(mut stream: UnixStream, document: &str) {

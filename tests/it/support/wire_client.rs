@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// How long a test waits for a peer before it gives up.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 /// The modern revision.
 pub(crate) const MODERN: &str = "2026-07-28";
 const PREFIX: &str = "io.modelcontextprotocol";
