@@ -157,8 +157,15 @@ impl Access {
         if !path.is_empty() && !path.starts_with('/') {
             return None;
         }
-        let Rule::Known(known) = &*self.0.borrow() else { return None };
-        let resource = known.resource()?;
+        let rule = self.0.borrow();
+        let resource = match &*rule {
+            Rule::Known(known) => known.resource(),
+            Rule::Anybody | Rule::Holder(_) => None,
+        };
+        let Some(resource) = resource else {
+            let problem = "no provider gives tokens for this gateway";
+            return Some(Refusal::new(StatusCode::NOT_FOUND, problem).into());
+        };
         if !matches!(head.method, Method::GET | Method::HEAD) {
             return Some(Refusal::not_allowed("GET, HEAD", "metadata is read").into());
         }
