@@ -22,6 +22,8 @@ pub mod telemetry;
 // One request on its way, and the way back.
 pub mod exchange;
 
+// Proof of who called what.
+pub mod audit;
 // Who is calling.
 pub mod auth;
 // What all upstreams offer, as one list of each kind.

@@ -14,8 +14,10 @@ pub(in crate::cli) struct Exit {
 /// All went well.
 pub(in crate::cli) const OK: Exit = Exit { code: 0, meaning: "all went well" };
 /// Something failed that no other code is for.
-pub(in crate::cli) const FAILURE: Exit =
-    Exit { code: 1, meaning: "an unexpected failure; `doctor`, `lint`: an error was found" };
+pub(in crate::cli) const FAILURE: Exit = Exit {
+    code: 1,
+    meaning: "an unexpected failure; `doctor`, `lint`, `audit verify`: an error was found",
+};
 /// The command line is wrong.
 pub(in crate::cli) const USAGE: Exit = Exit { code: 2, meaning: "the command line is wrong" };
 /// The configuration is wrong or missing.

@@ -5,6 +5,7 @@
 //! but in `surroundings`.
 
 pub mod argument;
+pub mod audit;
 pub mod auth;
 mod calls;
 mod command;
@@ -57,6 +58,8 @@ use crate::config::tls::Identity;
 use crate::config::tools::ToolFilter;
 use crate::ids::UpstreamId;
 
+pub use self::audit::Audit;
+
 /// Everything a gateway is told before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -76,6 +79,8 @@ pub struct Config {
     pub http: Http,
     /// Who may come over HTTP; whoever reaches it if nothing is said.
     pub auth: Option<Auth>,
+    /// Whether and how it is recorded who called what.
+    pub audit: Audit,
     /// The files this came from, absolute, in the order in which they were layered.
     pub files: Vec<PathBuf>,
     /// The directory for what outlives a run: `CONFLUX_STATE` or the user's state directory.
@@ -361,7 +366,7 @@ pub fn names_secret(name: &str) -> bool {
 
 /// Returns the JSON Schema of a configuration file.
 pub fn schema() -> serde_json::Value {
-    file::schema()
+    file::published()
 }
 
 /// Returns the reference of the configuration, in Markdown.

@@ -31,6 +31,8 @@ const TABLES: &[(&str, &str)] = &[
     ("http", "/$defs/Http"),
     ("http.tls", "/$defs/Tls"),
     ("http.limits", "/$defs/HttpLimits"),
+    ("audit", "/$defs/Audit"),
+    ("audit.checkpoint", "/$defs/Checkpoint"),
     ("profiles.<name>", "/$defs/Profile"),
     ("profiles.<name>.tools", "/$defs/Selection"),
 ];
@@ -93,10 +95,12 @@ fn kind(root: &Value, property: &Value) -> String {
     match (text(schema, "x-kind"), text(schema, "type"), bound("minimum"), bound("maximum")) {
         ("value", ..) => "any value".to_owned(),
         ("duration" | "size", ..) => text(schema, "x-kind").to_owned(),
+        ("keep", ..) => "number of days, or size".to_owned(),
         (_, "boolean", ..) => quoted(&["true", "false"]),
         (_, "integer", Some(least), Some(most)) => format!("number from {least} to {most}"),
         (_, "integer", ..) => "number".to_owned(),
         (_, "array", ..) => "list of texts".to_owned(),
+        (_, "object", ..) if schema.get("x-short").is_some() => "word or map".to_owned(),
         (_, "object", ..) if schema.get("properties").is_some() => "map".to_owned(),
         (_, "object", ..) => map(root, schema),
         _ => "text".to_owned(),

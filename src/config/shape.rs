@@ -46,7 +46,7 @@ impl<'a> Checker<'a> {
         let is_any = schema.get("x-kind").is_some_and(|kind| kind == ANY);
         let kind = schema.get("type").and_then(Schema::as_str);
         let kind = kind.unwrap_or(if is_any { ANY } else { "string" });
-        let Node { place, value } = self.tighten(node, kind);
+        let Node { place, value } = written_out(self.tighten(node, kind), schema);
         let checked = match (kind, value) {
             ("object", Value::Map(entries)) => Ok(Value::Map(self.map(entries, schema, path))),
             ("object", Value::Null) => Ok(Value::Map(Vec::new())),
@@ -147,6 +147,17 @@ pub(super) fn choices(schema: &Schema) -> Vec<&str> {
     plain.chain(described).chain(single).filter_map(Schema::as_str).collect()
 }
 
+/// Returns the map that a word stands for, where one stands for a map with a single key.
+fn written_out(node: Node, schema: &Schema) -> Node {
+    let (Some(key), Value::Text(_)) = (schema.get("x-short").and_then(Schema::as_str), &node.value)
+    else {
+        return node;
+    };
+    let place = node.place.clone();
+    let entry = Entry { key: key.to_owned(), place: place.clone(), node };
+    Node { place, value: Value::Map(vec![entry]) }
+}
+
 fn in_range(number: i64, schema: &Schema, path: &KeyPath) -> Result<Value, Misread> {
     let bound = |key| schema.get(key).and_then(Schema::as_i64);
     let (least, most) = (bound("minimum").unwrap_or(i64::MIN), bound("maximum"));
@@ -178,6 +189,7 @@ fn measured(text: &str, schema: &Schema) -> Result<(), Misread> {
     match schema.get("x-kind").and_then(Schema::as_str) {
         Some("duration") => units::duration(text).map(drop),
         Some("size") => units::size(text).map(drop),
+        Some("keep") => units::keep(text).map(drop),
         _ => Ok(()),
     }
 }
@@ -195,10 +207,17 @@ fn wrong_type(value: &Value, kind: &str, schema: &Schema, path: &KeyPath) -> Mis
     if kind == "object" && path.last() == Some("timeout") {
         return bare_timeout(value, path);
     }
-    let (expected, found) = (expected(kind), found(value));
+    let (mut expected, found) = (expected(kind), found(value));
+    let mut hint = how_to_write(value, kind);
+    if schema.get("x-short").is_some() {
+        expected = "a word or a map";
+        if let Value::Bool(flag) = value {
+            hint = format!("write `{path}: {}`", if *flag { "on" } else { "off" });
+        }
+    }
     let subject = if path.is_empty() { "a configuration".to_owned() } else { format!("`{path}`") };
     let message = format!("{subject} must be {expected}, not {found}");
-    Misread { message, hint: how_to_write(value, kind) }
+    Misread { message, hint }
 }
 
 /// One number for all timeouts, as some clients have it: in seconds for some, in milliseconds for

@@ -18,6 +18,12 @@ pub struct WrittenDuration(pub String);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WrittenSize(pub String);
 
+/// How long or how much is kept, as it is written: `400d`, `48h`, `10GiB`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WrittenKeep(pub String);
+
+const HOURS: &[(&str, u64)] = &[("h", 1), ("d", 24)];
+const LIKE_HOURS: &[(&str, &str)] = &[("hours", "h"), ("hour", "h"), ("day", "d"), ("days", "d")];
 const MILLISECONDS: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
 const BYTES: &[(&str, u64)] = &[
     ("B", 1),
@@ -56,6 +62,15 @@ const LIKE_BYTES: &[(&str, &str)] = &[
     ("gi", "GiB"),
 ];
 
+/// How long or how much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// What is no older than this.
+    Age(Duration),
+    /// The newest, so many bytes of them.
+    Size(u64),
+}
+
 /// What is wrong with a duration or size, and what was probably meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Misread {
@@ -75,6 +90,22 @@ pub(super) fn size(text: &str) -> Result<usize, Misread> {
                    as in `16MiB`";
     let bytes = measure(text, "size", BYTES, LIKE_BYTES, example)?;
     usize::try_from(bytes).map_err(|_| too_large(text))
+}
+
+/// Reads an age, in days or hours.
+pub(super) fn age(text: &str) -> Result<Duration, Misread> {
+    let example = "write a whole number and `d` or `h`, as in `400d`, or a size, as in `10GiB`";
+    let hours = measure(text, "number of days, nor a size", HOURS, LIKE_HOURS, example)?;
+    Ok(Duration::from_secs(hours.saturating_mul(3600)))
+}
+
+/// Reads how long or how much is kept.
+pub(super) fn keep(text: &str) -> Result<Keep, Misread> {
+    match (age(text), size(text)) {
+        (Ok(age), _) => Ok(Keep::Age(age)),
+        (Err(_), Ok(bytes)) => Ok(Keep::Size(bytes as u64)),
+        (Err(misread), Err(_)) => Err(misread),
+    }
 }
 
 /// Writes a duration the way `duration` reads it, in the largest unit that is exact.
@@ -136,8 +167,10 @@ fn measure(
 /// Guesses the unit of a bare number: a small one counts what people count in, a large one the
 /// smallest there is.
 fn bare(number: u64, units: &[(&'static str, u64)]) -> &'static str {
-    let is_time = units.iter().any(|(unit, _)| *unit == "ms");
+    let has = |name| units.iter().any(|(unit, _)| *unit == name);
+    let is_time = has("ms");
     match number {
+        _ if has("d") => "d",
         0..1000 if is_time => "s",
         1000.. if is_time => "ms",
         0..4096 => "MiB",
@@ -170,6 +203,21 @@ impl JsonSchema for WrittenDuration {
             "type": "string",
             "pattern": "^[0-9]+(ms|s|m|h)$",
             "x-kind": "duration",
+        })
+    }
+}
+
+impl JsonSchema for WrittenKeep {
+    fn schema_name() -> Cow<'static, str> {
+        "Keep".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How long, in days or hours (`d`, `h`), or how much, as a size.",
+            "type": "string",
+            "pattern": "^[0-9]+(d|h|[KMG]i?B|B)$",
+            "x-kind": "keep",
         })
     }
 }

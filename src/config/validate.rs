@@ -74,6 +74,7 @@ pub(super) fn compile(
         auth,
         exposure,
         pinned,
+        audit,
     } = file;
     let known: Vec<String> = upstreams.keys().cloned().collect();
     let limits = check.limits(&limits);
@@ -85,6 +86,7 @@ pub(super) fn compile(
     let http = check.http(&http, auth.is_some());
     let auth = auth.map(|auth| check.auth(&auth));
     let state = check.state();
+    let audit = check.audit(audit.as_ref(), auth.is_some(), state.as_deref());
     check.emptiness(&upstreams);
     let Check { problems, warnings, secrets, .. } = check;
     let config = state.filter(|_| problems.is_empty()).map(|state| Config {
@@ -96,6 +98,7 @@ pub(super) fn compile(
         exposure,
         http,
         auth,
+        audit,
         files,
         state,
         runtime: context.around.runtime(),

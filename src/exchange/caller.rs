@@ -98,6 +98,11 @@ impl Capabilities {
         self.client.name.as_deref()
     }
 
+    /// Returns what the client says about itself (`clientInfo`), as it came.
+    pub fn client_info(&self) -> Option<&Raw> {
+        self.client.info.as_ref()
+    }
+
     /// Returns the revision the client speaks.
     pub fn revision(&self) -> Revision {
         self.revision

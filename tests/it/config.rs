@@ -265,6 +265,13 @@ fn show(config: &Config) -> String {
     if config.files.iter().any(is_said) {
         writeln!(out, "http: {http:?}").unwrap();
     }
+    let is_said = |file: &PathBuf| {
+        let text = fs::read_to_string(file).unwrap();
+        text.lines().any(|line| line.starts_with("audit:") || line.starts_with("auth:"))
+    };
+    if config.files.iter().any(is_said) {
+        writeln!(out, "audit: {:?}", config.audit).unwrap();
+    }
     for (name, profile) in &config.profiles {
         let (allow, deny): (Vec<_>, Vec<_>) =
             (profile.tools.allow().collect(), profile.tools.deny().collect());

@@ -35,4 +35,7 @@ fn parts_of_commands_say_what_they_do() {
     for part in ["list", "show"] {
         assert_snapshot!(format!("profile-{part}"), place.data(&["profile", part, "--help"]));
     }
+    for part in ["verify", "search", "tail"] {
+        assert_snapshot!(format!("audit-{part}"), place.data(&["audit", part, "--help"]));
+    }
 }

@@ -1,6 +1,7 @@
 //! The commands, a file each: what is typed, and what comes of it.
 
 mod add;
+mod audit;
 mod call;
 mod check;
 mod clients;
@@ -45,6 +46,7 @@ pub(in crate::cli) enum Command {
     Status(status::Status),
     Logs(logs::Logs),
     Tail(tail::Tail),
+    Audit(audit::Audit),
     Check(check::Check),
     Doctor(doctor::Doctor),
     /// List the tools of all upstreams
@@ -101,6 +103,7 @@ impl Command {
             Self::Status(wanted) => wanted.run(context),
             Self::Logs(wanted) => wanted.run(context),
             Self::Tail(wanted) => wanted.run(context),
+            Self::Audit(wanted) => wanted.run(context),
             Self::Check(wanted) => wanted.run(context),
             Self::Doctor(wanted) => wanted.run(context),
             Self::Tools(wanted) => wanted.run(context, Kind::Tools),

@@ -174,7 +174,8 @@ pub fn in_force(old: &Config, new: Config) -> Config {
     let tls = tls.or_else(|| old.http.tls.clone());
     let Limits { message, in_flight, start_budget: _ } = old.limits;
     let limits = Limits { message, in_flight, ..new.limits };
-    Config { http: Http { tls, ..old.http.clone() }, limits, ..new }
+    let (http, audit) = (Http { tls, ..old.http.clone() }, old.audit.clone());
+    Config { limits, http, audit, ..new }
 }
 
 fn standing<'a>(config: &'a Config, id: &UpstreamId) -> Standing<'a> {
@@ -294,6 +295,7 @@ fn settings(old: &Config, new: &Config) -> Vec<Setting> {
         ("http.origins", *origins != new.http.origins),
         ("http.tls", is_other_tls && !is_exchanged),
         ("http.limits", *limits != new.http.limits),
+        ("audit", old.audit != new.audit),
     ]);
     let at_once = at_once.into_iter().map(setting(When::AtOnce));
     at_once.chain(at_restart.into_iter().map(setting(When::AtRestart))).collect()

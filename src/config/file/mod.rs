@@ -4,6 +4,7 @@
 //! Nothing here is checked beyond its shape: `validate` turns it into [`crate::config::Config`],
 //! which cannot be wrong.
 
+mod audit;
 mod auth;
 mod exposure;
 mod tools;
@@ -21,6 +22,11 @@ use serde_json::Value;
 use crate::config::units::WrittenDuration;
 use crate::config::units::WrittenSize;
 
+pub use self::audit::Arguments;
+pub use self::audit::Audit;
+pub use self::audit::AuditMode;
+pub use self::audit::Checkpoint;
+pub use self::audit::Index;
 pub use self::auth::Algorithm;
 pub use self::auth::Auth;
 pub use self::auth::Provider;
@@ -101,6 +107,11 @@ pub struct File {
     /// searched, as in `["github__create_issue", "files__read_*"]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<String>,
+
+    /// Whether there is a record of every request and every decision: `audit: on`, or a map that
+    /// says more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
 }
 
 /// One MCP server: a program that Conflux starts (`command`), or a remote one (`url`).
@@ -423,6 +434,20 @@ impl Default for HttpLimits {
 pub(super) fn schema() -> Value {
     let mut schema = schemars::schema_for!(File).to_value();
     tidy(&mut schema);
+    schema
+}
+
+/// Returns the same as others read it: they need to be told where a word may stand for a map.
+pub(super) fn published() -> Value {
+    let mut schema = schema();
+    let definitions = schema.get_mut("$defs").and_then(Value::as_object_mut);
+    for definition in definitions.into_iter().flat_map(|all| all.values_mut()) {
+        let short = definition.get("x-short").and_then(Value::as_str).map(str::to_owned);
+        let word = short.and_then(|key| definition.get("properties")?.get(&key).cloned());
+        if let Some(word) = word {
+            *definition = serde_json::json!({ "anyOf": [word, definition.take()] });
+        }
+    }
     schema
 }
 

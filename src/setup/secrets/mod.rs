@@ -4,8 +4,6 @@
 //! an address), or by its shape. Better one too many than one too few: a reference to a file means
 //! the same as the text that was there.
 
-mod shapes;
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -13,10 +11,11 @@ use std::ops::Range;
 use crate::config;
 use crate::config::interpolate;
 use crate::config::interpolate::Piece;
+use crate::config::secrets::shapes;
+use crate::config::secrets::shapes::Hit;
 use crate::setup::Server;
 use crate::setup::Target;
 use crate::setup::reference;
-use crate::setup::secrets::shapes::Hit;
 use crate::setup::value::Value;
 
 /// The shortest value that people are warned of because of its name, in characters.

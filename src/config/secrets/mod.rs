@@ -1,5 +1,8 @@
 //! The values that no log, error or record may show.
 
+/// What secrets look like that nobody named.
+pub mod shapes;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -59,11 +62,23 @@ impl Secrets {
         replaced(text, self.hits(text))
     }
 
+    /// Does so, and the same with what looks like a secret that nobody named.
+    pub fn mask_all(&self, text: &str) -> String {
+        let mut hits = self.hits(text);
+        hits.extend(shapes::find(text, "").into_iter().map(|hit| hit.at));
+        replaced(text, hits).into_owned()
+    }
+
     /// Does the same for the beginning of a longer text, whose end may be a part of a secret.
     pub fn mask_beginning<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut hits = self.hits(text);
         hits.extend(self.0.load().iter().filter_map(|secret| begun(secret, text)));
         replaced(text, hits)
+    }
+
+    /// Returns whether a secret stands in `text`.
+    pub fn are_in(&self, text: &str) -> bool {
+        self.0.load().iter().any(|secret| text.contains(secret.as_str()))
     }
 
     /// Returns where secrets stand in `text`.

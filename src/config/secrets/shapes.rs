@@ -6,11 +6,11 @@ use std::ops::Range;
 use crate::config;
 
 /// A secret within a text.
-pub(super) struct Hit {
+pub struct Hit {
     /// Where it is, in bytes.
-    pub(super) at: Range<usize>,
+    pub at: Range<usize>,
     /// What it is called.
-    pub(super) name: String,
+    pub name: String,
 }
 
 /// How tokens begin, and how long they are at least. The makers are in the order of the lines:
@@ -73,7 +73,7 @@ const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 
 /// Returns the secrets in a text, in their order and apart from each other. `holder` names those
 /// that have no name of their own.
-pub(super) fn find(text: &str, holder: &str) -> Vec<Hit> {
+pub fn find(text: &str, holder: &str) -> Vec<Hit> {
     if text.contains(PRIVATE_KEY) {
         return vec![Hit { at: 0..text.len(), name: holder.to_owned() }];
     }

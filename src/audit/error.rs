@@ -1,0 +1,74 @@
+//! Why records cannot be written or read.
+
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::audit::key;
+use crate::audit::place;
+
+/// Why records cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The directory cannot be used, or not be trusted.
+    #[error(transparent)]
+    Place(#[from] place::Error),
+    /// There is no key.
+    #[error(transparent)]
+    Key(#[from] key::Error),
+    /// The system refused.
+    #[error("`{}`: {error}", path.display())]
+    Disk {
+        /// What could not be used.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Another process holds the ledger and does not let go.
+    #[error("`{}` is in use by another process for over {}s", path.display(), limit.as_secs())]
+    Busy {
+        /// The ledger.
+        path: PathBuf,
+        /// How long it was waited.
+        limit: Duration,
+    },
+    /// The index failed.
+    #[error("the index `{}`: {error}", path.display())]
+    Index {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        error: Box<sqlx::Error>,
+    },
+}
+
+impl Error {
+    /// Says at what the system refused something.
+    pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |error| Self::Disk { path: path.to_owned(), error }
+    }
+}
+
+/// Why a call may not go on where records are required.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unrecorded {
+    /// Too many records wait already.
+    #[error("the queue of audit records is full, because the disk is too slow")]
+    Full,
+    /// It took too long.
+    #[error("the audit record was not written within {}s", limit.as_secs())]
+    Slow {
+        /// How long it was waited.
+        limit: Duration,
+    },
+    /// It cannot be written.
+    #[error("the audit record cannot be written: {why}")]
+    Failed {
+        /// Why not.
+        why: String,
+    },
+    /// Nothing is recorded any more.
+    #[error("the audit has ended, because Conflux stops")]
+    Over,
+}

@@ -1,0 +1,260 @@
+//! The key that checkpoints are signed with (Ed25519): made at first use, kept between runs.
+//!
+//! Both files are what other programs read, too: PEM, PKCS #8 (RFC 8410) and a public key.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use aws_lc_rs::signature;
+use aws_lc_rs::signature::Ed25519KeyPair;
+use aws_lc_rs::signature::KeyPair as _;
+use aws_lc_rs::signature::UnparsedPublicKey;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::audit::digest::Digest;
+
+/// The name of the private key.
+const PRIVATE: &str = "audit.key";
+/// The name of the public one.
+pub(super) const PUBLIC: &str = "audit.pub";
+/// What stands before the 32 bytes of a private key.
+const PRIVATE_HEAD: [u8; 16] =
+    [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+/// What stands before the 32 bytes of a public key.
+const PUBLIC_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+/// The larger of the two files is a tenth of this.
+const MAX_FILE: u64 = 4096;
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused.
+    #[error("`{}`: {error}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The file holds something else.
+    #[error("`{}` is no Ed25519 key in PEM", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// What signs.
+pub(super) struct Signer {
+    pair: Ed25519KeyPair,
+    public: PublicKey,
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("public", &self.public).finish_non_exhaustive()
+    }
+}
+
+/// What tells whether somebody signed who has the other half of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    bytes: [u8; 32],
+    id: String,
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PublicKey").field(&self.id).finish()
+    }
+}
+
+impl Signer {
+    /// Reads the key in the directory `state`; the first process that looks for it makes it.
+    pub(super) fn in_state(state: &Path) -> Result<Self, Error> {
+        let path = state.join(PRIVATE);
+        if !path.try_exists().unwrap_or(true) {
+            make(state, &path).map_err(|error| Error::Unusable { path: path.clone(), error })?;
+        }
+        let seed = read(&path, "PRIVATE KEY", &PRIVATE_HEAD)?;
+        let signer = Self::of(&seed).ok_or(Error::NoKey { path })?;
+        publish(state, &signer.public)?;
+        Ok(signer)
+    }
+
+    fn of(seed: &[u8; 32]) -> Option<Self> {
+        let der = [&PRIVATE_HEAD[..], seed].concat();
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).ok()?;
+        let bytes = pair.public_key().as_ref().try_into().ok()?;
+        Some(Self { pair, public: PublicKey::of(bytes) })
+    }
+
+    /// Returns the half that everybody may know.
+    pub(super) fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Signs a text.
+    pub(super) fn sign(&self, text: &str) -> String {
+        STANDARD.encode(self.pair.sign(text.as_bytes()))
+    }
+}
+
+impl PublicKey {
+    fn of(bytes: [u8; 32]) -> Self {
+        let digest = Digest::of(&bytes).to_string();
+        Self { bytes, id: digest.chars().take(16).collect() }
+    }
+
+    /// Reads one from a file.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        read(path, "PUBLIC KEY", &PUBLIC_HEAD).map(Self::of)
+    }
+
+    /// Reads the one beside the key in the directory `state`; nothing if there is none.
+    pub fn in_state(state: &Path) -> Result<Option<Self>, Error> {
+        match Self::read(&state.join(PUBLIC)) {
+            Err(Error::Unusable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
+    }
+
+    /// Returns a short name for it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns whether this is the signature of a text.
+    pub(super) fn has_signed(&self, text: &str, signature: &str) -> bool {
+        let Ok(signature) = STANDARD.decode(signature) else { return false };
+        let key = UnparsedPublicKey::new(&signature::ED25519, self.bytes);
+        key.verify(text.as_bytes(), &signature).is_ok()
+    }
+}
+
+fn pem(label: &str, head: &[u8], key: &[u8]) -> String {
+    let body = STANDARD.encode([head, key].concat());
+    format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+}
+
+/// Reads the 32 bytes of a key from a file.
+fn read(path: &Path, label: &str, head: &[u8]) -> Result<[u8; 32], Error> {
+    let unusable = |error| Error::Unusable { path: path.to_owned(), error };
+    if fs::metadata(path).map_err(unusable)?.len() > MAX_FILE {
+        return Err(Error::NoKey { path: path.to_owned() });
+    }
+    let text = fs::read_to_string(path).map_err(unusable)?;
+    let body = || {
+        let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
+        let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
+        let body: String = body.split_whitespace().collect();
+        let der = STANDARD.decode(body).ok()?;
+        der.strip_prefix(head)?.try_into().ok()
+    };
+    body().ok_or_else(|| Error::NoKey { path: path.to_owned() })
+}
+
+fn make(state: &Path, path: &Path) -> io::Result<()> {
+    fs::create_dir_all(state)?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    let draft = draft(path)?;
+    let written = write(&draft, &pem("PRIVATE KEY", &PRIVATE_HEAD, &seed));
+    // A link fails where another process was first, so that all of them have one key.
+    let linked = written.and_then(|()| fs::hard_link(&draft, path));
+    drop(fs::remove_file(&draft));
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    }
+}
+
+/// Puts the public half beside the other one, if it is not there.
+fn publish(state: &Path, public: &PublicKey) -> Result<(), Error> {
+    let path = state.join(PUBLIC);
+    if PublicKey::read(&path).is_ok_and(|known| known == *public) {
+        return Ok(());
+    }
+    let place = || {
+        let draft = draft(&path)?;
+        write(&draft, &pem("PUBLIC KEY", &PUBLIC_HEAD, &public.bytes))?;
+        fs::rename(&draft, &path)
+    };
+    place().map_err(|error| Error::Unusable { path: path.clone(), error })
+}
+
+fn draft(path: &Path) -> io::Result<PathBuf> {
+    let mut number = [0; 8];
+    getrandom::fill(&mut number).map_err(io::Error::other)?;
+    Ok(path.with_extension(format!("{:016x}.tmp", u64::from_be_bytes(number))))
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn every_process_has_one_key_and_nobody_else_reads_it() {
+        let state = tempfile::TempDir::new().unwrap();
+        let state = state.path().join("new");
+        let all = thread::scope(|scope| {
+            let all = [(); 3].map(|()| scope.spawn(|| Signer::in_state(&state).unwrap().public));
+            all.map(|one| one.join().unwrap())
+        });
+        let kept = PublicKey::in_state(&state).unwrap().unwrap();
+        assert_eq!(all, [(); 3].map(|()| kept.clone()));
+        let mut names: Vec<_> =
+            fs::read_dir(&state).unwrap().map(|it| it.unwrap().path()).collect();
+        names.sort();
+        assert_eq!(names, [state.join(PRIVATE), state.join(PUBLIC)]);
+        let mode = fs::metadata(state.join(PRIVATE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_signature_is_of_one_text_and_one_key() {
+        let (one, other) = (Signer::of(&[1; 32]).unwrap(), Signer::of(&[2; 32]).unwrap());
+        let signature = one.sign("text");
+        assert!(one.public.has_signed("text", &signature));
+        assert!(!one.public.has_signed("test", &signature));
+        assert!(!other.public.has_signed("text", &signature));
+        assert!(!one.public.has_signed("text", "no base64"));
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_taken_for_one() {
+        let state = tempfile::TempDir::new().unwrap();
+        fs::write(state.path().join(PRIVATE), "short").unwrap();
+        let error = Signer::in_state(state.path()).unwrap_err();
+        assert!(error.to_string().contains("is no Ed25519 key"), "{error}");
+        assert!(PublicKey::in_state(state.path()).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_first_test_of_rfc_8032_comes_out_right() {
+        let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+        let signer = Signer::of(&Digest::parse(seed).unwrap().0).unwrap();
+        let public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+        assert_eq!(Digest(signer.public.bytes).to_string(), public);
+        let signature = STANDARD.decode(signer.sign("")).unwrap();
+        assert_eq!(signature[..4], [0xe5, 0x56, 0x43, 0x00]);
+    }
+}
