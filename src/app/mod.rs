@@ -12,7 +12,11 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Log;
+use crate::audit::index;
 use crate::config::Config;
+use crate::config::audit::Index;
+use crate::config::audit::Mode;
 use crate::control::Beginning;
 use crate::control::Control;
 use crate::control::Reloads;
@@ -55,6 +59,7 @@ pub struct App {
     front: Front,
     journal: Journal,
     reloads: Reloads,
+    audit: Log,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -109,8 +114,13 @@ impl App {
         router.instance().reads(&config.files);
         router.instance().hides(&config.secrets);
         tasks.spawn(router.expire_spilled(stop.clone()));
+        let audit = Log::start(&config.audit, &config.secrets);
+        router.records_in(audit.clone());
+        if config.audit.mode != Mode::Off && config.audit.index == Index::Sqlite {
+            tasks.spawn(indexed(audit.clone(), config.audit.directory.clone(), stop.clone()));
+        }
         tasks.spawn(control.run());
-        Self { config, router, callers, front, journal, reloads, tasks, stop }
+        Self { config, router, callers, front, journal, reloads, audit, tasks, stop }
     }
 
     /// Returns what it was built for.
@@ -191,6 +201,25 @@ impl App {
         self.tasks.close();
         if time::timeout(STOP_LIMIT, self.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not stop in time");
+        }
+        // Last, because whatever ends is recorded.
+        self.audit.close().await;
+    }
+}
+
+/// Takes segments into the index of the audit when they are full, so that whoever searches has
+/// less to read.
+async fn indexed(audit: Log, directory: PathBuf, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = audit.rotated() => {}
+            () = stop.cancelled() => return,
+        }
+        tokio::select! {
+            updated = index::update(&directory) => if let Err(error) = updated {
+                tracing::info!(%error, "the index of the audit is not up to date");
+            },
+            () = stop.cancelled() => return,
         }
     }
 }

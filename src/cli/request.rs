@@ -60,6 +60,7 @@ pub(in crate::cli) fn failure(notice: Notice, error: &router::Error) -> Failure 
         | router::Error::UnknownResource(_)
         | router::Error::UnknownTask
         | router::Error::InsufficientScope(_)
+        | router::Error::Unrecorded(_)
         | router::Error::Cancelled => Failure::new(exit::FAILURE, notice.cause(error)),
     }
 }

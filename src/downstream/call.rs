@@ -96,6 +96,11 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// Returns how the request ended.
+    pub(super) fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
     /// Notes that this is the first answer to a new client.
     pub(super) fn opening(self, caller: Arc<Caller>) -> Self {
         Self { opens: Some(caller), ..self }

@@ -29,6 +29,14 @@ pub(super) type Outcome = Result<Raw, Raw>;
 /// The codes that belong to the specification since 2026-07-28.
 const RESERVED: RangeInclusive<i64> = -32099..=-32020;
 
+/// What is to be done about a record that cannot be written.
+const RECORDING: &str = "This gateway carries nothing out that it cannot record (`audit: \
+                         required`). What to do: try again later; whoever runs it sees with \
+                         `conflux status` what keeps records from being written.";
+/// The same for programs.
+const UNRECORDED: Failure<'static> =
+    Failure { upstream: None, kind: "unrecorded", executed: "no", retry_after_ms: None };
+
 /// Says why a request has no result, in the words of the caller's era.
 pub(super) fn outcome(error: &router::Error, client: &Capabilities, method: &str) -> Outcome {
     let plain = |code| Err(frame::error(code, &capitalized(&error.to_string()), None));
@@ -51,6 +59,14 @@ pub(super) fn outcome(error: &router::Error, client: &Capabilities, method: &str
         router::Error::Upstream(error) => {
             let text = explanation(error);
             Err(frame::error(code::INTERNAL_ERROR, &text, Some(&Raw::of(&Failure::of(error)))))
+        }
+        router::Error::Unrecorded(_) if method == method::TOOLS_CALL => {
+            let text = format!("{}. {RECORDING}", capitalized(&error.to_string()));
+            Ok(tool_refusal(&text, UNRECORDED))
+        }
+        router::Error::Unrecorded(_) => {
+            let text = format!("{}. {RECORDING}", capitalized(&error.to_string()));
+            Err(frame::error(code::INTERNAL_ERROR, &text, Some(&Raw::of(&UNRECORDED))))
         }
         router::Error::Cancelled => Err(stopping()),
     }
@@ -234,7 +250,8 @@ fn visits(error: &Raw, message: &str) -> String {
 /// What programs read about an upstream that failed.
 #[derive(Serialize)]
 struct Failure<'a> {
-    upstream: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<&'a str>,
     kind: &'a str,
     executed: &'a str,
     retry_after_ms: Option<u64>,
@@ -244,7 +261,7 @@ impl<'a> Failure<'a> {
     fn of(error: &'a upstream::Error) -> Self {
         let retry_after = error.retry_after.map(|time| time.as_millis());
         Self {
-            upstream: error.upstream.as_str(),
+            upstream: Some(error.upstream.as_str()),
             kind: error.kind.as_str(),
             executed: error.executed.as_str(),
             retry_after_ms: retry_after.map(|time| u64::try_from(time).unwrap_or(u64::MAX)),
@@ -277,6 +294,12 @@ struct Meta<'a> {
 fn tool_error(text: &str) -> Raw {
     let content = [Text { r#type: "text", text }];
     Raw::of(&ToolResult { content, is_error: true, meta: None })
+}
+
+/// The tool result that tells a model of a call that Conflux itself refused.
+fn tool_refusal(text: &str, error: Failure<'_>) -> Raw {
+    let content = [Text { r#type: "text", text }];
+    Raw::of(&ToolResult { content, is_error: true, meta: Some(Meta { error }) })
 }
 
 /// The tool result that tells a model of an upstream that failed.

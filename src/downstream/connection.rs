@@ -28,6 +28,7 @@ use crate::downstream::listen::Listens;
 use crate::downstream::notices;
 use crate::downstream::notices::Notices;
 use crate::downstream::outbox::Outbox;
+use crate::downstream::records::Why;
 use crate::downstream::room::Room;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
@@ -190,7 +191,10 @@ impl Connection {
         let Shared { outbox, service, .. } = &*self.shared;
         match frame::read(bytes) {
             Ok(Message::Request(request)) => match room.refusal(&request, &service.room) {
-                Some(error) => outbox.refuse(Some(&request.id), &error).await,
+                Some(error) => {
+                    service.refused(self.caller().as_deref(), &request.method, Why::NoRoom);
+                    outbox.refuse(Some(&request.id), &error).await;
+                }
                 None => self.message(Message::Request(request), outbox).await,
             },
             Ok(message) => self.message(message, outbox).await,
@@ -198,6 +202,7 @@ impl Connection {
                 Box::pin(batch::run(self, &raw, room, outbox)).await;
             }
             Err(defect) => {
+                service.refused(self.caller().as_deref(), "", Why::NoMessage);
                 let (id, error) = codes::defect(&defect);
                 outbox.refuse(id, &error).await;
             }
@@ -221,15 +226,22 @@ impl Connection {
     /// itself.
     pub(super) fn request(&self, request: Request, reply: Reply) -> Option<Answer> {
         if self.shared.flights.contains(&request.id) {
+            let service = &self.shared.service;
+            service.refused(self.caller().as_deref(), &request.method, Why::IdInUse);
             return Some(reply.at_once(&request.id, &Err(codes::id_in_use())));
         }
         let meta = RequestMeta::read(request.params.as_ref());
-        match &*request.method {
+        let noted = self.shared.service.notes(&request);
+        let answer = match &*request.method {
             method::INITIALIZE => Some(self.initialize(&request, reply)),
             method::DISCOVER => self.modern(&request, &meta, reply),
             _ if meta.protocol_version.is_some() => self.modern(&request, &meta, reply),
             _ => self.legacy(request, meta, reply),
+        };
+        if let (Some(answer), Some(noted)) = (&answer, noted) {
+            self.shared.service.answered(self.caller().as_deref(), noted, answer.verdict());
         }
+        answer
     }
 
     /// Sends an answer, and makes a new client known.
@@ -378,6 +390,7 @@ impl Connection {
             }
             return;
         }
+        self.shared.service.refused(self.caller().as_deref(), "", Why::TooLong);
         let error = codes::invalid(&format!("the message is over {limit} bytes"));
         self.shared.outbox.refuse(id.as_ref(), &error).await;
     }

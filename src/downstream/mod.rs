@@ -35,6 +35,7 @@ mod notices;
 mod outbox;
 mod park;
 mod question;
+mod records;
 mod room;
 mod rounds;
 mod seal;

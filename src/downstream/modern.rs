@@ -236,6 +236,7 @@ impl Connection {
         let Some(flight) = shared.flights.board(&request.id, &cancel) else {
             return Err((reply, codes::id_in_use()));
         };
+        shared.service.begun(caller, &request.method);
         let caller = Arc::clone(caller);
         let is_passing = shared.passing.is_some();
         if is_passing {

@@ -27,6 +27,8 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -75,8 +77,25 @@ pub struct Exchange {
     deadline: Arc<Deadline>,
 }
 
+/// The number of the next exchange.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// What was decided about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// Nothing, or nothing yet.
+    Not,
+    /// It goes on.
+    Admitted,
+    /// It does not.
+    Refused,
+}
+
 #[derive(Debug)]
 struct Shared {
+    /// No other one of this process has it.
+    number: u64,
+    decided: AtomicU8,
     caller: Arc<Caller>,
     capabilities: Arc<Capabilities>,
     wishes: Wishes,
@@ -121,6 +140,8 @@ impl Exchange {
     ) -> (Self, queue::Receiver<Back>) {
         let (back, receiver) = queue::channel(BACK_CAPACITY);
         let shared = Shared {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            decided: AtomicU8::new(Decided::Not as u8),
             caller,
             capabilities,
             wishes,
@@ -132,6 +153,25 @@ impl Exchange {
         };
         let (shared, deadline) = (Arc::new(shared), Arc::new(Deadline::open()));
         (Self { shared, wishes: None, deadline }, receiver)
+    }
+
+    /// Returns its number, which no other exchange of this process has.
+    pub fn number(&self) -> u64 {
+        self.shared.number
+    }
+
+    /// Notes what was decided about it; the last word counts.
+    pub fn note(&self, decided: Decided) {
+        self.shared.decided.store(decided as u8, Ordering::Relaxed);
+    }
+
+    /// Returns what was decided about it last.
+    pub fn decided(&self) -> Decided {
+        match self.shared.decided.load(Ordering::Relaxed) {
+            it if it == Decided::Admitted as u8 => Decided::Admitted,
+            it if it == Decided::Refused as u8 => Decided::Refused,
+            _ => Decided::Not,
+        }
     }
 
     /// Returns who is calling.

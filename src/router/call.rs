@@ -67,7 +67,7 @@ impl Router {
             thing: Thing::Tool(entry),
             upstream: &entry.upstream,
         };
-        let _pass = self.admit(&snapshot, exchange, &target)?;
+        let _pass = self.admitted(&snapshot, exchange, &target, Some(params)).await?;
         let handle = snapshot.handle(&entry.upstream)?;
         let mut params = with(params, "name", &entry.local)?;
         if let Some(shape) = &entry.shape {

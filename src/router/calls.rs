@@ -1,5 +1,5 @@
-//! Requests that ended, told to whoever follows: how they ended and how long they took, never what
-//! was in them.
+//! Requests that ended: recorded, and told to whoever follows how they ended and how long they
+//! took, never what was in them.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::exchange::Exchange;
 use crate::router::Error;
+use crate::router::List;
 use crate::router::Router;
 use crate::router::failure::millis;
 use crate::router::own;
@@ -38,12 +39,23 @@ impl<'a> Ending<'a> {
         Self { router, method, params, exchange, is_over: false }
     }
 
-    /// Tells how it ended, if anybody follows.
+    /// Records how it ended, and tells that, if anybody follows.
     pub(super) fn over(mut self, outcome: &Result<Raw, Error>) {
         self.is_over = true;
+        self.record(outcome.as_ref());
         if self.router.shared.calls.is_followed() {
             self.tell(outcome);
         }
+    }
+
+    /// Records how it ended that something was listed.
+    pub(super) fn listed(mut self, outcome: &Result<List, Error>) {
+        self.is_over = true;
+        self.record(outcome.as_ref().map(List::result));
+    }
+
+    fn record(&self, outcome: Result<&Raw, &Error>) {
+        self.router.record_end(self.exchange, self.method, self.params, outcome);
     }
 
     #[cold]
@@ -103,7 +115,11 @@ impl<'a> Ending<'a> {
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
         // Nobody waited for its end, so whoever made it no longer wants it.
-        if !self.is_over && self.router.shared.calls.is_followed() {
+        if self.is_over {
+            return;
+        }
+        self.record(Err(&Error::Cancelled));
+        if self.router.shared.calls.is_followed() {
             self.tell(&Err(Error::Cancelled));
         }
     }
@@ -145,6 +161,7 @@ fn judged(method: &str, outcome: &Result<Raw, Error>) -> (&'static str, Option<S
         }
         Error::Upstream(error) if error.kind == Kind::TimedOut => ("timed out", None),
         Error::Upstream(error) => ("failed", Some(error.kind.as_str().to_owned())),
+        Error::Unrecorded(_) => ("refused", Some("unrecorded".to_owned())),
         Error::Cancelled => ("cancelled", None),
     }
 }

@@ -1,5 +1,6 @@
 //! Why a request has no result; `downstream` decides how that is said in the caller's era.
 
+use crate::audit::error::Unrecorded;
 use crate::upstream;
 use crate::wire::Raw;
 
@@ -33,6 +34,9 @@ pub enum Error {
     /// The upstream did not answer.
     #[error(transparent)]
     Upstream(#[from] upstream::Error),
+    /// It must be recorded before it goes on, and cannot be.
+    #[error("the request was not carried out, because {0}")]
+    Unrecorded(#[from] Unrecorded),
     /// The caller no longer wants an answer.
     #[error("cancelled")]
     Cancelled,

@@ -52,7 +52,7 @@ impl Router {
         };
         let thing = Thing::Extension;
         let target = Target { method, thing, upstream: &upstream };
-        let _pass = self.admit(&snapshot, exchange, &target)?;
+        let _pass = self.admitted(&snapshot, exchange, &target, params.as_deref()).await?;
         let handle = snapshot.handle(&upstream)?;
         Ok(handle.request(method, params.as_deref(), exchange).await?)
     }

@@ -38,7 +38,7 @@ impl Router {
             thing: Thing::Prompt(entry),
             upstream: &entry.upstream,
         };
-        let _pass = self.admit(&snapshot, exchange, &target)?;
+        let _pass = self.admitted(&snapshot, exchange, &target, Some(params)).await?;
         let result = self.to_owner(&snapshot, entry, method::PROMPTS_GET, params, exchange).await?;
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Prompt, &result))
     }
@@ -65,7 +65,7 @@ impl Router {
         };
         let thing = Thing::Resource(&uri);
         let target = Target { method, thing, upstream: &owner.upstream };
-        let _pass = self.admit(&snapshot, exchange, &target)?;
+        let _pass = self.admitted(&snapshot, exchange, &target, Some(params)).await?;
         let handle = snapshot.handle(&owner.upstream)?;
         let params = with(params, "uri", &owner.local)?;
         let result = handle.request(method, Some(&params), exchange).await?;
@@ -96,7 +96,8 @@ impl Router {
                     return Err(Error::UnknownPrompt(name.into_owned()));
                 };
                 let (thing, upstream) = (Thing::Prompt(entry), &entry.upstream);
-                let pass = self.admit(&snapshot, exchange, &about(thing, upstream))?;
+                let target = about(thing, upstream);
+                let pass = self.admitted(&snapshot, exchange, &target, Some(params)).await?;
                 let (upstream, local) = (entry.upstream.clone(), entry.local.clone());
                 (snapshot, Owner { upstream, local }, "name", pass)
             }
@@ -104,7 +105,8 @@ impl Router {
                 let (_, uri) = named(target.as_ref(), "uri")?;
                 let (snapshot, owner) = self.owner(exchange, &uri).await?;
                 let (thing, upstream) = (Thing::Resource(&uri), &owner.upstream);
-                let pass = self.admit(&snapshot, exchange, &about(thing, upstream))?;
+                let target = about(thing, upstream);
+                let pass = self.admitted(&snapshot, exchange, &target, Some(params)).await?;
                 (snapshot, owner, "uri", pass)
             }
             _ => {

@@ -10,6 +10,7 @@ use crate::catalog::Prepared;
 use crate::exchange::Exchange;
 use crate::router::Error;
 use crate::router::Router;
+use crate::router::calls::Ending;
 use crate::wire::Raw;
 use crate::wire::freshness::Freshness;
 use crate::wire::method;
@@ -32,6 +33,16 @@ pub fn listed(method: &str) -> Option<Kind> {
         method::SKILLS_LIST => Kind::Skills,
         _ => return None,
     })
+}
+
+fn method_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Tools => method::TOOLS_LIST,
+        Kind::Prompts => method::PROMPTS_LIST,
+        Kind::Resources => method::RESOURCES_LIST,
+        Kind::Templates => method::TEMPLATES_LIST,
+        Kind::Skills => method::SKILLS_LIST,
+    }
 }
 
 impl List {
@@ -77,6 +88,18 @@ impl Router {
     ///
     /// If `params` name a cursor, as there is none, and if the request is cancelled.
     pub async fn list(
+        &self,
+        kind: Kind,
+        params: Option<&Raw>,
+        exchange: &Exchange,
+    ) -> Result<List, Error> {
+        let ending = Ending::of(self, method_of(kind), params, exchange);
+        let outcome = self.listing(kind, params, exchange).await;
+        ending.listed(&outcome);
+        outcome
+    }
+
+    async fn listing(
         &self,
         kind: Kind,
         params: Option<&Raw>,

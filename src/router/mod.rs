@@ -31,6 +31,7 @@ mod instructions;
 mod mentions;
 mod own;
 mod params;
+mod records;
 mod reloads;
 mod spill;
 mod status;
@@ -46,6 +47,7 @@ use std::collections::HashMap;
 use std::iter;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -55,6 +57,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time;
 
+use crate::audit::Log;
 use crate::catalog::Kind;
 use crate::catalog::ResultKind;
 use crate::catalog::name;
@@ -128,6 +131,8 @@ struct Shared {
     has_chosen: AtomicBool,
     /// What ended, for whoever follows.
     calls: Feed,
+    /// Where decisions and ends are recorded; nowhere if nothing is said.
+    audit: OnceLock<Log>,
 }
 
 impl Router {
@@ -146,6 +151,7 @@ impl Router {
             instance: Instance::default(),
             reloads: Reloads::default(),
             calls: Feed::default(),
+            audit: OnceLock::new(),
         };
         Self::looking(None, Arc::new(shared))
     }

@@ -45,6 +45,7 @@ pub(super) fn document(router: &Router, asking: Option<&str>) -> Value {
         "files": files.collect::<Vec<_>>(),
         "reload": configuration.reload.map(reload),
         "listening": instance.listening(),
+        "audit": router.audit().status(),
         "ready": readiness::unready(&snapshot).is_empty(),
         "generation": snapshot.generation.0,
         "upstreams": upstreams,

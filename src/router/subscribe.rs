@@ -26,7 +26,7 @@ impl Router {
             thing: Thing::Resource(&uri),
             upstream: &upstream,
         };
-        let _pass = self.admit(&snapshot, exchange, &target)?;
+        let _pass = self.admitted(&snapshot, exchange, &target, params).await?;
         let (mailbox, topic) = (exchange.caller().mailbox(), Topic::Resource(local));
         if mailbox.is_held(&upstream, &topic) {
             return Ok(object::build([]));

@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time;
 
+use crate::audit::record::Subject;
+use crate::audit::record::What;
 use crate::catalog::ResultKind;
 use crate::exchange::Exchange;
 use crate::exchange::Wishes;
@@ -29,6 +31,12 @@ use crate::wire::object;
 
 /// How long a wish to be told of a task waits for an upstream that has to be started.
 const WATCH_LIMIT: Duration = Duration::from_secs(10);
+
+/// A request about a task, as records have it.
+fn about(method: &str, public: &str, upstream: &UpstreamId) -> What {
+    let (method, subject) = (method.into(), Some(Subject::Task(public.into())));
+    What { method, subject, upstream: Some(upstream.clone()), ..What::default() }
+}
 
 impl Router {
     pub(super) async fn task(
@@ -53,6 +61,7 @@ impl Router {
         let snapshot = self.snapshot();
         let owner = self.shared.task_ids.open(exchange.caller(), dialect, &public);
         let (upstream, id) = owner.ok_or(Error::UnknownTask)?;
+        self.proven(exchange, Ok(()), || about(method, &public, &upstream)).await?;
         let params = with(params, "taskId", &id)?;
         let before = snapshot.retired.iter().find(|it| *it.id() == upstream && it.knows(&id));
         let result = if let Some(retired) = before {

@@ -128,6 +128,11 @@ impl Raw {
         Self::assembled(out)
     }
 
+    /// Returns how long the text is, in bytes.
+    pub fn size(&self) -> usize {
+        self.pieces().iter().map(|piece| piece.text.len()).sum()
+    }
+
     /// Returns the text.
     ///
     /// One that was edited and is large is put together for this, and held twice from then on.
@@ -231,6 +236,11 @@ impl Raw {
             Some(_) => self.object().is_ok_and(|object| object.get(key).is_none()),
             None => !self.get().contains(key),
         }
+    }
+
+    /// Returns whether the member `key` of an object is `true`.
+    pub fn is_true(&self, key: &str) -> bool {
+        !self.lacks(key) && self.member(key).is_some_and(|flag| flag.get() == "true")
     }
 
     /// Returns the elements of an array, each as its own text; nothing if this is no array.

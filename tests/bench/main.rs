@@ -8,6 +8,7 @@
     reason = "a bench that cannot go on stops, with the place"
 )]
 
+mod audit;
 mod catalog;
 mod data;
 mod events;

@@ -9,6 +9,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "`json!` reads better without a reference")]
 
 mod agents;
+mod audit;
 mod auth;
 mod bridge;
 mod calls;

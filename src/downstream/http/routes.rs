@@ -74,6 +74,7 @@ async fn guarded(front: &Arc<Shared>, peer: SocketAddr, head: &Parts, body: Inco
     };
     if let Some(reason) = response.refusal() {
         let (method, path) = (shown(head.method.as_str()), shown(head.uri.path()));
+        front.service.turned_away(peer, response.status().as_u16(), reason);
         let (status, reason) = (response.status().as_u16(), shown(reason));
         // Texts are escaped as they are written: nobody outside can make up a line.
         tracing::info!(peer = peer.to_string(), ?method, ?path, status, ?reason, "refused");

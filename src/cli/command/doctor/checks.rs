@@ -12,6 +12,7 @@ use crate::cli::command::doctor::facts::Known;
 use crate::cli::command::doctor::facts::Missing;
 use crate::cli::command::doctor::facts::Package;
 use crate::cli::command::doctor::facts::SecretFile;
+use crate::cli::command::doctor::facts::Unrecorded;
 use crate::cli::command::doctor::finding::Code;
 use crate::cli::command::doctor::finding::Finding;
 use crate::cli::command::doctor::finding::Fix;
@@ -38,6 +39,7 @@ const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
     fronts::clients,
     sockets,
     state,
+    audit,
 ];
 
 /// Returns everything that is found, the worst first.
@@ -102,6 +104,22 @@ fn commands(facts: &Facts) -> Vec<Finding> {
         Finding::new(Code::Command, Severity::Error, spot, message, hint).fix(fix)
     };
     facts.missing.iter().map(finding).collect()
+}
+
+fn audit(facts: &Facts) -> Vec<Finding> {
+    let finding = |unrecorded: &Unrecorded| {
+        let Unrecorded { pid, why, lost } = unrecorded;
+        let (severity, message) = match why {
+            Some(why) => {
+                (Severity::Error, format!("process {pid} cannot write audit records: {why}"))
+            }
+            None => (Severity::Warning, format!("process {pid} lost {lost} audit records")),
+        };
+        let hint = "make room on the disk, or name another place with `audit.directory`; records \
+                    that were lost are counted where they are missing";
+        Finding::new(Code::Audit, severity, Spot::key("audit"), message, hint)
+    };
+    facts.unrecorded.iter().map(finding).collect()
 }
 
 fn pins(facts: &Facts) -> Vec<Finding> {

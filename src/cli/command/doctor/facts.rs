@@ -35,6 +35,8 @@ pub(super) struct Facts {
     pub(super) clients: Vec<Seen>,
     /// Sockets that nobody listens at.
     pub(super) stale: Vec<PathBuf>,
+    /// What keeps audit records from being written, and how many were lost.
+    pub(super) unrecorded: Vec<Unrecorded>,
     /// The directory of state, and why nothing can be kept there.
     pub(super) state: Option<(PathBuf, String)>,
 }
@@ -146,6 +148,16 @@ pub(super) struct Failed {
     pub(super) key: String,
     pub(super) why: String,
     pub(super) hint: String,
+}
+
+/// A gateway that does not record all it should.
+#[derive(Clone, Debug)]
+pub(super) struct Unrecorded {
+    /// Its process.
+    pub(super) pid: u64,
+    /// Why not, if that lasts.
+    pub(super) why: Option<String>,
+    pub(super) lost: u64,
 }
 
 /// A client on this machine.

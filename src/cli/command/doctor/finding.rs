@@ -27,6 +27,7 @@ pub(super) enum Code {
     Stray = 15,
     Socket = 16,
     State = 17,
+    Audit = 18,
 }
 
 /// How bad it is.

@@ -18,6 +18,7 @@ use crate::cli::command::doctor::facts::Package;
 use crate::cli::command::doctor::facts::SecretFile;
 use crate::cli::command::doctor::facts::Seen;
 use crate::cli::command::doctor::facts::Server;
+use crate::cli::command::doctor::facts::Unrecorded;
 use crate::cli::command::doctor::packages;
 use crate::cli::command::doctor::programs;
 use crate::cli::context::Context;
@@ -270,6 +271,15 @@ fn unwritable(directory: &Path) -> Option<String> {
     tried.err().map(|error| format!("`{}`: {}", existing.display(), error.kind()))
 }
 
+/// What keeps a gateway from recording all it should.
+fn unrecorded(document: &Value) -> Option<Unrecorded> {
+    let audit = document.get("audit")?;
+    let lost = audit.get("lost").and_then(Value::as_u64).unwrap_or_default();
+    let why = audit.get("problem").and_then(Value::as_str).map(str::to_owned);
+    let pid = document.get("pid").and_then(Value::as_u64).unwrap_or_default();
+    (lost > 0 || why.is_some()).then_some(Unrecorded { pid, why, lost })
+}
+
 /// Asks the gateways that run which upstreams failed, and finds the sockets of those that do not
 /// run any more.
 async fn gateways(facts: &mut Facts, around: &Surroundings) {
@@ -279,6 +289,7 @@ async fn gateways(facts: &mut Facts, around: &Surroundings) {
         for (_, socket) in place.sockets(Question::Status) {
             let document: io::Result<Value> = ask::document(&socket).await;
             let Ok(document) = document else { continue };
+            facts.unrecorded.extend(unrecorded(&document));
             let upstreams = document.get("upstreams").and_then(Value::as_array);
             for upstream in upstreams.into_iter().flatten() {
                 let text = |key| upstream.get(key).and_then(Value::as_str).map(str::to_owned);

@@ -104,6 +104,7 @@ fn at_length(document: &Value, width: Option<usize>) -> String {
         format!("listening: {}", text(&document["listening"])),
         format!("generation: {}", text(&document["generation"])),
     ];
+    lines.extend(audit(&document["audit"]));
     let warnings = document["warnings"].as_array().map_or(&[][..], Vec::as_slice);
     lines.extend(warnings.iter().map(|warning| format!("warning: {}", text(warning))));
     for key in ["conflicts", "defects"] {
@@ -117,6 +118,23 @@ fn at_length(document: &Value, width: Option<usize>) -> String {
     let rows: Vec<_> = upstreams(document).iter().map(row).collect();
     lines.extend([String::new(), table::render(header, &rows, width)]);
     lines.join("\n")
+}
+
+/// Tells whether what happens is recorded; nothing if nobody wants that.
+fn audit(audit: &Value) -> Option<String> {
+    let mode = audit["mode"].as_str()?;
+    let mut said = vec![format!("audit: {mode}, {} records written", text(&audit["written"]))];
+    if audit["lost"].as_u64().is_some_and(|lost| lost > 0) {
+        said.push(format!("{} lost", audit["lost"]));
+    }
+    match audit.pointer("/checkpoint/at") {
+        Some(at) => said.push(format!("signed {} ago", since(at))),
+        None => said.push("not signed yet".to_owned()),
+    }
+    if let Some(problem) = audit["problem"].as_str() {
+        said.push(format!("records cannot be written: {}", printable(problem)));
+    }
+    Some(said.join(", "))
 }
 
 fn row(upstream: &Value) -> [String; 9] {

@@ -1,0 +1,265 @@
+//! What is recorded of requests: that they were admitted or not, before they go on, and how they
+//! ended.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::audit::Log;
+use crate::audit::record::Decision;
+use crate::audit::record::Fact;
+use crate::audit::record::Name;
+use crate::audit::record::Outcome;
+use crate::audit::record::Record;
+use crate::audit::record::Subject;
+use crate::audit::record::What;
+use crate::audit::record::Who;
+use crate::exchange::Decided;
+use crate::exchange::Exchange;
+use crate::router::Error;
+use crate::router::Router;
+use crate::router::admit::Pass;
+use crate::router::admit::Target;
+use crate::router::admit::Thing;
+use crate::router::own;
+use crate::router::snapshot::Snapshot;
+use crate::upstream::error::Kind;
+use crate::wire::Raw;
+use crate::wire::method;
+
+/// Where nothing is recorded.
+static NOWHERE: Log = Log::off();
+
+impl Router {
+    /// Returns where everything is recorded.
+    pub fn audit(&self) -> &Log {
+        self.shared.audit.get().unwrap_or(&NOWHERE)
+    }
+
+    /// Says where everything is recorded; the first word counts.
+    pub fn records_in(&self, log: Log) {
+        self.shared.audit.get_or_init(|| log);
+    }
+
+    /// Lets a request on something go on, or says why not, once that is recorded.
+    pub(super) async fn admitted(
+        &self,
+        snapshot: &Snapshot,
+        exchange: &Exchange,
+        target: &Target<'_>,
+        params: Option<&Raw>,
+    ) -> Result<Pass, Error> {
+        let decided = self.admit(snapshot, exchange, target);
+        let generation = snapshot.generation;
+        self.proven(exchange, decided, || What { generation, ..self.what(target, params) }).await
+    }
+
+    /// Hands back what was decided about a request, once it is recorded. What must be recorded and
+    /// cannot be does not go on.
+    ///
+    /// If the caller leaves meanwhile, it is recorded all the same, and nothing goes on.
+    pub(super) async fn proven<T>(
+        &self,
+        exchange: &Exchange,
+        decided: Result<T, Error>,
+        what: impl FnOnce() -> What,
+    ) -> Result<T, Error> {
+        let log = self.audit();
+        if !log.is_on() {
+            return decided;
+        }
+        let decision = match &decided {
+            Ok(_) => Decision::Allow,
+            Err(error) if is_denial(error) => Decision::Deny,
+            // It is wrong, whoever asks.
+            Err(_) => return decided,
+        };
+        let fact = Fact::Decided { decision, rule: None };
+        let record = record(exchange, what(), fact);
+        exchange.note(match decision {
+            Decision::Allow | Decision::ShadowDeny => Decided::Admitted,
+            Decision::Deny => Decided::Refused,
+        });
+        if log.is_required() && decided.is_ok() {
+            log.confirm(record).await?;
+        } else {
+            log.record(record);
+        }
+        decided
+    }
+
+    /// Records how a request ended.
+    pub(super) fn record_end(
+        &self,
+        exchange: &Exchange,
+        method: &str,
+        params: Option<&Raw>,
+        outcome: Result<&Raw, &Error>,
+    ) {
+        if !self.audit().is_on() {
+            return;
+        }
+        let decided = exchange.decided();
+        let (word, reason) = judged(method, decided, outcome);
+        let fact = Fact::Ended {
+            outcome: word,
+            reason,
+            took: exchange.deadline().elapsed(),
+            bytes_in: params.map_or(0, Raw::size),
+            bytes_out: outcome.map_or(0, Raw::size),
+        };
+        let what = self.about(exchange, method, params, decided);
+        self.audit().record(record(exchange, what, fact));
+    }
+
+    /// What a request is about that a decision is made on.
+    fn what(&self, target: &Target<'_>, params: Option<&Raw>) -> What {
+        let name = |public: &str, local: &str| Name {
+            public: public.into(),
+            local: (public != local).then(|| local.into()),
+        };
+        let subject = match target.thing {
+            Thing::Tool(entry) => Some(Subject::Tool(name(&entry.public, &entry.local))),
+            Thing::Prompt(entry) => Some(Subject::Prompt(name(&entry.public, &entry.local))),
+            Thing::Resource(uri) => Some(Subject::Uri(uri.into())),
+            Thing::Extension => None,
+        };
+        What {
+            method: target.method.into(),
+            upstream: Some(target.upstream.clone()),
+            subject,
+            arguments: arguments(target.method, params).and_then(|raw| self.audit().arguments(raw)),
+            trace: params.and_then(trace),
+            ..What::default()
+        }
+    }
+
+    /// What a request was about that has ended. What its decision says already is not said again.
+    fn about(
+        &self,
+        exchange: &Exchange,
+        method: &str,
+        params: Option<&Raw>,
+        decided: Decided,
+    ) -> What {
+        let said = |key: &str| params?.member(key)?.string();
+        let snapshot = self.snapshot();
+        let (mut upstream, mut subject) = (None, None);
+        match method {
+            method::TOOLS_CALL | method::PROMPTS_GET => {
+                let is_tool = method == method::TOOLS_CALL;
+                let name = if is_tool { params.and_then(own::meant) } else { said("name") };
+                let name = name.unwrap_or_default();
+                let catalog = &snapshot.catalog;
+                let entry = if is_tool { catalog.tool(&name) } else { catalog.prompt(&name) };
+                upstream = entry.map(|entry| entry.upstream.clone());
+                let local = entry.map(|entry| entry.local.as_str()).filter(|local| *local != name);
+                let local = local.map(Into::into);
+                let name = Name { public: name.into(), local };
+                subject = Some(if is_tool { Subject::Tool(name) } else { Subject::Prompt(name) });
+            }
+            _ => {
+                if let Some(uri) = said("uri") {
+                    let owner = self.known_owner(&snapshot, exchange, &uri);
+                    upstream = owner.map(|owner| owner.upstream);
+                    subject = Some(Subject::Uri(uri.into()));
+                } else if let Some(id) = said("taskId") {
+                    subject = Some(Subject::Task(id.into()));
+                }
+            }
+        }
+        let arguments = || arguments(method, params).and_then(|raw| self.audit().arguments(raw));
+        What {
+            method: method.into(),
+            upstream,
+            subject,
+            arguments: if decided == Decided::Not { arguments() } else { None },
+            generation: snapshot.generation,
+            trace: params.and_then(trace),
+        }
+    }
+}
+
+fn record(exchange: &Exchange, what: What, fact: Fact) -> Record {
+    let (event, at) = (Some(exchange.number()), SystemTime::now());
+    Record { event, at, who: who(exchange), what, fact }
+}
+
+fn who(exchange: &Exchange) -> Who {
+    let caller = exchange.caller();
+    Who {
+        principal: Some(caller.principal().clone()),
+        capabilities: Some(Arc::clone(exchange.capabilities())),
+        session: Some(caller.id()),
+        peer: None,
+    }
+}
+
+/// The part of the parameters that says what is to be done with what they name.
+fn arguments(method: &str, params: Option<&Raw>) -> Option<Raw> {
+    let params = params?;
+    match method {
+        method::TOOLS_CALL | method::PROMPTS_GET => params.member("arguments"),
+        method::COMPLETE => params.member("argument"),
+        _ => None,
+    }
+}
+
+/// The trace that a client says the request is part of (SEP-414), by its id.
+fn trace(params: &Raw) -> Option<Box<str>> {
+    let parent = params.member("_meta")?.member("traceparent")?.string()?;
+    let id = parent.split('-').nth(1)?;
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| id.into())
+}
+
+/// Whether somebody must not do what they asked for, so that it is answered as if there were no
+/// such thing.
+fn is_denial(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::UnknownMethod(_)
+            | Error::UnknownTool(_)
+            | Error::UnknownPrompt(_)
+            | Error::UnknownResource(_)
+            | Error::UnknownTask
+            | Error::InsufficientScope(_)
+    )
+}
+
+/// How a request ended, and why, where that is not enough.
+fn judged(
+    method: &str,
+    decided: Decided,
+    outcome: Result<&Raw, &Error>,
+) -> (Outcome, Option<Box<str>>) {
+    let error = match outcome {
+        Ok(result) if method == method::TOOLS_CALL && result.is_true("isError") => {
+            return (Outcome::ToolError, None);
+        }
+        Ok(_) => return (Outcome::Ok, None),
+        Err(error) => error,
+    };
+    let word = match error {
+        Error::InsufficientScope(needed) => {
+            return (Outcome::Denied, Some(format!("lacks {}", needed.join(" ")).into()));
+        }
+        error if decided == Decided::Refused && is_denial(error) => Outcome::Denied,
+        Error::UnknownMethod(_)
+        | Error::UnknownTool(_)
+        | Error::UnknownPrompt(_)
+        | Error::UnknownResource(_)
+        | Error::UnknownTask => Outcome::Unknown,
+        Error::InvalidParams(_) => Outcome::Invalid,
+        Error::Answered(error) => {
+            let code = error.member("code").map(|code| code.get().chars().take(12).collect());
+            return (Outcome::Answered, code);
+        }
+        Error::Upstream(error) if error.kind == Kind::TimedOut => Outcome::TimedOut,
+        Error::Upstream(error) => Outcome::Failed(error.kind.as_str()),
+        Error::Unrecorded(unrecorded) => {
+            return (Outcome::Unrecorded, Some(unrecorded.to_string().into()));
+        }
+        Error::Cancelled => Outcome::Cancelled,
+    };
+    (word, None)
+}
