@@ -28,6 +28,8 @@ pub mod audit;
 pub mod auth;
 // What all upstreams offer, as one list of each kind.
 pub mod catalog;
+// What callers may use up: rates, requests under way, budgets.
+pub mod quota;
 // The servers behind Conflux.
 pub mod upstream;
 

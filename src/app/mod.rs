@@ -25,6 +25,7 @@ use crate::downstream::local::place::Question;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
+use crate::quota;
 use crate::router::Router;
 use crate::telemetry::Journal;
 use crate::upstream;
@@ -119,6 +120,10 @@ impl App {
         if config.audit.mode != Mode::Off && config.audit.index == Index::Sqlite {
             tasks.spawn(indexed(audit.clone(), config.audit.directory.clone(), stop.clone()));
         }
+        let quotas = router.quotas().clone();
+        quotas.apply(&config.limits.quotas, quota::Now::read());
+        quotas.recall(&config.state).await;
+        tasks.spawn(quotas.keep(config.state.clone(), stop.clone()));
         tasks.spawn(control.run());
         Self { config, router, callers, front, journal, reloads, audit, tasks, stop }
     }

@@ -29,6 +29,7 @@ use crate::config::watch::Sight;
 use crate::config::watch::Writers;
 use crate::control::Reloads;
 use crate::downstream::local::place::Question;
+use crate::quota;
 use crate::router::Reloaded;
 use crate::router::Router;
 
@@ -204,6 +205,7 @@ impl Reloader {
             let keys = at_restart.join(", ");
             tracing::warn!(keys, "what differs there needs a restart of Conflux");
         }
+        self.router.quotas().apply(&config.limits.quotas, quota::Now::read());
         self.reloads.apply(config, difference).await;
         tracing::info!(changes = changes.join("; "), "reloaded");
         instance.reloaded(Reloaded::Applied { changes, at_restart });

@@ -61,6 +61,7 @@ pub(in crate::cli) fn failure(notice: Notice, error: &router::Error) -> Failure 
         | router::Error::UnknownTask
         | router::Error::InsufficientScope(_)
         | router::Error::Unrecorded(_)
+        | router::Error::Limited(_)
         | router::Error::Cancelled => Failure::new(exit::FAILURE, notice.cause(error)),
     }
 }

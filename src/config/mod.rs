@@ -7,6 +7,7 @@
 pub mod argument;
 pub mod audit;
 pub mod auth;
+mod cache;
 mod calls;
 mod command;
 mod dialect;
@@ -21,9 +22,11 @@ mod layer;
 pub mod load;
 pub mod name;
 pub mod overrides;
+pub mod pace;
 pub mod patterns;
 pub mod problem;
 mod profile;
+pub mod quota;
 mod reference;
 mod remote;
 pub mod secrets;
@@ -53,12 +56,14 @@ use crate::config::overrides::Overrides;
 use crate::config::patterns::Patterns;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
+use crate::config::quota::Quota;
 use crate::config::secrets::Secrets;
 use crate::config::tls::Identity;
 use crate::config::tools::ToolFilter;
 use crate::ids::UpstreamId;
 
 pub use self::audit::Audit;
+pub use self::cache::Cache;
 
 /// Everything a gateway is told before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +120,7 @@ pub struct Names {
     pub max_length: usize,
 }
 
-/// What one message, one client and one start may cost.
+/// What one message, one client and one start may cost, and what callers may use up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The largest message, in bytes.
@@ -124,6 +129,8 @@ pub struct Limits {
     pub in_flight: usize,
     /// How long the first listing waits for upstreams that are still starting.
     pub start_budget: StartBudget,
+    /// What callers may use up.
+    pub quotas: Vec<Quota>,
 }
 
 /// How long the first listing waits for upstreams that are still starting.
@@ -161,6 +168,8 @@ pub struct Upstream {
     pub concurrency: Concurrency,
     /// What becomes of large results.
     pub results: Results,
+    /// Which results are kept; nothing if none is.
+    pub cache: Option<Cache>,
     /// What stands before `__` in its public names; empty for names without a prefix.
     pub prefix: String,
     /// Which of its tools are offered.

@@ -18,6 +18,7 @@ const TABLES: &[(&str, &str)] = &[
     ("upstreams.<key>.timeout", "/$defs/Timeout"),
     ("upstreams.<key>.concurrency", "/$defs/Concurrency"),
     ("upstreams.<key>.results", "/$defs/Results"),
+    ("upstreams.<key>.cache", "/$defs/Cache"),
     ("upstreams.<key>.tools", "/$defs/Tools"),
     ("upstreams.<key>.tools.annotations", "/$defs/Annotations"),
     ("upstreams.<key>.tools.override.<tool>", "/$defs/Override"),
@@ -28,6 +29,7 @@ const TABLES: &[(&str, &str)] = &[
     ("mcpServers.<key>", "/$defs/McpServer"),
     ("names", "/$defs/Names"),
     ("limits", "/$defs/Limits"),
+    ("limits.quotas[]", "/$defs/Quota"),
     ("http", "/$defs/Http"),
     ("http.tls", "/$defs/Tls"),
     ("http.limits", "/$defs/HttpLimits"),
@@ -63,10 +65,11 @@ fn tables(out: &mut String, schema: &Value) -> fmt::Result {
         };
         table(out, schema, shape::properties(definition).filter(|(key, _)| is_own(key)))?;
     }
-    writeln!(out, "\n### Durations and sizes\n")?;
-    for kind in ["Duration", "Size"] {
+    writeln!(out, "\n### Durations, sizes and rates\n")?;
+    for kind in ["Duration", "Size", "Rate", "CallBudget", "ByteBudget"] {
         let definition = schema.pointer(&format!("/$defs/{kind}")).unwrap_or(&Value::Null);
-        writeln!(out, "- {}: {}", kind.to_lowercase(), text(definition, "description"))?;
+        let name = measured(text(definition, "x-kind"));
+        writeln!(out, "- {name}: {}", text(definition, "description"))?;
     }
     Ok(())
 }
@@ -94,17 +97,38 @@ fn kind(root: &Value, property: &Value) -> String {
     let bound = |key| schema.get(key).and_then(Value::as_i64);
     match (text(schema, "x-kind"), text(schema, "type"), bound("minimum"), bound("maximum")) {
         ("value", ..) => "any value".to_owned(),
-        ("duration" | "size", ..) => text(schema, "x-kind").to_owned(),
+        ("duration" | "size" | "rate" | "calls" | "bytes", ..) => {
+            measured(text(schema, "x-kind")).to_owned()
+        }
         ("keep", ..) => "number of days, or size".to_owned(),
+        (shape::ONE_OR_MORE, ..) => one_or_more(root, schema),
         (_, "boolean", ..) => quoted(&["true", "false"]),
         (_, "integer", Some(least), Some(most)) => format!("number from {least} to {most}"),
         (_, "integer", ..) => "number".to_owned(),
-        (_, "array", ..) => "list of texts".to_owned(),
+        (_, "array", ..) => format!("list of {}s", item(root, schema)),
         (_, "object", ..) if schema.get("x-short").is_some() => "word or map".to_owned(),
         (_, "object", ..) if schema.get("properties").is_some() => "map".to_owned(),
         (_, "object", ..) => map(root, schema),
         _ => "text".to_owned(),
     }
+}
+
+/// What something that is measured is called.
+fn measured(kind: &str) -> &str {
+    match kind {
+        "calls" => "budget of calls",
+        "bytes" => "budget of bytes",
+        kind => kind,
+    }
+}
+
+fn item(root: &Value, schema: &Value) -> String {
+    schema.get("items").map_or("text".to_owned(), |items| kind(root, items))
+}
+
+fn one_or_more(root: &Value, schema: &Value) -> String {
+    let list = schema.get("anyOf").and_then(|all| all.get(0)).unwrap_or(&Value::Null);
+    format!("{}, or a list of them", item(root, list))
 }
 
 fn map(root: &Value, schema: &Value) -> String {
@@ -124,7 +148,9 @@ fn default(property: &Value) -> String {
 
 /// Returns what a key is for, and what each word it can be stands for.
 fn meaning(root: &Value, property: &Value) -> String {
-    let choices = shape::resolve(root, property).get("oneOf").and_then(Value::as_array);
+    let schema = shape::resolve(root, property);
+    let one = schema.pointer("/anyOf/0/items").map_or(schema, |one| shape::resolve(root, one));
+    let choices = one.get("oneOf").and_then(Value::as_array);
     let explained =
         |choice| format!("`{}`: {}", text(choice, "const"), text(choice, "description"));
     let choices = choices.into_iter().flatten().map(explained);

@@ -8,6 +8,7 @@ use serde_json::Map;
 use serde_json::Value as Schema;
 
 use crate::config::dialect;
+use crate::config::pace;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Place;
 use crate::config::problem::Problem;
@@ -21,6 +22,8 @@ use crate::config::units::Misread;
 
 /// The kind of what may be anything.
 const ANY: &str = "value";
+/// The kind of what is a list, or one thing that could stand in it.
+pub(super) const ONE_OR_MORE: &str = "one-or-more";
 
 /// The checker and what it found.
 pub(super) struct Checker<'a> {
@@ -43,6 +46,9 @@ impl<'a> Checker<'a> {
 
     fn node(&mut self, node: Node, schema: &'a Schema, path: &KeyPath) -> Option<Node> {
         let schema = resolve(self.schema, schema);
+        if schema.get("x-kind").is_some_and(|kind| kind == ONE_OR_MORE) {
+            return self.one_or_more(node, schema, path);
+        }
         let is_any = schema.get("x-kind").is_some_and(|kind| kind == ANY);
         let kind = schema.get("type").and_then(Schema::as_str);
         let kind = kind.unwrap_or(if is_any { ANY } else { "string" });
@@ -62,6 +68,19 @@ impl<'a> Checker<'a> {
             Err(Misread { message, hint }) => {
                 self.complain(&place, path, message, hint);
                 None
+            }
+        }
+    }
+
+    /// Checks a list, or one thing that could stand in it, and makes a list of that.
+    fn one_or_more(&mut self, node: Node, schema: &'a Schema, path: &KeyPath) -> Option<Node> {
+        let schema = |index| schema.get("anyOf").and_then(|all| all.get(index)).unwrap_or(schema);
+        let place = node.place.clone();
+        match node.value {
+            Value::List(_) | Value::Null => self.node(node, schema(0), path),
+            _ => {
+                let one = self.node(node, schema(1), path)?;
+                Some(Node { place, value: Value::List(vec![one]) })
             }
         }
     }
@@ -184,12 +203,15 @@ fn well_formed(text: String, schema: &Schema, path: &KeyPath) -> Result<Value, M
     Ok(Value::Text(text))
 }
 
-/// Checks the unit of a duration or size.
+/// Checks the unit of a duration or size, and the time of a rate or budget.
 fn measured(text: &str, schema: &Schema) -> Result<(), Misread> {
     match schema.get("x-kind").and_then(Schema::as_str) {
         Some("duration") => units::duration(text).map(drop),
         Some("size") => units::size(text).map(drop),
         Some("keep") => units::keep(text).map(drop),
+        Some("rate") => pace::rate(text).map(drop),
+        Some("calls") => pace::calls(text).map(drop),
+        Some("bytes") => pace::bytes(text).map(drop),
         _ => Ok(()),
     }
 }

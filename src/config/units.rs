@@ -114,7 +114,7 @@ pub fn show_duration(value: Duration) -> String {
 }
 
 /// Writes a size the way [`size`] reads it, in the largest binary unit that is exact.
-pub(super) fn show_size(value: usize) -> String {
+pub fn show_size(value: usize) -> String {
     let binary: Vec<_> =
         BYTES.iter().copied().filter(|(unit, _)| *unit == "B" || unit.ends_with("iB")).collect();
     show(value as u64, &binary, "B")

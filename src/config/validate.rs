@@ -77,6 +77,8 @@ pub(super) fn compile(
         audit,
     } = file;
     let known: Vec<String> = upstreams.keys().cloned().collect();
+    let quotas = KeyPath::of(&["limits", "quotas"]);
+    check.quotas_name_upstreams(&limits.quotas, &known, &quotas);
     let limits = check.limits(&limits);
     let upstreams = check.upstreams(upstreams, names.max_length);
     let exposure = check.exposure(exposure, &pinned);
@@ -125,6 +127,7 @@ impl Check<'_> {
             message: self.size(&written.message, &MESSAGE, &path.key("message")),
             in_flight: written.in_flight,
             start_budget: self.start_budget(written, &path.key("start_budget")),
+            quotas: self.quotas(&written.quotas, &path.key("quotas")),
         }
     }
 
@@ -207,6 +210,7 @@ impl Check<'_> {
             timeout,
             concurrency: Self::concurrency(&written.concurrency),
             results: self.results(&written.results, &path.key("results")),
+            cache: written.cache.as_ref().map(|cache| self.cache(cache, &path.key("cache"))),
             prefix,
             tools,
             overrides,

@@ -5,12 +5,14 @@
 //! the upstream wrote to stderr, what to do next.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::exchange::ask::Kind;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::task;
+use crate::quota;
 use crate::router;
 use crate::upstream;
 use crate::upstream::error::Executed;
@@ -26,6 +28,9 @@ use crate::wire::method;
 /// A `result`, or an `error` object.
 pub(super) type Outcome = Result<Raw, Raw>;
 
+/// The word for a limit that is reached, in data.
+const LIMITED: &str = "limited";
+
 /// The codes that belong to the specification since 2026-07-28.
 const RESERVED: RangeInclusive<i64> = -32099..=-32020;
 
@@ -34,8 +39,13 @@ const RECORDING: &str = "This gateway carries nothing out that it cannot record 
                          required`). What to do: try again later; whoever runs it sees with \
                          `conflux status` what keeps records from being written.";
 /// The same for programs.
-const UNRECORDED: Failure<'static> =
-    Failure { upstream: None, kind: "unrecorded", executed: "no", retry_after_ms: None };
+const UNRECORDED: Failure<'static> = Failure {
+    upstream: None,
+    limit: None,
+    kind: "unrecorded",
+    executed: "no",
+    retry_after_ms: None,
+};
 
 /// Says why a request has no result, in the words of the caller's era.
 pub(super) fn outcome(error: &router::Error, client: &Capabilities, method: &str) -> Outcome {
@@ -53,6 +63,11 @@ pub(super) fn outcome(error: &router::Error, client: &Capabilities, method: &str
             let data = Raw::of(&serde_json::json!({ "scopes": needed }));
             let text = capitalized(&error.to_string());
             Err(frame::error(code::INSUFFICIENT_SCOPE, &text, Some(&data)))
+        }
+        router::Error::Limited(refusal) if method == method::TOOLS_CALL => Ok(over_limit(refusal)),
+        router::Error::Limited(refusal) => {
+            let (text, data) = (limit_reached(refusal), Raw::of(&Failure::limited(refusal)));
+            Err(frame::error(code::INTERNAL_ERROR, &text, Some(&data)))
         }
         router::Error::Answered(raw) => answered(raw, client, method),
         router::Error::Upstream(error) if method == method::TOOLS_CALL => Ok(tool_failure(error)),
@@ -247,11 +262,13 @@ fn visits(error: &Raw, message: &str) -> String {
     text
 }
 
-/// What programs read about an upstream that failed.
+/// What programs read about an upstream that failed, or a limit that is reached.
 #[derive(Serialize)]
 struct Failure<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'a str>,
     kind: &'a str,
     executed: &'a str,
     retry_after_ms: Option<u64>,
@@ -259,12 +276,22 @@ struct Failure<'a> {
 
 impl<'a> Failure<'a> {
     fn of(error: &'a upstream::Error) -> Self {
-        let retry_after = error.retry_after.map(|time| time.as_millis());
         Self {
             upstream: Some(error.upstream.as_str()),
+            limit: None,
             kind: error.kind.as_str(),
             executed: error.executed.as_str(),
-            retry_after_ms: retry_after.map(|time| u64::try_from(time).unwrap_or(u64::MAX)),
+            retry_after_ms: error.retry_after.map(millis),
+        }
+    }
+
+    fn limited(refusal: &'a quota::Refusal) -> Self {
+        Self {
+            upstream: None,
+            limit: Some(refusal.limit()),
+            kind: LIMITED,
+            executed: Executed::No.as_str(),
+            retry_after_ms: refusal.retry_after.map(millis),
         }
     }
 }
@@ -308,6 +335,34 @@ fn tool_failure(error: &upstream::Error) -> Raw {
     let content = [Text { r#type: "text", text: &text }];
     let meta = Some(Meta { error: Failure::of(error) });
     Raw::of(&ToolResult { content, is_error: true, meta })
+}
+
+/// The tool result that tells a model of a limit that is reached, so that it can wait.
+fn over_limit(refusal: &quota::Refusal) -> Raw {
+    let text = limit_reached(refusal);
+    let content = [Text { r#type: "text", text: &text }];
+    let meta = Some(Meta { error: Failure::limited(refusal) });
+    Raw::of(&ToolResult { content, is_error: true, meta })
+}
+
+fn limit_reached(refusal: &quota::Refusal) -> String {
+    format!("{}. The request was not carried out.", capitalized(&refusal.to_string()))
+}
+
+/// Returns after which time somebody may try again whom this error tells of a limit; nothing if it
+/// tells of something else.
+pub(super) fn retry_after(error: &Raw) -> Option<Duration> {
+    let data = error.member("data").filter(|data| {
+        data.member("kind").is_some_and(|kind| kind.string().as_deref() == Some(LIMITED))
+    })?;
+    let wait = data.member("retry_after_ms").and_then(|wait| wait.read().ok());
+    Some(Duration::from_millis(wait.unwrap_or_default()))
+}
+
+fn millis(time: Duration) -> u64 {
+    // Who comes back a moment too early has to come once more.
+    let nanos = time.as_nanos().div_ceil(1_000_000);
+    u64::try_from(nanos).unwrap_or(u64::MAX)
 }
 
 /// What people and models read about an upstream that failed.

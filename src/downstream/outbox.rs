@@ -4,16 +4,19 @@
 //! ends the request it belongs to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::Semaphore;
 
+use crate::downstream::codes;
 use crate::downstream::codes::Outcome;
 use crate::exchange::principal::Grant;
 use crate::exchange::queue;
 use crate::wire::Id;
 use crate::wire::Raw;
 use crate::wire::Written;
+use crate::wire::code;
 use crate::wire::frame;
 use crate::wire::method;
 
@@ -85,6 +88,8 @@ pub(super) enum Verdict {
     Failed(i32),
     /// It never got under way, and this JSON-RPC code says why.
     Refused(i32),
+    /// Its caller has reached a limit, and may try again after so many seconds.
+    Limited(u64),
 }
 
 impl Outbox {
@@ -207,13 +212,25 @@ impl Kind {
 impl Verdict {
     /// Reads how a request that was carried out ended.
     pub(super) fn of(outcome: &Outcome) -> Self {
-        outcome.as_ref().map_or_else(|error| Self::Failed(code(error)), |_| Self::Done)
+        let Err(error) = outcome else { return Self::Done };
+        match code(error) {
+            code::INTERNAL_ERROR => match codes::retry_after(error) {
+                Some(wait) => Self::Limited(seconds(wait)),
+                None => Self::Failed(code::INTERNAL_ERROR),
+            },
+            code => Self::Failed(code),
+        }
     }
 
     /// Reads how a request that never got under way was answered.
     pub(super) fn at_once(outcome: &Outcome) -> Self {
         outcome.as_ref().map_or_else(|error| Self::Refused(code(error)), |_| Self::Done)
     }
+}
+
+/// A wait in whole seconds, never less.
+fn seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// The code of an `error` object; nothing odd in it makes it another kind of answer.
@@ -223,8 +240,6 @@ fn code(error: &Raw) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::time;
 
     use super::*;

@@ -69,6 +69,7 @@ impl Service {
     pub(super) fn answered(&self, caller: Option<&Caller>, noted: Noted, verdict: Verdict) {
         let (outcome, reason) = match verdict {
             Verdict::Done => (Outcome::Ok, None),
+            Verdict::Limited(_) => (Outcome::RateLimited, None),
             Verdict::Refused(code) | Verdict::Failed(code) => match code {
                 code::METHOD_NOT_FOUND => (Outcome::Unknown, None),
                 // Nothing else is refused in this way before it got under way.

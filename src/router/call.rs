@@ -66,8 +66,9 @@ impl Router {
             method: method::TOOLS_CALL,
             thing: Thing::Tool(entry),
             upstream: &entry.upstream,
+            params: Some(params),
         };
-        let _pass = self.admitted(&snapshot, exchange, &target, Some(params)).await?;
+        let pass = self.admitted(&snapshot, exchange, &target).await?;
         let handle = snapshot.handle(&entry.upstream)?;
         let mut params = with(params, "name", &entry.local)?;
         if let Some(shape) = &entry.shape {
@@ -79,6 +80,7 @@ impl Router {
         let (name, noted) = (&entry.local, noted.number());
         let tool = upstream::Tool { name, need, may_repeat, noted, timeout };
         let result = handle.call(&params, exchange, tool).await?;
+        pass.end(&result);
         let result = self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result);
         let Some(limit) = handle.config().results.spill else { return Ok(result) };
         let promise = Promise::By(&entry.definition);

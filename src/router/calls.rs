@@ -155,6 +155,7 @@ fn judged(method: &str, outcome: &Result<Raw, Error>) -> (&'static str, Option<S
         | Error::UnknownTask => ("refused", Some("unknown".to_owned())),
         Error::InsufficientScope(_) => ("refused", Some("insufficient_scope".to_owned())),
         Error::InvalidParams(_) => ("refused", Some("invalid_params".to_owned())),
+        Error::Limited(_) => ("refused", Some("limited".to_owned())),
         Error::Answered(error) => {
             let code = error.member("code").map(|code| code.get().chars().take(12).collect());
             ("refused", code)

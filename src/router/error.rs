@@ -1,6 +1,7 @@
 //! Why a request has no result; `downstream` decides how that is said in the caller's era.
 
 use crate::audit::error::Unrecorded;
+use crate::quota;
 use crate::upstream;
 use crate::wire::Raw;
 
@@ -28,6 +29,9 @@ pub enum Error {
     /// The token of the request lacks some of the scopes that it needs, which are these.
     #[error("the token lacks the scopes that this needs: {}", .0.join(", "))]
     InsufficientScope(Vec<String>),
+    /// The caller has reached a limit. The request went nowhere.
+    #[error(transparent)]
+    Limited(#[from] quota::Refusal),
     /// The upstream answered with an error of its own, which is passed on: the `error` object.
     #[error("the upstream answered with an error")]
     Answered(Raw),

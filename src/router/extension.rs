@@ -51,10 +51,12 @@ impl Router {
             return Err(Error::UnknownMethod(method.to_owned()));
         };
         let thing = Thing::Extension;
-        let target = Target { method, thing, upstream: &upstream };
-        let _pass = self.admitted(&snapshot, exchange, &target, params.as_deref()).await?;
+        let target = Target { method, thing, upstream: &upstream, params: params.as_deref() };
+        let pass = self.admitted(&snapshot, exchange, &target).await?;
         let handle = snapshot.handle(&upstream)?;
-        Ok(handle.request(method, params.as_deref(), exchange).await?)
+        let result = handle.request(method, params.as_deref(), exchange).await?;
+        pass.end(&result);
+        Ok(result)
     }
 
     /// Passes a client's notification on if it belongs to an extension of exactly one upstream.

@@ -37,9 +37,11 @@ impl Router {
             method: method::PROMPTS_GET,
             thing: Thing::Prompt(entry),
             upstream: &entry.upstream,
+            params: Some(params),
         };
-        let _pass = self.admitted(&snapshot, exchange, &target, Some(params)).await?;
+        let pass = self.admitted(&snapshot, exchange, &target).await?;
         let result = self.to_owner(&snapshot, entry, method::PROMPTS_GET, params, exchange).await?;
+        pass.end(&result);
         Ok(self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Prompt, &result))
     }
 
@@ -64,11 +66,12 @@ impl Router {
             found => found?,
         };
         let thing = Thing::Resource(&uri);
-        let target = Target { method, thing, upstream: &owner.upstream };
-        let _pass = self.admitted(&snapshot, exchange, &target, Some(params)).await?;
+        let target = Target { method, thing, upstream: &owner.upstream, params: Some(params) };
+        let pass = self.admitted(&snapshot, exchange, &target).await?;
         let handle = snapshot.handle(&owner.upstream)?;
         let params = with(params, "uri", &owner.local)?;
         let result = handle.request(method, Some(&params), exchange).await?;
+        pass.end(&result);
         let result = self.returned(&snapshot, exchange, &owner.upstream, kind, &result);
         match handle.config().results.spill {
             Some(limit) if kind == ResultKind::Resource => {
@@ -88,7 +91,7 @@ impl Router {
             params.ok_or_else(|| Error::InvalidParams("`params.ref` is missing".to_owned()))?;
         let target = params.member("ref");
         let kind = target.as_ref().and_then(|target| target.member("type")?.string());
-        let (snapshot, owner, key, _pass) = match kind.as_deref() {
+        let (snapshot, owner, key, pass) = match kind.as_deref() {
             Some("ref/prompt") => {
                 let (_, name) = named(target.as_ref(), "name")?;
                 let snapshot = self.with_name(Kind::Prompts, &name, exchange).await?;
@@ -96,8 +99,8 @@ impl Router {
                     return Err(Error::UnknownPrompt(name.into_owned()));
                 };
                 let (thing, upstream) = (Thing::Prompt(entry), &entry.upstream);
-                let target = about(thing, upstream);
-                let pass = self.admitted(&snapshot, exchange, &target, Some(params)).await?;
+                let pass =
+                    self.admitted(&snapshot, exchange, &about(thing, upstream, params)).await?;
                 let (upstream, local) = (entry.upstream.clone(), entry.local.clone());
                 (snapshot, Owner { upstream, local }, "name", pass)
             }
@@ -105,8 +108,8 @@ impl Router {
                 let (_, uri) = named(target.as_ref(), "uri")?;
                 let (snapshot, owner) = self.owner(exchange, &uri).await?;
                 let (thing, upstream) = (Thing::Resource(&uri), &owner.upstream);
-                let target = about(thing, upstream);
-                let pass = self.admitted(&snapshot, exchange, &target, Some(params)).await?;
+                let pass =
+                    self.admitted(&snapshot, exchange, &about(thing, upstream, params)).await?;
                 (snapshot, owner, "uri", pass)
             }
             _ => {
@@ -119,7 +122,9 @@ impl Router {
         let object = params.object().map_err(|error| Error::InvalidParams(error.to_string()))?;
         let params = object.edit().set("ref", target.get()).apply();
         let nothing = || Raw::of(&json!({ "completion": { "values": [], "hasMore": false } }));
-        Ok(handle.complete(&params, exchange).await?.unwrap_or_else(nothing))
+        let result = handle.complete(&params, exchange).await?.unwrap_or_else(nothing);
+        pass.end(&result);
+        Ok(result)
     }
 
     /// Finds who answers for an address: who lists it, whose alias or template it fits, or who
@@ -170,8 +175,8 @@ impl Router {
 }
 
 /// A wish for completions of arguments of something.
-fn about<'a>(thing: Thing<'a>, upstream: &'a UpstreamId) -> Target<'a> {
-    Target { method: method::COMPLETE, thing, upstream }
+fn about<'a>(thing: Thing<'a>, upstream: &'a UpstreamId, params: &'a Raw) -> Target<'a> {
+    Target { method: method::COMPLETE, thing, upstream, params: Some(params) }
 }
 
 fn is_about_skills(kind: ResultKind) -> bool {

@@ -67,6 +67,7 @@ use crate::exchange::mailbox::ListKind;
 use crate::exchange::task_ids::Ids;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::quota::Quotas;
 use crate::router::calls::Ending;
 use crate::router::demand::Demands;
 use crate::router::mentions::Mentions;
@@ -121,6 +122,8 @@ struct Shared {
     demands: Demands,
     settled: watch::Sender<Settled>,
     mentions: Mentions,
+    /// What callers may use up.
+    quotas: Quotas,
     /// What was taken out of large results, for those who got them.
     spills: Spills,
     /// Makes and reads the ids under which callers know tasks.
@@ -146,6 +149,7 @@ impl Router {
             demands: Demands::default(),
             settled: watch::Sender::new(Settled::No),
             mentions: Mentions::default(),
+            quotas: Quotas::default(),
             spills: Spills::default(),
             task_ids,
             instance: Instance::default(),
@@ -299,6 +303,11 @@ impl Router {
     /// Returns where it is told which requests of all views end, and how.
     pub fn calls(&self) -> &Feed {
         &self.shared.calls
+    }
+
+    /// Returns the limits on what callers may use up.
+    pub fn quotas(&self) -> &Quotas {
+        &self.shared.quotas
     }
 
     /// Returns what the upstreams known so far tell a model about themselves, merged and bounded.

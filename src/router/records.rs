@@ -46,11 +46,10 @@ impl Router {
         snapshot: &Snapshot,
         exchange: &Exchange,
         target: &Target<'_>,
-        params: Option<&Raw>,
     ) -> Result<Pass, Error> {
         let decided = self.admit(snapshot, exchange, target);
         let generation = snapshot.generation;
-        self.proven(exchange, decided, || What { generation, ..self.what(target, params) }).await
+        self.proven(exchange, decided, || What { generation, ..self.what(target) }).await
     }
 
     /// Hands back what was decided about a request, once it is recorded. What must be recorded and
@@ -112,7 +111,8 @@ impl Router {
     }
 
     /// What a request is about that a decision is made on.
-    fn what(&self, target: &Target<'_>, params: Option<&Raw>) -> What {
+    fn what(&self, target: &Target<'_>) -> What {
+        let params = target.params;
         let name = |public: &str, local: &str| Name {
             public: public.into(),
             local: (public != local).then(|| local.into()),
@@ -223,6 +223,7 @@ fn is_denial(error: &Error) -> bool {
             | Error::UnknownResource(_)
             | Error::UnknownTask
             | Error::InsufficientScope(_)
+            | Error::Limited(_)
     )
 }
 
@@ -242,6 +243,9 @@ fn judged(
     let word = match error {
         Error::InsufficientScope(needed) => {
             return (Outcome::Denied, Some(format!("lacks {}", needed.join(" ")).into()));
+        }
+        Error::Limited(refusal) => {
+            return (Outcome::RateLimited, Some(refusal.limit().into()));
         }
         error if decided == Decided::Refused && is_denial(error) => Outcome::Denied,
         Error::UnknownMethod(_)

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::catalog::Kind;
 use crate::clients::Client;
 use crate::clients::crowd::Crowd;
+use crate::quota::Report;
 use crate::router::Reloaded;
 use crate::router::Router;
 use crate::router::failure;
@@ -37,7 +38,7 @@ pub(super) fn document(router: &Router, asking: Option<&str>) -> Value {
     let disabled = disabled.map(|id| json!({ "name": id.as_str(), "state": "disabled" }));
     let upstreams: Vec<_> = handles.chain(disabled).collect();
     let sentences = |all: &mut dyn Iterator<Item = String>| all.collect::<Vec<_>>();
-    json!({
+    let mut document = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": process::id(),
         "started": timestamp(instance.started),
@@ -52,7 +53,18 @@ pub(super) fn document(router: &Router, asking: Option<&str>) -> Value {
         "warnings": warnings(router, asking),
         "conflicts": sentences(&mut snapshot.catalog.conflicts().iter().map(ToString::to_string)),
         "defects": sentences(&mut snapshot.catalog.defects().iter().map(ToString::to_string)),
-    })
+    });
+    let limits: Vec<_> = router.quotas().report().into_iter().map(limit).collect();
+    if let Some(document) = document.as_object_mut().filter(|_| !limits.is_empty()) {
+        document.insert("limits".to_owned(), limits.into());
+    }
+    document
+}
+
+/// Tells how a limit is doing.
+fn limit(report: Report) -> Value {
+    let Report { limit, counters, refused } = report;
+    json!({ "limit": limit, "counters": counters, "refused": refused })
 }
 
 /// Tells which of the clients that are there are listed more tools than they take.

@@ -25,8 +25,9 @@ impl Router {
             method: method::RESOURCES_SUBSCRIBE,
             thing: Thing::Resource(&uri),
             upstream: &upstream,
+            params,
         };
-        let _pass = self.admitted(&snapshot, exchange, &target, params).await?;
+        let _pass = self.admitted(&snapshot, exchange, &target).await?;
         let (mailbox, topic) = (exchange.caller().mailbox(), Topic::Resource(local));
         if mailbox.is_held(&upstream, &topic) {
             return Ok(object::build([]));

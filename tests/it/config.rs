@@ -14,6 +14,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use conflux::config;
+use conflux::config::Cache;
 use conflux::config::Concurrency;
 use conflux::config::Config;
 use conflux::config::Start;
@@ -28,6 +29,8 @@ use conflux::config::overrides::Different;
 use conflux::config::overrides::Variant;
 use conflux::config::problem::Problem;
 use conflux::config::problem::Problems;
+use conflux::config::quota::Conditions;
+use conflux::config::quota::Quota;
 use conflux::config::surroundings::Surroundings;
 use conflux::config::tools::ToolFilter;
 use conflux::ids::UpstreamId;
@@ -242,6 +245,16 @@ fn show_problems(problems: &Problems) -> String {
     format!("problems: {}\n{problems}", problems.iter().len())
 }
 
+fn show_quota(out: &mut String, quota: &Quota) {
+    let Quota { name, per, about, rate, concurrency, calls, bytes } = quota;
+    writeln!(out, "quota {name:?} per {per:?}").unwrap();
+    let Conditions { tools, upstreams, principals, groups, clients } = about;
+    let about = [tools, upstreams, principals, groups, clients];
+    let about = about.map(|patterns| patterns.iter().collect::<Vec<_>>());
+    writeln!(out, "  about {about:?}").unwrap();
+    writeln!(out, "  {rate:?} {concurrency:?} calls {calls:?} bytes {bytes:?}").unwrap();
+}
+
 fn show(config: &Config) -> String {
     let mut out = String::new();
     for upstream in config.upstreams.values() {
@@ -259,6 +272,9 @@ fn show(config: &Config) -> String {
         limits.message, limits.in_flight
     )
     .unwrap();
+    for quota in &limits.quotas {
+        show_quota(&mut out, quota);
+    }
     let http = &config.http;
     let is_said =
         |file: &PathBuf| fs::read_to_string(file).unwrap().lines().any(|line| line == "http:");
@@ -325,6 +341,10 @@ fn show_upstream(out: &mut String, upstream: &Upstream) {
     writeln!(out, "  wait {:?} {:?} {:?}", timeout.start, timeout.call, timeout.idle).unwrap();
     if let Some(progress) = timeout.progress {
         writeln!(out, "  with progress {progress:?}").unwrap();
+    }
+    if let Some(Cache { ttl, tools, shared, limit }) = &upstream.cache {
+        let tools = tools.as_ref().map(|tools| tools.iter().collect::<Vec<_>>());
+        writeln!(out, "  kept {ttl:?} of {tools:?}, shared {shared}, at most {limit}").unwrap();
     }
     let Concurrency { calls, queue } = upstream.concurrency;
     if (calls, queue) != (64, 256) {

@@ -42,6 +42,7 @@ mod moving;
 mod on_demand;
 mod parity;
 mod process_tree;
+mod quotas;
 mod real_catalogs;
 mod real_http;
 mod real_servers;

@@ -172,8 +172,8 @@ pub fn in_force(old: &Config, new: Config) -> Config {
     let tls = if old.http.tls.is_some() { new.http.tls.clone() } else { None };
     // Without one there is nothing to exchange it for.
     let tls = tls.or_else(|| old.http.tls.clone());
-    let Limits { message, in_flight, start_budget: _ } = old.limits;
-    let limits = Limits { message, in_flight, ..new.limits };
+    let Limits { message, in_flight, start_budget: _, quotas: _ } = old.limits;
+    let limits = Limits { message, in_flight, ..new.limits.clone() };
     let (http, audit) = (Http { tls, ..old.http.clone() }, old.audit.clone());
     Config { limits, http, audit, ..new }
 }
@@ -211,6 +211,7 @@ fn changed(old: &Upstream, new: &Upstream) -> Option<Fate> {
         timeout,
         concurrency,
         results,
+        cache,
         prefix,
         tools,
         overrides,
@@ -228,6 +229,7 @@ fn changed(old: &Upstream, new: &Upstream) -> Option<Fate> {
         ("tools.variants", overrides.variants != new.overrides.variants),
         ("concurrency", *concurrency != new.concurrency),
         ("results", *results != new.results),
+        ("cache", *cache != new.cache),
         ("required", *required != new.required),
         ("start", *start != new.start),
         ("timeout.start", *until_ready != new.timeout.start),
@@ -270,13 +272,14 @@ fn other_target(old: &Target, new: &Target) -> Vec<String> {
 fn settings(old: &Config, new: &Config) -> Vec<Setting> {
     let setting = |when: When| move |key: String| Setting { key, when };
     let Names { max_length } = old.names;
-    let Limits { message, in_flight, start_budget } = old.limits;
+    let Limits { message, in_flight, start_budget, ref quotas } = old.limits;
     let Http { listen, hosts, origins, tls, limits } = &old.http;
     let is_exchanged = tls.is_some() && new.http.tls.is_some();
     let is_other_tls = *tls != new.http.tls;
     let mut at_once = keys([
         ("names.max_length", max_length != new.names.max_length),
         ("limits.start_budget", start_budget != new.limits.start_budget),
+        ("limits.quotas", *quotas != new.limits.quotas),
     ]);
     let Exposure { mode, pinned } = &old.exposure;
     at_once.extend(keys([

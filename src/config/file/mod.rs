@@ -6,7 +6,9 @@
 
 mod audit;
 mod auth;
+mod cache;
 mod exposure;
+mod quota;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -31,7 +33,10 @@ pub use self::auth::Algorithm;
 pub use self::auth::Auth;
 pub use self::auth::Provider;
 pub use self::auth::Scopes;
+pub use self::cache::Cache;
 pub use self::exposure::Exposure;
+pub use self::quota::Dimension;
+pub use self::quota::Quota;
 pub use self::tools::Annotations;
 pub use self::tools::Argument;
 pub use self::tools::Changes;
@@ -183,6 +188,10 @@ pub struct Upstream {
     /// What becomes of large results.
     pub results: Results,
 
+    /// Which results are kept for who asks the same again. Without it, none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
+
     /// Whether to leave this upstream out; its variables need not be set then.
     pub disabled: bool,
 }
@@ -330,11 +339,20 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = START_BUDGET))]
     pub start_budget: Option<WrittenDuration>,
+
+    /// What callers may use up: rates, requests under way, and budgets of calls and bytes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<Quota>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message: WrittenSize("16MiB".to_owned()), in_flight: 256, start_budget: None }
+        Self {
+            message: WrittenSize("16MiB".to_owned()),
+            in_flight: 256,
+            start_budget: None,
+            quotas: Vec::new(),
+        }
     }
 }
 
@@ -463,7 +481,8 @@ fn tidy(schema: &mut Value) {
             {
                 object.insert("type".to_owned(), first);
             }
-            if let Some(Value::Array(choices)) = object.get("anyOf")
+            if !object.contains_key("x-kind")
+                && let Some(Value::Array(choices)) = object.get("anyOf")
                 && let Some(Value::Object(first)) = choices.first().cloned()
             {
                 object.remove("anyOf");

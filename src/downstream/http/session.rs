@@ -124,8 +124,10 @@ impl Session {
         mut outgoing: Outgoing,
         session: Use,
     ) -> Option<Response> {
-        let first = match stream::first(&mut outgoing, status::legacy).await {
-            First::Answer(status, frame) => return Some(status::message(status, frame)),
+        let first = match stream::first(&mut outgoing).await {
+            First::Answer(verdict, frame) => {
+                return Some(status::answer(status::legacy(verdict), verdict, frame));
+            }
             First::Nothing => return None,
             First::Other(first) => first,
         };

@@ -26,7 +26,9 @@ pub(super) fn modern(verdict: Verdict) -> StatusCode {
         }
         Verdict::Failed(code::INSUFFICIENT_SCOPE) => StatusCode::FORBIDDEN,
         // What never got under way through no fault of its own met a limit.
-        Verdict::Refused(code::INTERNAL_ERROR) => StatusCode::TOO_MANY_REQUESTS,
+        Verdict::Refused(code::INTERNAL_ERROR) | Verdict::Limited(_) => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         Verdict::Refused(_)
         | Verdict::Failed(
             code::HEADER_MISMATCH | code::MISSING_CLIENT_CAPABILITY | code::UNSUPPORTED_VERSION,
@@ -41,7 +43,9 @@ pub(super) fn legacy(verdict: Verdict) -> StatusCode {
     match verdict {
         Verdict::Refused(code::PARSE_ERROR) => StatusCode::BAD_REQUEST,
         Verdict::Failed(code::INSUFFICIENT_SCOPE) => StatusCode::FORBIDDEN,
-        Verdict::Done | Verdict::Failed(_) | Verdict::Refused(_) => StatusCode::OK,
+        Verdict::Done | Verdict::Failed(_) | Verdict::Refused(_) | Verdict::Limited(_) => {
+            StatusCode::OK
+        }
     }
 }
 
@@ -106,6 +110,17 @@ impl From<Refusal> for Response {
             Some(allow) => response.with(header::ALLOW, HeaderValue::from_static(allow)),
             None => response,
         }
+    }
+}
+
+/// Answers a request with one message, which says how it ended.
+pub(super) fn answer(status: StatusCode, verdict: Verdict, frame: Written) -> Response {
+    let response = message(status, frame);
+    match verdict {
+        Verdict::Limited(seconds) if status == StatusCode::TOO_MANY_REQUESTS => {
+            response.with(header::RETRY_AFTER, seconds.into())
+        }
+        _ => response,
     }
 }
 

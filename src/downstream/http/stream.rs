@@ -34,7 +34,7 @@ pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// What a response begins with.
 pub(super) enum First {
     /// The answer is there already.
-    Answer(StatusCode, Written),
+    Answer(Verdict, Written),
     /// Something else is there, or nothing yet.
     Other(Option<Item>),
     /// There will be no answer.
@@ -77,14 +77,9 @@ impl Drop for HangUp {
 }
 
 /// Waits for what a response begins with, for a moment.
-pub(super) async fn first(
-    outgoing: &mut Outgoing,
-    status: impl FnOnce(Verdict) -> StatusCode,
-) -> First {
+pub(super) async fn first(outgoing: &mut Outgoing) -> First {
     match time::timeout(FIRST_LIMIT, outgoing.next()).await {
-        Ok(Some(Item { frame, kind: Kind::Answer(verdict) })) => {
-            First::Answer(status(verdict), frame)
-        }
+        Ok(Some(Item { frame, kind: Kind::Answer(verdict) })) => First::Answer(verdict, frame),
         Ok(Some(item)) => First::Other(Some(item)),
         Ok(None) => First::Nothing,
         Err(_) => First::Other(None),
@@ -94,8 +89,8 @@ pub(super) async fn first(
 /// Turns what a modern request causes to be said into its response. Dropping it cancels the
 /// request.
 pub(super) async fn respond(mut outgoing: Outgoing, hang_up: HangUp) -> Response {
-    match first(&mut outgoing, status::modern).await {
-        First::Answer(status, frame) => status::message(status, frame),
+    match first(&mut outgoing).await {
+        First::Answer(verdict, frame) => status::answer(status::modern(verdict), verdict, frame),
         First::Other(first) => events(Live { first, outgoing, is_over: false, _hang_up: hang_up }),
         First::Nothing => silence(),
     }

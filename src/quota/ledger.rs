@@ -1,0 +1,179 @@
+//! What is used of budgets outlives a run, and is shared with other gateways of the same user: one
+//! task writes it down after the fact, and learns what the others used. No request waits for that.
+
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::task;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::quota::Budget;
+use crate::quota::Now;
+use crate::quota::Quotas;
+use crate::quota::counter::Counter;
+use crate::quota::counter::Spent;
+use crate::quota::rule::Rule;
+use crate::quota::sheet;
+use crate::quota::sheet::Line;
+use crate::quota::sheet::News;
+use crate::quota::sheet::Of;
+use crate::quota::sheet::Sheet;
+
+/// How long is collected what is written down; the end of everything does not wait.
+const COLLECTED: Duration = Duration::from_secs(2);
+/// How often it is tried again while somebody else writes, which takes them no time.
+const ATTEMPTS: usize = 100;
+/// How long to wait before that.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long to wait if that was not enough, or if the disk fails.
+const POSTPONED: Duration = Duration::from_secs(30);
+/// How long the disk may take while nobody waits for it.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// How long the start waits for what is written down.
+const READ_LIMIT: Duration = Duration::from_secs(1);
+
+impl Quotas {
+    /// Takes over what is written down below the directory `state`. If the disk is slow or fails,
+    /// that is left to [`Self::keep`].
+    pub async fn recall(&self, state: &Path) {
+        if self.last_long() {
+            // Whoever keeps it says what is wrong.
+            drop(time::timeout(READ_LIMIT, self.sync(state)).await);
+        }
+    }
+
+    /// Writes down what is used, until `stop`; what is used by then is written, too.
+    pub async fn keep(self, state: PathBuf, stop: CancellationToken) {
+        let mut pause = COLLECTED;
+        let mut has_failed = false;
+        loop {
+            tokio::select! {
+                () = self.0.noted.notified() => {}
+                () = stop.cancelled() => {}
+            }
+            tokio::select! {
+                () = time::sleep(pause) => {}
+                () = stop.cancelled() => {}
+            }
+            let is_over = stop.is_cancelled();
+            pause = COLLECTED;
+            if self.last_long()
+                && let Err(error) = self.sync(&state).await
+            {
+                if !is_busy(&error) && !has_failed {
+                    has_failed = true;
+                    let path = state.display();
+                    tracing::warn!(
+                        %path, %error, "what is used of budgets cannot be written down there"
+                    );
+                }
+                pause = POSTPONED;
+                self.0.noted.notify_one();
+            }
+            if is_over {
+                break;
+            }
+        }
+    }
+
+    /// Writes down what was used, and learns what others used.
+    async fn sync(&self, state: &Path) -> io::Result<()> {
+        let now = Now::read();
+        let news = self.news(now);
+        let attempt = || {
+            let (state, news) = (state.to_owned(), news.clone());
+            let work = task::spawn_blocking(move || sheet::record(&state, &news, now));
+            async move {
+                match time::timeout(WRITE_LIMIT, work).await {
+                    Ok(done) => done.map_err(io::Error::other)?,
+                    // If it is written all the same, it is counted twice: rather too much.
+                    Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the disk is slow")),
+                }
+            }
+        };
+        let mut outcome = attempt().await;
+        for _ in 0..ATTEMPTS {
+            if !outcome.as_ref().is_err_and(is_busy) {
+                break;
+            }
+            time::sleep(PAUSE).await;
+            outcome = attempt().await;
+        }
+        self.learn(&outcome?, &news, now);
+        Ok(())
+    }
+
+    /// Returns whether there is anything that outlives a run.
+    fn last_long(&self) -> bool {
+        self.0.rules.load().iter().any(|rule| rule.quota.lasts())
+    }
+
+    /// Returns what was used and is not written down.
+    pub(super) fn news(&self, now: Now) -> News {
+        let rules = self.0.rules.load();
+        let table = self.table();
+        let mut news = News::new();
+        for rule in rules.iter() {
+            for (of, budget) in lasting(rule) {
+                for (key, counter) in table.of(rule) {
+                    let spent = of_counter(counter, of).at(budget, of.into(), now);
+                    if spent.unwritten > 0 {
+                        let (limit, key) = (rule.identity.clone(), key.to_string());
+                        news.insert(Line { limit, of, key }, (budget, spent.unwritten));
+                    }
+                }
+            }
+        }
+        news
+    }
+
+    /// Takes over what everybody used, of which `news` is what was written down just now.
+    pub(super) fn learn(&self, sheet: &Sheet, news: &News, now: Now) {
+        let rules = self.0.rules.load();
+        let mut table = self.table();
+        for (line, written) in sheet.lines() {
+            let Some(rule) = rules.iter().find(|rule| rule.identity == line.limit) else {
+                continue;
+            };
+            let budget = lasting(rule).find(|(of, _)| *of == line.of);
+            let Some((of, budget)) = budget else { continue };
+            let written = written.at(budget, of.into(), now);
+            let told = news.get(line).map_or(0, |(_, told)| *told);
+            if written.used == 0 && told == 0 {
+                continue;
+            }
+            table.change(rule, &line.key, |counter| {
+                let spent = match of {
+                    Of::Calls => &mut counter.calls,
+                    Of::Bytes => &mut counter.bytes,
+                };
+                let before = spent.at(budget, of.into(), now);
+                let unwritten = before.unwritten.saturating_sub(told);
+                let used = written.used.saturating_add(unwritten);
+                *spent = Spent { used, unwritten, ..before };
+            });
+        }
+    }
+}
+
+/// Returns the budgets of a limit that outlive a run.
+fn lasting(rule: &Rule) -> impl Iterator<Item = (Of, Budget)> {
+    let all = [(Of::Calls, rule.quota.calls), (Of::Bytes, rule.quota.bytes)];
+    let known = all.into_iter().filter_map(|(of, budget)| Some((of, budget?)));
+    known.filter(|(_, budget)| budget.lasts())
+}
+
+fn of_counter(counter: &Counter, of: Of) -> Spent {
+    match of {
+        Of::Calls => counter.calls,
+        Of::Bytes => counter.bytes,
+    }
+}
+
+/// Whether somebody else wrote.
+fn is_busy(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
