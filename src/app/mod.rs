@@ -120,6 +120,7 @@ impl App {
         if config.audit.mode != Mode::Off && config.audit.index == Index::Sqlite {
             tasks.spawn(indexed(audit.clone(), config.audit.directory.clone(), stop.clone()));
         }
+        tasks.spawn(router.expire_kept(stop.clone()));
         let quotas = router.quotas().clone();
         quotas.apply(&config.limits.quotas, quota::Now::read());
         quotas.recall(&config.state).await;

@@ -14,6 +14,8 @@ pub struct Traits {
     /// Whether a second call does nothing that the first did not: its upstream says that it changes
     /// nothing, or nothing more.
     pub may_repeat: bool,
+    /// Whether its upstream says that it changes nothing.
+    pub reads_only: bool,
     /// Which arguments are mirrored into headers over HTTP; none if what it says about that is
     /// wrong.
     pub mirrors: Vec<Mirror>,
@@ -54,7 +56,8 @@ impl Traits {
             needs_task: needs_task(tool),
             // What an operator says about it is for who chooses among tools; whether two calls do
             // what one does is known to the server alone.
-            may_repeat: may_repeat(original),
+            may_repeat: says(original, "readOnlyHint") || says(original, "idempotentHint"),
+            reads_only: says(original, "readOnlyHint"),
             mirrors: mirrors(tool),
             noted: Mark::default(),
         }
@@ -70,13 +73,13 @@ fn needs_task(tool: &Raw) -> bool {
     support.is_some_and(|support| support.get() == "\"required\"")
 }
 
-fn may_repeat(tool: &Raw) -> bool {
-    if !tool.get().contains("Hint\"") {
+/// Whether the annotations of a tool say so.
+fn says(tool: &Raw, hint: &str) -> bool {
+    if !tool.get().contains(hint) {
         return false;
     }
-    let Some(annotations) = tool.member("annotations") else { return false };
-    let says = |hint| annotations.member(hint).is_some_and(|said| said.get() == "true");
-    says("readOnlyHint") || says("idempotentHint")
+    let said = tool.member("annotations").and_then(|annotations| annotations.member(hint));
+    said.is_some_and(|said| said.get() == "true")
 }
 
 fn mirrors(tool: &Raw) -> Vec<Mirror> {
@@ -100,6 +103,7 @@ mod tests {
         {
             let traits = Traits::read(&Raw::parse(listed).unwrap(), &Raw::parse(original).unwrap());
             assert_eq!(traits.may_repeat, expected, "{listed} {original}");
+            assert_eq!(traits.reads_only, expected, "{listed} {original}");
         }
     }
 }

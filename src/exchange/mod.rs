@@ -106,6 +106,8 @@ struct Shared {
     has_progressed: AtomicBool,
     /// Whether anything came back before the result.
     was_told: AtomicBool,
+    /// Whether the result is one that somebody got before.
+    was_kept: AtomicBool,
 }
 
 /// What a caller wants to be told while its request is under way.
@@ -150,6 +152,7 @@ impl Exchange {
             cancelled: CancellationToken::new(),
             has_progressed: AtomicBool::default(),
             was_told: AtomicBool::default(),
+            was_kept: AtomicBool::default(),
         };
         let (shared, deadline) = (Arc::new(shared), Arc::new(Deadline::open()));
         (Self { shared, wishes: None, deadline }, receiver)
@@ -271,6 +274,16 @@ impl Exchange {
     /// the request were made again.
     pub fn was_told(&self) -> bool {
         self.shared.was_told.load(Ordering::Relaxed)
+    }
+
+    /// Notes that its result is one that somebody got before, so that no upstream was asked.
+    pub fn answer_kept(&self) {
+        self.shared.was_kept.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether its result is one that somebody got before.
+    pub fn was_kept(&self) -> bool {
+        self.shared.was_kept.load(Ordering::Relaxed)
     }
 
     /// Returns the token that is cancelled when the caller no longer wants the result.

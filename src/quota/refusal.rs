@@ -1,6 +1,5 @@
 //! What is told to somebody who has reached a limit.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::config::quota::Quota;
@@ -85,16 +84,4 @@ fn when(wait: Option<Duration>) -> String {
     let Some(wait) = wait else { return "when another request has ended".to_owned() };
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     format!("in {}", humantime::format_duration(Duration::from_secs(seconds.max(1))))
-}
-
-impl fmt::Display for Measure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Rate => "rate",
-            Self::Concurrency => "concurrency",
-            Self::Calls => "calls",
-            Self::Bytes => "bytes",
-            Self::Counters => "counters",
-        })
-    }
 }

@@ -15,6 +15,7 @@ use crate::router::Error;
 use crate::router::Router;
 use crate::router::admit::Target;
 use crate::router::admit::Thing;
+use crate::router::cache::Question;
 use crate::router::own::Own;
 use crate::router::params::named;
 use crate::router::params::with;
@@ -79,7 +80,15 @@ impl Router {
         let timeout = entry.shape.as_ref().and_then(|shape| shape.timeout());
         let (name, noted) = (&entry.local, noted.number());
         let tool = upstream::Tool { name, need, may_repeat, noted, timeout };
-        let result = handle.call(&params, exchange, tool).await?;
+        let question = Question::call(handle, entry, &params, exchange);
+        let asked = handle.call(&params, exchange, tool);
+        let result = match question {
+            Some(question) => Box::pin(self.kept_or(&question, exchange, asked)).await?,
+            None => asked.await?,
+        };
+        if exchange.was_kept() {
+            handle.called(name, noted);
+        }
         pass.end(&result);
         let result = self.returned(&snapshot, exchange, &entry.upstream, ResultKind::Tool, &result);
         let Some(limit) = handle.config().results.spill else { return Ok(result) };

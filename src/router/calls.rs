@@ -67,6 +67,7 @@ impl<'a> Ending<'a> {
         });
         let name = name.unwrap_or_default();
         let (word, why) = judged(self.method, outcome);
+        let why = why.or_else(|| self.exchange.was_kept().then(|| "cached".to_owned()));
         let line = json!({
             "time": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             "client": self.exchange.capabilities().client_name(),
@@ -76,6 +77,7 @@ impl<'a> Ending<'a> {
             "upstream": self.upstream(&name, outcome),
             "outcome": word,
             "why": why,
+            "cached": self.exchange.was_kept(),
             "ms": millis(self.exchange.deadline().elapsed()),
             "bytesIn": self.params.map_or(0, |params| params.get().len()),
             "bytesOut": outcome.as_ref().map_or(0, |result| result.get().len()),

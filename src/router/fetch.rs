@@ -13,6 +13,7 @@ use crate::router::Error;
 use crate::router::Router;
 use crate::router::admit::Target;
 use crate::router::admit::Thing;
+use crate::router::cache::Question;
 use crate::router::extension::speaker;
 use crate::router::params::named;
 use crate::router::params::with;
@@ -70,7 +71,14 @@ impl Router {
         let pass = self.admitted(&snapshot, exchange, &target).await?;
         let handle = snapshot.handle(&owner.upstream)?;
         let params = with(params, "uri", &owner.local)?;
-        let result = handle.request(method, Some(&params), exchange).await?;
+        let question = (kind == ResultKind::Resource)
+            .then(|| Question::resource(handle, &owner.local, &params, exchange))
+            .flatten();
+        let asked = handle.request(method, Some(&params), exchange);
+        let result = match question {
+            Some(question) => Box::pin(self.kept_or(&question, exchange, asked)).await?,
+            None => asked.await?,
+        };
         pass.end(&result);
         let result = self.returned(&snapshot, exchange, &owner.upstream, kind, &result);
         match handle.config().results.spill {

@@ -21,6 +21,7 @@ pub mod snapshot;
 pub mod world;
 
 mod admit;
+mod cache;
 mod call;
 mod calls;
 mod exposure;
@@ -68,6 +69,7 @@ use crate::exchange::task_ids::Ids;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::quota::Quotas;
+use crate::router::cache::Cache;
 use crate::router::calls::Ending;
 use crate::router::demand::Demands;
 use crate::router::mentions::Mentions;
@@ -124,6 +126,8 @@ struct Shared {
     mentions: Mentions,
     /// What callers may use up.
     quotas: Quotas,
+    /// Results that are kept.
+    cache: Cache,
     /// What was taken out of large results, for those who got them.
     spills: Spills,
     /// Makes and reads the ids under which callers know tasks.
@@ -150,6 +154,7 @@ impl Router {
             settled: watch::Sender::new(Settled::No),
             mentions: Mentions::default(),
             quotas: Quotas::default(),
+            cache: Cache::default(),
             spills: Spills::default(),
             task_ids,
             instance: Instance::default(),

@@ -18,6 +18,8 @@ use crate::clients::crowd::Crowd;
 use crate::quota::Report;
 use crate::router::Reloaded;
 use crate::router::Router;
+use crate::router::cache::Cache;
+use crate::router::cache::Tally;
 use crate::router::failure;
 use crate::router::failure::millis;
 use crate::router::readiness;
@@ -31,9 +33,10 @@ use crate::wire::era::Era;
 /// that stays.
 pub(super) fn document(router: &Router, asking: Option<&str>) -> Value {
     let (snapshot, instance) = (router.snapshot(), router.instance());
+    let cache = &router.shared.cache;
     let configuration = instance.configuration();
     let files = configuration.files.iter().map(|file| file.to_string_lossy());
-    let handles = snapshot.upstreams.values().map(|handle| upstream(&snapshot, handle));
+    let handles = snapshot.upstreams.values().map(|handle| upstream(&snapshot, handle, cache));
     let disabled = snapshot.disabled.iter();
     let disabled = disabled.map(|id| json!({ "name": id.as_str(), "state": "disabled" }));
     let upstreams: Vec<_> = handles.chain(disabled).collect();
@@ -101,7 +104,7 @@ fn reload((reloaded, time): (Reloaded, SystemTime)) -> Value {
 }
 
 /// Tells what one upstream is doing.
-fn upstream(snapshot: &Snapshot, handle: &upstream::Handle) -> Value {
+fn upstream(snapshot: &Snapshot, handle: &upstream::Handle, cache: &Cache) -> Value {
     let (id, status) = (handle.id(), handle.status());
     let failure = snapshot.failures.get(id);
     // It can be asked, but something of it is not listed.
@@ -118,6 +121,10 @@ fn upstream(snapshot: &Snapshot, handle: &upstream::Handle) -> Value {
     say("prompts", count(Kind::Prompts).into());
     say("resources", count(Kind::Resources).into());
     say("resourceTemplates", count(Kind::Templates).into());
+    if handle.config().cache.is_some() {
+        let Tally { hits, misses } = cache.tally(id);
+        say("cache", json!({ "hits": hits, "misses": misses }));
+    }
     if let Some(failure) = failure {
         say("listingError", failure.as_str().into());
     }

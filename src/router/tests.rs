@@ -38,7 +38,7 @@ fn id(name: &str) -> UpstreamId {
     UpstreamId::new(name)
 }
 
-fn listing(tools: &[&str]) -> Listing {
+pub(super) fn listing(tools: &[&str]) -> Listing {
     let tool = |name: &&str| {
         Raw::of(&serde_json::json!({ "name": name, "inputSchema": { "type": "object" } }))
     };
@@ -97,7 +97,7 @@ fn instructions_are_bounded() {
 }
 
 /// Upstreams of which none is ever started, and what each of them has listed so far.
-fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
+pub(super) fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir) {
     let home = TempDir::new().unwrap();
     let config = sample::load(home.path(), file);
     let around = upstream::Surroundings {

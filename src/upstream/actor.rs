@@ -16,6 +16,7 @@ use crate::config::Transport;
 use crate::upstream::Error;
 use crate::upstream::Lists;
 use crate::upstream::Surroundings;
+use crate::upstream::changes::Changes;
 use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::error::Executed;
@@ -65,6 +66,7 @@ pub(super) struct Actor {
     pub(super) mirrors: Mirrors,
     /// Where requests of callers wait for their turn.
     pub(super) gate: Gate,
+    pub(super) changes: Changes,
 }
 
 /// How a start is tried.
@@ -198,6 +200,7 @@ impl Actor {
         let revision = session.agreed.revision;
         self.gate.errors().say(&format!("is ready: {revision}{process}"));
         self.gate.renewed();
+        self.changes.anew();
         self.enter(State::Ready(session));
         let connection = running.connection.clone();
         let is_idle = loop {
@@ -413,6 +416,7 @@ impl Actor {
             gate: self.gate.clone(),
             task_ids: Arc::clone(&self.around.task_ids),
             lists: self.lists.clone(),
+            changes: self.changes.clone(),
             tasks: self.around.tasks.clone(),
             mirrors: transport.map(|_| self.mirrors.clone()),
             errors: self.errors(),

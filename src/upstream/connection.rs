@@ -31,6 +31,7 @@ use crate::ids::UpstreamId;
 use crate::upstream::Error;
 use crate::upstream::Lists;
 use crate::upstream::call::Call;
+use crate::upstream::changes::Changes;
 use crate::upstream::gate::Gate;
 use crate::upstream::incoming;
 use crate::upstream::incoming::Incoming;
@@ -71,6 +72,7 @@ struct Shared {
     callers: Callers,
     gate: Gate,
     lists: watch::Sender<Lists>,
+    changes: Changes,
     live: task::Registry,
     tasks: TaskTracker,
     left: CancellationToken,
@@ -91,6 +93,8 @@ pub(super) struct Surroundings {
     pub(super) task_ids: Arc<Ids>,
     /// Where it says that a list changed.
     pub(super) lists: watch::Sender<Lists>,
+    /// Where it is noted what may be another thing since.
+    pub(super) changes: Changes,
     /// Where its tasks are counted.
     pub(super) tasks: TaskTracker,
     /// Which arguments its tools want in headers; nothing where there are no headers.
@@ -111,6 +115,7 @@ impl Connection {
             callers: around.callers.clone(),
             gate: around.gate.clone(),
             lists: around.lists.clone(),
+            changes: around.changes.clone(),
             live: task::Registry::new(Arc::clone(&around.task_ids)),
             tasks: around.tasks.clone(),
             left: CancellationToken::new(),
@@ -208,6 +213,8 @@ impl Connection {
 
     /// Says that a list changed.
     pub(super) fn list_changed(&self, change: impl FnOnce(&mut Lists)) {
+        // First, so that nobody who is told of it is given what was before.
+        self.0.changes.anew();
         self.0.lists.send_modify(change);
     }
 
@@ -222,6 +229,7 @@ impl Connection {
 
     /// Says that the resource `uri` changed.
     pub(super) fn resource_updated(&self, uri: &Raw) {
+        self.0.changes.updated(uri.string().unwrap_or_default());
         for caller in self.callers().present() {
             caller.mailbox().updated(self.upstream(), uri);
         }

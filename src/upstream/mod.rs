@@ -18,6 +18,7 @@ mod answer;
 mod backoff;
 mod breaker;
 mod call;
+mod changes;
 mod connection;
 mod converse;
 mod front;
@@ -73,6 +74,7 @@ use crate::wire::budget::Budget;
 use crate::wire::freshness::Freshness;
 use crate::wire::object;
 
+pub use self::changes::Stamp;
 pub use self::error::Error;
 pub use self::front::Front;
 pub use self::handle::Handle;

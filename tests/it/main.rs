@@ -12,6 +12,7 @@ mod agents;
 mod audit;
 mod auth;
 mod bridge;
+mod cache;
 mod calls;
 mod catalog;
 mod cli;

@@ -27,6 +27,8 @@ use crate::upstream::Status;
 use crate::upstream::Surroundings;
 use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
+use crate::upstream::changes::Changes;
+use crate::upstream::changes::Stamp;
 use crate::upstream::gate::Gate;
 use crate::upstream::listing;
 use crate::upstream::memory::Catalog;
@@ -72,6 +74,7 @@ struct Link {
     commands: mpsc::Sender<()>,
     state: watch::Receiver<Phase>,
     lists: watch::Receiver<Lists>,
+    changes: Changes,
     wants: watch::Sender<Wants>,
     mirrors: Mirrors,
     keeper: Keeper,
@@ -118,7 +121,7 @@ impl Handle {
         let (lists_sender, lists) = watch::channel(Lists::default());
         let (settings, settings_seen) = watch::channel(Arc::clone(&config));
         let (state_sender, state) = watch::channel(Phase::first());
-        let mirrors = Mirrors::default();
+        let (mirrors, changes) = (Mirrors::default(), Changes::default());
         let errors = Errors::new(config.id.clone(), around.secrets.clone())
             .on(around.journal.pages(&config.id));
         let gate = Gate::new(config.concurrency, errors.clone());
@@ -140,6 +143,7 @@ impl Handle {
             site: OnceCell::new(),
             mirrors: mirrors.clone(),
             gate: gate.clone(),
+            changes: changes.clone(),
         };
         around.tasks.spawn(actor.run(wishes));
         around.tasks.spawn(retirement.oversee());
@@ -151,6 +155,7 @@ impl Handle {
             commands,
             state,
             lists,
+            changes,
             wants,
             mirrors,
             keeper,
@@ -180,6 +185,7 @@ impl Handle {
             commands,
             state,
             lists: watch::channel(Lists::default()).1,
+            changes: Changes::default(),
             wants: watch::Sender::new(Wants::default()),
             mirrors: Mirrors::default(),
             keeper: Keeper::nowhere(),
@@ -213,6 +219,18 @@ impl Handle {
     /// or somebody counts on being told.
     pub fn is_wanted(&self) -> bool {
         self.config().starts_by_itself() || self.0.link.wants.borrow().topics().next().is_some()
+    }
+
+    /// Returns which moment it is in the life of the upstream: what it answers from now on holds
+    /// until something changes.
+    pub fn stamp(&self) -> Stamp {
+        self.0.link.changes.now()
+    }
+
+    /// Returns whether an answer of `then` may be another one by now, because the upstream began
+    /// anew or said that something changed: an answer about this address, or about none.
+    pub fn changed_since(&self, then: Stamp, uri: Option<&str>) -> bool {
+        self.0.link.changes.since(then, uri)
     }
 
     /// Returns its key.

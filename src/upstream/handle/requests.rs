@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU32;
 
 use tokio::time;
 use tokio::time::Instant;
@@ -53,7 +54,7 @@ impl Handle {
         exchange: &Exchange,
         tool: Tool<'_>,
     ) -> Result<Raw, Fault> {
-        self.0.link.account.called(tool.name, tool.noted);
+        self.called(tool.name, tool.noted);
         let mut limits = self.limits(Some(tool.name));
         limits.call = tool.timeout.unwrap_or(limits.call);
         exchange.deadline().set(limits);
@@ -61,6 +62,11 @@ impl Handle {
             task::call(&session, params, exchange, tool.need).await
         })
         .await
+    }
+
+    /// Notes that a tool is called, be it by somebody who is given what it answered before.
+    pub fn called(&self, tool: &str, noted: &AtomicU32) {
+        self.0.link.account.called(tool, noted);
     }
 
     /// Carries out a request about the task `id`, which this upstream gave the caller.

@@ -19,6 +19,7 @@ use crate::exchange::deadline::Limits;
 use crate::ids::UpstreamId;
 use crate::upstream::Fault;
 use crate::upstream::Lists;
+use crate::upstream::changes::Changes;
 use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::OUTGOING_CAPACITY;
@@ -193,6 +194,7 @@ async fn an_upstream_that_no_longer_reads_can_still_answer() {
         gate: gate(),
         task_ids: Arc::default(),
         lists: watch::channel(Lists::default()).0,
+        changes: Changes::default(),
         tasks: TaskTracker::new(),
         mirrors: None,
         errors: Errors::new(UpstreamId::new("toy"), Secrets::default()),

@@ -15,6 +15,7 @@ use crate::config::secrets::Secrets;
 use crate::exchange::caller::Callers;
 use crate::ids::UpstreamId;
 use crate::upstream::Lists;
+use crate::upstream::changes::Changes;
 use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::OUTGOING_CAPACITY;
@@ -38,6 +39,7 @@ async fn a_server_that_accepts_nothing_does_not_hold_up_the_end() {
     let around = connection::Surroundings {
         callers: Callers::default(),
         lists: watch::channel(Lists::default()).0,
+        changes: Changes::default(),
         tasks: TaskTracker::new(),
         gate: gate(),
         task_ids: Arc::default(),

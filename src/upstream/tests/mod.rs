@@ -41,6 +41,7 @@ use crate::ids::UpstreamId;
 use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::Lists;
+use crate::upstream::changes::Changes;
 use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::OUTGOING_CAPACITY;
@@ -115,6 +116,7 @@ fn around(gate: Gate) -> connection::Surroundings {
         gate,
         task_ids: Arc::default(),
         lists: watch::channel(Lists::default()).0,
+        changes: Changes::default(),
         tasks: TaskTracker::new(),
         mirrors: None,
         errors: errors(),
