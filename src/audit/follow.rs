@@ -16,7 +16,7 @@ use crate::audit::error::Error;
 use crate::audit::files;
 use crate::audit::files::Life;
 use crate::audit::files::Stream;
-use crate::audit::search::Record;
+use crate::audit::query::Record;
 use crate::audit::stream::file_name;
 
 /// How much of the end of a stream is looked at for its newest records, in bytes.

@@ -33,9 +33,9 @@ use crate::audit::digest::Digest;
 use crate::audit::error::Error;
 use crate::audit::files;
 use crate::audit::files::MAX_LINE;
-use crate::audit::search::Query;
-use crate::audit::search::Record;
-use crate::audit::search::micros;
+use crate::audit::query::Query;
+use crate::audit::query::Record;
+use crate::audit::query::micros;
 
 /// The name of the database.
 const NAME: &str = "index.sqlite";
@@ -95,8 +95,9 @@ enum Found {
     Differs(Segment),
 }
 
-/// Returns the newest records that match, the oldest of them first.
-pub async fn search(directory: &Path, query: &Query) -> Result<Vec<Record>, Error> {
+/// Returns the newest records that match, the oldest of them first; nothing if the segments change
+/// as fast as they are taken in.
+pub async fn search(directory: &Path, query: &Query) -> Result<Option<Vec<Record>>, Error> {
     let path = directory.join(NAME);
     let mut is_new = false;
     loop {
@@ -148,9 +149,13 @@ impl From<Error> for Failed {
     }
 }
 
-async fn found(directory: &Path, path: &Path, query: &Query) -> Result<Vec<Record>, Failed> {
+async fn found(
+    directory: &Path,
+    path: &Path,
+    query: &Query,
+) -> Result<Option<Vec<Record>>, Failed> {
     if !directory.is_dir() {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
     let mut database = open(path).await?;
     let mut seen = HashSet::new();
@@ -159,13 +164,12 @@ async fn found(directory: &Path, path: &Path, query: &Query) -> Result<Vec<Recor
         match select(directory, &mut database, query).await? {
             Found::Records(records) => {
                 database.close().await?;
-                return Ok(records);
+                return Ok(Some(records));
             }
             Found::Differs(segment) => {
                 forget(&mut database, &segment).await?;
                 if !seen.insert(segment) {
-                    // It changes as fast as it is read: what is there is looked for without it.
-                    return Ok(crate::audit::search::scan(directory, query)?);
+                    return Ok(None);
                 }
             }
         }

@@ -15,6 +15,8 @@ pub mod follow;
 pub mod index;
 /// The key that checkpoints are signed with.
 pub mod key;
+/// What is looked for, and what is found.
+pub mod query;
 /// Checkpoints that are kept elsewhere.
 pub mod receipt;
 /// What is recorded.

@@ -11,9 +11,9 @@ use tempfile::TempDir;
 use crate::audit::files;
 use crate::audit::follow::Follower;
 use crate::audit::index;
+use crate::audit::query::Query;
+use crate::audit::query::Record;
 use crate::audit::record::Outcome;
-use crate::audit::search::Query;
-use crate::audit::search::Record;
 use crate::audit::search::scan;
 use crate::audit::tests::config;
 use crate::audit::tests::decided;
@@ -41,7 +41,7 @@ fn recorded(config: &Audit) {
 
 fn found(config: &Audit, query: &Query) -> Vec<Record> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(index::search(&config.directory, query)).unwrap()
+    runtime.block_on(index::search(&config.directory, query)).unwrap().unwrap()
 }
 
 fn texts(records: &[Record]) -> Vec<&str> {

@@ -21,7 +21,8 @@ use crate::audit::seal::Seal;
 use crate::audit::stream::Position;
 use crate::audit::verify::Finding;
 use crate::audit::verify::State;
-use crate::audit::verify::walk::Point;
+use crate::audit::verify::witness::Point;
+use crate::audit::verify::witness::unsigned;
 
 /// What is known of all streams.
 #[derive(Clone, Debug, Default)]
@@ -201,16 +202,5 @@ impl Reading<'_> {
             Some(_) => return,
         };
         self.findings.push(Finding::of(LEDGER, what));
-    }
-}
-
-/// Says what is wrong with a signature.
-pub(super) fn unsigned(key: Option<&str>, trusted: &[PublicKey]) -> String {
-    match key {
-        Some(key) if !trusted.iter().any(|trusted| trusted.id() == key) => {
-            let key: String = key.chars().take(16).filter(|c| !c.is_control()).collect();
-            format!("it is signed with the key `{key}`, which is not one that is trusted")
-        }
-        _ => "the signature is wrong: the line was changed".to_owned(),
     }
 }

@@ -7,6 +7,7 @@
 
 mod book;
 mod walk;
+mod witness;
 
 use std::fs;
 use std::path::Path;
@@ -19,8 +20,8 @@ use crate::audit::key::PublicKey;
 use crate::audit::ledger::LEDGER;
 use crate::audit::receipt::Receipt;
 use crate::audit::verify::book::Book;
-use crate::audit::verify::walk::Point;
 use crate::audit::verify::walk::Walk;
+use crate::audit::verify::witness::Point;
 
 /// How often all is looked at again because somebody wrote meanwhile.
 const ATTEMPTS: usize = 3;

@@ -18,16 +18,8 @@ use crate::audit::merkle::Tree;
 use crate::audit::seal;
 use crate::audit::seal::Seal;
 use crate::audit::verify::Finding;
-use crate::audit::verify::book::unsigned;
-
-/// A line that somebody else has vouched for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Point {
-    pub(super) seq: u64,
-    pub(super) head: Digest,
-    /// Who did.
-    pub(super) whose: &'static str,
-}
+use crate::audit::verify::witness::Point;
+use crate::audit::verify::witness::unsigned;
 
 /// What is known after the lines that were read.
 pub(super) struct Walk<'a> {

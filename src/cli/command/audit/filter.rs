@@ -8,8 +8,8 @@ use globset::Glob;
 use globset::GlobMatcher;
 use serde_json::Value;
 
-use crate::audit::search::Query;
-use crate::audit::search::Record;
+use crate::audit::query::Query;
+use crate::audit::query::Record;
 use crate::cli::follow;
 use crate::cli::report::printable;
 use crate::cli::table::shortened;

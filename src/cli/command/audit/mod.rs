@@ -1,20 +1,17 @@
 //! `conflux audit`: the records of who called what, and whether they are as they were written.
 
 mod filter;
+mod place;
 mod search;
 mod tail;
 mod verify;
 
-use std::path::PathBuf;
-
 use clap::Args;
 use clap::Subcommand;
 
-use crate::audit::error::Error;
 use crate::cli::context::Context;
 use crate::cli::report::Failure;
 use crate::cli::runtime;
-use crate::config::Config;
 
 /// Search the records of who called what, and find what was changed in them
 ///
@@ -43,28 +40,4 @@ impl Audit {
             Action::Tail(wanted) => runtime::wait(wanted.run(context)),
         }
     }
-}
-
-/// Where records are.
-#[derive(Clone, Debug, Args)]
-struct Place {
-    /// The directory of the records; without it, the one that the configuration says
-    #[arg(long, value_name = "DIRECTORY")]
-    directory: Option<PathBuf>,
-}
-
-impl Place {
-    /// Returns the directory, and the configuration unless it is not needed for that.
-    fn find(&self, context: &Context<'_>) -> Result<(PathBuf, Option<Config>), Failure> {
-        if let Some(directory) = &self.directory {
-            return Ok((directory.clone(), None));
-        }
-        let config = context.config()?;
-        Ok((config.audit.directory.clone(), Some(config)))
-    }
-}
-
-/// Says why records cannot be read.
-fn unreadable(error: Error) -> Failure {
-    anyhow::Error::new(error).context("cannot read the audit records").into()
 }

@@ -3,10 +3,10 @@
 use clap::Args;
 
 use crate::audit::search;
-use crate::cli::command::audit::Place;
 use crate::cli::command::audit::filter::Filter;
 use crate::cli::command::audit::filter::Shown;
-use crate::cli::command::audit::unreadable;
+use crate::cli::command::audit::place::Place;
+use crate::cli::command::audit::place::unreadable;
 use crate::cli::context::Context;
 use crate::cli::output;
 use crate::cli::report::Failure;

@@ -8,11 +8,11 @@ use tokio::signal;
 use tokio::time;
 
 use crate::audit::follow::Follower;
-use crate::audit::search::Record;
-use crate::cli::command::audit::Place;
+use crate::audit::query::Record;
 use crate::cli::command::audit::filter::Filter;
 use crate::cli::command::audit::filter::Shown;
-use crate::cli::command::audit::unreadable;
+use crate::cli::command::audit::place::Place;
+use crate::cli::command::audit::place::unreadable;
 use crate::cli::context::Context;
 use crate::cli::output;
 use crate::cli::report::Failure;
