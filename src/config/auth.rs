@@ -24,6 +24,10 @@ const LEEWAY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_mins(5)
 /// What names of principals begin with that no provider gives.
 const TAKEN: [&str; 4] = ["token", "local", "process", "anonymous"];
 
+/// What lets a client stay logged in, which is between it and the provider (2026-07-28,
+/// authorization, "Refresh Tokens").
+const OFFLINE: &str = "offline_access";
+
 /// Who may come over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Auth {
@@ -215,6 +219,12 @@ impl Check<'_> {
         for (scope, path) in all.into_iter().filter(|(scope, _)| !is_scope(scope)) {
             let message = format!("`{scope}` is no scope");
             self.wrong(&path, message, "a scope has no spaces, quotes or backslashes");
+        }
+        let needed = written.required.iter().chain(written.tools.values().flatten());
+        if { needed }.any(|scope| scope == OFFLINE) {
+            let message = format!("`{OFFLINE}` is nothing that a request needs");
+            let hint = "leave it out: clients that want to stay logged in ask for it by themselves";
+            self.wrong(path, message, hint);
         }
         let tools = written.tools.iter().filter_map(|(tools, scopes)| {
             let path = path.key("tools").key(tools);
