@@ -31,9 +31,13 @@ pub fn token<'h>(
     let malformed = || Refused::Malformed("`Authorization` must be `Bearer` and a token");
     let text = str::from_utf8(value).map_err(|_| malformed())?;
     let (scheme, token) = text.split_once(' ').ok_or_else(malformed)?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        // Who comes in another way brings nothing that counts here (RFC 6750, section 3.1).
+        return Err(Refused::Missing);
+    }
     let token = token.trim_matches(' ');
     let is_token = !token.is_empty() && token.bytes().all(is_part);
-    if scheme.eq_ignore_ascii_case(SCHEME) && is_token { Ok(token) } else { Err(malformed()) }
+    if is_token { Ok(token) } else { Err(malformed()) }
 }
 
 /// Returns whether a byte can be in a token (`b64token`, RFC 6750, section 2.1).
@@ -55,11 +59,11 @@ mod tests {
         assert_eq!(read(&["Bearer abc.d-e_f~+/="], None), Ok("abc.d-e_f~+/="));
         assert_eq!(read(&["bEARER  abc "], Some("a=b")), Ok("abc"));
         assert_eq!(read(&[], None), Err(Refused::Missing));
+        assert_eq!(read(&["Basic abc"], None), Err(Refused::Missing));
         let malformed = [
             vec!["Bearer"],
             vec!["Bearer "],
             vec!["abc"],
-            vec!["Basic abc"],
             vec!["Bearer a b"],
             vec!["Bearer a\u{e9}"],
             vec!["Bearer a", "Bearer a"],

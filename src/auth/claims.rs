@@ -89,6 +89,15 @@ pub(super) fn scopes(claims: &Value) -> Vec<String> {
     scopes
 }
 
+/// Returns for what a token was made: one thing or several (RFC 7519, section 4.1.3).
+pub(super) fn audience(claims: &Value) -> Vec<&str> {
+    match claims.get("aud") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -59,6 +59,14 @@ impl Resource {
     }
 }
 
+/// Returns the address of a resource as it is compared: the scheme and the host in small letters
+/// (2026-07-28, authorization, "Canonical Server URI"), the rest as it is.
+pub(super) fn canonical(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    format!("{}://{}{path}", scheme.to_ascii_lowercase(), host.to_ascii_lowercase())
+}
+
 /// Returns what `WWW-Authenticate` says to a request to `path` that was refused (RFC 6750,
 /// section 3; RFC 9728, section 5.1); `scopes` are those that every request needs.
 pub(super) fn challenge(
@@ -102,4 +110,23 @@ fn quotable(text: &str) -> String {
 
 fn base(resource: &Url) -> String {
     resource.origin().ascii_serialization()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical;
+
+    #[test]
+    fn only_the_origin_may_be_written_in_two_ways() {
+        for (written, read) in [
+            ("HTTPS://MCP.Example.com/Mcp", "https://mcp.example.com/Mcp"),
+            ("https://MCP.example.com", "https://mcp.example.com"),
+            ("https://mcp.example.com:443/", "https://mcp.example.com:443/"),
+            ("API://Conflux", "api://conflux"),
+            ("Conflux", "Conflux"),
+            ("", ""),
+        ] {
+            assert_eq!(canonical(written), read);
+        }
+    }
 }

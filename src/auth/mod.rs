@@ -16,6 +16,7 @@ pub mod token;
 mod claims;
 mod discovery;
 mod fetch;
+mod jwks;
 mod jwt;
 mod keys;
 mod seen;
@@ -29,7 +30,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use futures_util::future;
 use indexmap::IndexMap;
+use reqwest::Client;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::jwt::Issuer;
@@ -47,7 +50,8 @@ pub use self::store::Store;
 /// Finds out who is calling.
 #[derive(Debug)]
 pub struct Authenticator {
-    tokens: Watched,
+    client: Client,
+    tokens: Arc<Watched>,
     issuers: IndexMap<String, Issuer>,
     seen: Seen,
     scopes: Scopes,
@@ -104,22 +108,43 @@ impl Authenticator {
     ///
     /// If nothing can be asked over HTTP.
     pub fn try_new(config: &config::auth::Auth, store: Store) -> Result<Self, reqwest::Error> {
-        let client = fetch::client()?;
-        let issuer = |(name, provider): (&String, &config::auth::Provider)| {
-            (name.clone(), Issuer::new(name, provider, client.clone()))
+        let tokens = Arc::new(Watched::new(store));
+        Ok(Self::of(config, fetch::client()?, tokens))
+    }
+
+    /// Makes one for another configuration, which knows what this one knows: whoever listens with a
+    /// token of this one hears when it is revoked, and keys outlive an outage.
+    #[must_use]
+    pub fn renewed(&self, config: &config::auth::Auth) -> Self {
+        let mut renewed = Self::of(config, self.client.clone(), Arc::clone(&self.tokens));
+        let succeed = |(name, issuer): (String, Issuer)| match self.issuers.get(&name) {
+            Some(before) => (name, issuer.succeeding(before)),
+            None => (name, issuer),
         };
-        Ok(Self {
-            tokens: Watched::new(store),
+        renewed.issuers = renewed.issuers.into_iter().map(succeed).collect();
+        renewed
+    }
+
+    fn of(config: &config::auth::Auth, client: Client, tokens: Arc<Watched>) -> Self {
+        let issuer = |(name, provider): (&String, &config::auth::Provider)| {
+            (name.clone(), Issuer::new(name, provider))
+        };
+        Self {
+            client,
+            tokens,
             issuers: config.providers.iter().map(issuer).collect(),
             seen: Seen::default(),
             scopes: config.scopes.clone(),
             resource: Resource::of(config),
-        })
+        }
     }
 
-    /// Follows the tokens that were made here, as they are made and revoked, until `stop`.
+    /// Follows the tokens that were made here, as they are made and revoked, and asks providers for
+    /// their keys whenever they are needed, until `stop`.
     pub async fn follow(&self, stop: CancellationToken) {
-        self.tokens.follow(stop).await;
+        let keys = self.issuers.values().map(|issuer| issuer.keep(&self.client));
+        let all = future::join(self.tokens.follow(stop.clone()), future::join_all(keys));
+        stop.run_until_cancelled(all).await;
     }
 
     /// Finds out on whose behalf a request to `path` comes.

@@ -103,7 +103,6 @@ async fn what_is_no_good_token_is_refused_and_why_is_logged() {
         assert!(challenge(&reply).contains("error=\"invalid_token\""), "{reply:?}");
     }
     let malformed = [
-        list().header("Authorization", "Basic YTpi"),
         list().header("Authorization", &good),
         bearing(list(), &good).also("Authorization", &format!("Bearer {good}")),
         bearing(list(), &good).to("/mcp?access_token=x"),
@@ -114,6 +113,8 @@ async fn what_is_no_good_token_is_refused_and_why_is_logged() {
         assert_eq!(reply.status, 400, "{reply:?}");
         assert!(challenge(&reply).contains("error=\"invalid_request\""), "{reply:?}");
     }
+    let basic = list().header("Authorization", "Basic YTpi").reply().await;
+    assert_eq!((basic.status, challenge(&basic)), (401, "Bearer realm=\"conflux\""));
     let (_, stderr) = server.stop().await;
     assert!(stderr.contains("its secret is another one"), "{stderr}");
     assert!(stderr.contains("no provider of the configuration is"), "{stderr}");
@@ -135,6 +136,30 @@ async fn a_token_ends_and_whoever_listens_with_it_does() {
     let list = || bearing(server.modern("tools/list", json!({})), &token);
     let refused = list().reply().await;
     assert_eq!(refused.status, 401, "{refused:?}");
+}
+
+#[tokio::test]
+async fn whoever_listens_is_told_no_more_after_a_reload_either() {
+    let mut gateway = gateway();
+    let token = token(&gateway, &["ci"]).await;
+    let server = Server::start_logging(&gateway, "info").await;
+    let params = json!({ "notifications": { "toolsListChanged": true } });
+    let listening = bearing(server.modern("subscriptions/listen", params), &token);
+    let mut listening = listening.events().await;
+    gateway.set("auth", json!({ "scopes": { "required": ["mcp"] } }));
+    gateway.save_at_once();
+    server.hang_up();
+    let reloaded = async {
+        while !server.stderr().contains("reloaded") {
+            sleep(POLL).await;
+        }
+    };
+    timeout(LIMIT, reloaded).await.expect("it reads what it says now");
+    let list = || bearing(server.modern("tools/list", json!({})), &token);
+    assert_eq!(list().reply().await.status, 200, "the token is as good as before");
+    let revoked = run(&gateway, &["token", "revoke", "ci"]).await;
+    assert!(revoked.status.success(), "{revoked:?}");
+    timeout(LIMIT, listening.rest()).await.expect("it is told nothing more");
 }
 
 #[tokio::test]

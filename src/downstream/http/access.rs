@@ -79,7 +79,12 @@ impl Access {
     /// Lets in whom another configuration lets in, from now on. If that cannot be done, whom the
     /// one before did.
     pub fn renew(&self, config: &Config) {
-        match rule(config) {
+        let known = match (&*self.0.borrow(), &config.auth) {
+            (Rule::Known(known), Some(auth)) => Some(known.renewed(auth)),
+            _ => None,
+        };
+        let renewed = known.map_or_else(|| rule(config), |it| Ok(Rule::Known(Arc::new(it))));
+        match renewed {
             Ok(rule) => drop(self.0.send_replace(rule)),
             Err(error) => tracing::warn!(%error, "`auth` is as before: nobody can be asked"),
         }

@@ -5,30 +5,43 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use jsonwebtoken::Algorithm;
+use jsonwebtoken::Header;
 use jsonwebtoken::Validation;
 use reqwest::Client;
 use serde::Deserialize;
 use serde_json::Value;
+use url::Url;
 
 use crate::auth::Credential;
 use crate::auth::Refused;
 use crate::auth::claims;
 use crate::auth::claims::Reading;
+use crate::auth::discovery;
+use crate::auth::fetch;
+use crate::auth::jwks::Set;
+use crate::auth::keys;
 use crate::auth::keys::Keys;
+use crate::auth::metadata;
 use crate::config;
 use crate::config::auth::Algorithm as Allowed;
 
 /// What every token must say (2026-07-28, authorization, "Token Handling"; RFC 9068, section 4).
 const CLAIMS: [&str; 3] = ["exp", "iss", "aud"];
+/// What an access token may say that it is (RFC 9068, section 2.1), if it says so at all: a
+/// provider signs much else with the same keys (RFC 8725, section 3.11).
+const KINDS: [&str; 4] = ["at+jwt", "application/at+jwt", "jwt", "application/jwt"];
 
 /// A provider whose tokens are taken.
 #[derive(Debug)]
 pub(super) struct Issuer {
     name: String,
     issuer: String,
+    /// Where its keys are, if the configuration says so.
+    place: Option<Url>,
     audience: Vec<String>,
     algorithms: Vec<Algorithm>,
     leeway: Duration,
+    outage: Duration,
     reading: Reading,
     keys: Keys,
 }
@@ -46,7 +59,7 @@ pub(super) fn issuer(token: &str) -> Option<String> {
 
 impl Issuer {
     /// Takes the tokens of a provider that is called `name` here.
-    pub(super) fn new(name: &str, config: &config::auth::Provider, client: Client) -> Self {
+    pub(super) fn new(name: &str, config: &config::auth::Provider) -> Self {
         let reading = Reading {
             provider: name.to_owned(),
             subject: config.subject.clone(),
@@ -56,12 +69,35 @@ impl Issuer {
         Self {
             name: name.to_owned(),
             issuer: config.issuer.clone(),
+            place: config.jwks.clone(),
             audience: config.audience.clone(),
             algorithms: config.algorithms.iter().copied().map(algorithm).collect(),
             leeway: config.leeway,
+            outage: config.outage,
             reading,
-            keys: Keys::new(&config.issuer, config.jwks.clone(), config.outage, client),
+            keys: Keys::new(),
         }
+    }
+
+    /// Knows the keys that one before it knew, if that asked in the same place.
+    pub(super) fn succeeding(mut self, before: &Self) -> Self {
+        if (&self.issuer, &self.place) == (&before.issuer, &before.place) {
+            self.keys = before.keys.clone();
+        }
+        self
+    }
+
+    /// Asks the provider for its keys whenever they are needed, for as long as this is polled.
+    pub(super) async fn keep(&self, client: &Client) {
+        self.keys.keep(|| self.ask(client)).await;
+    }
+
+    async fn ask(&self, client: &Client) -> Result<Set, keys::Error> {
+        let place = match &self.place {
+            Some(place) => place.clone(),
+            None => discovery::keys_of(client, &self.issuer).await?,
+        };
+        Ok(Set::of(fetch::document(client, &place).await?))
     }
 
     /// Returns whether it is the one that a token names.
@@ -79,44 +115,62 @@ impl Issuer {
         let invalid = |reason: String| Refused::Invalid(format!("`{}`: {reason}", self.name));
         let header = jsonwebtoken::decode_header(token);
         let header = header.map_err(|error| invalid(format!("it cannot be read: {error}")))?;
-        if !self.algorithms.contains(&header.alg) {
-            return Err(invalid(format!(
-                "it is signed with {:?}, which is not allowed",
-                header.alg
-            )));
-        }
-        let found = self.keys.find(header.kid.as_deref(), header.alg).await;
+        self.is_understood(&header).map_err(invalid)?;
+        let found = self.keys.find(header.kid.as_deref(), header.alg, self.outage).await;
         let keys = found.map_err(|error| {
-            tracing::warn!(provider = self.name, %error, "its tokens cannot be checked");
-            Refused::Unavailable(error.to_string())
+            Refused::Unavailable(format!("the keys of `{}` cannot be had: {error}", self.name))
         })?;
-        let validation = self.validation(header.alg, audience);
+        let validation = self.validation(header.alg);
         let mut reason = "it is signed with a key that its provider does not have".to_owned();
         for key in keys {
             match jsonwebtoken::decode::<Value>(token, &key, &validation) {
-                Ok(data) => return self.credential(&data.claims).map_err(invalid),
+                Ok(data) => return self.credential(&data.claims, audience).map_err(invalid),
                 Err(error) => reason = error.to_string(),
             }
         }
         Err(invalid(reason))
     }
 
-    fn validation(&self, algorithm: Algorithm, audience: &[String]) -> Validation {
+    /// Refuses what is another kind of token, or is to be read in a way that is not known here.
+    fn is_understood(&self, header: &Header) -> Result<(), String> {
+        if !self.algorithms.contains(&header.alg) {
+            return Err(format!("it is signed with {:?}, which is not allowed", header.alg));
+        }
+        let is_kind = |kind: &String| KINDS.iter().any(|known| kind.eq_ignore_ascii_case(known));
+        if let Some(kind) = header.typ.as_ref().filter(|kind| !is_kind(kind)) {
+            return Err(format!("it is a `{kind}` and no access token"));
+        }
+        // RFC 7515, section 4.1.11: nothing of the kind is known here.
+        match &header.crit {
+            Some(_) => Err("it has a header `crit`, which must be understood".to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    fn validation(&self, algorithm: Algorithm) -> Validation {
         let mut validation = Validation::new(algorithm);
         validation.set_required_spec_claims(&CLAIMS);
         validation.set_issuer(&[&self.issuer]);
-        let audience: Vec<&String> = audience.iter().chain(&self.audience).collect();
-        validation.set_audience(&audience);
+        // That is done here, because parts of an address may be written in two ways.
+        validation.validate_aud = false;
         validation.leeway = self.leeway.as_secs();
         validation.validate_nbf = true;
         validation
     }
 
-    fn credential(&self, claims: &Value) -> Result<Credential, String> {
+    fn credential(&self, claims: &Value, audience: &[String]) -> Result<Credential, String> {
+        let meant = claims::audience(claims);
+        let is_meant = |it: &&str| {
+            audience.contains(&metadata::canonical(it)) || self.audience.iter().any(|own| own == it)
+        };
+        if !meant.iter().any(is_meant) {
+            return Err(format!("it is made for {meant:?}, which is not here"));
+        }
         let principal = self.reading.principal(claims)?;
         let ends = claims.get("exp").and_then(Value::as_f64).unwrap_or_default();
         let ends = Duration::try_from_secs_f64(ends).ok();
-        let until = ends.and_then(|ends| SystemTime::UNIX_EPOCH.checked_add(ends + self.leeway));
+        let ends = ends.and_then(|ends| ends.checked_add(self.leeway));
+        let until = ends.and_then(|ends| SystemTime::UNIX_EPOCH.checked_add(ends));
         let until = until.ok_or("its `exp` is no time")?;
         let scopes: Arc<[String]> = claims::scopes(claims).into();
         Ok(Credential { principal, scopes: Some(scopes), until: Some(until), own: None })
@@ -136,3 +190,6 @@ fn algorithm(allowed: Allowed) -> Algorithm {
         Allowed::EdDsa => Algorithm::EdDSA,
     }
 }
+
+#[cfg(test)]
+mod tests;
