@@ -15,6 +15,7 @@ mod events;
 mod frames;
 mod fronts;
 mod headers;
+mod identity;
 mod limits;
 
 use divan::AllocProfiler;

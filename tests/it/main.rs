@@ -40,6 +40,7 @@ mod looking;
 mod matrix;
 mod mistakes;
 mod moving;
+mod oidc;
 mod on_demand;
 mod parity;
 mod process_tree;

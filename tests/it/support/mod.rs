@@ -3,6 +3,7 @@
 pub(crate) mod conformance;
 pub(crate) mod gateway;
 pub(crate) mod http;
+pub(crate) mod identity;
 pub(crate) mod inventory;
 pub(crate) mod matrix;
 pub(crate) mod matrix_handler;

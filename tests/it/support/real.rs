@@ -30,6 +30,18 @@ pub(crate) fn node() -> &'static Path {
     })
 }
 
+/// Starts the identity provider.
+pub(crate) fn provider() -> Program {
+    static IDENTITY: OnceLock<PathBuf> = OnceLock::new();
+    let directory = IDENTITY.get_or_init(|| {
+        require("node", "Node.js 20 or later");
+        let directory = packages("identity", Path::new("identity"));
+        link(&directory, "identity");
+        directory
+    });
+    by_link(&directory.join("identity/provider.mjs"))
+}
+
 /// Returns the directory whose `node_modules` has the conformance suites and the Inspector.
 pub(crate) fn suites() -> &'static Path {
     static SUITES: OnceLock<PathBuf> = OnceLock::new();
@@ -117,9 +129,13 @@ pub(crate) fn javascript(file: &str) -> Program {
 
 /// Starts one of the own scripts with Node.
 pub(crate) fn script(file: &str) -> Program {
-    // The script is a link: its imports are looked for next to the link.
+    by_link(&node().join(file))
+}
+
+/// Starts a script that is a link: its imports are looked for next to the link.
+fn by_link(script: &Path) -> Program {
     let flags = ["--preserve-symlinks", "--preserve-symlinks-main"];
-    Program::new("node").args(&flags).arg(node().join(file))
+    Program::new("node").args(&flags).arg(script)
 }
 
 /// Where the pins and the scripts are.

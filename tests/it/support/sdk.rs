@@ -36,7 +36,7 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    fn flag(self) -> &'static str {
+    pub(crate) fn flag(self) -> &'static str {
         match self {
             Self::Legacy => "legacy",
             Self::Modern => "modern",
