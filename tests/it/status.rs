@@ -137,7 +137,8 @@ async fn what_is_shown_of_a_gateway_is_all_there_is_to_know() {
     let pids: Vec<_> = pids.chain([server.process_id().to_string()]).collect();
     let one = masked(&stdout(&run(&gateway, &["status"]).await), &pids);
     insta::assert_snapshot!("status", one);
-    let client = gateway.legacy("2025-11-25", json!({})).await;
+    let mut client = gateway.legacy("2025-11-25", json!({})).await;
+    client.call("toy__echo", json!({})).await.result();
     let pids: Vec<_> = pids.into_iter().chain([client.process_id().to_string()]).collect();
     let several = masked(&stdout(&run(&gateway, &["status"]).await), &pids);
     insta::assert_snapshot!("status-of-several", several);
