@@ -56,6 +56,7 @@ pub struct Authenticator {
     seen: Seen,
     scopes: Scopes,
     resource: Option<Resource>,
+    trusts_system: bool,
 }
 
 /// On whose behalf a request comes, and for how long its token says so.
@@ -67,8 +68,16 @@ pub struct Credential {
     scopes: Option<Arc<[String]>>,
     /// When it ends, if it ever does.
     until: Option<SystemTime>,
-    /// Its id, if it is one that was made here and may be revoked.
-    own: Option<Arc<str>>,
+    source: Source,
+}
+
+/// Where a token comes from.
+#[derive(Clone, Debug)]
+enum Source {
+    /// It was made here, with this id, and may be revoked.
+    Own(Arc<str>),
+    /// The provider with this address gave it.
+    Issuer(Arc<str>),
 }
 
 /// Why it is not known who is calling, or that they may not do this.
@@ -136,6 +145,7 @@ impl Authenticator {
             seen: Seen::default(),
             scopes: config.scopes.clone(),
             resource: Resource::of(config),
+            trusts_system: config.local,
         }
     }
 
@@ -184,9 +194,17 @@ impl Authenticator {
         metadata::challenge(self.resource.as_ref(), path, self.scopes.required(), refused)
     }
 
-    /// Returns whether anybody can come at all: there is a provider, or a token that is good.
+    /// Returns whether users of this machine need no token where the system says who they are.
+    pub fn trusts_system(&self) -> bool {
+        self.trusts_system
+    }
+
+    /// Returns whether anybody can come at all: there is a provider, or a token that is good, or
+    /// none is needed.
     pub fn admits_anybody(&self) -> bool {
-        !self.issuers.is_empty() || self.tokens.load().has_any(SystemTime::now())
+        self.trusts_system
+            || !self.issuers.is_empty()
+            || self.tokens.load().has_any(SystemTime::now())
     }
 
     /// Returns what clients are told about where to get tokens; nothing if no provider gives any.
@@ -194,8 +212,14 @@ impl Authenticator {
         self.resource.as_ref()
     }
 
-    /// Waits until a token is no longer good: it has expired or was revoked.
+    /// Waits until a token is no longer good: it has expired or was revoked, or nobody here takes
+    /// tokens of its provider.
     pub async fn ended(&self, credential: &Credential) {
+        if let Source::Issuer(issuer) = &credential.source
+            && !self.issuers.values().any(|known| known.is_named(issuer))
+        {
+            return;
+        }
         self.tokens.ended(credential).await;
     }
 }

@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_lc_rs::hmac;
@@ -16,6 +15,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::auth::Credential;
+use crate::auth::Source;
 use crate::auth::token;
 use crate::auth::token::Token;
 use crate::config::patterns::Patterns;
@@ -309,9 +309,9 @@ impl Tokens {
         if !record.is_good(now) {
             return Err("it has expired");
         }
-        let own = Some(Arc::from(record.id.as_str()));
+        let source = Source::Own(record.id.as_str().into());
         let (principal, until) = (principal.clone(), record.expires);
-        Ok(Credential { principal, scopes: None, until, own })
+        Ok(Credential { principal, scopes: None, until, source })
     }
 
     /// Returns whether the token with this id is good.

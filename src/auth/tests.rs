@@ -23,7 +23,12 @@ fn store() -> (TempDir, Store) {
 }
 
 fn config() -> Auth {
-    Auth { resource: None, providers: [].into(), scopes: crate::config::auth::Scopes::default() }
+    Auth {
+        resource: None,
+        providers: [].into(),
+        local: false,
+        scopes: crate::config::auth::Scopes::default(),
+    }
 }
 
 #[test]

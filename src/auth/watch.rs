@@ -12,6 +12,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Credential;
+use crate::auth::Source;
 use crate::auth::store::Store;
 use crate::auth::store::Tokens;
 
@@ -69,10 +70,10 @@ impl Watched {
         let mut tokens = self.tokens.subscribe();
         loop {
             let now = SystemTime::now();
-            let is_revoked = credential
-                .own
-                .as_ref()
-                .is_some_and(|id| !tokens.borrow_and_update().is_good(id, now));
+            let is_revoked = match &credential.source {
+                Source::Own(id) => !tokens.borrow_and_update().is_good(id, now),
+                Source::Issuer(_) => false,
+            };
             if is_revoked || credential.is_over(now) {
                 return;
             }

@@ -36,6 +36,8 @@ pub struct Auth {
     pub resource: Option<Url>,
     /// The providers whose tokens are taken, by name, in the order of the file.
     pub providers: IndexMap<String, Provider>,
+    /// Whether users of this machine who connect to a socket in the file system need no token.
+    pub local: bool,
     /// What their tokens must be good for.
     pub scopes: Scopes,
 }
@@ -131,7 +133,7 @@ impl Check<'_> {
         }
         let providers = self.providers(&written.providers, &path.key("providers"));
         let scopes = self.scopes(&written.scopes, &path.key("scopes"));
-        Auth { resource, providers, scopes }
+        Auth { resource, providers, local: written.local, scopes }
     }
 
     fn resource(&mut self, text: &str, path: &KeyPath) -> Option<Url> {

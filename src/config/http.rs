@@ -1,14 +1,13 @@
 //! The checks of what is said about clients over HTTP.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::Http;
 use crate::config::HttpLimits;
 use crate::config::file;
+use crate::config::listen::Listen;
+use crate::config::listen::Unfit;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Problem;
 use crate::config::validate::Check;
@@ -51,25 +50,33 @@ impl Check<'_> {
         }
     }
 
-    fn listen(&mut self, written: &file::Http, is_governed: bool, path: &KeyPath) -> SocketAddr {
+    fn listen(&mut self, written: &file::Http, is_governed: bool, path: &KeyPath) -> Listen {
         let text = &written.listen;
-        let Some(address) = address(text) else {
-            let (message, hint) = not_an_address(text);
-            self.wrong(path, message, &hint);
-            return file::LISTEN;
+        let listen = match Listen::parse(text) {
+            Ok(listen) => listen,
+            Err(Unfit { message, hint }) => {
+                self.wrong(path, message, &hint);
+                return Listen::Address(file::LISTEN);
+            }
         };
-        if !address.ip().is_loopback() && !written.unauthenticated && !is_governed {
-            let message = format!(
-                "everybody who can reach `{text}` could use everything behind this gateway"
-            );
-            let hint = format!(
-                "add `auth: {{}}` and make tokens with `conflux token create`, listen on \
-                 `127.0.0.1:{}`, or set `http.unauthenticated: true` if everybody may",
-                address.port()
-            );
-            self.wrong(path, message, &hint);
+        if written.unauthenticated || is_governed {
+            return listen.shared();
         }
-        address
+        match &listen {
+            Listen::Address(address) if !listen.is_local() => {
+                let message = format!(
+                    "everybody who can reach `{text}` could use everything behind this gateway"
+                );
+                let hint = format!(
+                    "add `auth: {{}}` and make tokens with `conflux token create`, listen on \
+                     `127.0.0.1:{}`, or set `http.unauthenticated: true` if everybody may",
+                    address.port()
+                );
+                self.wrong(path, message, &hint);
+            }
+            Listen::Address(_) | Listen::Local { .. } => {}
+        }
+        listen
     }
 
     fn http_limits(&mut self, written: &file::HttpLimits, path: &KeyPath) -> HttpLimits {
@@ -88,34 +95,6 @@ impl Check<'_> {
         let place = self.context.places.value(path);
         self.problems.push(Problem::at(&place, path, message).hint(hint));
     }
-}
-
-/// Reads an address; `localhost` is the one that every machine has.
-fn address(text: &str) -> Option<SocketAddr> {
-    if let Some(port) = text.strip_prefix("localhost:") {
-        return Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port.parse().ok()?));
-    }
-    text.parse().ok()
-}
-
-/// Says what an address to listen on lacks, and what to write instead.
-fn not_an_address(text: &str) -> (String, String) {
-    let port = file::LISTEN.port();
-    match text.parse::<IpAddr>() {
-        Ok(IpAddr::V6(ip)) => (lacks_port(text), format!("write `[{ip}]:{port}`")),
-        Ok(IpAddr::V4(ip)) => (lacks_port(text), format!("write `{ip}:{port}`")),
-        Err(_) if text == "localhost" => (lacks_port(text), format!("write `localhost:{port}`")),
-        Err(_) => {
-            let hint = format!(
-                "write an IP address or `localhost`, and a port, such as `127.0.0.1:{port}`"
-            );
-            (format!("`{text}` is no address to listen on"), hint)
-        }
-    }
-}
-
-fn lacks_port(text: &str) -> String {
-    format!("`{text}` lacks the port to listen on")
 }
 
 fn is_host(text: &str) -> bool {

@@ -19,6 +19,7 @@ pub mod hints;
 mod http;
 pub mod interpolate;
 mod layer;
+mod listen;
 pub mod load;
 pub mod name;
 pub mod overrides;
@@ -43,7 +44,6 @@ mod validate;
 pub mod watch;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,6 +64,7 @@ use crate::ids::UpstreamId;
 
 pub use self::audit::Audit;
 pub use self::cache::Cache;
+pub use self::listen::Listen;
 
 /// Everything a gateway is told before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -321,8 +322,9 @@ pub struct Results {
 /// How clients come over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
-    /// Where to listen; loopback, unless who comes is known or everybody may use everything.
-    pub listen: SocketAddr,
+    /// Where to listen; only where this user comes, unless who comes is known or everybody may use
+    /// everything.
+    pub listen: Listen,
     /// Further names of this gateway, in lower case.
     pub hosts: Vec<String>,
     /// Further web pages that may use it, in lower case.

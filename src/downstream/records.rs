@@ -1,7 +1,7 @@
 //! What is recorded of requests that never get as far as the router: those that are answered here,
 //! and those that are turned away.
 
-use std::net::SocketAddr;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::SystemTime;
@@ -99,7 +99,7 @@ impl Service {
     /// Records that somebody was turned away at the door: it could not be told who it is, or it is
     /// nobody who may come in, or too many are in already. What is merely wrong is no business of
     /// an audit.
-    pub(super) fn turned_away(&self, peer: SocketAddr, status: u16, reason: &str) {
+    pub(super) fn turned_away(&self, peer: &impl Display, status: u16, reason: &str) {
         let outcome = match status {
             401 => Outcome::Unauthenticated,
             403 => Outcome::Denied,

@@ -93,6 +93,11 @@ impl Principal {
         ANONYMOUS.clone()
     }
 
+    /// Returns a user of this machine, by the number that the system knows them by.
+    pub fn local(user: u32) -> Self {
+        Self::named(&format!("local:{user}"))
+    }
+
     fn named(name: &str) -> Self {
         let (groups, bounds) = (Vec::new(), Bounds::default());
         Identity { name: name.to_owned(), groups, actor: None, bounds }.into()

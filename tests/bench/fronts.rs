@@ -8,6 +8,7 @@ use std::sync::Arc;
 use conflux::catalog::Source;
 use conflux::config;
 use conflux::config::Config;
+use conflux::config::Listen;
 use conflux::downstream::Limits;
 use conflux::downstream::Service;
 use conflux::downstream::http::Access;
@@ -150,12 +151,11 @@ fn list_over_stdio(bencher: Bencher<'_, '_>, tools: usize) {
 #[divan::bench(args = data::TOOLS)]
 fn list_over_http(bencher: Bencher<'_, '_>, tools: usize) {
     let stage = Stage::new(tools);
-    let address = (Ipv4Addr::LOCALHOST, 0).into();
-    let front = stage
-        .runtime
-        .block_on(Front::bind(address, &stage.config.http, Access::of(&stage.config).unwrap()))
-        .unwrap();
-    let address = front.address();
+    let mut settings = stage.config.http.clone();
+    settings.listen = Listen::Address((Ipv4Addr::LOCALHOST, 0).into());
+    let access = Access::of(&stage.config).unwrap();
+    let front = stage.runtime.block_on(Front::bind(&settings, access)).unwrap();
+    let address = front.address().unwrap();
     let served = stage.runtime.spawn(front.serve(stage.service.clone(), stage.shutdown.clone()));
     let client = stage.runtime.block_on(TcpStream::connect(address)).unwrap();
     client.set_nodelay(true).unwrap();

@@ -60,6 +60,7 @@ impl Scene {
             leeway: Duration::from_secs(30),
         };
         let config = Auth {
+            local: false,
             resource: Some("https://mcp.example.com".parse().unwrap()),
             providers: [("corp".to_owned(), provider)].into_iter().collect(),
             scopes: Scopes::default(),

@@ -163,6 +163,24 @@ async fn whoever_listens_is_told_no_more_after_a_reload_either() {
 }
 
 #[tokio::test]
+async fn whoever_listens_without_a_token_hears_no_more_once_one_is_needed() {
+    let mut gateway = gateway();
+    gateway.set("auth", Value::Null);
+    let server = Server::start(&gateway).await;
+    let params = json!({ "notifications": { "toolsListChanged": true } });
+    let mut listening = server.modern("subscriptions/listen", params).events().await;
+    let events = server.request(Method::GET, "/sse").header("Accept", "text/event-stream");
+    let mut channel = events.events().await;
+    gateway.set("auth", json!({}));
+    gateway.save_at_once();
+    server.hang_up();
+    timeout(LIMIT, listening.rest()).await.expect("it is told nothing more");
+    timeout(LIMIT, channel.rest()).await.expect("nor over HTTP+SSE");
+    let refused = server.modern("tools/list", json!({})).reply().await;
+    assert_eq!(refused.status, 401, "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_token_that_was_made_meanwhile_counts() {
     let gateway = gateway();
     let server = Server::start(&gateway).await;

@@ -35,6 +35,7 @@ mod hygiene;
 mod inspector;
 mod isolation;
 mod limits;
+mod local_http;
 mod logs;
 mod looking;
 mod matrix;

@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::auth::Credential;
 use crate::auth::Refused;
+use crate::auth::Source;
 use crate::auth::claims;
 use crate::auth::claims::Reading;
 use crate::auth::discovery;
@@ -173,7 +174,8 @@ impl Issuer {
         let until = ends.and_then(|ends| SystemTime::UNIX_EPOCH.checked_add(ends));
         let until = until.ok_or("its `exp` is no time")?;
         let scopes: Arc<[String]> = claims::scopes(claims).into();
-        Ok(Credential { principal, scopes: Some(scopes), until: Some(until), own: None })
+        let source = Source::Issuer(self.issuer.as_str().into());
+        Ok(Credential { principal, scopes: Some(scopes), until: Some(until), source })
     }
 }
 

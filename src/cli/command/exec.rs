@@ -33,6 +33,7 @@ use crate::cli::report::Notice;
 use crate::cli::runtime;
 use crate::cli::session;
 use crate::config::Config;
+use crate::config::Listen;
 use crate::downstream::http::Access;
 use crate::downstream::shutdown::Shutdown;
 
@@ -72,6 +73,11 @@ impl Exec {
         if self.listen.is_none() {
             // No certificate is for an address that is made up for one command.
             config.http.tls = None;
+        }
+        if let Listen::Local { .. } = config.http.listen {
+            let notice = Notice::error("commands find a gateway by its URL, and a socket has none");
+            let hint = "name an address, such as `--listen 127.0.0.1:0`";
+            return Err(Failure::new(exit::USAGE, notice.hint(hint)));
         }
         runtime::wait(run(config, &self.command))
     }

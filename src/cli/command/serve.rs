@@ -2,7 +2,6 @@
 
 use std::io;
 use std::io::IsTerminal as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -19,6 +18,7 @@ use crate::cli::report::Notice;
 use crate::cli::runtime;
 use crate::cli::session;
 use crate::config::Config;
+use crate::config::Listen;
 use crate::config::load;
 use crate::config::surroundings::Surroundings;
 use crate::config::watch::Sight;
@@ -78,7 +78,8 @@ impl Loaded {
 pub(in crate::cli) struct Serve {
     /// Serve clients over HTTP at this address, such as `127.0.0.1:7420`
     ///
-    /// Without an address: what `http.listen` in the configuration says.
+    /// `unix:` and a whole path is a socket in the file system. Without an address: what
+    /// `http.listen` in the configuration says.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "")]
     listen: Option<String>,
     /// Wait until every upstream that is `required` is ready, or fail and say why as JSON
@@ -171,7 +172,8 @@ async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
         Ok(())
     };
     session::until_shutdown(config, following, on_signal, async |app, shutdown| {
-        let (url, address) = (front.url(), front.address());
+        let url = front.url();
+        let listen = app.config().http.listen.clone();
         let serving = front.serve(service(app, &url)?, shutdown.clone());
         tokio::pin!(serving);
         if waits {
@@ -187,9 +189,9 @@ async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
             }
         }
         output::say(&format!("listening on {url}"));
-        let is_local = address.ip().is_loopback();
+        let is_local = listen.is_local();
         let doubts = [
-            (!is_local && access.is_open()).then(|| open_to_everybody(address)),
+            (!is_local && access.is_open()).then(|| open_to_everybody(&listen)),
             (!is_local && !access.is_open() && url.starts_with("http:")).then(in_the_clear),
             access.is_shut().then(shut),
         ];
@@ -205,8 +207,8 @@ async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
 
 /// Takes the address that the configuration names, for those whom `access` lets in.
 pub(in crate::cli) async fn bind(config: &Config, access: Access) -> Result<Front, Failure> {
-    let address = config.http.listen;
-    Front::bind(address, &config.http, access).await.map_err(|error| no_front(address, error))
+    let front = Front::bind(&config.http, access).await;
+    front.map_err(|error| no_front(&config.http.listen, error))
 }
 
 /// Makes what is served at `url`, and has the upstreams started that start by themselves.
@@ -220,11 +222,18 @@ pub(in crate::cli) fn service(app: &App, url: &str) -> anyhow::Result<Service> {
 }
 
 /// Says why there is no address to serve clients at.
-fn no_front(address: SocketAddr, error: http::Error) -> Failure {
-    let notice = Notice::error(format!("cannot serve clients at `{address}`"));
+fn no_front(listen: &Listen, error: http::Error) -> Failure {
+    let notice = Notice::error(format!("cannot serve clients at `{listen}`"));
     match error {
         http::Error::Listen(error) => {
             let hint = match error.kind() {
+                io::ErrorKind::AddrInUse if matches!(listen, Listen::Local { .. }) => {
+                    "another program, perhaps another Conflux, listens there, or something lies \
+                     there that is no socket; end it, or choose another path"
+                }
+                _ if matches!(listen, Listen::Local { .. }) => {
+                    "choose a path in a directory that is there and that you can write to"
+                }
                 io::ErrorKind::AddrInUse => {
                     "another program, perhaps another Conflux, listens there; end it, or choose \
                      another port with `--listen` or `http.listen`"
@@ -245,11 +254,12 @@ fn no_front(address: SocketAddr, error: http::Error) -> Failure {
 }
 
 /// Says what it means that others than this machine can come.
-fn open_to_everybody(address: SocketAddr) -> Notice {
-    let who = if address.ip().is_unspecified() {
-        "any address of this machine".to_owned()
-    } else {
-        format!("`{address}`")
+fn open_to_everybody(listen: &Listen) -> Notice {
+    let who = match listen {
+        Listen::Address(address) if address.ip().is_unspecified() => {
+            "any address of this machine".to_owned()
+        }
+        Listen::Address(_) | Listen::Local { .. } => format!("`{listen}`"),
     };
     let message = format!("everybody who can reach {who} may use everything behind this gateway");
     Notice::warning(message).hint(

@@ -32,6 +32,11 @@ pub struct Auth {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub providers: BTreeMap<String, Provider>,
 
+    /// Whether who connects to a socket in the file system (`http.listen: unix:…`) needs no token:
+    /// they are `local:` and the number of their user, by the word of the system. Not meant for a
+    /// socket that a reverse proxy connects to, whose user everybody would be.
+    pub local: bool,
+
     /// What tokens of providers must be good for.
     pub scopes: Scopes,
 }

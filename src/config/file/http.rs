@@ -12,7 +12,8 @@ use crate::config::units::WrittenDuration;
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Where `conflux serve --listen` listens, unless it names an address itself; port 0 is any
-    /// free one. Without `--listen`, Conflux serves one client over stdin and stdout.
+    /// free one, and `unix:` with a whole path a socket in the file system. Without `--listen`,
+    /// Conflux serves one client over stdin and stdout.
     pub listen: String,
 
     /// Names by which clients reach this gateway, in addition to those of this machine itself
@@ -24,7 +25,8 @@ pub struct Http {
     pub origins: Vec<String>,
 
     /// Whether everybody who can reach an address that is not this machine's own may use
-    /// everything here. Without it, and without `auth`, Conflux listens on loopback addresses only.
+    /// everything here. Without it, and without `auth`, Conflux listens on loopback addresses only,
+    /// and lets nobody but its own user connect to a socket in the file system.
     pub unauthenticated: bool,
 
     /// The certificate to serve HTTPS with.

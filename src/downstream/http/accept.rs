@@ -1,7 +1,6 @@
 //! Takes connections: only so many, only for so long without a request, with TLS where wanted.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,8 +23,6 @@ use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
 use tokio::select;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
@@ -35,6 +32,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::downstream::http::Shared;
+use crate::downstream::http::listener::Listener;
+use crate::downstream::http::listener::Peer;
+use crate::downstream::http::listener::Stream;
 use crate::downstream::http::probes;
 use crate::downstream::http::response;
 use crate::downstream::http::response::Body;
@@ -91,7 +91,7 @@ enum End {
 
 impl Acceptor {
     /// Takes connections until it is dropped.
-    pub(super) async fn run(&self, listener: &TcpListener) {
+    pub(super) async fn run(&self, listener: &Listener) {
         let places = Arc::new(Semaphore::new(self.limit));
         let overflow = Arc::new(Semaphore::new(OVERFLOW_LIMIT));
         loop {
@@ -109,15 +109,19 @@ impl Acceptor {
                 continue;
             };
             let acceptor = self.clone();
-            self.connections.spawn(async move { acceptor.greet(stream, peer, place).await });
+            self.connections.spawn(async move {
+                match stream {
+                    Stream::Network(stream) => acceptor.greet(stream, peer, place).await,
+                    Stream::Local(stream) => acceptor.greet(stream, peer, place).await,
+                }
+            });
         }
     }
 
-    async fn greet(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
-        // Answers are small, and nobody wants them to wait for more.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection is slower than it could be");
-        }
+    async fn greet<S>(&self, stream: S, peer: Peer, place: Place)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let stream = Stall::new(stream);
         let Some(tls) = &self.tls else { return self.serve(stream, peer, place).await };
         match time::timeout(self.request_time, tls.accept(stream)).await {
@@ -127,7 +131,7 @@ impl Acceptor {
         }
     }
 
-    async fn serve<S>(&self, stream: S, peer: SocketAddr, place: Place)
+    async fn serve<S>(&self, stream: S, peer: Peer, place: Place)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -136,12 +140,12 @@ impl Acceptor {
         let is_within = place.is_within;
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             has_request.store(true, Ordering::Relaxed);
-            let front = Arc::clone(&front);
+            let (front, peer) = (Arc::clone(&front), peer.clone());
             // Being full is no reason to be taken for dead.
             let is_answered = is_within || probes::is_one(request.uri().path());
             async move {
                 let response = if is_answered {
-                    routes::answer(&front, peer, request).await
+                    routes::answer(&front, &peer, request).await
                 } else {
                     tracing::info!(%peer, "refused: too many connections are open");
                     full()

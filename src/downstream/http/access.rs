@@ -20,12 +20,18 @@ use crate::auth::bearer;
 use crate::auth::metadata;
 use crate::auth::token::Token;
 use crate::config::Config;
+use crate::config::Listen;
+use crate::downstream::http::listener::Peer;
 use crate::downstream::http::response::Response;
 use crate::downstream::http::status;
 use crate::downstream::http::status::Challenge;
 use crate::downstream::http::status::Refusal;
 use crate::exchange::principal::Grant;
 use crate::exchange::principal::Principal;
+
+/// What another user of this machine is told.
+const STRANGER: &str = "this gateway is for its own user alone; `auth` with `local: true`, or \
+                        `http.unauthenticated: true`, in its configuration lets others come";
 
 /// Who may come; cloning shares it.
 #[derive(Clone, Debug)]
@@ -34,8 +40,10 @@ pub struct Access(Arc<watch::Sender<Rule>>);
 /// Whom requests must be made for.
 #[derive(Clone, Debug)]
 enum Rule {
-    /// For anybody.
+    /// For anybody who can connect.
     Anybody,
+    /// For the user of this process alone, by the word of the system.
+    Own,
     /// For somebody whose token says so.
     Known(Arc<Authenticator>),
     /// For whoever holds a token that was made for one command, which runs in the place of this
@@ -50,6 +58,7 @@ pub(super) struct Visitor {
     pub(super) principal: Principal,
     /// What the token of the request is good for.
     pub(super) grant: Grant,
+    peer: Peer,
     proof: Option<Proof>,
 }
 
@@ -95,7 +104,7 @@ impl Access {
         matches!(&*self.0.borrow(), Rule::Known(known) if !known.admits_anybody())
     }
 
-    /// Returns whether anybody may come.
+    /// Returns whether anybody may come who can connect.
     pub fn is_open(&self) -> bool {
         matches!(&*self.0.borrow(), Rule::Anybody)
     }
@@ -109,7 +118,7 @@ impl Access {
             let follow = async {
                 match &rule {
                     Rule::Known(known) => known.follow(following).await,
-                    Rule::Anybody | Rule::Holder(_) => future::pending().await,
+                    Rule::Anybody | Rule::Own | Rule::Holder(_) => future::pending().await,
                 }
             };
             tokio::select! {
@@ -120,17 +129,18 @@ impl Access {
         }
     }
 
-    /// Finds out on whose behalf a request comes, or refuses it.
-    pub(super) async fn identify(&self, head: &Parts) -> Result<Visitor, Refusal> {
+    /// Finds out on whose behalf a request comes that this peer sent, or refuses it.
+    pub(super) async fn identify(&self, head: &Parts, peer: &Peer) -> Result<Visitor, Refusal> {
         let rule = self.0.borrow().clone();
         let token = || {
             let values = head.headers.get_all(header::AUTHORIZATION).into_iter();
             bearer::token(values.map(HeaderValue::as_bytes), head.uri.query())
         };
         match rule {
-            Rule::Anybody => Ok(Visitor::known(Principal::anonymous())),
+            Rule::Own if !peer.is_own() => Err(Refusal::new(StatusCode::FORBIDDEN, STRANGER)),
+            Rule::Anybody | Rule::Own => Ok(Visitor::known(peer.principal(), peer)),
             Rule::Holder(holder) => match token() {
-                Ok(token) if holder.is(token) => Ok(Visitor::known(Principal::process())),
+                Ok(token) if holder.is(token) => Ok(Visitor::known(Principal::process(), peer)),
                 Ok(_) => Err(refusal(&Refused::Invalid("it is another one".to_owned()), None)),
                 Err(refused) => Err(refusal(&refused, None)),
             },
@@ -140,7 +150,12 @@ impl Access {
                     let challenge = authenticator.challenge(path, &refused);
                     refusal(&refused, Some(challenge))
                 };
-                let token = token().map_err(refuse)?;
+                let token = match token() {
+                    Err(Refused::Missing) if peer.is_local() && authenticator.trusts_system() => {
+                        return Ok(Visitor::known(peer.principal(), peer));
+                    }
+                    token => token.map_err(refuse)?,
+                };
                 let identified = authenticator.identify(token, path).await;
                 let credential = identified.map_err(refuse)?;
                 authenticator.permit(&credential).map_err(refuse)?;
@@ -148,7 +163,7 @@ impl Access {
                 let path = path.to_owned();
                 let authenticator = Arc::clone(&authenticator);
                 let proof = Some(Proof { authenticator, credential, path });
-                Ok(Visitor { principal, grant, proof })
+                Ok(Visitor { principal, grant, peer: peer.clone(), proof })
             }
         }
     }
@@ -165,7 +180,7 @@ impl Access {
         let rule = self.0.borrow();
         let resource = match &*rule {
             Rule::Known(known) => known.resource(),
-            Rule::Anybody | Rule::Holder(_) => None,
+            Rule::Anybody | Rule::Own | Rule::Holder(_) => None,
         };
         let Some(resource) = resource else {
             let problem = "no provider gives tokens for this gateway";
@@ -180,8 +195,8 @@ impl Access {
 }
 
 impl Visitor {
-    fn known(principal: Principal) -> Self {
-        Self { principal, grant: Grant::default(), proof: None }
+    fn known(principal: Principal, peer: &Peer) -> Self {
+        Self { principal, grant: Grant::default(), peer: peer.clone(), proof: None }
     }
 
     /// Says in the head of an answer which scopes a request lacked, if that was found out.
@@ -195,17 +210,43 @@ impl Visitor {
         }
     }
 
-    /// Waits until the token is no longer good.
-    pub(super) async fn ended(self) {
-        match &self.proof {
-            Some(proof) => proof.authenticator.ended(&proof.credential).await,
-            None => future::pending().await,
+    /// Waits until a visitor would no longer be let in: the token is no longer good, or others
+    /// than those of before may come.
+    pub(super) async fn ended(self, access: Access) {
+        let mut rules = access.0.subscribe();
+        loop {
+            let rule = rules.borrow_and_update().clone();
+            tokio::select! {
+                () = self.ended_by(&rule) => return,
+                // If it is gone, nobody serves anybody any more.
+                changed = rules.changed() => if changed.is_err() { return },
+            }
         }
+    }
+
+    async fn ended_by(&self, rule: &Rule) {
+        let is_let_in = match (rule, &self.proof) {
+            (Rule::Known(authenticator), Some(proof)) => {
+                return authenticator.ended(&proof.credential).await;
+            }
+            (Rule::Known(authenticator), None) => {
+                self.peer.is_local() && authenticator.trusts_system()
+            }
+            (Rule::Own, _) => self.peer.is_own(),
+            (Rule::Anybody | Rule::Holder(_), _) => true,
+        };
+        if !is_let_in {
+            return;
+        }
+        future::pending::<()>().await;
     }
 }
 
 fn rule(config: &Config) -> Result<Rule, reqwest::Error> {
-    let Some(auth) = &config.auth else { return Ok(Rule::Anybody) };
+    let Some(auth) = &config.auth else {
+        let is_own = matches!(config.http.listen, Listen::Local { is_shared: false, .. });
+        return Ok(if is_own { Rule::Own } else { Rule::Anybody });
+    };
     let store = Store::new(auth::directory(&config.state));
     Ok(Rule::Known(Arc::new(Authenticator::try_new(auth, store)?)))
 }

@@ -19,15 +19,16 @@ use crate::downstream::http::status::Refusal;
 /// The names and web pages that are allowed.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// The address this front end listens on; an address, unlike a name, cannot be bent.
-    address: IpAddr,
+    /// The address this front end listens on, if it is one; an address, unlike a name, cannot be
+    /// bent.
+    address: Option<IpAddr>,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
 
 impl Guard {
-    /// Makes the guard of a front end that listens on `address`.
-    pub(super) fn new(address: IpAddr, settings: &config::Http) -> Self {
+    /// Makes the guard of a front end that listens on `address`, or at no address at all.
+    pub(super) fn new(address: Option<IpAddr>, settings: &config::Http) -> Self {
         let (hosts, origins) = (settings.hosts.clone(), settings.origins.clone());
         Self { address, hosts, origins }
     }
@@ -82,7 +83,7 @@ impl Guard {
     }
 
     fn is_own(&self, address: IpAddr) -> bool {
-        address.is_loopback() || address == self.address
+        address.is_loopback() || Some(address) == self.address
     }
 }
 
@@ -120,7 +121,7 @@ mod tests {
 
     fn guard() -> Guard {
         Guard {
-            address: IpAddr::from([192, 0, 2, 7]),
+            address: Some(IpAddr::from([192, 0, 2, 7])),
             hosts: vec!["mcp.example.com".to_owned()],
             origins: vec!["https://chat.example.com".to_owned()],
         }

@@ -118,7 +118,8 @@ pub(super) fn listen(
     headers::takes_events(headers)?;
     let session = front.sessions.find(headers, router, &visitor.principal)?;
     let hold = session.hold();
-    let until_ended = |response: Response| response.until(visitor.clone().ended());
+    let until_ended =
+        |response: Response| response.until(visitor.clone().ended(front.access.clone()));
     let Some(from) = headers.get(LAST_EVENT_ID) else {
         return Ok(until_ended(session.stand(hold)));
     };

@@ -10,6 +10,7 @@ mod cors;
 mod guard;
 mod headers;
 mod legacy;
+mod listener;
 mod modern;
 mod probes;
 mod replay;
@@ -29,16 +30,12 @@ mod tests;
 use std::fmt;
 use std::future;
 use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
 use tokio::select;
 use tokio::sync::Semaphore;
 use tokio::time;
@@ -54,6 +51,7 @@ use crate::downstream::connection::Passing;
 use crate::downstream::http::accept::Acceptor;
 use crate::downstream::http::access::Visitor;
 use crate::downstream::http::guard::Guard;
+use crate::downstream::http::listener::Listener;
 use crate::downstream::http::session::Session;
 use crate::downstream::http::sessions::Sessions;
 use crate::downstream::http::sse::Channels;
@@ -75,8 +73,7 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// A front end that has its address and serves nobody yet.
 pub struct Front {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
     tls: Option<TlsAcceptor>,
     certificate: Option<Certificate>,
     settings: config::Http,
@@ -115,22 +112,17 @@ struct Shared {
 }
 
 impl Front {
-    /// Takes the address, for those whom `access` lets in.
-    pub async fn bind(
-        address: SocketAddr,
-        settings: &config::Http,
-        access: Access,
-    ) -> Result<Self, Error> {
+    /// Takes the place that is configured, for those whom `access` lets in.
+    pub async fn bind(settings: &config::Http, access: Access) -> Result<Self, Error> {
         let certificate = settings.tls.as_ref().map(Certificate::new);
         let tls = certificate.as_ref().map(Certificate::acceptor).transpose()?;
-        let listener = TcpListener::bind(address).await.map_err(Error::Listen)?;
-        let address = listener.local_addr().map_err(Error::Listen)?;
-        Ok(Self { listener, address, tls, certificate, settings: settings.clone(), access })
+        let listener = Listener::bind(&settings.listen).await.map_err(Error::Listen)?;
+        Ok(Self { listener, tls, certificate, settings: settings.clone(), access })
     }
 
-    /// Returns where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Returns at which address of the network it listens, if it does.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.address()
     }
 
     /// Returns the certificate that is shown, if there is one.
@@ -141,21 +133,14 @@ impl Front {
     /// Returns where clients on this machine find everything.
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let mut address = self.address;
-        // Nobody can go to all addresses of a machine.
-        match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-            IpAddr::V4(_) | IpAddr::V6(_) => {}
-        }
-        format!("{scheme}://{address}/mcp")
+        self.listener.url(scheme)
     }
 
     /// Serves everybody who comes until `shutdown` begins, and ends in order within a few
     /// seconds after that.
     pub async fn serve(self, service: Service, shutdown: Shutdown) {
-        let Self { listener, address, tls, certificate: _, settings, access } = self;
-        let shared = Arc::new(Shared::new(service, address, &settings, access));
+        let Self { listener, tls, certificate: _, settings, access } = self;
+        let shared = Arc::new(Shared::new(service, listener.address(), &settings, access));
         let acceptor = Acceptor {
             front: Arc::clone(&shared),
             tls,
@@ -182,12 +167,17 @@ impl Front {
 }
 
 impl Shared {
-    fn new(service: Service, address: SocketAddr, settings: &config::Http, access: Access) -> Self {
+    fn new(
+        service: Service,
+        address: Option<SocketAddr>,
+        settings: &config::Http,
+        access: Access,
+    ) -> Self {
         let limit = settings.limits.requests;
         let passer = service.caller(Capabilities::default(), Reach::InCallsOnly);
         let shares = Arc::new(Semaphore::new(limit));
         Self {
-            guard: Guard::new(address.ip(), settings),
+            guard: Guard::new(address.map(|address| address.ip()), settings),
             access,
             request_time: settings.limits.request_time,
             passing: Passing {
@@ -283,6 +273,6 @@ impl Shared {
 
 impl fmt::Debug for Front {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Front").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Front").field("listener", &self.listener).finish_non_exhaustive()
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn request(
     let response = stream::respond(outgoing, hang_up).await;
     // What is told without being asked for goes to nobody who is no longer let in.
     if request.method == method::LISTEN {
-        return Ok(response.until(visitor.clone().ended()));
+        return Ok(response.until(visitor.clone().ended(front.access.clone())));
     }
     Ok(visitor.challenged(response))
 }

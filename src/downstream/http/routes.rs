@@ -1,6 +1,5 @@
 //! Which path leads where.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
@@ -20,6 +19,7 @@ use crate::downstream::http::body::Received;
 use crate::downstream::http::cors;
 use crate::downstream::http::headers;
 use crate::downstream::http::legacy;
+use crate::downstream::http::listener::Peer;
 use crate::downstream::http::modern;
 use crate::downstream::http::probes;
 use crate::downstream::http::response::Body;
@@ -45,7 +45,7 @@ const SHOWN_LIMIT: usize = 200;
 /// Answers one request, whoever sent it.
 pub(super) async fn answer(
     front: &Arc<Shared>,
-    peer: SocketAddr,
+    peer: &Peer,
     request: Request<Incoming>,
 ) -> hyper::Response<Body> {
     let (head, body) = request.into_parts();
@@ -60,14 +60,14 @@ pub(super) async fn answer(
 
 /// Lets through what comes under a known name and from a trusted web page, and notes in the log
 /// what is refused, here or later.
-async fn guarded(front: &Arc<Shared>, peer: SocketAddr, head: &Parts, body: Incoming) -> Response {
+async fn guarded(front: &Arc<Shared>, peer: &Peer, head: &Parts, body: Incoming) -> Response {
     let response = match front.guard.admit(&head.uri, &head.headers) {
         Err(refusal) => refusal.into(),
         Ok(()) if head.method == Method::OPTIONS => cors::preflight(&head.headers),
         Ok(()) => {
             let response = match front.access.metadata(head) {
                 Some(response) => response,
-                None => admitted(front, head, body).await.unwrap_or_else(Response::from),
+                None => admitted(front, peer, head, body).await.unwrap_or_else(Response::from),
             };
             cors::readable(response, &head.headers)
         }
@@ -83,8 +83,13 @@ async fn guarded(front: &Arc<Shared>, peer: SocketAddr, head: &Parts, body: Inco
 }
 
 /// Finds out who comes before anything is looked for.
-async fn admitted(front: &Arc<Shared>, head: &Parts, body: Incoming) -> Result<Response, Refusal> {
-    let visitor = front.access.identify(head).await?;
+async fn admitted(
+    front: &Arc<Shared>,
+    peer: &Peer,
+    head: &Parts,
+    body: Incoming,
+) -> Result<Response, Refusal> {
+    let visitor = front.access.identify(head, peer).await?;
     route(front, &visitor, head, body).await
 }
 

@@ -91,7 +91,7 @@ pub(super) fn open(
     let address = Some(format!("{MESSAGES}?{PARAMETER}={id}"));
     let presence = Presence { front: Arc::clone(front), id };
     let stream = stream::events(Channel { address, outgoing, _presence: presence });
-    Ok(stream.until(visitor.clone().ended()))
+    Ok(stream.until(visitor.clone().ended(front.access.clone())))
 }
 
 /// Takes one message; whatever it causes to be said is said on the stream.

@@ -96,7 +96,7 @@ fn late() -> io::Error {
 }
 
 /// Returns whether nobody listens at a socket, nor ever will.
-pub(super) async fn is_deserted(path: &Path) -> bool {
+pub(in crate::downstream) async fn is_deserted(path: &Path) -> bool {
     let connected = time::timeout(LIMIT, UnixStream::connect(path)).await;
     matches!(connected, Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused)
 }

@@ -1,5 +1,6 @@
 //! Clients that speak HTTP byte by byte, and the program behind an address.
 
+use std::path::Path;
 use std::process::ExitStatus;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -95,13 +96,26 @@ impl Server {
         Self::run(gateway.command(), client).await
     }
 
-    async fn run(mut command: Command, client: reqwest::ClientBuilder) -> Self {
-        command.args(["--listen", "127.0.0.1:0"]).stdin(Stdio::null()).stdout(Stdio::null());
+    /// Starts the program at a socket in the file system.
+    pub(crate) async fn start_at(gateway: &Gateway, socket: &Path) -> Self {
+        let client = reqwest::Client::builder().unix_socket(socket);
+        let place = format!("unix:{}", socket.display());
+        Self::run_at(&place, gateway.command(), client).await
+    }
+
+    async fn run(command: Command, client: reqwest::ClientBuilder) -> Self {
+        Self::run_at("127.0.0.1:0", command, client).await
+    }
+
+    async fn run_at(place: &str, mut command: Command, client: reqwest::ClientBuilder) -> Self {
+        command.args(["--listen", place]).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let first = timeout(LIMIT, lines.next_line()).await.unwrap().unwrap().unwrap_or_default();
         let Some(url) = first.strip_prefix("listening on ") else { panic!("it says: {first}") };
+        // Behind it stands at which socket, if it is one.
+        let url = url.split(' ').next().unwrap();
         let origin = url.strip_suffix("/mcp").unwrap().to_owned();
         let stderr: Arc<Mutex<String>> = Arc::default();
         let mut reader = JoinSet::new();
@@ -361,9 +375,14 @@ impl Reply {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON.
+    /// The answer: the body, or the last message of a stream, which is what an answer becomes that
+    /// took its time.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
+        if self.header("content-type") == Some("text/event-stream") {
+            let last = self.events().into_iter().rev().find(|event| !event.data.is_empty());
+            return last.unwrap_or_else(|| panic!("an empty stream: {self:?}")).json();
+        }
         match serde_json::from_str(&self.body) {
             Ok(value) => value,
             Err(error) => panic!("no JSON ({error}): {self:?}"),
