@@ -5,6 +5,8 @@
 
 // Newtypes for every identity.
 pub mod ids;
+// Files and directories: replaced whole, kept from other users, shared with other processes.
+pub mod disk;
 
 // Facts about the programs in front of Conflux.
 pub mod clients;

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::audit::key;
-use crate::audit::place;
+use crate::disk::directory;
+use crate::disk::directory::Open;
 
 /// Why records cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The directory cannot be used, or not be trusted.
-    #[error(transparent)]
-    Place(#[from] place::Error),
+    /// Others than the user could change what is in the directory.
+    #[error("{0}, so records in it prove nothing")]
+    Open(Open),
     /// There is no key.
     #[error(transparent)]
     Key(#[from] key::Error),
@@ -47,6 +48,15 @@ impl Error {
     /// Says at what the system refused something.
     pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self {
         move |error| Self::Disk { path: path.to_owned(), error }
+    }
+}
+
+impl From<directory::Error> for Error {
+    fn from(error: directory::Error) -> Self {
+        match error {
+            directory::Error::Open(open) => Self::Open(open),
+            directory::Error::Unusable { path, error } => Self::Disk { path, error },
+        }
     }
 }
 

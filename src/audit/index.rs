@@ -13,7 +13,6 @@ use std::io::Read as _;
 use std::io::Seek as _;
 use std::io::SeekFrom;
 use std::os::unix::fs::FileExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +35,7 @@ use crate::audit::files::MAX_LINE;
 use crate::audit::query::Query;
 use crate::audit::query::Record;
 use crate::audit::query::micros;
+use crate::disk::file;
 
 /// The name of the database.
 const NAME: &str = "index.sqlite";
@@ -178,8 +178,7 @@ async fn found(
 
 async fn open(path: &Path) -> Result<SqliteConnection, Failed> {
     // SQLite gives its other files the mode of this one.
-    let file =
-        fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = file::private().write(true).create(true).truncate(false).open(path);
     file.map_err(Error::at(path))?;
     let options = SqliteConnectOptions::new()
         .filename(path)

@@ -15,7 +15,6 @@ use crate::audit::ledger::Head;
 use crate::audit::ledger::Ledger;
 use crate::audit::line::Line;
 use crate::audit::line::Manner;
-use crate::audit::place;
 use crate::audit::receipt;
 use crate::audit::record::Record;
 use crate::audit::retention;
@@ -24,6 +23,8 @@ use crate::audit::stream::Position;
 use crate::audit::stream::Stream;
 use crate::config::Audit;
 use crate::config::secrets::Secrets;
+use crate::disk::directory;
+use crate::disk::directory::Others;
 
 /// Records that were lost before those that follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Journal {
 
     /// Looks whether there can be records where they should be.
     pub(super) fn prepare(&self) -> Result<(), Error> {
-        place::make(&self.config.directory)?;
+        directory::make(&self.config.directory, Others::MayLook)?;
         Signer::in_state(&self.config.keys)?;
         Ok(())
     }
@@ -142,7 +143,7 @@ impl Journal {
 impl Open {
     fn begin(config: &Audit) -> Result<Self, Error> {
         let directory = &config.directory;
-        place::make(directory)?;
+        directory::make(directory, Others::MayLook)?;
         let signer = Signer::in_state(&config.keys)?;
         let stream = Stream::begin(directory, &signer, SystemTime::now())?;
         let mut open = Self { stream, signer, unsealed: 0, since: None, is_untold: true };

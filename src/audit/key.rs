@@ -3,10 +3,7 @@
 //! Both files are what other programs read, too: PEM, PKCS #8 (RFC 8410) and a public key.
 
 use std::fmt;
-use std::fs;
 use std::io;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -18,6 +15,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::audit::digest::Digest;
+use crate::disk::file;
+use crate::disk::file::Outlives;
+use crate::disk::key;
 
 /// The name of the private key.
 const PRIVATE: &str = "audit.key";
@@ -28,8 +28,6 @@ const PRIVATE_HEAD: [u8; 16] =
     [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 /// What stands before the 32 bytes of a public key.
 const PUBLIC_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
-/// The larger of the two files is a tenth of this.
-const MAX_FILE: u64 = 4096;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +46,15 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl From<key::Error> for Error {
+    fn from(error: key::Error) -> Self {
+        match error {
+            key::Error::Unusable { path, error } => Self::Unusable { path, error },
+            key::Error::NoKey { path } => Self::NoKey { path },
+        }
+    }
 }
 
 /// What signs.
@@ -78,13 +85,13 @@ impl fmt::Debug for PublicKey {
 impl Signer {
     /// Reads the key in the directory `state`; the first process that looks for it makes it.
     pub(super) fn in_state(state: &Path) -> Result<Self, Error> {
-        let path = state.join(PRIVATE);
-        if !path.try_exists().unwrap_or(true) {
-            make(state, &path).map_err(|error| Error::Unusable { path: path.clone(), error })?;
-        }
-        let seed = read(&path, "PRIVATE KEY", &PRIVATE_HEAD)?;
-        let signer = Self::of(&seed).ok_or(Error::NoKey { path })?;
-        publish(state, &signer.public)?;
+        let parse = |text: &[u8]| Self::of(&parse(text, "PRIVATE KEY", &PRIVATE_HEAD)?);
+        let make = || {
+            let seed = file::random::<32>()?;
+            Ok(pem("PRIVATE KEY", &PRIVATE_HEAD, &seed).into_bytes())
+        };
+        let signer = key::kept(&state.join(PRIVATE), parse, make)?;
+        signer.public.publish(state)?;
         Ok(signer)
     }
 
@@ -114,17 +121,26 @@ impl PublicKey {
 
     /// Reads one from a file.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        read(path, "PUBLIC KEY", &PUBLIC_HEAD).map(Self::of)
+        Ok(key::read(path, Self::parse)?)
     }
 
     /// Reads the one beside the key in the directory `state`; nothing if there is none.
     pub fn in_state(state: &Path) -> Result<Option<Self>, Error> {
-        match Self::read(&state.join(PUBLIC)) {
-            Err(Error::Unusable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(None)
-            }
-            read => read.map(Some),
+        Ok(key::find(&state.join(PUBLIC), Self::parse)?)
+    }
+
+    fn parse(text: &[u8]) -> Option<Self> {
+        parse(text, "PUBLIC KEY", &PUBLIC_HEAD).map(Self::of)
+    }
+
+    /// Puts it beside the other half in the directory `state`, if it is not there.
+    fn publish(&self, state: &Path) -> Result<(), Error> {
+        if Self::in_state(state).is_ok_and(|known| known.as_ref() == Some(self)) {
+            return Ok(());
         }
+        let (path, text) = (state.join(PUBLIC), pem("PUBLIC KEY", &PUBLIC_HEAD, &self.bytes));
+        file::write(&path, text.as_bytes(), Outlives::Power)
+            .map_err(|error| Error::Unusable { path, error })
     }
 
     /// Returns a short name for it.
@@ -145,67 +161,19 @@ fn pem(label: &str, head: &[u8], key: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
 }
 
-/// Reads the 32 bytes of a key from a file.
-fn read(path: &Path, label: &str, head: &[u8]) -> Result<[u8; 32], Error> {
-    let unusable = |error| Error::Unusable { path: path.to_owned(), error };
-    if fs::metadata(path).map_err(unusable)?.len() > MAX_FILE {
-        return Err(Error::NoKey { path: path.to_owned() });
-    }
-    let text = fs::read_to_string(path).map_err(unusable)?;
-    let body = || {
-        let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
-        let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
-        let body: String = body.split_whitespace().collect();
-        let der = STANDARD.decode(body).ok()?;
-        der.strip_prefix(head)?.try_into().ok()
-    };
-    body().ok_or_else(|| Error::NoKey { path: path.to_owned() })
-}
-
-fn make(state: &Path, path: &Path) -> io::Result<()> {
-    fs::create_dir_all(state)?;
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(io::Error::other)?;
-    let draft = draft(path)?;
-    let written = write(&draft, &pem("PRIVATE KEY", &PRIVATE_HEAD, &seed));
-    // A link fails where another process was first, so that all of them have one key.
-    let linked = written.and_then(|()| fs::hard_link(&draft, path));
-    drop(fs::remove_file(&draft));
-    match linked {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
-    }
-}
-
-/// Puts the public half beside the other one, if it is not there.
-fn publish(state: &Path, public: &PublicKey) -> Result<(), Error> {
-    let path = state.join(PUBLIC);
-    if PublicKey::read(&path).is_ok_and(|known| known == *public) {
-        return Ok(());
-    }
-    let place = || {
-        let draft = draft(&path)?;
-        write(&draft, &pem("PUBLIC KEY", &PUBLIC_HEAD, &public.bytes))?;
-        fs::rename(&draft, &path)
-    };
-    place().map_err(|error| Error::Unusable { path: path.clone(), error })
-}
-
-fn draft(path: &Path) -> io::Result<PathBuf> {
-    let mut number = [0; 8];
-    getrandom::fill(&mut number).map_err(io::Error::other)?;
-    Ok(path.with_extension(format!("{:016x}.tmp", u64::from_be_bytes(number))))
-}
-
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+/// Finds the 32 bytes of a key in the text of a file.
+fn parse(text: &[u8], label: &str, head: &[u8]) -> Option<[u8; 32]> {
+    let text = str::from_utf8(text).ok()?;
+    let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
+    let (body, _) = rest.split_once(&format!("-----END {label}-----"))?;
+    let body: String = body.split_whitespace().collect();
+    let der = STANDARD.decode(body).ok()?;
+    der.strip_prefix(head)?.try_into().ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
     use std::thread;
 

@@ -8,20 +8,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::fs::File;
-use std::fs::TryLockError;
 use std::io;
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::path::PathBuf;
 use std::time::Duration;
 use std::time::SystemTime;
 
 use serde_json::Value;
-use tokio::time::Instant;
 
-use crate::audit;
 use crate::audit::digest::Digest;
 use crate::audit::error::Error;
 use crate::audit::files;
@@ -31,6 +26,9 @@ use crate::audit::line::VERSION;
 use crate::audit::seal;
 use crate::audit::seal::Seal;
 use crate::audit::stream::Position;
+use crate::disk::file;
+use crate::disk::file::Outlives;
+use crate::disk::lock;
 
 /// The name of the chain of entries.
 pub(super) const LEDGER: &str = "ledger.jsonl";
@@ -38,8 +36,6 @@ pub(super) const LEDGER: &str = "ledger.jsonl";
 pub(super) const HEAD: &str = "head.json";
 /// How long another process may hold the ledger, which it does for one write to the disk.
 const LOCK_LIMIT: Duration = Duration::from_secs(2);
-/// How often it is looked whether it does still.
-const LOCK_STEP: Duration = Duration::from_millis(2);
 /// The largest head that is read, in bytes: ten thousand streams that were cut off.
 const MAX_HEAD: u64 = 4 << 20;
 
@@ -97,8 +93,7 @@ impl<'a> Ledger<'a> {
         now: SystemTime,
     ) -> Result<Self, Error> {
         let path = directory.join(LEDGER);
-        let mut options = fs::OpenOptions::new();
-        let file = options.read(true).append(true).create(true).mode(0o600).open(&path);
+        let file = file::private().read(true).append(true).create(true).open(&path);
         let file = file.map_err(Error::at(&path))?;
         wait(&file, &path)?;
         let mut ledger =
@@ -191,18 +186,8 @@ impl<'a> Ledger<'a> {
             write.map_err(Error::at(&self.directory.join(LEDGER)))?;
         }
         let path = self.directory.join(HEAD);
-        let draft = self.directory.join("head.json.tmp");
-        let text = self.head.line(self.signer, self.now);
-        let write = || {
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let mut file = options.open(&draft)?;
-            file.write_all(text.as_bytes())?;
-            file.write_all(b"\n")?;
-            file.sync_data()?;
-            fs::rename(&draft, &path)
-        };
-        write().map_err(Error::at(&path))?;
+        let text = self.head.line(self.signer, self.now) + "\n";
+        file::write(&path, text.as_bytes(), Outlives::Power).map_err(Error::at(&path))?;
         Ok(self.head)
     }
 }
@@ -228,17 +213,10 @@ pub(super) fn read_head(directory: &Path) -> Result<Option<String>, Error> {
 }
 
 fn wait(file: &File, path: &Path) -> Result<(), Error> {
-    let begun = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::Error(error)) => return Err(Error::at(path)(error)),
-            Err(TryLockError::WouldBlock) if begun.elapsed() > LOCK_LIMIT => {
-                return Err(Error::Busy { path: PathBuf::from(path), limit: LOCK_LIMIT });
-            }
-            Err(TryLockError::WouldBlock) => audit::pause(LOCK_STEP),
-        }
-    }
+    lock::wait(file, LOCK_LIMIT).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => Error::Busy { path: path.to_owned(), limit: LOCK_LIMIT },
+        _ => Error::at(path)(error),
+    })
 }
 
 impl Entry {

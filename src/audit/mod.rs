@@ -33,7 +33,6 @@ mod ledger;
 mod line;
 mod mask;
 mod merkle;
-mod place;
 mod retention;
 mod seal;
 mod stream;

@@ -12,7 +12,6 @@ use std::io::Seek as _;
 use std::io::SeekFrom;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +24,7 @@ use crate::audit::key::Signer;
 use crate::audit::line::Line;
 use crate::audit::merkle::Tree;
 use crate::audit::seal;
+use crate::disk::file;
 
 /// How long a segment is written to: what is kept for days is kept in whole segments.
 const SEGMENT_AGE: Duration = Duration::from_hours(24);
@@ -223,8 +223,7 @@ impl Batch {
 impl Segment {
     fn create(directory: &Path, number: u32, begun: SystemTime) -> Result<Self, Error> {
         let path = directory.join(file_name(number));
-        let mut options = fs::OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(&path);
+        let file = file::private().write(true).create_new(true).open(&path);
         let file = file.map_err(Error::at(&path))?;
         file.lock().map_err(Error::at(&path))?;
         Ok(Self { number, path, file, len: 0, begun })

@@ -2,10 +2,10 @@
 //! tokens themselves. The key is in a file of its own.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 use std::time::SystemTime;
 
 use aws_lc_rs::hmac;
@@ -19,11 +19,16 @@ use crate::auth::Source;
 use crate::auth::token;
 use crate::auth::token::Token;
 use crate::config::patterns::Patterns;
+use crate::disk::document;
+use crate::disk::document::Document;
+use crate::disk::file;
+use crate::disk::file::Outlives;
+use crate::disk::key;
+use crate::disk::lock::Lock;
+use crate::disk::shared;
 use crate::exchange::principal::Bounds;
 use crate::exchange::principal::Identity;
 use crate::exchange::principal::Principal;
-use crate::setup::disk;
-use crate::setup::disk::Document;
 
 /// The file of the tokens.
 const TOKENS: &str = "tokens.json";
@@ -31,6 +36,8 @@ const TOKENS: &str = "tokens.json";
 const KEY: &str = "key";
 /// What is locked while the tokens are changed.
 const LOCK: &str = "lock";
+/// How long others may have it, which they do for one write to the disk.
+const LOCK_LIMIT: Duration = Duration::from_secs(5);
 /// How the file is written.
 const VERSION: u32 = 1;
 
@@ -42,7 +49,7 @@ pub enum Error {
     Randomness(#[from] getrandom::Error),
     /// One of the files cannot be read or written.
     #[error(transparent)]
-    Disk(#[from] disk::Error),
+    Disk(#[from] document::Error),
     /// Something else about them cannot be done.
     #[error("`{path}`", path = path.display())]
     Io {
@@ -127,6 +134,17 @@ pub(super) struct Tokens {
     by_id: HashMap<String, (Record, Principal)>,
 }
 
+impl From<key::Error> for Error {
+    fn from(error: key::Error) -> Self {
+        match error {
+            key::Error::Unusable { path, error: cause } => Self::Io { path, cause },
+            key::Error::NoKey { path } => {
+                Self::Damaged { path, reason: "it holds no key".to_owned() }
+            }
+        }
+    }
+}
+
 impl Store {
     /// Tokens in this directory, which need not be there.
     pub fn new(directory: PathBuf) -> Self {
@@ -150,7 +168,7 @@ impl Store {
         scope: Scope,
         expires: Option<SystemTime>,
     ) -> Result<(Token, Record), Error> {
-        let _lock = self.lock()?;
+        let lock = self.lock()?;
         let document = self.document()?;
         let mut records = self.read(&document)?;
         let now = moment::in_seconds(SystemTime::now());
@@ -161,7 +179,7 @@ impl Store {
         let record = Record {
             id: token.id().to_owned(),
             name: name.to_owned(),
-            hash: token.hash(&self.key_or_new()?),
+            hash: token.hash(&self.key_or_new(&lock)?),
             created: Some(now),
             expires: expires.map(moment::in_seconds),
             revoked: None,
@@ -212,13 +230,9 @@ impl Store {
 
     fn read(&self, document: &Document) -> Result<Vec<Record>, Error> {
         let Some(text) = document.text()? else { return Ok(Vec::new()) };
-        let written: Written =
-            serde_json::from_str(text).map_err(|error| self.damaged(error.to_string()))?;
-        if written.version != VERSION {
-            let reason = format!("it has version {}, and {VERSION} is known", written.version);
-            return Err(self.damaged(reason));
-        }
-        Ok(written.tokens)
+        let written = shared::decoded(text.as_bytes(), VERSION);
+        let Written { tokens, .. } = written.map_err(|error| self.damaged(error.to_string()))?;
+        Ok(tokens)
     }
 
     fn damaged(&self, reason: String) -> Error {
@@ -226,37 +240,32 @@ impl Store {
     }
 
     /// Keeps others from changing the tokens until what is returned is dropped.
-    fn lock(&self) -> Result<File, Error> {
+    fn lock(&self) -> Result<Lock, Error> {
         let path = self.directory.join(LOCK);
-        let failed = |cause| Error::Io { path: path.clone(), cause };
-        disk::make_private(&self.directory).map_err(failed)?;
-        let mut options = File::options();
-        let file = options.create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-        file.lock().map_err(failed)?;
-        Ok(file)
+        Lock::take(&path, LOCK_LIMIT).map_err(|cause| Error::Io { path, cause })
     }
 
     fn key(&self) -> Result<Option<hmac::Key>, Error> {
-        let path = self.directory.join(KEY);
-        let document = Document::read(&path)?;
-        let Some(text) = document.text()? else { return Ok(None) };
-        let bytes = URL_SAFE_NO_PAD.decode(text.trim()).ok();
-        let bytes = bytes.filter(|bytes| bytes.len() == token::KEY_SIZE);
-        let reason = || "it holds no key".to_owned();
-        let bytes = bytes.ok_or_else(|| Error::Damaged { path, reason: reason() })?;
-        Ok(Some(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+        Ok(key::find(&self.directory.join(KEY), parse_key)?)
     }
 
-    fn key_or_new(&self) -> Result<hmac::Key, Error> {
+    /// Returns the key, which is made if there is none: nobody else does so under the lock.
+    fn key_or_new(&self, _lock: &Lock) -> Result<hmac::Key, Error> {
         if let Some(key) = self.key()? {
             return Ok(key);
         }
         let mut bytes = [0; token::KEY_SIZE];
         getrandom::fill(&mut bytes)?;
-        let document = Document::read(&self.directory.join(KEY))?;
-        document.replace(URL_SAFE_NO_PAD.encode(bytes).as_bytes())?;
+        let (path, text) = (self.directory.join(KEY), URL_SAFE_NO_PAD.encode(bytes));
+        file::write(&path, text.as_bytes(), Outlives::Power)
+            .map_err(|cause| Error::Io { path, cause })?;
         Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))
     }
+}
+
+fn parse_key(text: &[u8]) -> Option<hmac::Key> {
+    let bytes = URL_SAFE_NO_PAD.decode(text.trim_ascii()).ok()?;
+    (bytes.len() == token::KEY_SIZE).then(|| hmac::Key::new(hmac::HMAC_SHA256, &bytes))
 }
 
 fn write(document: &Document, tokens: Vec<Record>) -> Result<(), Error> {

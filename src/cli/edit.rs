@@ -15,7 +15,7 @@ use crate::config::load;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::surroundings::Surroundings;
-use crate::setup::disk::Document;
+use crate::disk::document::Document;
 use crate::setup::mentions;
 use crate::setup::yaml;
 

@@ -7,7 +7,7 @@ use crate::cli::exit::Exit;
 use crate::config::Config;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
-use crate::setup::disk;
+use crate::disk::document;
 use crate::setup::record;
 use crate::setup::survey;
 use crate::setup::value;
@@ -139,8 +139,8 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-impl From<disk::Error> for Failure {
-    fn from(error: disk::Error) -> Self {
+impl From<document::Error> for Failure {
+    fn from(error: document::Error) -> Self {
         anyhow::Error::new(error).into()
     }
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::task;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::quota::Budget;
+use crate::disk::wait;
 use crate::quota::Now;
 use crate::quota::Quotas;
 use crate::quota::counter::Counter;
@@ -24,11 +24,7 @@ use crate::quota::sheet::Sheet;
 
 /// How long is collected what is written down; the end of everything does not wait.
 const COLLECTED: Duration = Duration::from_secs(2);
-/// How often it is tried again while somebody else writes, which takes them no time.
-const ATTEMPTS: usize = 100;
-/// How long to wait before that.
-const PAUSE: Duration = Duration::from_millis(20);
-/// How long to wait if that was not enough, or if the disk fails.
+/// How long to wait if somebody else writes for longer than that takes, or if the disk fails.
 const POSTPONED: Duration = Duration::from_secs(30);
 /// How long the disk may take while nobody waits for it.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
@@ -63,7 +59,7 @@ impl Quotas {
             if self.last_long()
                 && let Err(error) = self.sync(&state).await
             {
-                if !is_busy(&error) && !has_failed {
+                if !wait::is_busy(&error) && !has_failed {
                     has_failed = true;
                     let path = state.display();
                     tracing::warn!(
@@ -83,26 +79,11 @@ impl Quotas {
     async fn sync(&self, state: &Path) -> io::Result<()> {
         let now = Now::read();
         let news = self.news(now);
-        let attempt = || {
-            let (state, news) = (state.to_owned(), news.clone());
-            let work = task::spawn_blocking(move || sheet::record(&state, &news, now));
-            async move {
-                match time::timeout(WRITE_LIMIT, work).await {
-                    Ok(done) => done.map_err(io::Error::other)?,
-                    // If it is written all the same, it is counted twice: rather too much.
-                    Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the disk is slow")),
-                }
-            }
-        };
-        let mut outcome = attempt().await;
-        for _ in 0..ATTEMPTS {
-            if !outcome.as_ref().is_err_and(is_busy) {
-                break;
-            }
-            time::sleep(PAUSE).await;
-            outcome = attempt().await;
-        }
-        self.learn(&outcome?, &news, now);
+        let (state, used) = (state.to_owned(), news.clone());
+        // If it takes too long and is written all the same, it is counted twice: rather too much.
+        let record = move || sheet::record(&state, &used, now);
+        let sheet = wait::in_turn(WRITE_LIMIT, record).await?;
+        self.learn(&sheet, &news, now);
         Ok(())
     }
 
@@ -171,9 +152,4 @@ fn of_counter(counter: &Counter, of: Of) -> Spent {
         Of::Calls => counter.calls,
         Of::Bytes => counter.bytes,
     }
-}
-
-/// Whether somebody else wrote.
-fn is_busy(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
 }

@@ -1,8 +1,6 @@
 //! What all gateways of one user have used of their budgets: a value, and a file that they share.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -12,23 +10,22 @@ use serde::Serialize;
 
 use crate::config::pace::Period;
 use crate::config::quota::Budget;
+use crate::disk::file::Outlives;
+use crate::disk::lock::Lock;
+use crate::disk::shared;
+use crate::disk::shared::Shared;
+use crate::disk::shared::Unreadable;
 use crate::quota::Now;
 use crate::quota::counter;
 use crate::quota::counter::Measure;
 use crate::quota::counter::Spent;
 use crate::quota::rule;
 use crate::quota::rule::Key;
-use crate::setup::disk;
-use crate::setup::disk::Document;
 
 /// The file, below the directory of state.
 const FILE: &str = "budgets.json";
 /// The file that is locked while it is written.
 const LOCK: &str = "budgets.lock";
-/// How the name of a file ends that could not be read and was set aside.
-const BROKEN: &str = "broken";
-/// The largest file, in bytes.
-const LARGEST: u64 = 16 << 20;
 /// How many lines a file has; those of which most was used stay.
 const LINES: usize = 20_000;
 /// How the file is written; what is written in another way is left alone.
@@ -104,8 +101,15 @@ impl Sheet {
             }
         }
     }
+}
 
-    fn encode(&self) -> io::Result<Vec<u8>> {
+impl Shared for Sheet {
+    const LARGEST: u64 = 16 << 20;
+    // A budget that somebody has used up is used up when the power is back.
+    const OUTLIVES: Outlives = Outlives::Power;
+    const ANEW: &'static str = "what was used of budgets is counted anew";
+
+    fn encode(&self) -> serde_json::Result<Vec<u8>> {
         let written = |(line, spent): (&Line, &Spent)| {
             let budget = spent.of?;
             let whose = rule::parts(&line.key).map(str::to_owned).collect();
@@ -120,19 +124,16 @@ impl Sheet {
             })
         };
         let budgets = self.0.iter().filter_map(written).collect();
-        Ok(serde_json::to_vec(&Written { version: VERSION, budgets })?)
+        serde_json::to_vec(&Written { version: VERSION, budgets })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let Version { version } = serde_json::from_slice(bytes)?;
-        if version != VERSION {
-            return Err(Unreadable::Version(version));
-        }
-        let Written { budgets, .. } = serde_json::from_slice(bytes)?;
+        let Written { budgets, .. } = shared::decoded(bytes, VERSION)?;
         let mut sheet = Self::default();
         for WrittenLine { limit, of, whose, amount, per, window, used } in budgets {
             let period = [Period::Hour, Period::Day].into_iter().find(|it| it.as_str() == per);
-            let period = period.ok_or(Unreadable::Period(per))?;
+            let no_period = || format!("`{per}` is no time that budgets are kept for");
+            let period = period.ok_or_else(|| Unreadable::Senseless(no_period()))?;
             let budget = Budget { amount: amount.max(1), period };
             let line = Line { limit, of, key: rule::joined(whose.iter().map(String::as_str)) };
             sheet.0.insert(line, Spent { of: Some(budget), window, used, unwritten: 0 });
@@ -145,11 +146,6 @@ impl Sheet {
 fn share(spent: Spent) -> u64 {
     let amount = spent.of.map_or(1, |budget| budget.amount);
     spent.used.saturating_mul(1000) / amount.max(1)
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -169,20 +165,6 @@ struct WrittenLine {
     used: u64,
 }
 
-/// Why a file is not believed.
-#[derive(Debug, thiserror::Error)]
-enum Unreadable {
-    /// Another Conflux wrote it, and knows how to read it.
-    #[error("it is of version {0}, not {VERSION}")]
-    Version(u32),
-    /// It is damaged.
-    #[error("it is not what Conflux writes: {0}")]
-    Damaged(#[from] serde_json::Error),
-    /// There are no budgets for this time.
-    #[error("`{0}` is no time that budgets are kept for")]
-    Period(String),
-}
-
 /// Adds `news` to what is written down below the directory `state`, and returns all of it.
 ///
 /// # Errors
@@ -194,40 +176,12 @@ pub(super) fn record(state: &Path, news: &News, now: Now) -> io::Result<Sheet> {
     if news.is_empty() && !path.exists() {
         return Ok(Sheet::default());
     }
-    disk::make_private(state)?;
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let lock = options.open(state.join(LOCK))?;
-    lock.try_lock()?;
-    let (document, mut sheet) = read(&path)?;
+    let lock = Lock::try_take(&state.join(LOCK))?;
+    let mut sheet: Sheet = shared::read_to_change(&path, &lock)?.unwrap_or_default();
     if !news.is_empty() {
         sheet.add(news, now);
         sheet.trim(now);
-        document.replace(&sheet.encode()?).map_err(io::Error::other)?;
+        shared::write(&path, &sheet, &lock)?;
     }
     Ok(sheet)
-}
-
-/// Reads the file; one that is damaged is set aside, and begun anew.
-fn read(path: &Path) -> io::Result<(Document, Sheet)> {
-    let is_large = fs::metadata(path).is_ok_and(|about| about.len() > LARGEST);
-    if is_large {
-        return Err(io::Error::other(format!("it has more than {LARGEST} bytes")));
-    }
-    let document = Document::read(path).map_err(io::Error::other)?;
-    let Some(bytes) = document.bytes() else { return Ok((document, Sheet::default())) };
-    match Sheet::decode(bytes) {
-        Ok(sheet) => Ok((document, sheet)),
-        Err(error @ Unreadable::Version(_)) => Err(io::Error::other(error)),
-        Err(error) => {
-            let aside = path.with_extension(BROKEN);
-            fs::rename(path, &aside)?;
-            tracing::warn!(
-                path = %aside.display(), %error, "what was used of budgets is counted anew"
-            );
-            Ok((Document::read(path).map_err(io::Error::other)?, Sheet::default()))
-        }
-    }
 }

@@ -1,9 +1,8 @@
 //! Moves in and out: what clients have becomes upstreams, and clients get Conflux in its place.
 //!
-//! Texts in, texts out; only `disk` reads and writes files. What a reference of the configuration
+//! Texts in, texts out; files are read and written by `disk` alone. What a reference of the configuration
 //! stands for, `config::interpolate` says.
 
-pub mod disk;
 pub mod edit;
 pub mod import;
 pub mod install;

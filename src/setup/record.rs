@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::disk::document;
+use crate::disk::document::Document;
 use crate::setup::NAME;
-use crate::setup::disk;
-use crate::setup::disk::Document;
 use crate::setup::install;
 use crate::setup::install::Record;
 
@@ -20,7 +20,7 @@ const HASH: usize = 12;
 pub enum Error {
     /// The record cannot be read.
     #[error(transparent)]
-    Disk(#[from] disk::Error),
+    Disk(#[from] document::Error),
     /// It is no record.
     #[error(
         "`{}`, which says what was done to `{}`, is broken",
@@ -81,7 +81,7 @@ impl Entry {
     /// # Errors
     ///
     /// It cannot be written.
-    pub fn write(&mut self) -> Result<(), disk::Error> {
+    pub fn write(&mut self) -> Result<(), document::Error> {
         if !self.record.steps.is_empty() {
             let text = serde_json::to_vec_pretty(&self.record).unwrap_or_default();
             self.document.replace(&text)?;

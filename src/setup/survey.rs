@@ -10,9 +10,10 @@ use crate::clients::places::Place;
 use crate::config::interpolate;
 use crate::config::interpolate::Sources;
 use crate::config::surroundings::Surroundings;
+use crate::disk::document;
+use crate::disk::document::Document;
+use crate::disk::file;
 use crate::setup::Server;
-use crate::setup::disk;
-use crate::setup::disk::Document;
 use crate::setup::import::Source;
 use crate::setup::read;
 use crate::setup::read::Found;
@@ -38,7 +39,7 @@ const MAX_ENV_FILE: u64 = 1024 * 1024;
 pub enum Error {
     /// The file cannot be read.
     #[error(transparent)]
-    Disk(#[from] disk::Error),
+    Disk(#[from] document::Error),
     /// It is not written as it should be.
     #[error("`{}` is broken", path.display())]
     Broken {
@@ -182,7 +183,7 @@ impl<'a> Survey<'a> {
     }
 
     fn read(&self, map: &Value, root: &Value, dialect: Dialect, base: Option<&Path>) -> Vec<Found> {
-        let open = |path: &Path| disk::small(path, MAX_ENV_FILE);
+        let open = |path: &Path| file::small(path, MAX_ENV_FILE);
         let project = self.directories.project.as_path();
         read::servers(map, root, &Reading { dialect, project, base, open: &open })
     }

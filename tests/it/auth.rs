@@ -200,6 +200,20 @@ async fn a_token_that_was_made_meanwhile_counts() {
 }
 
 #[tokio::test]
+async fn tokens_that_are_made_at_the_same_time_are_all_good() {
+    let gateway = gateway();
+    let names: Vec<_> = (0..8).map(|number| format!("ci-{number}")).collect();
+    let all = names.iter().map(async |name| token(&gateway, &[name]).await);
+    // Eight processes, of which each may find that there is neither a directory nor a key.
+    let tokens = futures_util::future::join_all(all).await;
+    let server = Server::start(&gateway).await;
+    for (token, name) in tokens.iter().zip(&names) {
+        let reply = bearing(server.modern("tools/list", json!({})), token).reply().await;
+        assert_eq!(reply.status, 200, "{name}: {reply:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_is_good_for_whoever_opened_it() {
     let gateway = gateway();
     let (alice, bob) = (token(&gateway, &["alice"]).await, token(&gateway, &["bob"]).await);

@@ -19,9 +19,10 @@ use crate::clients::Client;
 use crate::config::load;
 use crate::config::problem::Problem;
 use crate::config::secrets::Secrets;
+use crate::disk::document;
+use crate::disk::document::Document;
+use crate::disk::file;
 use crate::setup::Entry;
-use crate::setup::disk;
-use crate::setup::disk::Document;
 use crate::setup::import;
 use crate::setup::import::Note;
 use crate::setup::import::Origin;
@@ -153,7 +154,7 @@ impl<'a> Work<'a> {
 
     fn plan(&self, sources: &[Source], place: Place) -> Result<Plan, Failure> {
         let taken = |name: &str| {
-            let text = disk::small(&self.secrets.0.join(name), MAX_SECRET)?;
+            let text = file::small(&self.secrets.0.join(name), MAX_SECRET)?;
             Some(text.strip_suffix('\n').unwrap_or(&text).to_owned())
         };
         let vault = match place {
@@ -321,7 +322,7 @@ fn keep<'s>(directory: &Path, secrets: impl Iterator<Item = &'s Secret>) -> Resu
         let document = Document::read(&path)?;
         if document.bytes().is_some() {
             let error =
-                disk::Error::Unwritable { path, cause: io::ErrorKind::AlreadyExists.into() };
+                document::Error::Unwritable { path, cause: io::ErrorKind::AlreadyExists.into() };
             return Err(error.into());
         }
         document.replace(format!("{}\n", secret.value).as_bytes())?;

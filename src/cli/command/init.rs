@@ -9,7 +9,7 @@ use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::config;
-use crate::setup::disk::Document;
+use crate::disk::document::Document;
 
 /// What is written.
 const START: &str = include_str!("init.yaml");

@@ -12,7 +12,7 @@ use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::clients::Client;
 use crate::clients::places::Place;
-use crate::setup::disk::Document;
+use crate::disk::document::Document;
 use crate::setup::import;
 use crate::setup::install;
 use crate::setup::install::Step;

@@ -4,10 +4,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,9 +12,11 @@ use std::time::SystemTime;
 
 use nix::errno::Errno;
 use nix::sys::signal;
-use nix::unistd;
 use nix::unistd::Pid;
 
+use crate::disk::directory;
+use crate::disk::directory::Open;
+use crate::disk::directory::Others;
 use crate::downstream::local::ask;
 
 /// How old a socket must be that nobody answers at before it is taken away although there is a
@@ -64,13 +63,8 @@ pub enum Error {
     #[error("there is neither `XDG_RUNTIME_DIR` nor a directory of state")]
     Nowhere,
     /// Others than the user could change what is there.
-    #[error("`{}` is {what}, so sockets in it cannot be trusted", path.display())]
-    Open {
-        /// The directory.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: &'static str,
-    },
+    #[error("{0}, so sockets in it cannot be trusted")]
+    Open(Open),
     /// The system refused.
     #[error("`{}`: {error}", path.display())]
     Unusable {
@@ -81,58 +75,31 @@ pub enum Error {
     },
 }
 
+impl From<directory::Error> for Error {
+    fn from(error: directory::Error) -> Self {
+        match error {
+            directory::Error::Open(open) => Self::Open(open),
+            directory::Error::Unusable { path, error } => Self::Unusable { path, error },
+        }
+    }
+}
+
 impl Place {
     /// Makes the directory, if it is not there, and closes it to others.
-    pub(super) fn make(directory: &Path) -> Result<Self, Error> {
-        let unusable = |error| Error::Unusable { path: directory.to_owned(), error };
-        let parent = directory.parent().unwrap_or(directory);
-        fs::create_dir_all(parent).map_err(unusable)?;
-        let above = fs::metadata(parent).map_err(unusable)?;
-        let is_sticky = above.mode() & 0o1000 != 0;
-        if !is_mine(&above) && above.uid() != 0 || above.mode() & 0o002 != 0 && !is_sticky {
-            let what = "below a directory that others can change";
-            return Err(Error::Open { path: directory.to_owned(), what });
-        }
-        match fs::DirBuilder::new().mode(0o700).create(directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(unusable(error));
-            }
-            Ok(()) | Err(_) => {}
-        }
-        let found = fs::symlink_metadata(directory).map_err(unusable)?;
-        if found.is_dir() && is_mine(&found) {
-            let closed = fs::Permissions::from_mode(0o700);
-            fs::set_permissions(directory, closed).map_err(unusable)?;
-        }
-        Self::checked(directory)
+    pub(super) fn make(path: &Path) -> Result<Self, Error> {
+        directory::make(path, Others::StayOut)?;
+        Ok(Self(path.to_owned()))
     }
 
     /// Finds the directory; nothing if there is none.
-    pub fn find(directory: &Path) -> Result<Option<Self>, Error> {
-        match Self::checked(directory) {
+    pub fn find(path: &Path) -> Result<Option<Self>, Error> {
+        match directory::check(path, Others::StayOut).map_err(Error::from) {
+            Ok(()) => Ok(Some(Self(path.to_owned()))),
             Err(Error::Unusable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(None)
             }
-            checked => checked.map(Some),
+            Err(error) => Err(error),
         }
-    }
-
-    fn checked(directory: &Path) -> Result<Self, Error> {
-        let path = directory.to_owned();
-        let found = match fs::symlink_metadata(directory) {
-            Ok(found) => found,
-            Err(error) => return Err(Error::Unusable { path, error }),
-        };
-        let what = if !found.is_dir() {
-            "no directory"
-        } else if !is_mine(&found) {
-            "of another user"
-        } else if found.mode() & 0o077 != 0 {
-            "open to other users"
-        } else {
-            return Ok(Self(path));
-        };
-        Err(Error::Open { path, what })
     }
 
     /// Returns where the socket of a process is.
@@ -194,10 +161,6 @@ impl Place {
 /// Whether nobody is there any more who could answer at a socket.
 async fn is_left(process: u32, path: &Path) -> bool {
     ask::is_deserted(path).await && (is_gone(process) || is_old(path))
-}
-
-fn is_mine(found: &fs::Metadata) -> bool {
-    found.uid() == unistd::geteuid().as_raw()
 }
 
 /// Whether there is no process with this id, or it is this one.

@@ -8,13 +8,15 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use crate::config;
+use crate::disk::file;
+use crate::disk::file::Outlives;
+use crate::disk::wait;
 use crate::ids::UpstreamId;
 use crate::upstream::Fault;
 use crate::upstream::List;
 use crate::upstream::Listed;
 use crate::upstream::memory::Disk;
 use crate::upstream::memory::LIMIT;
-use crate::upstream::memory::file;
 use crate::upstream::memory::fingerprint;
 use crate::wire::Raw;
 use crate::wire::object;
@@ -177,7 +179,7 @@ impl Catalog {
     /// Reads what was listed last, and when; what cannot be read is not remembered.
     pub(in crate::upstream) async fn recall(&self) -> Option<(Inventory, Moment)> {
         let catalog = self.clone();
-        file::within(LIMIT, move || Ok(catalog.read())).await.ok().flatten()
+        wait::within(LIMIT, move || Ok(catalog.read())).await.ok().flatten()
     }
 
     /// Does so where it may take its time.
@@ -195,7 +197,7 @@ impl Catalog {
     /// so. Returns whether that could be done.
     pub(super) async fn keep(&self, now: Inventory) -> bool {
         let (path, fingerprint) = (self.path.clone(), self.fingerprint.clone());
-        let kept = file::within(WRITE_LIMIT, move || keep(&path, &fingerprint, now)).await;
+        let kept = wait::within(WRITE_LIMIT, move || keep(&path, &fingerprint, now)).await;
         if let Err(error) = &kept {
             self.disk.failed(&self.path, error);
         }
@@ -221,7 +223,7 @@ fn keep(path: &Path, fingerprint: &str, now: Inventory) -> io::Result<()> {
     }
     let text = now.encode(fingerprint);
     if text.get().len() <= LARGEST {
-        return file::write(path, text.get().as_bytes());
+        return file::write(path, text.get().as_bytes(), Outlives::Process);
     }
     tracing::debug!(path = %path.display(), limit = LARGEST, "too much is listed to be kept");
     // Better nothing than what is no longer so.

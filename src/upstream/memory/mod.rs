@@ -4,7 +4,6 @@
 //! A file of each sort per upstream and configuration, below the directory of state. Losing one
 //! costs a wait at the next start and nothing else, so whatever goes wrong here is passed over.
 
-pub(in crate::upstream) mod file;
 mod inventory;
 mod keeper;
 mod prune;
@@ -30,6 +29,9 @@ use sha2::Sha256;
 use crate::config;
 use crate::config::Target;
 use crate::config::Transport;
+use crate::disk::file;
+use crate::disk::file::Outlives;
+use crate::disk::wait;
 use crate::ids::UpstreamId;
 use crate::upstream::negotiate::Agreed;
 use crate::wire::Raw;
@@ -175,7 +177,7 @@ impl Memory {
     /// Reads the file; what cannot be read is not remembered.
     pub(super) async fn recall(&self) -> Remembered {
         let memory = self.clone();
-        file::within(LIMIT, move || Ok(memory.read())).await.unwrap_or_default()
+        wait::within(LIMIT, move || Ok(memory.read())).await.unwrap_or_default()
     }
 
     /// Does so where it may take its time.
@@ -240,6 +242,6 @@ impl Memory {
 
     async fn write(&self, written: &Written) -> io::Result<()> {
         let (path, bytes) = (self.path.clone(), serde_json::to_vec(written)?);
-        file::within(LIMIT, move || file::write(&path, &bytes)).await
+        wait::within(LIMIT, move || file::write(&path, &bytes, Outlives::Process)).await
     }
 }

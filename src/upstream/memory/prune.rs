@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::time::SystemTime;
 
+use crate::disk::file;
+use crate::disk::wait;
 use crate::upstream::memory::Disk;
-use crate::upstream::memory::file;
 use crate::upstream::memory::inventory;
 use crate::upstream::usage;
 
@@ -31,7 +32,7 @@ const SCANNED: usize = 10_000;
 pub async fn prune(disk: Disk) {
     for name in [inventory::DIRECTORY, usage::DIRECTORY] {
         let directory = disk.directory().join(name);
-        let pruned = file::within(LIMIT, move || sweep(&directory, SystemTime::now())).await;
+        let pruned = wait::within(LIMIT, move || sweep(&directory, SystemTime::now())).await;
         if let Err(error) = pruned {
             tracing::debug!(%error, "old {name} could not be removed");
         }

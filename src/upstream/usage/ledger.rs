@@ -21,9 +21,11 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
+use crate::disk::directory;
+use crate::disk::lock::Lock;
+use crate::disk::wait;
 use crate::upstream::Disk;
 use crate::upstream::List;
-use crate::upstream::memory::file;
 use crate::upstream::usage;
 use crate::upstream::usage::Day;
 use crate::upstream::usage::sheet;
@@ -32,11 +34,7 @@ use crate::upstream::usage::sheet::Sheet;
 
 /// How long notes are collected before they are written; the end of everything does not wait.
 const COLLECTED: Duration = Duration::from_secs(2);
-/// How often it is tried again while somebody else writes, which takes them no time.
-const ATTEMPTS: usize = 100;
-/// How long to wait before that.
-const PAUSE: Duration = Duration::from_millis(20);
-/// How long to wait if that was not enough.
+/// How long to wait if somebody else writes for longer than that takes.
 const POSTPONED: Duration = Duration::from_secs(30);
 /// How long the disk may take while nobody waits for it.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
@@ -99,7 +97,7 @@ impl Ledger {
             let is_over = stop.is_cancelled();
             pause = match self.write(&disk).await {
                 Ok(()) => COLLECTED,
-                outcome if is_busy(&outcome) && !is_over => POSTPONED,
+                Err(error) if wait::is_busy(&error) && !is_over => POSTPONED,
                 // A disk that cannot be written to is left alone for the rest of the run.
                 Err(error) => {
                     disk.failed(&disk.directory().join(usage::DIRECTORY), &error);
@@ -121,18 +119,8 @@ impl Ledger {
         if notes.is_empty() {
             return Ok(());
         }
-        let attempt = || {
-            let (state, notes) = (disk.directory().to_owned(), Arc::clone(&notes));
-            file::within(WRITE_LIMIT, move || write(&state, &notes))
-        };
-        let mut outcome = attempt().await;
-        for _ in 0..ATTEMPTS {
-            if !is_busy(&outcome) {
-                break;
-            }
-            time::sleep(PAUSE).await;
-            outcome = attempt().await;
-        }
+        let (state, noted) = (disk.directory().to_owned(), Arc::clone(&notes));
+        let outcome = wait::in_turn(WRITE_LIMIT, move || write(&state, &noted)).await;
         if outcome.is_err() {
             let mut left = self.notes();
             for (stem, sheet) in notes.iter() {
@@ -173,20 +161,15 @@ async fn midnight() {
     time::sleep(left.min(LOOKED)).await;
 }
 
-/// Whether somebody else wrote.
-fn is_busy(outcome: &io::Result<()>) -> bool {
-    outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-}
-
 /// Adds what is noted to the files. Fails if that is impossible for all of them.
 fn write(state: &Path, notes: &BTreeMap<String, Sheet>) -> io::Result<()> {
-    let _lock = sheet::lock(&state.join(LOCK))?;
+    let lock = Lock::try_take(&state.join(LOCK))?;
     let directory = state.join(usage::DIRECTORY);
-    file::make(&directory)?;
+    directory::make_private(&directory)?;
     for (stem, news) in notes {
         let path = directory.join(format!("{stem}.{}", sheet::ENDING));
         // What is wrong with one file is none of the others' business.
-        if let Err(error) = sheet::record(&path, news) {
+        if let Err(error) = sheet::record(&path, news, &lock) {
             let path = path.display();
             tracing::debug!(%path, %error, "what was called is not noted there");
         }

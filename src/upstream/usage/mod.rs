@@ -17,6 +17,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::config;
+use crate::disk::shared;
 use crate::upstream::memory::fingerprint;
 use crate::upstream::usage::sheet::Sheet;
 
@@ -40,7 +41,7 @@ pub fn load(state: &Path) -> Usage {
     let Ok(entries) = fs::read_dir(state.join(DIRECTORY)) else { return Usage::default() };
     let read = |path: &Path| {
         let stem = path.file_stem()?.to_str()?.to_owned();
-        Some((stem, sheet::read(path).ok()??))
+        Some((stem, shared::read(path).ok()??))
     };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let sheets = paths.filter(|path| path.extension().is_some_and(|end| end == sheet::ENDING));

@@ -1,27 +1,25 @@
 //! What is known of the tools of one upstream, as a value and as a file that processes share.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::fs::File;
-use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::upstream::memory::file;
+use crate::disk::file;
+use crate::disk::file::Outlives;
+use crate::disk::lock::Lock;
+use crate::disk::shared;
+use crate::disk::shared::Shared;
+use crate::disk::shared::Unreadable;
 use crate::upstream::usage::Day;
 
 /// How the names of these files end.
 pub(super) const ENDING: &str = "json";
-/// How the name of a file ends that could not be read and was set aside.
-pub(super) const BROKEN: &str = "broken";
-/// The largest file, in bytes.
-const LARGEST: u64 = 4 * 1024 * 1024;
 /// How many tools are remembered of one upstream; those that were called last stay.
 pub(super) const TOOLS: usize = 10_000;
-/// The longest name that is remembered, in bytes, so that no file outgrows [`LARGEST`].
+/// The longest name that is remembered, in bytes, so that no file outgrows [`Shared::LARGEST`].
 pub(super) const NAME: usize = 256;
 /// How the file is written; what is written in another way is left alone.
 const VERSION: u32 = 1;
@@ -79,23 +77,27 @@ impl Sheet {
             self.0.remove(&tool);
         }
     }
+}
 
-    fn encode(&self) -> io::Result<Vec<u8>> {
+impl Shared for Sheet {
+    const LARGEST: u64 = 4 * 1024 * 1024;
+    // What is lost is a few days on which something was called.
+    const OUTLIVES: Outlives = Outlives::Process;
+    const ANEW: &'static str = "when tools were called is begun anew";
+
+    fn encode(&self) -> serde_json::Result<Vec<u8>> {
         let written = |known: &Known| WrittenTool {
             since: known.since.to_string(),
             called: known.called.map(|day| day.to_string()),
         };
         let tools = self.0.iter().map(|(tool, known)| (tool.clone(), written(known))).collect();
-        Ok(serde_json::to_vec(&Written { version: VERSION, tools })?)
+        serde_json::to_vec(&Written { version: VERSION, tools })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let Version { version } = serde_json::from_slice(bytes)?;
-        if version != VERSION {
-            return Err(Unreadable::Version(version));
-        }
-        let Written { tools, .. } = serde_json::from_slice(bytes)?;
-        let day = |text: &str| Day::parse(text).ok_or_else(|| Unreadable::Day(text.to_owned()));
+        let Written { tools, .. } = shared::decoded(bytes, VERSION)?;
+        let no_day = |text: &str| Unreadable::Senseless(format!("`{text}` is no day"));
+        let day = |text: &str| Day::parse(text).ok_or_else(|| no_day(text));
         let mut sheet = Self::default();
         for (tool, WrittenTool { since, called }) in tools {
             let called = called.as_deref().map(day).transpose()?;
@@ -103,11 +105,6 @@ impl Sheet {
         }
         Ok(sheet)
     }
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -123,47 +120,11 @@ struct WrittenTool {
     called: Option<String>,
 }
 
-/// Why a file is not believed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
-    /// Another Conflux wrote it, and knows how to read it.
-    #[error("it is of version {0}, not {VERSION}")]
-    Version(u32),
-    /// It is damaged.
-    #[error("it is not what Conflux writes: {0}")]
-    Damaged(#[from] serde_json::Error),
-    /// A day is none.
-    #[error("`{0}` is no day")]
-    Day(String),
-    /// The disk does not give it.
-    #[error("{0}")]
-    Disk(#[from] io::Error),
-}
-
-/// Reads a file; nothing if there is none.
-pub(super) fn read(path: &Path) -> Result<Option<Sheet>, Unreadable> {
-    match file::read(path, LARGEST)? {
-        Some((bytes, _)) => Sheet::decode(&bytes).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// Adds `news` to what the file says. Nobody else may write meanwhile: [`lock`].
+/// Adds `news` to what the file says.
 ///
 /// A file that is damaged is set aside, and begun anew.
-pub(super) fn record(path: &Path, news: &Sheet) -> io::Result<()> {
-    let before = match read(path) {
-        Ok(before) => before,
-        Err(Unreadable::Disk(error)) => return Err(error),
-        Err(error @ Unreadable::Version(_)) => return Err(io::Error::other(error)),
-        Err(error @ (Unreadable::Damaged(_) | Unreadable::Day(_))) => {
-            let aside = path.with_extension(BROKEN);
-            fs::rename(path, &aside)?;
-            let path = aside.display();
-            tracing::warn!(%path, %error, "when tools were called is begun anew");
-            None
-        }
-    };
+pub(super) fn record(path: &Path, news: &Sheet, lock: &Lock) -> io::Result<()> {
+    let before: Option<Sheet> = shared::read_to_change(path, lock)?;
     let mut now = before.clone().unwrap_or_default();
     now.merge(news);
     now.trim();
@@ -171,23 +132,5 @@ pub(super) fn record(path: &Path, news: &Sheet) -> io::Result<()> {
     if before.as_ref() == Some(&now) && file::touch(path).is_ok() {
         return Ok(());
     }
-    file::write(path, &now.encode()?)
-}
-
-/// Keeps others from writing until what is returned is dropped, or this process ends.
-///
-/// # Errors
-///
-/// [`io::ErrorKind::WouldBlock`] while somebody else writes.
-pub(super) fn lock(path: &Path) -> io::Result<File> {
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, file::MODE);
-    let lock = options.open(path)?;
-    lock.try_lock()?;
-    Ok(lock)
+    shared::write(path, &now, lock)
 }

@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::config::sample;
+use crate::disk::lock::Lock;
+use crate::disk::shared;
 use crate::upstream::Disk;
 use crate::upstream::List;
 use crate::upstream::usage;
@@ -170,7 +172,7 @@ async fn a_file_that_is_damaged_is_set_aside_and_one_of_a_later_conflux_is_left_
         assert_eq!(place.known("read"), (None, None), "{damaged}");
         place.run(call).await;
         assert_eq!(place.known("read").1, Some(Day::today()), "{damaged}");
-        let aside = place.file().with_extension(sheet::BROKEN);
+        let aside = place.file().with_extension(shared::BROKEN);
         assert_eq!(fs::read_to_string(aside).unwrap(), damaged);
     }
     let later = r#"{"version":2,"anything":true}"#;
@@ -267,8 +269,9 @@ fn no_file_grows_for_ever_and_what_was_called_last_stays() {
         let since = Day::numbered(since.number() + u32::try_from(number).unwrap());
         sheet.note(&format!("tool{number}"), Known { since, called: None });
     }
-    sheet::record(&place.file(), &sheet).unwrap();
-    let found = sheet::read(&place.file()).unwrap().unwrap();
+    let lock = Lock::try_take(&place.home.path().join("lock")).unwrap();
+    sheet::record(&place.file(), &sheet, &lock).unwrap();
+    let found: Sheet = shared::read(&place.file()).unwrap().unwrap();
     assert!(found.tool("called").is_some());
     assert!(found.tool("tool5").is_none() && found.tool("tool6").is_some());
     assert!(found.tool(&"x".repeat(sheet::NAME + 1)).is_none());

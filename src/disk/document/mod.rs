@@ -1,5 +1,5 @@
-//! Files of other programs: read whole, replaced whole, and never when somebody else changed them
-//! in the meantime.
+//! Files of other programs, and of people: read whole, replaced whole, and never when somebody
+//! else changed them in the meantime.
 //!
 //! A file is replaced by a new one in its directory, which is renamed, so that nobody ever reads
 //! half of it. Links are followed: what they lead to is replaced, and they stay.
@@ -13,6 +13,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process;
+
+use crate::disk::directory;
+use crate::disk::file;
 
 /// How many links are followed until it is certain that they go round in a circle; as Linux does.
 const MAX_LINKS: usize = 40;
@@ -142,17 +145,17 @@ impl Document {
     /// It was changed since it was read, is read-only, or cannot be written. Nothing is written
     /// then.
     pub fn replace(&self, content: &[u8]) -> Result<(), Error> {
-        let directory = self.real.parent().unwrap_or(Path::new("."));
+        let folder = self.real.parent().unwrap_or(Path::new("."));
         let unwritable = |cause| Error::Unwritable { path: self.named.clone(), cause };
         self.check()?;
         let access = if self.content.is_some() {
             Some(Access::of(&self.real).map_err(unwritable)?)
         } else {
-            make_private(directory).map_err(unwritable)?;
+            directory::make_private(folder).map_err(unwritable)?;
             None
         };
         let name = self.real.file_name().unwrap_or_default().to_string_lossy();
-        let fresh = directory.join(format!(".{name}.{}.conflux", process::id()));
+        let fresh = folder.join(format!(".{name}.{}.conflux", process::id()));
         // One that a process of the same number left when it was killed is nobody's.
         drop(fs::remove_file(&fresh));
         let written = write_new(&fresh, content, access.as_ref()).map_err(unwritable);
@@ -200,27 +203,6 @@ impl Document {
         let same = followed(&self.named)? == self.real && content(&self.real)? == self.content;
         if same { Ok(()) } else { Err(Error::Changed { path: self.named.clone() }) }
     }
-}
-
-/// Returns the text of a file that has at most so many bytes; nothing if there is no such file.
-pub fn small(path: &Path, most: u64) -> Option<String> {
-    // Of what is no file, a pipe for one, reading may have no end.
-    let about = fs::metadata(path).ok()?;
-    let is_small = about.is_file() && about.len() <= most;
-    is_small.then(|| fs::read_to_string(path).ok()).flatten()
-}
-
-/// Makes a directory and those above it, for their owner alone.
-///
-/// # Errors
-///
-/// One cannot be made.
-pub fn make_private(directory: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
 }
 
 /// Returns what a path leads to, which need not be there.
@@ -276,11 +258,7 @@ impl Access {
 
 /// Writes a file that is not there yet; its owner alone may read it unless `access` says more.
 fn write_new(path: &Path, content: &[u8], access: Option<&Access>) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = file::private().write(true).create_new(true).open(path)?;
     file.write_all(content)?;
     if let Some(access) = access {
         access.grant(path, &file)?;

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::setup::disk::Document;
-use crate::setup::disk::Error;
+use crate::disk::document::Document;
+use crate::disk::document::Error;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
