@@ -6,8 +6,9 @@ use reqwest::Client;
 use reqwest::header;
 use reqwest::redirect;
 use serde::de::DeserializeOwned;
-use url::Host;
 use url::Url;
+
+use crate::config::host;
 
 /// How long it may take until a document is there as a whole.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -35,7 +36,7 @@ pub(super) fn client() -> Result<Client, reqwest::Error> {
 
 /// Gets a document.
 pub(super) async fn document<T: DeserializeOwned>(client: &Client, url: &Url) -> Result<T, Error> {
-    if !is_safe(url) {
+    if !host::is_safe(url) {
         return Err(Error::Unsafe(url.clone()));
     }
     let unreachable = |error: reqwest::Error| {
@@ -56,15 +57,4 @@ pub(super) async fn document<T: DeserializeOwned>(client: &Client, url: &Url) ->
         bytes.extend_from_slice(&chunk);
     }
     serde_json::from_slice(&bytes).map_err(|error| Error::Other(url.clone(), error.to_string()))
-}
-
-/// Returns whether nobody on the way can change what comes from there.
-fn is_safe(url: &Url) -> bool {
-    let is_own = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && is_own)
 }

@@ -5,14 +5,13 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use url::Host;
 use url::Url;
 
 use crate::config::file;
+use crate::config::host;
 use crate::config::patterns::Case;
 use crate::config::patterns::Patterns;
 use crate::config::problem::KeyPath;
-use crate::config::problem::Problem;
 use crate::config::validate::Check;
 
 pub use crate::config::file::Algorithm;
@@ -250,28 +249,12 @@ impl Check<'_> {
                 return None;
             }
         };
-        let is_secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
-        if !is_secure {
+        if !host::is_safe(&url) {
             let message =
                 format!("`{text}` is not safe: everybody on the way could read and change it");
             self.wrong(path, message, "write an address that begins with `https://`");
         }
         Some(url)
-    }
-
-    /// Reports what is wrong with the key at `path`.
-    fn wrong_key(&mut self, path: &KeyPath, message: String, hint: &str) {
-        let place = self.context.places.key(path);
-        self.problems.push(Problem::at(&place, path, message).hint(hint));
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

@@ -47,11 +47,9 @@ impl Check<'_> {
         }
         let key = path.last().unwrap_or_default();
         let message = format!("the upstream `{key}` has no `command` and no `url`");
-        let problem = Problem::at(&self.context.places.key(path), path, message);
-        self.problems.push(problem.hint(
-            "add the program to start, as in `command: npx`, or the address of a remote server, \
-             as in `url: https://example.com/mcp`",
-        ));
+        let hint = "add the program to start, as in `command: npx`, or the address of a remote \
+                    server, as in `url: https://example.com/mcp`";
+        self.wrong_key(path, message, hint);
     }
 
     fn program(

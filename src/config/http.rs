@@ -9,7 +9,6 @@ use crate::config::file;
 use crate::config::listen::Listen;
 use crate::config::listen::Unfit;
 use crate::config::problem::KeyPath;
-use crate::config::problem::Problem;
 use crate::config::validate::Check;
 
 const SESSION_IDLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(720);
@@ -88,12 +87,6 @@ impl Check<'_> {
             session_idle: self.duration(&written.session_idle, &SESSION_IDLE, &idle),
             request_time: self.duration(&written.request_time, &REQUEST_TIME, &time),
         }
-    }
-
-    /// Reports what is wrong with the value at `path`.
-    pub(super) fn wrong(&mut self, path: &KeyPath, message: String, hint: &str) {
-        let place = self.context.places.value(path);
-        self.problems.push(Problem::at(&place, path, message).hint(hint));
     }
 }
 

@@ -16,6 +16,7 @@ mod environment;
 pub mod exposure;
 pub mod file;
 pub mod hints;
+pub mod host;
 mod http;
 pub mod interpolate;
 mod layer;
@@ -42,6 +43,7 @@ mod tree;
 pub mod units;
 mod validate;
 pub mod watch;
+mod wrong;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -257,7 +259,7 @@ impl Remote {
     pub fn exposes_secrets(&self) -> bool {
         let is_secret = |name: &String| command::is_secret_name(name);
         self.url.scheme() == "http"
-            && !remote::is_loopback(&self.url)
+            && !self.url.host_str().is_some_and(host::is_near)
             && self.headers.keys().any(is_secret)
     }
 

@@ -53,9 +53,7 @@ impl Check<'_> {
             None if known.is_empty() => "there is none; write one under `profiles`".to_owned(),
             None => format!("there are {}", known.join(", ")),
         };
-        let path = KeyPath::of(&["profile"]);
-        let place = self.context.places.value(&path);
-        self.problems.push(Problem::at(&place, &path, message).hint(hint));
+        self.wrong(&KeyPath::of(&["profile"]), message, &hint);
     }
 
     /// Warns of a profile that nothing is part of.
@@ -83,7 +81,6 @@ impl Check<'_> {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => "name keys under `upstreams`".to_owned(),
         };
-        let place = self.context.places.value(path);
-        self.problems.push(Problem::at(&place, path, message).hint(hint));
+        self.wrong(path, message, &hint);
     }
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
-use url::Host;
 use url::Url;
 
 use crate::config::Remote;
@@ -12,6 +11,7 @@ use crate::config::Transport;
 use crate::config::command;
 use crate::config::command::MIN_WRITTEN_SECRET;
 use crate::config::file;
+use crate::config::host;
 use crate::config::interpolate;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Place;
@@ -220,23 +220,13 @@ impl Check<'_> {
             both.iter().find_map(|name| variables.get(name).filter(|value| !value.is_empty()))
         };
         let except = variable("NO_PROXY").map(String::as_str).unwrap_or_default();
-        if is_loopback(url) || is_excepted(url, except) {
+        if url.host_str().is_some_and(host::is_near) || is_excepted(url, except) {
             return None;
         }
         let own = if url.scheme() == "https" { "HTTPS_PROXY" } else { "HTTP_PROXY" };
         let found = proxy(variable(own).or_else(|| variable("ALL_PROXY"))?)?;
         self.secrets.extend(found.password().map(str::to_owned));
         Some(found)
-    }
-}
-
-/// Whether `url` is on this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
     }
 }
 

@@ -57,8 +57,7 @@ impl Check<'_> {
                 let place = self.context.places.value(&path);
                 if overrides::is_pattern(&key) {
                     let message = format!("`{path}` is one name, and `{key}` a pattern for many");
-                    let problem = Problem::at(&place, &path, message);
-                    self.problems.push(problem.hint("write the tool's own name, or no `name`"));
+                    self.wrong(&path, message, "write the tool's own name, or no `name`");
                 }
                 self.called(name, &path, &place, taken);
             }
@@ -90,8 +89,7 @@ impl Check<'_> {
             let Some(of) = of.as_ref().filter(|of| !of.is_empty()) else {
                 if !self.is_excused(&path.key("of")) {
                     let message = format!("the variant `{name}` does not say what it is made of");
-                    let problem = Problem::at(&place, &path, message);
-                    self.problems.push(problem.hint("add the name of a tool, as in `of: search`"));
+                    self.wrong_key(&path, message, "add the name of a tool, as in `of: search`");
                 }
                 continue;
             };
@@ -168,7 +166,7 @@ impl Check<'_> {
             let message = format!("`{path}` has both a `value` and a `default`");
             let hint = "`value` counts whatever the caller says, `default` if the caller says \
                         nothing; keep one of them";
-            self.complain(&path.key("default"), message, hint);
+            self.wrong(&path.key("default"), message, hint);
         }
         let is_fixed = value.is_some();
         let is_hidden = hide.unwrap_or(is_fixed);
@@ -176,19 +174,14 @@ impl Check<'_> {
             let message = format!("`{path}` is hidden, so nobody would see its `name`");
             let hint =
                 if is_fixed { "remove `name`, or add `hide: false`" } else { "remove `name`" };
-            self.complain(&path.key("name"), message, hint);
+            self.wrong(&path.key("name"), message, hint);
         }
         let shows_secret = given.filled().is_some_and(|filled| filled.is_secret);
         if is_fixed && !is_hidden && shows_secret {
             let message = format!("`{path}` would show its secret `value` to everybody");
-            self.complain(&path.key("value"), message, "remove `hide: false`");
+            self.wrong(&path.key("value"), message, "remove `hide: false`");
         }
         Argument { name: name.clone(), description: description.clone(), given, is_hidden }
-    }
-
-    fn complain(&mut self, path: &KeyPath, message: String, hint: &str) {
-        let place = self.context.places.value(path);
-        self.problems.push(Problem::at(&place, path, message).hint(hint));
     }
 
     /// Fills in the references of a value, wherever a text stands in it.

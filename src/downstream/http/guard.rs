@@ -13,6 +13,7 @@ use hyper::header::HeaderValue;
 use hyper::http::uri::Authority;
 
 use crate::config;
+use crate::config::host;
 use crate::downstream::http::headers;
 use crate::downstream::http::status::Refusal;
 
@@ -68,7 +69,7 @@ impl Guard {
             return true;
         }
         let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        host.and_then(host_of).is_some_and(|host| is_loopback(&host))
+        host.and_then(host_of).is_some_and(|host| host::is_loopback(&host))
     }
 
     fn is_known(&self, named: &str) -> bool {
@@ -77,7 +78,7 @@ impl Guard {
             return true;
         }
         let Some(host) = host_of(named) else { return false };
-        host == "localhost"
+        host::is_loopback(&host)
             || self.hosts.contains(&host)
             || host.trim_matches(['[', ']']).parse().is_ok_and(|address| self.is_own(address))
     }
@@ -108,11 +109,6 @@ fn host_of(named: &str) -> Option<String> {
     let authority: Authority = named.parse().ok()?;
     let has_user = authority.as_str().contains('@');
     (!has_user).then(|| authority.host().to_ascii_lowercase())
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

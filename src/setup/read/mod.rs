@@ -7,6 +7,7 @@ mod fields;
 use std::path::Path;
 
 use crate::clients::Client;
+use crate::config::host;
 use crate::setup::NAME;
 use crate::setup::Server;
 use crate::setup::Target;
@@ -53,8 +54,7 @@ impl Found {
             Some(Target::Remote(remote)) => {
                 let host = url::Url::parse(&remote.url).ok();
                 let host = host.as_ref().and_then(url::Url::host_str).unwrap_or_default();
-                let is_here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-                is_called_so && is_here
+                is_called_so && host::is_loopback(host)
             }
             None => false,
         }
