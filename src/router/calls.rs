@@ -10,9 +10,9 @@ use crate::exchange::Exchange;
 use crate::router::Error;
 use crate::router::List;
 use crate::router::Router;
+use crate::router::error::Verdict;
 use crate::router::failure::millis;
 use crate::router::own;
-use crate::upstream::error::Kind;
 use crate::wire::Raw;
 use crate::wire::method;
 
@@ -66,7 +66,7 @@ impl<'a> Ending<'a> {
             _ => params.member(key)?.string(),
         });
         let name = name.unwrap_or_default();
-        let (word, why) = judged(self.method, outcome);
+        let (word, why) = told(Verdict::of(self.method, outcome.as_ref()));
         let why = why.or_else(|| self.exchange.was_kept().then(|| "cached".to_owned()));
         let line = json!({
             "time": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
@@ -140,35 +140,20 @@ fn named(method: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// How a request ended, in a word, and why, in another one.
-fn judged(method: &str, outcome: &Result<Raw, Error>) -> (&'static str, Option<String>) {
-    let error = match outcome {
-        Ok(result) if method == method::TOOLS_CALL && is_error(result) => {
-            return ("tool error", None);
-        }
-        Ok(_) => return ("ok", None),
-        Err(error) => error,
-    };
-    match error {
-        Error::UnknownMethod(_)
-        | Error::UnknownTool(_)
-        | Error::UnknownPrompt(_)
-        | Error::UnknownResource(_)
-        | Error::UnknownTask => ("refused", Some("unknown".to_owned())),
-        Error::InsufficientScope(_) => ("refused", Some("insufficient_scope".to_owned())),
-        Error::InvalidParams(_) => ("refused", Some("invalid_params".to_owned())),
-        Error::Limited(_) => ("refused", Some("limited".to_owned())),
-        Error::Answered(error) => {
-            let code = error.member("code").map(|code| code.get().chars().take(12).collect());
-            ("refused", code)
-        }
-        Error::Upstream(error) if error.kind == Kind::TimedOut => ("timed out", None),
-        Error::Upstream(error) => ("failed", Some(error.kind.as_str().to_owned())),
-        Error::Unrecorded(_) => ("refused", Some("unrecorded".to_owned())),
-        Error::Cancelled => ("cancelled", None),
+/// Says how a request ended in a word, and why in another one.
+fn told(verdict: Verdict<'_>) -> (&'static str, Option<String>) {
+    let refused = |why: &str| ("refused", Some(why.to_owned()));
+    match verdict {
+        Verdict::Good => ("ok", None),
+        Verdict::ToolError => ("tool error", None),
+        Verdict::Unknown => refused("unknown"),
+        Verdict::Insufficient(_) => refused("insufficient_scope"),
+        Verdict::Invalid => refused("invalid_params"),
+        Verdict::Limited(_) => refused("limited"),
+        Verdict::Answered(code) => ("refused", code),
+        Verdict::TimedOut => ("timed out", None),
+        Verdict::Failed(kind) => ("failed", Some(kind.as_str().to_owned())),
+        Verdict::Unrecorded(_) => refused("unrecorded"),
+        Verdict::Cancelled => ("cancelled", None),
     }
-}
-
-fn is_error(result: &Raw) -> bool {
-    result.member("isError").is_some_and(|flag| flag.get() == "true")
 }

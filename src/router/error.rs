@@ -1,9 +1,16 @@
-//! Why a request has no result; `downstream` decides how that is said in the caller's era.
+//! Why a request has no result, and how it ended; `downstream` decides how that is said in the
+//! caller's era.
 
 use crate::audit::error::Unrecorded;
 use crate::quota;
+use crate::quota::Refusal;
 use crate::upstream;
+use crate::upstream::error::Kind;
 use crate::wire::Raw;
+use crate::wire::method;
+
+/// How much is told of the code of an error of an upstream, in characters.
+const CODE: usize = 12;
 
 /// Why a request has no result.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -52,6 +59,75 @@ impl From<upstream::Fault> for Error {
             upstream::Fault::Answered(error) => Self::Answered(error),
             upstream::Fault::Failed(error) => Self::Upstream(error),
             upstream::Fault::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// How a request ended: judged once, and told in words of their own by whoever tells it.
+#[derive(Debug)]
+pub(super) enum Verdict<'a> {
+    /// It has a result.
+    Good,
+    /// The result of a tool says that it failed.
+    ToolError,
+    /// There is no such thing, or not for whoever asked.
+    Unknown,
+    /// The token of whoever asked lacks some of these scopes.
+    Insufficient(&'a [String]),
+    /// Its parameters are wrong.
+    Invalid,
+    /// A limit is reached.
+    Limited(&'a Refusal),
+    /// The upstream answered with an error, which has this code.
+    Answered(Option<String>),
+    /// The upstream took too long.
+    TimedOut,
+    /// The upstream did not answer.
+    Failed(Kind),
+    /// It could not be recorded before it went on.
+    Unrecorded(&'a Unrecorded),
+    /// Nobody waits for it any more.
+    Cancelled,
+}
+
+impl<'a> Verdict<'a> {
+    /// Judges a request.
+    pub(super) fn of(method: &str, outcome: Result<&Raw, &'a Error>) -> Self {
+        match outcome {
+            Ok(result) if method == method::TOOLS_CALL && result.is_true("isError") => {
+                Self::ToolError
+            }
+            Ok(_) => Self::Good,
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Returns whether somebody must not do what they asked for, so that it is answered as if there
+    /// were no such thing.
+    pub(super) fn is_denial(&self) -> bool {
+        matches!(self, Self::Unknown | Self::Insufficient(_) | Self::Limited(_))
+    }
+}
+
+impl<'a> From<&'a Error> for Verdict<'a> {
+    fn from(error: &'a Error) -> Self {
+        match error {
+            Error::UnknownMethod(_)
+            | Error::UnknownTool(_)
+            | Error::UnknownPrompt(_)
+            | Error::UnknownResource(_)
+            | Error::UnknownTask => Self::Unknown,
+            Error::InsufficientScope(needed) => Self::Insufficient(needed),
+            Error::InvalidParams(_) => Self::Invalid,
+            Error::Limited(refusal) => Self::Limited(refusal),
+            Error::Answered(error) => {
+                let code = error.member("code");
+                Self::Answered(code.map(|code| code.get().chars().take(CODE).collect()))
+            }
+            Error::Upstream(error) if error.kind == Kind::TimedOut => Self::TimedOut,
+            Error::Upstream(error) => Self::Failed(error.kind),
+            Error::Unrecorded(unrecorded) => Self::Unrecorded(unrecorded),
+            Error::Cancelled => Self::Cancelled,
         }
     }
 }

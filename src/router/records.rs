@@ -20,9 +20,9 @@ use crate::router::Router;
 use crate::router::admit::Pass;
 use crate::router::admit::Target;
 use crate::router::admit::Thing;
+use crate::router::error::Verdict;
 use crate::router::own;
 use crate::router::snapshot::Snapshot;
-use crate::upstream::error::Kind;
 use crate::wire::Raw;
 use crate::wire::method;
 
@@ -68,7 +68,7 @@ impl Router {
         }
         let decision = match &decided {
             Ok(_) => Decision::Allow,
-            Err(error) if is_denial(error) => Decision::Deny,
+            Err(error) if Verdict::from(error).is_denial() => Decision::Deny,
             // It is wrong, whoever asks.
             Err(_) => return decided,
         };
@@ -98,7 +98,7 @@ impl Router {
             return;
         }
         let decided = exchange.decided();
-        let (word, reason) = judged(method, decided, outcome);
+        let (word, reason) = told(Verdict::of(method, outcome), decided);
         let fact = Fact::Ended {
             outcome: word,
             reason,
@@ -212,58 +212,25 @@ fn trace(params: &Raw) -> Option<Box<str>> {
     is_id.then(|| id.into())
 }
 
-/// Whether somebody must not do what they asked for, so that it is answered as if there were no
-/// such thing.
-fn is_denial(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::UnknownMethod(_)
-            | Error::UnknownTool(_)
-            | Error::UnknownPrompt(_)
-            | Error::UnknownResource(_)
-            | Error::UnknownTask
-            | Error::InsufficientScope(_)
-            | Error::Limited(_)
-    )
-}
-
-/// How a request ended, and why, where that is not enough.
-fn judged(
-    method: &str,
-    decided: Decided,
-    outcome: Result<&Raw, &Error>,
-) -> (Outcome, Option<Box<str>>) {
-    let error = match outcome {
-        Ok(result) if method == method::TOOLS_CALL && result.is_true("isError") => {
-            return (Outcome::ToolError, None);
-        }
-        Ok(_) => return (Outcome::Ok, None),
-        Err(error) => error,
-    };
-    let word = match error {
-        Error::InsufficientScope(needed) => {
+/// Says how a request ended, and why, where that is not enough.
+fn told(verdict: Verdict<'_>, decided: Decided) -> (Outcome, Option<Box<str>>) {
+    let word = match verdict {
+        Verdict::Insufficient(needed) => {
             return (Outcome::Denied, Some(format!("lacks {}", needed.join(" ")).into()));
         }
-        Error::Limited(refusal) => {
-            return (Outcome::RateLimited, Some(refusal.limit().into()));
-        }
-        error if decided == Decided::Refused && is_denial(error) => Outcome::Denied,
-        Error::UnknownMethod(_)
-        | Error::UnknownTool(_)
-        | Error::UnknownPrompt(_)
-        | Error::UnknownResource(_)
-        | Error::UnknownTask => Outcome::Unknown,
-        Error::InvalidParams(_) => Outcome::Invalid,
-        Error::Answered(error) => {
-            let code = error.member("code").map(|code| code.get().chars().take(12).collect());
-            return (Outcome::Answered, code);
-        }
-        Error::Upstream(error) if error.kind == Kind::TimedOut => Outcome::TimedOut,
-        Error::Upstream(error) => Outcome::Failed(error.kind.as_str()),
-        Error::Unrecorded(unrecorded) => {
+        Verdict::Limited(refusal) => return (Outcome::RateLimited, Some(refusal.limit().into())),
+        Verdict::Answered(code) => return (Outcome::Answered, code.map(Into::into)),
+        Verdict::Unrecorded(unrecorded) => {
             return (Outcome::Unrecorded, Some(unrecorded.to_string().into()));
         }
-        Error::Cancelled => Outcome::Cancelled,
+        Verdict::Unknown if decided == Decided::Refused => Outcome::Denied,
+        Verdict::Unknown => Outcome::Unknown,
+        Verdict::Good => Outcome::Ok,
+        Verdict::ToolError => Outcome::ToolError,
+        Verdict::Invalid => Outcome::Invalid,
+        Verdict::TimedOut => Outcome::TimedOut,
+        Verdict::Failed(kind) => Outcome::Failed(kind.as_str()),
+        Verdict::Cancelled => Outcome::Cancelled,
     };
     (word, None)
 }
