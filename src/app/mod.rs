@@ -1,5 +1,6 @@
 //! The composition root: start order, stop order, nothing else.
 
+mod numbers;
 mod reload;
 
 use std::future;
@@ -20,6 +21,7 @@ use crate::config::audit::Mode;
 use crate::control::Beginning;
 use crate::control::Control;
 use crate::control::Reloads;
+use crate::downstream::http::admin::Admin;
 use crate::downstream::local::Door;
 use crate::downstream::local::place::Question;
 use crate::exchange::caller::Caller;
@@ -28,6 +30,9 @@ use crate::exchange::caller::Capabilities;
 use crate::quota;
 use crate::router::Router;
 use crate::telemetry::Journal;
+use crate::telemetry::Metrics;
+use crate::telemetry::Telemetry;
+use crate::telemetry::Tracer;
 use crate::upstream;
 use crate::upstream::Front;
 use crate::upstream::Handle;
@@ -84,6 +89,7 @@ impl App {
         let disk = upstream::Disk::new(config.state.clone());
         let beginning = Beginning::new(&config, &disk);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let telemetry = telemetry(&config);
         let (usage, journal) = (upstream::usage::Ledger::default(), Journal::default());
         tasks.spawn(usage.clone().keep(disk.clone(), stop.clone()));
         let around = upstream::Surroundings {
@@ -98,6 +104,7 @@ impl App {
             roots: upstream::Roots::default(),
             state: disk.clone(),
             journal: journal.clone(),
+            telemetry: telemetry.clone(),
             usage: usage.clone(),
             tasks: tasks.clone(),
             starts: Arc::new(Semaphore::new(STARTS)),
@@ -117,6 +124,7 @@ impl App {
         tasks.spawn(router.expire_spilled(stop.clone()));
         let audit = Log::start(&config.audit, &config.secrets);
         router.records_in(audit.clone());
+        numbers::show(&router, &telemetry.metrics);
         if config.audit.mode != Mode::Off && config.audit.index == Index::Sqlite {
             tasks.spawn(indexed(audit.clone(), config.audit.directory.clone(), stop.clone()));
         }
@@ -191,6 +199,13 @@ impl App {
         }
     }
 
+    /// Answers those who watch at `admin`, if that is anywhere, until everything stops.
+    pub fn open_admin(&self, admin: Option<Admin>) {
+        if let Some(admin) = admin {
+            self.tasks.spawn(admin.serve(Arc::clone(&self.router), self.stop.clone()));
+        }
+    }
+
     async fn door(&self, question: Question) -> Option<Door> {
         let opened = Door::open(&self.config.runtime, question);
         match time::timeout(DOOR_LIMIT, opened).await {
@@ -208,8 +223,10 @@ impl App {
         if time::timeout(STOP_LIMIT, self.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not stop in time");
         }
-        // Last, because whatever ends is recorded.
+        // After all that has requests to record.
         self.audit.close().await;
+        // Last, because everything before may have something to tell.
+        self.router.telemetry().tracer.flush().await;
     }
 }
 
@@ -228,6 +245,16 @@ async fn indexed(audit: Log, directory: PathBuf, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
     }
+}
+
+/// Begins to note what happens.
+fn telemetry(config: &Config) -> Telemetry {
+    let metrics = Metrics::default();
+    if config.admin.per_tool {
+        metrics.tell_tools();
+    }
+    let tracer = Tracer::start(config.otlp.as_ref(), &config.secrets, &metrics);
+    Telemetry { metrics, tracer }
 }
 
 /// Starts what is started without anybody who waits for it.

@@ -32,6 +32,7 @@ use crate::downstream::local::place::Question;
 use crate::quota;
 use crate::router::Reloaded;
 use crate::router::Router;
+use crate::telemetry::metrics::Reload;
 
 /// How long a file that does not load has to become right: it may be half written.
 const SECOND_LOOK: Duration = Duration::from_millis(500);
@@ -209,6 +210,7 @@ impl Reloader {
         self.reloads.apply(config, difference).await;
         tracing::info!(changes = changes.join("; "), "reloaded");
         instance.reloaded(Reloaded::Applied { changes, at_restart });
+        self.router.telemetry().metrics.reloaded(Reload::Applied);
     }
 
     /// Says what is wrong; once, unless somebody asked.
@@ -224,6 +226,7 @@ impl Reloader {
         }
         let problems = problems.iter().map(ToString::to_string).collect();
         self.router.instance().reloaded(Reloaded::Refused { problems });
+        self.router.telemetry().metrics.reloaded(Reload::Refused);
         self.wrong = Some(wrong);
     }
 

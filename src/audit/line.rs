@@ -108,7 +108,7 @@ impl Manner {
         };
         let mut line = Line::new(seq, prev, record.at, kind);
         if let Some(event) = record.event {
-            line.number("event", event);
+            line.text("event", &event.to_string());
         }
         self.who(&mut line, &record.who);
         self.what(&mut line, &record.what);
@@ -230,10 +230,13 @@ impl Manner {
                     }
                 }
             }
-            Fact::Ended { outcome, reason, took, bytes_in, bytes_out } => {
+            Fact::Ended { outcome, reason, took, bytes_in, bytes_out, is_cached } => {
                 line.text("outcome", &outcome.to_string());
                 if let Some(reason) = reason {
                     line.text("reason", &self.name(reason));
+                }
+                if *is_cached {
+                    line.raw("cached", "true");
                 }
                 let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 line.number("duration_us", took);

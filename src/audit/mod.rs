@@ -107,6 +107,8 @@ struct Shared {
     /// How many were lost in all.
     lost: AtomicU64,
     written: AtomicU64,
+    /// How many records wait to be written.
+    waiting: AtomicUsize,
     /// How many bytes of arguments wait.
     held: AtomicUsize,
     /// Tells that a segment is full.
@@ -132,7 +134,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn release(&self, bytes: usize) {
+    /// Notes that so many records no longer wait, with so many bytes of arguments.
+    fn release(&self, records: usize, bytes: usize) {
+        self.waiting.fetch_sub(records, Ordering::Relaxed);
         self.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
@@ -241,6 +245,16 @@ impl Log {
         }
     }
 
+    /// Returns how many records were lost in all; nothing if nothing is recorded.
+    pub fn lost(&self) -> Option<u64> {
+        Some(self.0.as_ref()?.shared.lost.load(Ordering::Relaxed))
+    }
+
+    /// Returns how many records wait to be written; nothing if nothing is recorded.
+    pub fn waiting(&self) -> Option<usize> {
+        Some(self.0.as_ref()?.shared.waiting.load(Ordering::Relaxed))
+    }
+
     /// Returns how it is, as data; nothing if nothing is recorded.
     pub fn status(&self) -> Option<Value> {
         let inner = self.0.as_ref()?;
@@ -268,12 +282,13 @@ impl Inner {
     ) -> Result<(), Unrecorded> {
         let held = record.what.arguments.as_ref().map_or(0, Arguments::held);
         self.shared.held.fetch_add(held, Ordering::Relaxed);
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         let refused = match self.queue.try_send(message(Box::new(record))) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Full(_)) => Unrecorded::Full,
             Err(TrySendError::Disconnected(_)) => Unrecorded::Over,
         };
-        self.shared.release(held);
+        self.shared.release(1, held);
         self.shared.missed.fetch_add(1, Ordering::Relaxed);
         self.shared.lost.fetch_add(1, Ordering::Relaxed);
         Err(refused)

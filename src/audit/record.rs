@@ -12,6 +12,7 @@ use crate::exchange::principal::Principal;
 use crate::ids::CallerId;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::telemetry::trace::Id;
 use crate::wire::Raw;
 
 /// Up to which size arguments wait as they came, in bytes. What is larger counts against the room
@@ -21,9 +22,9 @@ const KEPT: usize = 64 * 1024;
 /// One decision, or the end of one request.
 #[derive(Debug)]
 pub struct Record {
-    /// The number that the decision on a request and its end have in common; requests that came
-    /// to nothing have none.
-    pub event: Option<u64>,
+    /// The id of the request, which its decision and its end have in common with all else that is
+    /// noted of it; requests that came to nothing have none.
+    pub event: Option<Id>,
     /// When it was.
     pub at: SystemTime,
     /// Who asked.
@@ -108,6 +109,8 @@ pub enum Fact {
         bytes_in: usize,
         /// How many its result had.
         bytes_out: usize,
+        /// Whether its result is one that somebody got before.
+        is_cached: bool,
     },
 }
 

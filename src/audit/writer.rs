@@ -161,7 +161,7 @@ impl Writer {
             return;
         }
         let written = self.journal.write(self.gap.as_ref(), records);
-        self.shared.release(held);
+        self.shared.release(records.len(), held);
         let outcome = match written {
             Ok(()) => {
                 self.written(records.len() as u64);

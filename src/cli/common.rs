@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::logs::Format;
+
 /// Under which heading the help of a command has it.
 const EVERYWHERE: &str = "For every command";
 
@@ -26,4 +28,9 @@ pub(in crate::cli) struct Common {
     /// Without it: what `CONFLUX_LOG` says.
     #[arg(long, global = true, value_name = "FILTER", help_heading = EVERYWHERE)]
     pub(in crate::cli) log: Option<String>,
+    /// How it is logged: lines for people, or one JSON object a line
+    ///
+    /// Without it: what `CONFLUX_LOG_FORMAT` says, else `text`.
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = EVERYWHERE)]
+    pub(in crate::cli) log_format: Option<Format>,
 }

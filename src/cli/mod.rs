@@ -36,6 +36,7 @@ use clap::Parser as _;
 use crate::cli::args::Arguments;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::logs::Format;
 use crate::cli::report::Failure;
 use crate::config::surroundings::Surroundings;
 #[cfg(unix)]
@@ -69,7 +70,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let filter = common.log.as_deref().or(around.log_filter());
     let default = if command.is_service() { "warn" } else { "error" };
     let colours = around.allows_colours();
-    let log = logs::start(filter, &format!("{default},{TOLD}"), colours)?;
+    let format = logs::format(common.log_format, around.log_format())?;
+    if format == Format::Json {
+        output::write_json();
+    }
+    let log = logs::start(filter, &format!("{default},{TOLD}"), colours, format)?;
     command.run(&Context::new(around, common, Arguments::command(), log))
 }
 

@@ -2,10 +2,13 @@
 
 use std::io;
 use std::io::Write as _;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use anyhow::Context as _;
 
 use crate::cli::exit;
+use crate::cli::logs::json as logs;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::cli::report::printable;
@@ -27,8 +30,19 @@ pub(in crate::cli) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
+/// Whether what is said on stderr is said to machines.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Has everything that is said on stderr from now on be one JSON object a line, as the log is.
+pub(in crate::cli) fn write_json() {
+    IS_JSON.store(true, Ordering::Relaxed);
+}
+
 /// Says one line on stderr.
 pub(in crate::cli) fn say(line: &str) {
+    if IS_JSON.load(Ordering::Relaxed) {
+        return drop(writeln!(io::stderr().lock(), "{}", logs::line("INFO", line)));
+    }
     // Nobody is left to be told that stderr is closed.
     drop(writeln!(io::stderr().lock(), "{}", printable(line)));
 }
@@ -36,6 +50,12 @@ pub(in crate::cli) fn say(line: &str) {
 /// Says everything in `notices`, with a blank line between them.
 pub(in crate::cli) fn tell(notices: &[Notice]) {
     let mut stderr = io::stderr().lock();
+    if IS_JSON.load(Ordering::Relaxed) {
+        for notice in notices {
+            drop(writeln!(stderr, "{}", logs::line(notice.level(), &notice.to_string())));
+        }
+        return;
+    }
     for (position, notice) in notices.iter().enumerate() {
         let before = if position == 0 { "" } else { "\n" };
         drop(writeln!(stderr, "{before}{notice}"));

@@ -44,6 +44,14 @@ impl Notice {
         Self::new(Severity::Warning, message.into())
     }
 
+    /// Returns the level of a log at which it would be said.
+    pub(in crate::cli) fn level(&self) -> &'static str {
+        match self.severity {
+            Severity::Error => "ERROR",
+            Severity::Warning => "WARN",
+        }
+    }
+
     fn new(severity: Severity, message: String) -> Self {
         Self { severity, message, causes: Vec::new(), stderr: Vec::new(), hint: None }
     }

@@ -13,7 +13,9 @@ use crate::exchange::Back;
 use crate::exchange::Exchange;
 use crate::exchange::Wishes;
 use crate::exchange::ask::Refusal;
+use crate::exchange::principal::Grant;
 use crate::router;
+use crate::wire::Id;
 use crate::wire::Raw;
 
 /// Sends the request on its way, and says what comes back before the result.
@@ -25,8 +27,10 @@ pub(in crate::cli) async fn send(
     let caller = session::caller(app);
     let capabilities = Arc::clone(caller.capabilities());
     let wishes = Wishes { progress: true, log_level: Some(Raw::of("info")), ..Wishes::default() };
-    let (exchange, mut back) = Exchange::new(caller, capabilities, wishes);
     let router = app.router();
+    let trace = router.telemetry().tracer.begin(Some(params), &Id::number(1));
+    let (exchange, mut back) =
+        Exchange::begin(caller, capabilities, wishes, Grant::default(), trace);
     let request = router.request(method, Some(params), &exchange);
     tokio::pin!(request);
     let outcome = loop {

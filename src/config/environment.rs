@@ -20,6 +20,7 @@ const NOT_KEYS: &[&str] = &[
     "CONFLUX_CONFIG",
     "CONFLUX_STATE",
     "CONFLUX_LOG",
+    "CONFLUX_LOG_FORMAT",
     // What `conflux exec` tells its command, which may run Conflux itself.
     "CONFLUX_URL",
     "CONFLUX_MCP_CONFIG",

@@ -24,13 +24,7 @@ impl Check<'_> {
                            nobody may without a token";
             self.wrong(&path.key("unauthenticated"), message.to_owned(), "remove one of them");
         }
-        for (index, host) in written.hosts.iter().enumerate() {
-            if !is_host(host) {
-                let hint = "write a name or an address alone, such as `mcp.example.com`";
-                let path = path.key("hosts").index(index);
-                self.wrong(&path, format!("`{host}` is no host"), hint);
-            }
-        }
+        self.hosts(&written.hosts, &path.key("hosts"));
         for (index, origin) in written.origins.iter().enumerate() {
             if !is_origin(origin) {
                 let hint = "write scheme and host, and the port if there is one, such as \
@@ -46,6 +40,16 @@ impl Check<'_> {
             origins: lower(&written.origins),
             tls: self.tls(&written.tls, &path.key("tls")),
             limits: self.http_limits(&written.limits, &path.key("limits")),
+        }
+    }
+
+    /// Checks names that may stand in `Host`.
+    pub(super) fn hosts(&mut self, written: &[String], path: &KeyPath) {
+        for (index, host) in written.iter().enumerate() {
+            if !is_host(host) {
+                let hint = "write a name or an address alone, such as `mcp.example.com`";
+                self.wrong(&path.index(index), format!("`{host}` is no host"), hint);
+            }
         }
     }
 

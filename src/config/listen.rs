@@ -39,7 +39,7 @@ impl Listen {
     /// Reads a place; nobody but the user of this process may come to a local one.
     pub(super) fn parse(text: &str) -> Result<Self, Unfit> {
         let Some(path) = text.strip_prefix(LOCAL) else {
-            return address(text).map(Self::Address).ok_or_else(|| not_an_address(text));
+            return address(text, file::LISTEN.port()).map(Self::Address);
         };
         let hint = "write the whole path after `unix:`, such as `unix:/run/conflux/mcp.sock`";
         if !Path::new(path).is_absolute() {
@@ -81,17 +81,20 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Reads an address; `localhost` is the one that every machine has.
-fn address(text: &str) -> Option<SocketAddr> {
-    if let Some(port) = text.strip_prefix("localhost:") {
-        return Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port.parse().ok()?));
-    }
-    text.parse().ok()
+/// Reads an address; `localhost` is the one that every machine has. Whoever wrote none is told one
+/// with `port`.
+pub(super) fn address(text: &str, port: u16) -> Result<SocketAddr, Unfit> {
+    let read = match text.strip_prefix("localhost:") {
+        Some(port) => {
+            port.parse().ok().map(|port| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port))
+        }
+        None => text.parse().ok(),
+    };
+    read.ok_or_else(|| not_an_address(text, port))
 }
 
 /// Says what an address to listen on lacks, and what to write instead.
-fn not_an_address(text: &str) -> Unfit {
-    let port = file::LISTEN.port();
+fn not_an_address(text: &str, port: u16) -> Unfit {
     let lacks_port = || format!("`{text}` lacks the port to listen on");
     let (message, hint) = match text.parse::<IpAddr>() {
         Ok(IpAddr::V6(ip)) => (lacks_port(), format!("write `[{ip}]:{port}`")),
@@ -99,8 +102,7 @@ fn not_an_address(text: &str) -> Unfit {
         Err(_) if text == "localhost" => (lacks_port(), format!("write `localhost:{port}`")),
         Err(_) => {
             let hint = format!(
-                "write an IP address or `localhost`, and a port, such as `127.0.0.1:{port}`, or \
-                 `unix:` and the path of a socket"
+                "write an IP address or `localhost`, and a port, such as `127.0.0.1:{port}`"
             );
             (format!("`{text}` is no address to listen on"), hint)
         }
@@ -133,7 +135,7 @@ mod tests {
             ("127.0.0.1", "write `127.0.0.1:7420`"),
             ("::1", "write `[::1]:7420`"),
             ("localhost", "write `localhost:7420`"),
-            ("/run/mcp.sock", "`unix:` and the path"),
+            ("/run/mcp.sock", "and a port, such as"),
         ] {
             let unfit = Listen::parse(text).unwrap_err();
             assert!(unfit.hint.contains(hint), "{text}: {unfit:?}");

@@ -4,6 +4,7 @@
 //! here and reports everything that is wrong at once. No serde here, and no environment anywhere
 //! but in `surroundings`.
 
+pub mod admin;
 pub mod argument;
 pub mod audit;
 pub mod auth;
@@ -37,6 +38,7 @@ mod shaping;
 mod skim;
 pub mod suggest;
 pub mod surroundings;
+pub mod telemetry;
 pub mod tls;
 pub mod tools;
 mod tree;
@@ -52,6 +54,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use url::Url;
 
+use crate::config::admin::Admin;
 use crate::config::auth::Auth;
 use crate::config::exposure::Exposure;
 use crate::config::overrides::Overrides;
@@ -60,6 +63,7 @@ use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::quota::Quota;
 use crate::config::secrets::Secrets;
+use crate::config::telemetry::Otlp;
 use crate::config::tls::Identity;
 use crate::config::tools::ToolFilter;
 use crate::ids::UpstreamId;
@@ -89,6 +93,10 @@ pub struct Config {
     pub auth: Option<Auth>,
     /// Whether and how it is recorded who called what.
     pub audit: Audit,
+    /// Where metrics, health and status are served.
+    pub admin: Admin,
+    /// The collector that gets traces, if there is one.
+    pub otlp: Option<Otlp>,
     /// The files this came from, absolute, in the order in which they were layered.
     pub files: Vec<PathBuf>,
     /// The directory for what outlives a run: `CONFLUX_STATE` or the user's state directory.

@@ -35,6 +35,8 @@ const TABLES: &[(&str, &str)] = &[
     ("http.limits", "/$defs/HttpLimits"),
     ("audit", "/$defs/Audit"),
     ("audit.checkpoint", "/$defs/Checkpoint"),
+    ("admin", "/$defs/Admin"),
+    ("telemetry.otlp", "/$defs/Otlp"),
     ("profiles.<name>", "/$defs/Profile"),
     ("profiles.<name>.tools", "/$defs/Selection"),
 ];
@@ -103,7 +105,9 @@ fn kind(root: &Value, property: &Value) -> String {
         ("keep", ..) => "number of days, or size".to_owned(),
         (shape::ONE_OR_MORE, ..) => one_or_more(root, schema),
         (_, "boolean", ..) => quoted(&["true", "false"]),
-        (_, "integer", Some(least), Some(most)) => format!("number from {least} to {most}"),
+        (_, "integer" | "number", Some(least), Some(most)) => {
+            format!("number from {least} to {most}")
+        }
         (_, "integer", ..) => "number".to_owned(),
         (_, "array", ..) => format!("list of {}s", item(root, schema)),
         (_, "object", ..) if schema.get("x-short").is_some() => "word or map".to_owned(),

@@ -1,5 +1,6 @@
 //! The checks of an upstream at an address: the address, headers, proxy and certificates.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -47,7 +48,7 @@ impl Check<'_> {
         let lenient = written.disabled;
         self.nothing_of_a_program(written, path);
         let url = self.url(written, &path.key("url"), lenient);
-        let headers = self.headers(written, &path.key("headers"), lenient);
+        let headers = self.headers(&written.headers, &path.key("headers"), lenient);
         let transport = self.transport(written, &path.key("transport"));
         let ca = self.ca(written, &path.key("tls").key("ca"), lenient);
         let url = url?;
@@ -114,15 +115,16 @@ impl Check<'_> {
         }
     }
 
-    fn headers(
+    /// Checks headers that every request of some kind has.
+    pub(super) fn headers(
         &mut self,
-        written: &file::Upstream,
+        written: &BTreeMap<String, String>,
         path: &KeyPath,
         lenient: bool,
     ) -> IndexMap<String, String> {
         let mut headers = IndexMap::new();
         for name in self.context.places.order(path) {
-            let Some(text) = written.headers.get(&name) else { continue };
+            let Some(text) = written.get(&name) else { continue };
             let path = path.key(&name);
             let place = self.context.places.value(&path);
             let lower = name.to_ascii_lowercase();
@@ -213,7 +215,7 @@ impl Check<'_> {
 
     /// Returns the proxy that the environment names for `url`. One that cannot be used is none:
     /// the variables are meant for every program on the machine.
-    fn usual_proxy(&mut self, url: &Url) -> Option<Url> {
+    pub(super) fn usual_proxy(&mut self, url: &Url) -> Option<Url> {
         let variables = &self.context.around.variables;
         let variable = |name: &str| {
             let both = [name.to_ascii_lowercase(), name.to_owned()];

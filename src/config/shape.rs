@@ -60,6 +60,9 @@ impl<'a> Checker<'a> {
             ("array", Value::Null) => Ok(Value::List(Vec::new())),
             ("boolean", value @ Value::Bool(_)) | (ANY, value) => Ok(value),
             ("integer", Value::Integer(number)) => in_range(number, schema, path),
+            ("number", value @ (Value::Integer(_) | Value::Float(_))) => {
+                in_part(value, schema, path)
+            }
             ("string", Value::Text(text)) => well_formed(text, schema, path),
             (_, value) => Err(wrong_type(&value, kind, schema, path)),
         };
@@ -188,6 +191,17 @@ fn in_range(number: i64, schema: &Schema, path: &KeyPath) -> Result<Value, Misre
     Err(Misread { message, hint: format!("write `{}`", number.clamp(least, most)) })
 }
 
+/// Checks a number that may have a fraction.
+fn in_part(value: Value, schema: &Schema, path: &KeyPath) -> Result<Value, Misread> {
+    let bound = |key| schema.get(key).and_then(Schema::as_f64).unwrap_or_default();
+    let (least, most, shown) = (bound("minimum"), bound("maximum"), number(&value));
+    if shown.parse().is_ok_and(|number: f64| (least..=most).contains(&number)) {
+        return Ok(value);
+    }
+    let message = format!("`{path}` is {shown}, but must be from {least} to {most}");
+    Err(Misread { message, hint: format!("write a number such as `{most}`") })
+}
+
 fn well_formed(text: String, schema: &Schema, path: &KeyPath) -> Result<Value, Misread> {
     let choices = choices(schema);
     if !choices.is_empty() && !choices.contains(&text.as_str()) {
@@ -261,6 +275,7 @@ fn expected(kind: &str) -> &'static str {
         "array" => "a list",
         "boolean" => "`true` or `false`",
         "integer" => "a whole number",
+        "number" => "a number",
         _ => "text",
     }
 }

@@ -46,6 +46,11 @@ impl Surroundings {
         self.variable("CONFLUX_LOG")
     }
 
+    /// Returns how it is to be logged, from `CONFLUX_LOG_FORMAT`.
+    pub fn log_format(&self) -> Option<&str> {
+        self.variable("CONFLUX_LOG_FORMAT")
+    }
+
     /// Returns how wide the terminal is, in characters, if `COLUMNS` says so.
     pub fn columns(&self) -> Option<usize> {
         self.variable("COLUMNS")?.parse().ok()

@@ -72,6 +72,8 @@ pub(super) fn compile(
         profile,
         http,
         auth,
+        admin,
+        telemetry,
         exposure,
         pinned,
         audit,
@@ -87,6 +89,8 @@ pub(super) fn compile(
     let profiles = check.profiles(&profiles, &known, &exposure);
     let http = check.http(&http, auth.is_some());
     let auth = auth.map(|auth| check.auth(&auth));
+    let admin = check.admin(&admin);
+    let otlp = check.telemetry(&telemetry);
     let state = check.state();
     let audit = check.audit(audit.as_ref(), auth.is_some(), state.as_deref());
     check.emptiness(&upstreams);
@@ -101,6 +105,8 @@ pub(super) fn compile(
         http,
         auth,
         audit,
+        admin,
+        otlp,
         files,
         state,
         runtime: context.around.runtime(),

@@ -120,7 +120,11 @@ impl Control {
             let inventory = recalled.inventory.filter(|_| remembers);
             facts.recall(&id, Recalled { inventory, ..recalled });
         }
-        let router = Arc::new(Router::new(facts.world(), Arc::clone(&around.task_ids)));
+        let router = Arc::new(Router::new(
+            facts.world(),
+            Arc::clone(&around.task_ids),
+            around.telemetry.clone(),
+        ));
         report(None, &router.snapshot().catalog);
         router.settle(facts.listings.settled());
         let (events, queue) = mpsc::channel(EVENT_CAPACITY);

@@ -27,7 +27,6 @@ use crate::downstream::question;
 use crate::exchange::Back;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Caller;
-use crate::exchange::caller::Capabilities;
 use crate::exchange::queue;
 use crate::router;
 use crate::wire::Id;
@@ -217,7 +216,7 @@ pub(super) async fn run(
             Some(back) = way_back.recv() => tell(&stream, exchange, questions, back).await,
         }
     };
-    stream.answer(&outcome(ended, exchange.capabilities(), method)).await;
+    stream.answer(&outcome(ended, exchange, method)).await;
 }
 
 async fn tell(stream: &Stream, exchange: &Exchange, questions: &Arc<Questions>, back: Back) {
@@ -245,12 +244,13 @@ pub(super) async fn wind_down(
 }
 
 /// Puts what came of a request into words that its caller knows.
-pub(super) fn outcome(ended: Ended, client: &Capabilities, method: &str) -> Outcome {
+pub(super) fn outcome(ended: Ended, exchange: &Exchange, method: &str) -> Outcome {
+    let client = exchange.capabilities();
     let outcome = match ended {
         Ok(Ok(result)) => Ok(result),
-        Ok(Err(error)) => codes::outcome(&error, client, method),
+        Ok(Err(error)) => codes::outcome(&error, exchange.trace().id(), client, method),
         Err(panicked) => {
-            tracing::error!(?panicked, method, "a request panicked");
+            tracing::error!(id = %exchange.trace(), ?panicked, method, "a request panicked");
             Err(codes::panicked())
         }
     };

@@ -14,6 +14,7 @@ use crate::exchange::caller::Capabilities;
 use crate::exchange::task;
 use crate::quota;
 use crate::router;
+use crate::telemetry::trace;
 use crate::upstream;
 use crate::upstream::error::Executed;
 use crate::wire::Id;
@@ -30,6 +31,8 @@ pub(super) type Outcome = Result<Raw, Raw>;
 
 /// The word for a limit that is reached, in data.
 const LIMITED: &str = "limited";
+/// The word for what cannot be recorded.
+const UNRECORDED: &str = "unrecorded";
 
 /// The codes that belong to the specification since 2026-07-28.
 const RESERVED: RangeInclusive<i64> = -32099..=-32020;
@@ -38,17 +41,14 @@ const RESERVED: RangeInclusive<i64> = -32099..=-32020;
 const RECORDING: &str = "This gateway carries nothing out that it cannot record (`audit: \
                          required`). What to do: try again later; whoever runs it sees with \
                          `conflux status` what keeps records from being written.";
-/// The same for programs.
-const UNRECORDED: Failure<'static> = Failure {
-    upstream: None,
-    limit: None,
-    kind: "unrecorded",
-    executed: "no",
-    retry_after_ms: None,
-};
 
-/// Says why a request has no result, in the words of the caller's era.
-pub(super) fn outcome(error: &router::Error, client: &Capabilities, method: &str) -> Outcome {
+/// Says why the request with this id has no result, in the words of the caller's era.
+pub(super) fn outcome(
+    error: &router::Error,
+    id: trace::Id,
+    client: &Capabilities,
+    method: &str,
+) -> Outcome {
     let plain = |code| Err(frame::error(code, &capitalized(&error.to_string()), None));
     match error {
         router::Error::UnknownMethod(_) => plain(code::METHOD_NOT_FOUND),
@@ -64,24 +64,16 @@ pub(super) fn outcome(error: &router::Error, client: &Capabilities, method: &str
             let text = capitalized(&error.to_string());
             Err(frame::error(code::INSUFFICIENT_SCOPE, &text, Some(&data)))
         }
-        router::Error::Limited(refusal) if method == method::TOOLS_CALL => Ok(over_limit(refusal)),
         router::Error::Limited(refusal) => {
-            let (text, data) = (limit_reached(refusal), Raw::of(&Failure::limited(refusal)));
-            Err(frame::error(code::INTERNAL_ERROR, &text, Some(&data)))
+            failed(&limit_reached(refusal), Failure::limited(refusal, id), method)
         }
         router::Error::Answered(raw) => answered(raw, client, method),
-        router::Error::Upstream(error) if method == method::TOOLS_CALL => Ok(tool_failure(error)),
         router::Error::Upstream(error) => {
-            let text = explanation(error);
-            Err(frame::error(code::INTERNAL_ERROR, &text, Some(&Raw::of(&Failure::of(error)))))
-        }
-        router::Error::Unrecorded(_) if method == method::TOOLS_CALL => {
-            let text = format!("{}. {RECORDING}", capitalized(&error.to_string()));
-            Ok(tool_refusal(&text, UNRECORDED))
+            failed(&explanation(error), Failure::of(error, id), method)
         }
         router::Error::Unrecorded(_) => {
             let text = format!("{}. {RECORDING}", capitalized(&error.to_string()));
-            Err(frame::error(code::INTERNAL_ERROR, &text, Some(&Raw::of(&UNRECORDED))))
+            failed(&text, Failure::unrecorded(id), method)
         }
         router::Error::Cancelled => Err(stopping()),
     }
@@ -272,26 +264,41 @@ struct Failure<'a> {
     kind: &'a str,
     executed: &'a str,
     retry_after_ms: Option<u64>,
+    /// What stands in all that is noted of the request.
+    id: String,
 }
 
 impl<'a> Failure<'a> {
-    fn of(error: &'a upstream::Error) -> Self {
+    fn of(error: &'a upstream::Error, id: trace::Id) -> Self {
         Self {
             upstream: Some(error.upstream.as_str()),
             limit: None,
             kind: error.kind.as_str(),
             executed: error.executed.as_str(),
             retry_after_ms: error.retry_after.map(millis),
+            id: id.to_string(),
         }
     }
 
-    fn limited(refusal: &'a quota::Refusal) -> Self {
+    fn limited(refusal: &'a quota::Refusal, id: trace::Id) -> Self {
         Self {
             upstream: None,
             limit: Some(refusal.limit()),
             kind: LIMITED,
             executed: Executed::No.as_str(),
             retry_after_ms: refusal.retry_after.map(millis),
+            id: id.to_string(),
+        }
+    }
+
+    fn unrecorded(id: trace::Id) -> Self {
+        Self {
+            upstream: None,
+            limit: None,
+            kind: UNRECORDED,
+            executed: Executed::No.as_str(),
+            retry_after_ms: None,
+            id: id.to_string(),
         }
     }
 }
@@ -323,26 +330,14 @@ fn tool_error(text: &str) -> Raw {
     Raw::of(&ToolResult { content, is_error: true, meta: None })
 }
 
-/// The tool result that tells a model of a call that Conflux itself refused.
-fn tool_refusal(text: &str, error: Failure<'_>) -> Raw {
+/// Tells a model in a tool result, or whoever asked for something else in an error, why there is
+/// nothing else.
+fn failed(text: &str, error: Failure<'_>, method: &str) -> Outcome {
+    if method != method::TOOLS_CALL {
+        return Err(frame::error(code::INTERNAL_ERROR, text, Some(&Raw::of(&error))));
+    }
     let content = [Text { r#type: "text", text }];
-    Raw::of(&ToolResult { content, is_error: true, meta: Some(Meta { error }) })
-}
-
-/// The tool result that tells a model of an upstream that failed.
-fn tool_failure(error: &upstream::Error) -> Raw {
-    let text = explanation(error);
-    let content = [Text { r#type: "text", text: &text }];
-    let meta = Some(Meta { error: Failure::of(error) });
-    Raw::of(&ToolResult { content, is_error: true, meta })
-}
-
-/// The tool result that tells a model of a limit that is reached, so that it can wait.
-fn over_limit(refusal: &quota::Refusal) -> Raw {
-    let text = limit_reached(refusal);
-    let content = [Text { r#type: "text", text: &text }];
-    let meta = Some(Meta { error: Failure::limited(refusal) });
-    Raw::of(&ToolResult { content, is_error: true, meta })
+    Ok(Raw::of(&ToolResult { content, is_error: true, meta: Some(Meta { error }) }))
 }
 
 fn limit_reached(refusal: &quota::Refusal) -> String {

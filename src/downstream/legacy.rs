@@ -16,6 +16,7 @@ use crate::downstream::level::Wanted;
 use crate::downstream::lists;
 use crate::exchange::Exchange;
 use crate::exchange::Wishes;
+use crate::telemetry::metrics::Refusal;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::frame::Request;
@@ -49,6 +50,7 @@ impl Connection {
         let shared = Arc::clone(&self.shared);
         let caller = self.caller()?;
         let Some(share) = shared.flights.admit() else {
+            shared.service.count_refusal(Refusal::InFlight);
             let error = codes::too_many(shared.flights.limit());
             return Some(reply.at_once(&request.id, &Err(error)));
         };
@@ -58,8 +60,8 @@ impl Connection {
             log_level: shared.level.raw(),
             tasks: capabilities.tasks(),
         };
-        let grant = reply.outbox().grant().clone();
-        let (exchange, way_back) = Exchange::granted(caller, capabilities, wishes, grant);
+        let (grant, trace) = (reply.outbox().grant().clone(), shared.service.begin(&request));
+        let (exchange, way_back) = Exchange::begin(caller, capabilities, wishes, grant, trace);
         let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else {
             return Some(reply.at_once(&request.id, &Err(codes::id_in_use())));
         };

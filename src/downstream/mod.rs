@@ -62,7 +62,10 @@ use crate::exchange::caller::Reach;
 use crate::exchange::principal::Principal;
 use crate::ids::CallerId;
 use crate::router::Router;
+use crate::telemetry::Trace;
+use crate::telemetry::metrics::Refusal;
 use crate::wire::budget::Budget;
+use crate::wire::frame::Request;
 
 /// How many exchanges of one principal may be parked.
 const PARKED_LIMIT: usize = 64;
@@ -118,7 +121,7 @@ impl Service {
         limits: Limits,
         opened: impl Fn(&Arc<Caller>) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let parking = Parking::try_new(PARKED_LIMIT).map_err(Error::Randomness)?;
+        let parking = Arc::new(Parking::try_new(PARKED_LIMIT).map_err(Error::Randomness)?);
         let levels = Arc::<Levels>::default();
         let (counted, seen) = (Arc::downgrade(&levels), Arc::downgrade(&router));
         router.when_reloaded(move || {
@@ -126,17 +129,33 @@ impl Service {
                 levels.repeat(&router);
             }
         });
+        let parked = Arc::downgrade(&parking);
+        let help = "Requests that wait for their client to come back with answers";
+        router
+            .telemetry()
+            .metrics
+            .gauge("conflux_parked_requests", help, move || Some(parked.upgrade()?.len() as u64));
         Ok(Self {
             router,
             callers,
             principal,
             limits,
             opened: Arc::new(opened),
-            parking: Arc::new(parking),
+            parking,
             levels,
             room: Budget::new(room::SIZE),
             next_caller: Arc::default(),
         })
+    }
+
+    /// Begins to note what happens to a request.
+    fn begin(&self, request: &Request) -> Trace {
+        self.router.telemetry().tracer.begin(request.params.as_ref(), &request.id)
+    }
+
+    /// Counts that something was turned away.
+    fn count_refusal(&self, why: Refusal) {
+        self.router.telemetry().metrics.refused(why);
     }
 
     /// Returns the same service with another view of what there is.

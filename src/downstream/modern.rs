@@ -29,6 +29,7 @@ use crate::exchange::Wishes;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Capabilities;
 use crate::exchange::caller::Reach;
+use crate::telemetry::metrics::Refusal;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::era::Revision;
@@ -149,14 +150,16 @@ impl Connection {
     ) -> Result<(), (Reply, Raw)> {
         let shared = &self.shared;
         let Some(share) = shared.flights.admit() else {
+            shared.service.count_refusal(Refusal::InFlight);
             return Err((reply, codes::too_many(shared.flights.limit())));
         };
         let capabilities = capabilities_of(caller, &terms);
         let Terms { logs, log_level, progress_token, .. } = terms;
         let (progress, tasks) = (progress_token.is_some(), capabilities.tasks());
         let wishes = Wishes { progress, log_level, tasks };
-        let (caller, grant) = (Arc::clone(caller), reply.outbox().grant().clone());
-        let (exchange, way_back) = Exchange::granted(caller, capabilities, wishes, grant);
+        let (grant, trace) = (reply.outbox().grant().clone(), shared.service.begin(request));
+        let caller = Arc::clone(caller);
+        let (exchange, way_back) = Exchange::begin(caller, capabilities, wishes, grant, trace);
         let Some(flight) = shared.flights.board(&request.id, exchange.cancelled()) else {
             return Err((reply, codes::id_in_use()));
         };
@@ -230,6 +233,7 @@ impl Connection {
             Err(problem) => return Err((reply, codes::invalid_params(&problem))),
         };
         let Some(share) = shared.flights.admit() else {
+            shared.service.count_refusal(Refusal::InFlight);
             return Err((reply, codes::too_many(shared.flights.limit())));
         };
         let cancel: CancellationToken = shared.stopping.child_token();

@@ -169,6 +169,11 @@ impl Parking {
         }
     }
 
+    /// Returns how many are parked.
+    pub(super) fn len(&self) -> usize {
+        self.lock().taken.len()
+    }
+
     /// Ends every parked exchange.
     pub(super) fn evict_all(&self) {
         for slot in self.lock().taken.values() {

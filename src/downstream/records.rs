@@ -14,6 +14,7 @@ use crate::audit::record::Who;
 use crate::downstream::Service;
 use crate::downstream::outbox::Verdict;
 use crate::exchange::caller::Caller;
+use crate::telemetry::metrics::Refusal;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::frame::Request;
@@ -48,6 +49,15 @@ impl Why {
             Self::NoMessage => (Outcome::Invalid, "no_message"),
             Self::NoRoom => (Outcome::RateLimited, "no_room"),
             Self::TooLong => (Outcome::Invalid, "too_long"),
+        }
+    }
+
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::IdInUse => Refusal::IdInUse,
+            Self::NoMessage => Refusal::Invalid,
+            Self::NoRoom => Refusal::NoRoom,
+            Self::TooLong => Refusal::TooLarge,
         }
     }
 }
@@ -88,8 +98,9 @@ impl Service {
         }
     }
 
-    /// Records that a request was not looked at.
+    /// Counts that a request was not looked at, and records it.
     pub(super) fn refused(&self, caller: Option<&Caller>, method: &str, why: Why) {
+        self.count_refusal(why.refusal());
         if self.router.audit().is_on() {
             let (outcome, reason) = why.outcome();
             self.record(self.who(caller), cut(method), 0, outcome, Some(reason));
@@ -134,7 +145,8 @@ impl Service {
     ) {
         let reason = reason.map(Into::into);
         let (took, bytes_out) = (Duration::ZERO, 0);
-        let fact = Fact::Ended { outcome, reason, took, bytes_in, bytes_out };
+        let is_cached = false;
+        let fact = Fact::Ended { outcome, reason, took, bytes_in, bytes_out, is_cached };
         let what = What { method, ..What::default() };
         let (event, at) = (None, SystemTime::now());
         self.router.audit().record(Record { event, at, who, what, fact });

@@ -149,7 +149,7 @@ impl Rounds {
         };
         // Otherwise nobody is told: the client did not come back.
         let Some(stream) = stream else { return };
-        let outcome = call::outcome(ended, self.exchange.capabilities(), &self.method);
+        let outcome = call::outcome(ended, &self.exchange, &self.method);
         // What depends on answers must not be kept for a request without them.
         let outcome = if is_retry { outcome.map(fit::uncacheable) } else { outcome };
         stream.answer(&outcome).await;

@@ -26,9 +26,9 @@ pub mod task_ids;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU8;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ use crate::exchange::deadline::Deadline;
 use crate::exchange::deadline::Limits;
 use crate::exchange::principal::Grant;
 use crate::ids::UpstreamId;
+use crate::telemetry::Trace;
+use crate::telemetry::metrics;
 use crate::wire::Raw;
 
 /// How many things may wait on the way back. A slow caller holds up its own call from there on.
@@ -77,9 +79,6 @@ pub struct Exchange {
     deadline: Arc<Deadline>,
 }
 
-/// The number of the next exchange.
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
 /// What was decided about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decided {
@@ -93,8 +92,6 @@ pub enum Decided {
 
 #[derive(Debug)]
 struct Shared {
-    /// No other one of this process has it.
-    number: u64,
     decided: AtomicU8,
     caller: Arc<Caller>,
     capabilities: Arc<Capabilities>,
@@ -108,6 +105,9 @@ struct Shared {
     was_told: AtomicBool,
     /// Whether the result is one that somebody got before.
     was_kept: AtomicBool,
+    trace: Trace,
+    /// Where the numbers are of the upstream that it went to first.
+    metrics: OnceLock<Arc<metrics::Upstream>>,
 }
 
 /// What a caller wants to be told while its request is under way.
@@ -130,19 +130,20 @@ impl Exchange {
         capabilities: Arc<Capabilities>,
         wishes: Wishes,
     ) -> (Self, queue::Receiver<Back>) {
-        Self::granted(caller, capabilities, wishes, Grant::default())
+        Self::begin(caller, capabilities, wishes, Grant::default(), Trace::default())
     }
 
-    /// Does the same for a request whose token is good for so much and no more.
-    pub fn granted(
+    /// Does the same for a request whose token is good for so much and no more, and of which it is
+    /// noted under `trace` what happens to it.
+    pub fn begin(
         caller: Arc<Caller>,
         capabilities: Arc<Capabilities>,
         wishes: Wishes,
         grant: Grant,
+        trace: Trace,
     ) -> (Self, queue::Receiver<Back>) {
         let (back, receiver) = queue::channel(BACK_CAPACITY);
         let shared = Shared {
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
             decided: AtomicU8::new(Decided::Not as u8),
             caller,
             capabilities,
@@ -153,14 +154,11 @@ impl Exchange {
             has_progressed: AtomicBool::default(),
             was_told: AtomicBool::default(),
             was_kept: AtomicBool::default(),
+            trace,
+            metrics: OnceLock::new(),
         };
         let (shared, deadline) = (Arc::new(shared), Arc::new(Deadline::open()));
         (Self { shared, wishes: None, deadline }, receiver)
-    }
-
-    /// Returns its number, which no other exchange of this process has.
-    pub fn number(&self) -> u64 {
-        self.shared.number
     }
 
     /// Notes what was decided about it; the last word counts.
@@ -284,6 +282,21 @@ impl Exchange {
     /// Returns whether its result is one that somebody got before.
     pub fn was_kept(&self) -> bool {
         self.shared.was_kept.load(Ordering::Relaxed)
+    }
+
+    /// Returns under what it is noted what happens to it: its id stands in everything that is.
+    pub fn trace(&self) -> &Trace {
+        &self.shared.trace
+    }
+
+    /// Notes whose request it is, by where the numbers of that upstream are; the first word counts.
+    pub fn goes_to(&self, upstream: &Arc<metrics::Upstream>) {
+        self.shared.metrics.get_or_init(|| Arc::clone(upstream));
+    }
+
+    /// Returns where the numbers are of the upstream that it went to, if it went to any.
+    pub fn went_to(&self) -> Option<&Arc<metrics::Upstream>> {
+        self.shared.metrics.get()
     }
 
     /// Returns the token that is cancelled when the caller no longer wants the result.

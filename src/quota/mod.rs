@@ -149,6 +149,11 @@ impl Quotas {
         Ok(Admission { quotas, held })
     }
 
+    /// Returns how many counters all limits have.
+    pub fn counters(&self) -> usize {
+        self.table().len()
+    }
+
     /// Returns how each limit is doing, in the order of the file.
     pub fn report(&self) -> Vec<Report> {
         let rules = self.0.rules.load();

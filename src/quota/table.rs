@@ -80,6 +80,11 @@ impl Table {
         self.count = self.limits.values().map(|limit| limit.counters.len()).sum();
     }
 
+    /// Returns how many counters there are.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
     /// Returns how many counters a limit has.
     pub(super) fn size(&self, rule: &Rule) -> usize {
         self.limits.get(&rule.number).map_or(0, |limit| limit.counters.len())

@@ -64,7 +64,8 @@ impl Router {
         let is_seen = ruled.as_ref().is_none_or(|tool| bounds.permit_tool(tool));
         if !is_seen || !self.is_within(bounds) {
             let (method, upstream) = (target.method, target.upstream);
-            tracing::debug!(%principal, method, %upstream, "refused: out of bounds");
+            let id = exchange.trace();
+            tracing::debug!(%id, %principal, method, %upstream, "refused: out of bounds");
             return Err(target.unknown());
         }
         let grant = exchange.grant();

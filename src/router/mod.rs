@@ -32,6 +32,7 @@ mod instructions;
 mod mentions;
 mod own;
 mod params;
+mod readings;
 mod records;
 mod reloads;
 mod spill;
@@ -78,6 +79,7 @@ use crate::router::spill::Spills;
 use crate::router::told::Told;
 use crate::router::view::Lens;
 use crate::telemetry::Feed;
+use crate::telemetry::Telemetry;
 use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::method;
@@ -140,11 +142,12 @@ struct Shared {
     calls: Feed,
     /// Where decisions and ends are recorded; nowhere if nothing is said.
     audit: OnceLock<Log>,
+    telemetry: Telemetry,
 }
 
 impl Router {
     /// Makes a router over a first world, in which nothing may be listed yet.
-    pub fn new(world: World, task_ids: Arc<Ids>) -> Self {
+    pub fn new(world: World, task_ids: Arc<Ids>, telemetry: Telemetry) -> Self {
         let has_chosen = AtomicBool::new(world.has_chosen());
         let shared = Shared {
             has_chosen,
@@ -161,6 +164,7 @@ impl Router {
             reloads: Reloads::default(),
             calls: Feed::default(),
             audit: OnceLock::new(),
+            telemetry,
         };
         Self::looking(None, Arc::new(shared))
     }
@@ -303,6 +307,11 @@ impl Router {
         };
         ending.over(&outcome);
         outcome
+    }
+
+    /// Returns where it is noted what happens.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.shared.telemetry
     }
 
     /// Returns where it is told which requests of all views end, and how.

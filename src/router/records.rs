@@ -49,7 +49,7 @@ impl Router {
     ) -> Result<Pass, Error> {
         let decided = self.admit(snapshot, exchange, target);
         let generation = snapshot.generation;
-        self.proven(exchange, decided, || What { generation, ..self.what(target) }).await
+        self.proven(exchange, decided, || What { generation, ..self.what(target, exchange) }).await
     }
 
     /// Hands back what was decided about a request, once it is recorded. What must be recorded and
@@ -62,22 +62,25 @@ impl Router {
         decided: Result<T, Error>,
         what: impl FnOnce() -> What,
     ) -> Result<T, Error> {
+        let is_denied = decided.as_ref().is_err_and(|error| Verdict::from(error).is_denial());
+        if is_denied {
+            exchange.note(Decided::Refused);
+        }
         let log = self.audit();
         if !log.is_on() {
             return decided;
         }
         let decision = match &decided {
             Ok(_) => Decision::Allow,
-            Err(error) if Verdict::from(error).is_denial() => Decision::Deny,
+            Err(_) if is_denied => Decision::Deny,
             // It is wrong, whoever asks.
             Err(_) => return decided,
         };
         let fact = Fact::Decided { decision, rule: None };
         let record = record(exchange, what(), fact);
-        exchange.note(match decision {
-            Decision::Allow | Decision::ShadowDeny => Decided::Admitted,
-            Decision::Deny => Decided::Refused,
-        });
+        if !is_denied {
+            exchange.note(Decided::Admitted);
+        }
         if log.is_required() && decided.is_ok() {
             log.confirm(record).await?;
         } else {
@@ -105,13 +108,14 @@ impl Router {
             took: exchange.deadline().elapsed(),
             bytes_in: params.map_or(0, Raw::size),
             bytes_out: outcome.map_or(0, Raw::size),
+            is_cached: exchange.was_kept(),
         };
         let what = self.about(exchange, method, params, decided);
         self.audit().record(record(exchange, what, fact));
     }
 
     /// What a request is about that a decision is made on.
-    fn what(&self, target: &Target<'_>) -> What {
+    fn what(&self, target: &Target<'_>, exchange: &Exchange) -> What {
         let params = target.params;
         let name = |public: &str, local: &str| Name {
             public: public.into(),
@@ -128,7 +132,7 @@ impl Router {
             upstream: Some(target.upstream.clone()),
             subject,
             arguments: arguments(target.method, params).and_then(|raw| self.audit().arguments(raw)),
-            trace: params.and_then(trace),
+            trace: exchange.trace().trace_id(params).map(Into::into),
             ..What::default()
         }
     }
@@ -174,13 +178,13 @@ impl Router {
             subject,
             arguments: if decided == Decided::Not { arguments() } else { None },
             generation: snapshot.generation,
-            trace: params.and_then(trace),
+            trace: exchange.trace().trace_id(params).map(Into::into),
         }
     }
 }
 
 fn record(exchange: &Exchange, what: What, fact: Fact) -> Record {
-    let (event, at) = (Some(exchange.number()), SystemTime::now());
+    let (event, at) = (Some(exchange.trace().id()), SystemTime::now());
     Record { event, at, who: who(exchange), what, fact }
 }
 
@@ -202,14 +206,6 @@ fn arguments(method: &str, params: Option<&Raw>) -> Option<Raw> {
         method::COMPLETE => params.member("argument"),
         _ => None,
     }
-}
-
-/// The trace that a client says the request is part of (SEP-414), by its id.
-fn trace(params: &Raw) -> Option<Box<str>> {
-    let parent = params.member("_meta")?.member("traceparent")?.string()?;
-    let id = parent.split('-').nth(1)?;
-    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_id.then(|| id.into())
 }
 
 /// Says how a request ended, and why, where that is not enough.

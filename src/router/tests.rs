@@ -30,6 +30,7 @@ use crate::router::instructions;
 use crate::router::lasting;
 use crate::router::told::Told;
 use crate::router::world::Known;
+use crate::telemetry::Telemetry;
 use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::freshness::Freshness;
@@ -112,6 +113,7 @@ pub(super) fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir)
         answers: crate::wire::budget::Budget::new(1 << 20),
         state: upstream::Disk::new(config.state.clone()),
         journal: crate::telemetry::Journal::default(),
+        telemetry: Telemetry::default(),
         usage: upstream::usage::Ledger::default(),
         starts: Arc::new(tokio::sync::Semaphore::new(1)),
         tasks: TaskTracker::new(),
@@ -139,7 +141,7 @@ pub(super) fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir)
     let max_name_length = 50;
     let world =
         World { generation, upstreams, disabled, max_name_length, profiles, ..World::default() };
-    (Router::new(world, Arc::default()), home)
+    (Router::new(world, Arc::default(), Telemetry::default()), home)
 }
 
 const BARE_FIRST: &str = r#"
@@ -201,7 +203,7 @@ fn empty(generation: Generation) -> World {
 #[test]
 fn there_are_only_the_views_that_the_configuration_names() {
     let first = empty(Generation::default());
-    let router = Arc::new(Router::new(first, Arc::default()));
+    let router = Arc::new(Router::new(first, Arc::default(), Telemetry::default()));
     assert!(router.view(&View::Server("a".to_owned())).is_none());
     assert!(router.view(&View::Profile("a".to_owned())).is_none());
     assert!(router.views().is_empty());
@@ -245,7 +247,7 @@ async fn views_follow_the_configuration() {
 #[test]
 fn requests_see_what_was_published_last() {
     let first = empty(Generation::default());
-    let router = Router::new(first, Arc::default());
+    let router = Router::new(first, Arc::default(), Telemetry::default());
     let before = router.snapshot();
     let next = before.generation.next();
     router.publish(empty(next));

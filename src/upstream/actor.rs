@@ -145,6 +145,7 @@ impl Actor {
             }
             let again = if supervision.was_begun() { " again" } else { "" };
             self.gate.errors().say(&format!("is started{again}"));
+            self.gate.metrics().starts();
             supervision.begins(Instant::now());
             let (running, agreed) = match self.start_in_turn().await {
                 Ok(started) => started,
@@ -281,6 +282,9 @@ impl Actor {
             );
         } else {
             tracing::debug!(upstream = %self.config.id, %error, "failed");
+        }
+        if !self.around.stop.is_cancelled() {
+            self.gate.metrics().fails();
         }
         self.gate.errors().say(&format!("failed: {error}; {}", error.kind.advice()));
         self.enter(supervision.fails(error, Instant::now()));

@@ -9,7 +9,7 @@ use tokio::time;
 use crate::exchange::Exchange;
 use crate::upstream::Error;
 use crate::upstream::Fault;
-use crate::upstream::breaker::Outcome;
+use crate::upstream::breaker;
 use crate::upstream::call::Call;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::LAST_WORDS_LIMIT;
@@ -18,6 +18,7 @@ use crate::upstream::error::Kind;
 use crate::upstream::gate;
 use crate::upstream::gate::Place;
 use crate::upstream::incoming::Incoming;
+use crate::upstream::noted::Noted;
 use crate::wire::Raw;
 
 /// Of the time that a request has, the upstream must have had this part, or it did not fail.
@@ -69,17 +70,23 @@ async fn in_turn(
     params: impl FnOnce(u64) -> Option<Raw>,
 ) -> Result<Raw, Fault> {
     let exchange = sending.whom.exchange();
+    let mut noted = Noted::begin(connection, sending.method, exchange);
     let Some(exchange) = exchange.filter(|_| gate::guards(sending.method)) else {
-        return carry_out(connection, sending, params).await.outcome;
+        let done = carry_out(connection, sending, params, &mut noted).await;
+        return noted.down(done.outcome);
     };
     let place = match connection.gate().enter(exchange.deadline()).now_or_never() {
-        Some(place) => place?,
+        Some(place) => place.map_err(Fault::from),
         // Boxed, because hardly any request waits.
-        None => Box::pin(turn(connection, exchange, sending.method)).await?,
+        None => Box::pin(turn(connection, exchange, sending.method)).await,
     };
-    let done = carry_out(connection, sending, params).await;
+    let place = match place {
+        Ok(place) => place,
+        Err(fault) => return noted.down(Err(fault)),
+    };
+    let done = carry_out(connection, sending, params, &mut noted).await;
     place.leave(learned(connection, &done));
-    done.outcome
+    noted.down(done.outcome)
 }
 
 /// What came of a request.
@@ -93,7 +100,8 @@ struct Done {
 ///
 /// What ended a session is seen by whoever starts another one. A request that had waited too long
 /// for its turn to be answered in time says nothing, and neither does one that made progress.
-fn learned(connection: &Connection, done: &Done) -> Outcome {
+fn learned(connection: &Connection, done: &Done) -> breaker::Outcome {
+    use breaker::Outcome;
     let error = match &done.outcome {
         Ok(_) | Err(Fault::Answered(_)) => return Outcome::Answered,
         Err(Fault::Cancelled) => return Outcome::Unknown,
@@ -118,13 +126,14 @@ async fn carry_out(
     connection: &Connection,
     sending: Sending<'_>,
     params: impl FnOnce(u64) -> Option<Raw>,
+    noted: &mut Noted<'_>,
 ) -> Done {
     let exchange = sending.whom.exchange();
     let Some(mut call) = connection.call(exchange) else {
         let outcome = Err(lost(connection, Executed::No).into());
         return Done { outcome, was_silent: false };
     };
-    let params = params(call.number());
+    let params = noted.sends(call.number(), params(call.number()));
     let ended = within(&mut call, sending, params.as_ref()).await;
     let executed = if call.is_sent() { Executed::Unknown } else { Executed::No };
     let mut was_silent = false;

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::config::Concurrency;
 use crate::exchange::deadline::Deadline;
+use crate::telemetry::metrics;
 use crate::upstream::Error;
 use crate::upstream::breaker::Breaker;
 use crate::upstream::breaker::Change;
@@ -37,6 +38,7 @@ struct Shared {
     turns: ArcSwap<Turns>,
     breaker: Mutex<Breaker>,
     errors: Errors,
+    metrics: Arc<metrics::Upstream>,
 }
 
 /// How many may be under way, and how many wait.
@@ -58,9 +60,13 @@ pub(super) struct Place {
 
 impl Gate {
     /// Makes the gate of an upstream that has these limits.
-    pub(super) fn new(limits: Concurrency, errors: Errors) -> Self {
+    pub(super) fn new(
+        limits: Concurrency,
+        errors: Errors,
+        metrics: Arc<metrics::Upstream>,
+    ) -> Self {
         let turns = ArcSwap::from_pointee(Turns::new(limits));
-        Self(Arc::new(Shared { turns, breaker: Mutex::default(), errors }))
+        Self(Arc::new(Shared { turns, breaker: Mutex::default(), errors, metrics }))
     }
 
     /// Has other limits from now on. Who has a place or waits for one does not count any more, so
@@ -116,6 +122,19 @@ impl Gate {
     /// Returns what makes the errors of the upstream.
     pub(super) fn errors(&self) -> &Errors {
         &self.0.errors
+    }
+
+    /// Returns where the upstream's numbers are.
+    pub(super) fn metrics(&self) -> &Arc<metrics::Upstream> {
+        &self.0.metrics
+    }
+
+    /// Returns how many requests the upstream has to do with, and how many wait for their turn.
+    pub(super) fn load(&self) -> (usize, usize) {
+        let turns = self.0.turns.load();
+        let Concurrency { calls, queue } = turns.limits;
+        let (free, left) = (turns.places.available_permits(), turns.queue.available_permits());
+        (calls.saturating_sub(free), queue.saturating_sub(left))
     }
 
     /// Says that the upstream has a new session.
@@ -236,6 +255,7 @@ mod tests {
     use crate::exchange::deadline::Deadline;
     use crate::exchange::deadline::Limits;
     use crate::ids::UpstreamId;
+    use crate::telemetry::Metrics;
     use crate::upstream::breaker::Outcome;
     use crate::upstream::error::Executed;
     use crate::upstream::error::Kind;
@@ -245,7 +265,8 @@ mod tests {
 
     fn gate(calls: usize, queue: usize) -> (Gate, Errors, Deadline) {
         let errors = Errors::new(UpstreamId::new("toy"), Secrets::default());
-        let gate = Gate::new(Concurrency { calls, queue }, errors.clone());
+        let metrics = Metrics::default().upstream(errors.upstream());
+        let gate = Gate::new(Concurrency { calls, queue }, errors.clone(), metrics);
         (gate, errors, Deadline::begin(Limits::of(10 * SECOND)))
     }
 

@@ -33,6 +33,7 @@ mod memory;
 mod mirrors;
 mod modern;
 mod negotiate;
+mod noted;
 mod pages;
 mod reader;
 mod retirement;
@@ -69,6 +70,7 @@ use crate::config;
 use crate::exchange::caller::Callers;
 use crate::exchange::task_ids::Ids;
 use crate::telemetry::Journal;
+use crate::telemetry::Telemetry;
 use crate::wire::Raw;
 use crate::wire::budget::Budget;
 use crate::wire::freshness::Freshness;
@@ -160,6 +162,8 @@ pub struct Surroundings {
     pub state: Disk,
     /// Where people can read what upstreams say.
     pub journal: Journal,
+    /// Where it is noted what happens.
+    pub telemetry: Telemetry,
     /// Where it is noted which tools are called.
     pub usage: usage::Ledger,
     /// Where tasks are counted.

@@ -21,6 +21,12 @@ pub const PROGRESS_TOKEN: &str = "progressToken";
 /// is wanted. Nobody behind the receiver would understand it.
 pub const FOR_THE_RECEIVER: [&str; 5] =
     [PROTOCOL_VERSION, CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, PROGRESS_TOKEN];
+/// Which span of which trace a request belongs to (SEP-414; W3C Trace Context).
+pub const TRACEPARENT: &str = "traceparent";
+/// What others have to say of that trace.
+pub const TRACESTATE: &str = "tracestate";
+/// What goes along with it (W3C Baggage).
+pub const BAGGAGE: &str = "baggage";
 /// Which task a message belongs to (2025-11-25).
 pub const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 /// What Conflux has to say about an error.

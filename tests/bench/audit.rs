@@ -68,7 +68,7 @@ impl Stage {
     /// A decision on a call with these arguments, made as the router makes it.
     fn record(&self, arguments: &Raw) -> Record {
         Record {
-            event: Some(1),
+            event: Some(1.into()),
             at: SystemTime::now(),
             who: Who {
                 principal: Some(Principal::process()),

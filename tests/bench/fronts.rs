@@ -22,6 +22,7 @@ use conflux::router::Router;
 use conflux::router::Settled;
 use conflux::router::World;
 use conflux::router::world::Known;
+use conflux::telemetry::Telemetry;
 use conflux::upstream;
 use divan::Bencher;
 use indexmap::IndexMap;
@@ -58,7 +59,7 @@ impl Stage {
         let config = configure(&home);
         let callers = Callers::default();
         let world = world(&config, callers.clone(), data::sources(tools));
-        let router = Arc::new(Router::new(world, Arc::default()));
+        let router = Arc::new(Router::new(world, Arc::default(), Telemetry::default()));
         router.settle(Settled::Live);
         let limits = Limits { message: config.limits.message, in_flight: 16 };
         let service =
@@ -98,6 +99,7 @@ fn world(config: &Config, callers: Callers, sources: Vec<Source>) -> World {
         answers: conflux::wire::budget::Budget::new(1 << 20),
         state: upstream::Disk::new(config.state.clone()),
         journal: conflux::telemetry::Journal::default(),
+        telemetry: Telemetry::default(),
         usage: upstream::usage::Ledger::default(),
         starts: Arc::new(Semaphore::new(1)),
         tasks: TaskTracker::new(),

@@ -17,6 +17,7 @@ mod fronts;
 mod headers;
 mod identity;
 mod limits;
+mod telemetry;
 
 use divan::AllocProfiler;
 

@@ -148,7 +148,9 @@ fn who_follows_sees_the_newest_and_all_that_comes() {
     (0..5).for_each(|event| write(&mut first, event));
     let (mut follower, newest) = Follower::open(&config.directory, 2).unwrap();
     let events = |records: &[Record]| {
-        records.iter().map(|record| record.value["event"].as_u64().unwrap()).collect::<Vec<_>>()
+        let event = |record: &Record| record.value["event"].as_str().unwrap().to_owned();
+        let number = |record| u64::from_str_radix(&event(record), 16).unwrap();
+        records.iter().map(number).collect::<Vec<_>>()
     };
     assert_eq!(events(&newest), [3, 4]);
     assert_eq!(follower.news().unwrap(), []);

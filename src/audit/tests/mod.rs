@@ -60,14 +60,14 @@ fn ended(event: u64, tool: &str, outcome: Outcome) -> Record {
 
 fn fact(outcome: Outcome) -> Fact {
     let took = Duration::from_micros(1500);
-    Fact::Ended { outcome, reason: None, took, bytes_in: 40, bytes_out: 90 }
+    Fact::Ended { outcome, reason: None, took, bytes_in: 40, bytes_out: 90, is_cached: false }
 }
 
 /// The decision on a call.
 fn decided(event: u64, tool: &str) -> Record {
     let local = tool.split_once("__").map(|(_, local)| local.into());
     Record {
-        event: Some(event),
+        event: Some(event.into()),
         at: SystemTime::now(),
         who: Who {
             principal: Some(Principal::process()),

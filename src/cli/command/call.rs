@@ -77,7 +77,7 @@ async fn run(config: Config, name: &str, arguments: &Raw) -> Result<(), Failure>
         if is_own(name) {
             output::tell(&[idle()]);
         }
-        let is_error = result.member("isError").is_some_and(|flag| flag.get() == "true");
+        let is_error = result.is_true("isError");
         if is_error { Err(Failure::silent(exit::TOOL_ERROR)) } else { Ok(()) }
     })
     .await

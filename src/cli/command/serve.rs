@@ -2,6 +2,7 @@
 
 use std::io;
 use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -27,6 +28,7 @@ use crate::downstream::Service;
 use crate::downstream::http;
 use crate::downstream::http::Access;
 use crate::downstream::http::Front;
+use crate::downstream::http::admin::Admin;
 use crate::downstream::pipes;
 use crate::downstream::stdio;
 use crate::exchange::principal::Principal;
@@ -88,13 +90,24 @@ pub(in crate::cli) struct Serve {
     /// waits for it.
     #[arg(long)]
     ready: bool,
+    /// Serve metrics, health and status at this address, such as `127.0.0.1:9464`
+    ///
+    /// Without it: at what `admin.listen` in the configuration says, if it says anything.
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<String>,
 }
 
 impl Serve {
     /// Serves until the client leaves or a signal comes.
     pub(in crate::cli) fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let listen = self.listen.iter().filter(|address| !address.is_empty());
-        let loaded = Loaded::load(context, listen.map(|address| listening(address)).collect())?;
+        let admin = self.admin.iter().map(|address| load::Override {
+            flag: "--admin".to_owned(),
+            key: "admin.listen".to_owned(),
+            value: address.clone(),
+        });
+        let overrides = listen.map(|address| listening(address)).chain(admin).collect();
+        let loaded = Loaded::load(context, overrides)?;
         match &self.listen {
             Some(_) => runtime::wait(http(loaded, self.ready)),
             None => runtime::wait(stdio(loaded, self.ready)),
@@ -116,6 +129,7 @@ pub(in crate::cli) fn listening(address: &str) -> load::Override {
 /// If it `waits`, nothing is read before everything required is ready, so the first answer comes
 /// after that.
 async fn stdio(loaded: Loaded, waits: bool) -> Result<(), Failure> {
+    let admin = bind_admin(&loaded.config).await?;
     let (config, following) = loaded.followed(|_| {});
     let interrupted = |exit| {
         // A client keeps what its servers say, and has not asked for this.
@@ -129,6 +143,8 @@ async fn stdio(loaded: Loaded, waits: bool) -> Result<(), Failure> {
             output::say(WAITING);
         }
         app.router().instance().listens("stdio");
+        tell_watched(admin.as_ref().map(Admin::address));
+        app.open_admin(admin);
         if waits {
             // Nobody has said what the client can do; what it cannot is refused when it is asked.
             app.open();
@@ -158,6 +174,7 @@ async fn stdio(loaded: Loaded, waits: bool) -> Result<(), Failure> {
 async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
     let access = Access::of(&loaded.config).context("cannot ask providers for their keys")?;
     let front = bind(&loaded.config, access.clone()).await?;
+    let admin = bind_admin(&loaded.config).await?;
     let certificate = front.certificate().cloned();
     let renewed = access.clone();
     let (config, following) = loaded.followed(move |config| {
@@ -174,6 +191,8 @@ async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
     session::until_shutdown(config, following, on_signal, async |app, shutdown| {
         let url = front.url();
         let listen = app.config().http.listen.clone();
+        let watched = admin.as_ref().map(Admin::address);
+        app.open_admin(admin);
         let serving = front.serve(service(app, &url)?, shutdown.clone());
         tokio::pin!(serving);
         if waits {
@@ -189,6 +208,7 @@ async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
             }
         }
         output::say(&format!("listening on {url}"));
+        tell_watched(watched);
         let is_local = listen.is_local();
         let doubts = [
             (!is_local && access.is_open()).then(|| open_to_everybody(&listen)),
@@ -207,8 +227,28 @@ async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
 
 /// Takes the address that the configuration names, for those whom `access` lets in.
 pub(in crate::cli) async fn bind(config: &Config, access: Access) -> Result<Front, Failure> {
-    let front = Front::bind(&config.http, access).await;
-    front.map_err(|error| no_front(&config.http.listen, error))
+    let listen = &config.http.listen;
+    Front::bind(&config.http, access).await.map_err(|error| {
+        let whom = format!("cannot serve clients at `{listen}`");
+        no_address(whom, ["--listen", "http.listen"], listen, error)
+    })
+}
+
+/// Takes the address for those who watch, if there is to be one.
+async fn bind_admin(config: &Config) -> Result<Option<Admin>, Failure> {
+    let Some(address) = config.admin.listen else { return Ok(None) };
+    let bound = Admin::bind(address, &config.admin).await.map_err(|error| {
+        let whom = format!("cannot serve metrics and status at `{address}`");
+        no_address(whom, ["--admin", "admin.listen"], &Listen::Address(address), error)
+    });
+    bound.map(Some)
+}
+
+/// Says where those who watch are answered, if they are.
+fn tell_watched(address: Option<SocketAddr>) {
+    if let Some(address) = address {
+        output::say(&format!("metrics and status at http://{address}"));
+    }
 }
 
 /// Makes what is served at `url`, and has the upstreams started that start by themselves.
@@ -221,31 +261,40 @@ pub(in crate::cli) fn service(app: &App, url: &str) -> anyhow::Result<Service> {
         .context("cannot make keys")
 }
 
-/// Says why there is no address to serve clients at.
-fn no_front(listen: &Listen, error: http::Error) -> Failure {
-    let notice = Notice::error(format!("cannot serve clients at `{listen}`"));
+/// Says why there is no place to serve somebody at, which is said by the flag or the key.
+fn no_address(
+    what: String,
+    [flag, key]: [&str; 2],
+    listen: &Listen,
+    error: http::Error,
+) -> Failure {
+    let notice = Notice::error(what);
+    let choose = |what: &str| format!("choose {what} with `{flag}` or `{key}`");
     match error {
         http::Error::Listen(error) => {
             let hint = match error.kind() {
                 io::ErrorKind::AddrInUse if matches!(listen, Listen::Local { .. }) => {
-                    "another program, perhaps another Conflux, listens there, or something lies \
-                     there that is no socket; end it, or choose another path"
+                    let who = "another program, perhaps another Conflux, listens there, or \
+                               something lies there that is no socket";
+                    format!("{who}; end it, or {}", choose("another path"))
                 }
                 _ if matches!(listen, Listen::Local { .. }) => {
-                    "choose a path in a directory that is there and that you can write to"
+                    choose("a path in a directory that is there and that you can write to")
                 }
                 io::ErrorKind::AddrInUse => {
-                    "another program, perhaps another Conflux, listens there; end it, or choose \
-                     another port with `--listen` or `http.listen`"
+                    let another = choose("another port");
+                    let who = "another program, perhaps another Conflux, listens there";
+                    format!("{who}; end it, or {another}")
                 }
                 io::ErrorKind::AddrNotAvailable => {
                     "this machine has no such address; choose one of its own, such as `127.0.0.1`"
+                        .to_owned()
                 }
                 io::ErrorKind::PermissionDenied => {
-                    "ports below 1024 are often not for everybody; choose another one with \
-                     `--listen` or `http.listen`"
+                    let another = choose("another one");
+                    format!("ports below 1024 are often not for everybody; {another}")
                 }
-                _ => "choose another address with `--listen` or `http.listen`",
+                _ => choose("another address"),
             };
             Failure::new(exit::ADDRESS, notice.cause(error).hint(hint))
         }

@@ -174,8 +174,9 @@ pub fn in_force(old: &Config, new: Config) -> Config {
     let tls = tls.or_else(|| old.http.tls.clone());
     let Limits { message, in_flight, start_budget: _, quotas: _ } = old.limits;
     let limits = Limits { message, in_flight, ..new.limits.clone() };
-    let (http, audit) = (Http { tls, ..old.http.clone() }, old.audit.clone());
-    Config { limits, http, audit, ..new }
+    let http = Http { tls, ..old.http.clone() };
+    let (admin, audit, otlp) = (old.admin.clone(), old.audit.clone(), old.otlp.clone());
+    Config { limits, http, audit, admin, otlp, ..new }
 }
 
 fn standing<'a>(config: &'a Config, id: &UpstreamId) -> Standing<'a> {
@@ -299,6 +300,10 @@ fn settings(old: &Config, new: &Config) -> Vec<Setting> {
         ("http.tls", is_other_tls && !is_exchanged),
         ("http.limits", *limits != new.http.limits),
         ("audit", old.audit != new.audit),
+        ("admin.listen", old.admin.listen != new.admin.listen),
+        ("admin.hosts", old.admin.hosts != new.admin.hosts),
+        ("admin.per_tool", old.admin.per_tool != new.admin.per_tool),
+        ("telemetry.otlp", old.otlp != new.otlp),
     ]);
     let at_once = at_once.into_iter().map(setting(When::AtOnce));
     at_once.chain(at_restart.into_iter().map(setting(When::AtRestart))).collect()

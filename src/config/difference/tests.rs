@@ -138,6 +138,10 @@ fn settings_come_into_force_at_once_or_at_the_next_start() {
         ("http: { hosts: [gateway] }", "", "http.hosts"),
         ("http: { origins: ['https://example.com'] }", "", "http.origins"),
         ("http: { limits: { sessions: 7 } }", "", "http.limits"),
+        ("admin: { listen: '127.0.0.1:7' }", "", "admin.listen"),
+        ("admin: { hosts: [gateway] }", "", "admin.hosts"),
+        ("admin: { per_tool: true }", "", "admin.per_tool"),
+        ("telemetry: { otlp: { endpoint: 'http://127.0.0.1:7' } }", "", "telemetry.otlp"),
     ] {
         let to = format!("{more}\nprofiles:");
         let one = |text: &'static str| (!text.is_empty()).then_some(text);

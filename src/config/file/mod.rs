@@ -4,12 +4,14 @@
 //! Nothing here is checked beyond its shape: `validate` turns it into [`crate::config::Config`],
 //! which cannot be wrong.
 
+mod admin;
 mod audit;
 mod auth;
 mod cache;
 mod exposure;
 mod http;
 mod quota;
+mod telemetry;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -25,6 +27,7 @@ use serde_json::Value;
 use crate::config::units::WrittenDuration;
 use crate::config::units::WrittenSize;
 
+pub use self::admin::Admin;
 pub use self::audit::Arguments;
 pub use self::audit::Audit;
 pub use self::audit::AuditMode;
@@ -41,6 +44,8 @@ pub use self::http::HttpLimits;
 pub use self::http::Tls;
 pub use self::quota::Dimension;
 pub use self::quota::Quota;
+pub use self::telemetry::Otlp;
+pub use self::telemetry::Telemetry;
 pub use self::tools::Annotations;
 pub use self::tools::Argument;
 pub use self::tools::Changes;
@@ -107,6 +112,14 @@ pub struct File {
     /// Who may come over HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
+
+    /// Where metrics, health and status are served, apart from clients.
+    #[serde(default)]
+    pub admin: Admin,
+
+    /// Where traces go.
+    #[serde(default)]
+    pub telemetry: Telemetry,
 
     /// How much of the tools clients are listed.
     #[serde(default)]

@@ -40,7 +40,8 @@ use crate::downstream::http::response;
 use crate::downstream::http::response::Body;
 use crate::downstream::http::routes;
 use crate::downstream::http::stall::Stall;
-use crate::downstream::http::status::Refusal;
+use crate::downstream::http::status;
+use crate::telemetry::metrics::Refusal;
 
 /// How many bytes the head of a request may have.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -105,6 +106,7 @@ impl Acceptor {
             };
             let place = Place::of(&places, true).or_else(|| Place::of(&overflow, false));
             let Some(place) = place else {
+                self.front.service.count_refusal(Refusal::TooMany);
                 tracing::debug!("a connection was closed: too many are open");
                 continue;
             };
@@ -147,6 +149,7 @@ impl Acceptor {
                 let response = if is_answered {
                     routes::answer(&front, &peer, request).await
                 } else {
+                    front.service.count_refusal(Refusal::TooMany);
                     tracing::info!(%peer, "refused: too many connections are open");
                     full()
                 };
@@ -214,7 +217,7 @@ impl Place {
 /// The answer to whoever has no place.
 fn full() -> Response<Body> {
     let problem = "too many connections are open; try again later";
-    let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem);
+    let refusal = status::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem);
     response::Response::from(refusal).write(HeaderMap::new())
 }
 

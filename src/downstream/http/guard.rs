@@ -34,6 +34,11 @@ impl Guard {
         Self { address, hosts, origins }
     }
 
+    /// Makes the guard of what is for programs alone, under these names.
+    pub(super) fn without_pages(address: IpAddr, hosts: Vec<String>) -> Self {
+        Self { address: Some(address), hosts, origins: Vec::new() }
+    }
+
     /// Refuses a request that comes under a strange name, or from a strange web page.
     pub(super) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         let named = headers::text(headers, header::HOST);

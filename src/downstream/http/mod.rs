@@ -3,9 +3,12 @@
 //! What a request causes to be said goes into a queue, as everywhere; here the queue is read into
 //! the response of the request, or into a stream of the session it belongs to.
 
+pub mod admin;
+
 mod accept;
 mod access;
 mod body;
+mod context;
 mod cors;
 mod guard;
 mod headers;
@@ -141,12 +144,14 @@ impl Front {
     pub async fn serve(self, service: Service, shutdown: Shutdown) {
         let Self { listener, tls, certificate: _, settings, access } = self;
         let shared = Arc::new(Shared::new(service, listener.address(), &settings, access));
+        let connections = TaskTracker::new();
+        shared.show_numbers(&connections);
         let acceptor = Acceptor {
             front: Arc::clone(&shared),
             tls,
             limit: settings.limits.connections,
             request_time: settings.limits.request_time,
-            connections: TaskTracker::new(),
+            connections,
             closing: CancellationToken::new(),
         };
         shared.expire_sessions();
@@ -201,6 +206,18 @@ impl Shared {
     /// Returns what is served to somebody who looks at this view.
     fn service_for(&self, visitor: &Visitor, router: Arc<Router>) -> Service {
         self.service.looking_at(router).on_behalf_of(visitor.principal.clone())
+    }
+
+    /// Shows in the metrics how many are there.
+    fn show_numbers(self: &Arc<Self>, connections: &TaskTracker) {
+        let metrics = &self.service.router.telemetry().metrics;
+        let (open, shared) = (connections.clone(), Arc::downgrade(self));
+        let help = "Connections of clients over HTTP that are open";
+        metrics.gauge("conflux_http_connections", help, move || Some(open.len() as u64));
+        let help = "Sessions of clients over HTTP that are open";
+        metrics.gauge("conflux_http_sessions", help, move || {
+            Some(shared.upgrade()?.sessions.len() as u64)
+        });
     }
 
     /// Counts those who come for one request as one more caller from the first of them on.

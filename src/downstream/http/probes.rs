@@ -13,10 +13,10 @@ use hyper::http::request::Parts;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::downstream::http::Shared;
 use crate::downstream::http::response::Response;
 use crate::downstream::http::status;
 use crate::downstream::http::status::Refusal;
+use crate::router::Router;
 use crate::router::readiness;
 
 /// Whether it lives: whether the loop that serves everything comes to answer.
@@ -29,32 +29,35 @@ pub(super) fn is_one(path: &str) -> bool {
     matches!(path, HEALTH | READINESS)
 }
 
-/// Answers a probe; nothing if it is none.
-pub(super) fn respond(front: &Shared, head: &Parts) -> Option<Response> {
+/// Answers a probe; nothing if it is none. Whom it comes from is told more if it `is_trusted`.
+pub(super) fn respond(
+    router: &Router,
+    head: &Parts,
+    is_trusted: impl FnOnce() -> bool,
+) -> Option<Response> {
     match head.uri.path() {
         HEALTH => Some(answer(&head.method, StatusCode::OK, &json!({ "alive": true }))),
-        READINESS => Some(readiness(front, head)),
+        READINESS => Some(readiness(router, head, is_trusted())),
         _ => None,
     }
 }
 
 /// Says whether everything that is required can be used; with `?verbose`, how everything is.
-fn readiness(front: &Shared, head: &Parts) -> Response {
-    let unready = front.service.router.unready();
+fn readiness(router: &Router, head: &Parts, is_trusted: bool) -> Response {
+    let unready = router.unready();
     let is_ready = unready.is_empty();
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    // Nor does anybody who brings no token where tokens are needed.
-    let is_trusted = front.access.is_open() && front.guard.admit(&head.uri, &head.headers).is_ok();
     let is_verbose = head.uri.query().is_some_and(|query| query == "verbose");
     let report = match (is_trusted, is_verbose) {
         (false, _) => json!({ "ready": is_ready }),
-        (true, true) => front.service.router.status(),
+        (true, true) => router.status(),
         (true, false) => readiness::report(&unready),
     };
     answer(&head.method, status, &report)
 }
 
-fn answer(method: &Method, status: StatusCode, report: &Value) -> Response {
+/// Answers whoever only asks with a document that is true now.
+pub(super) fn answer(method: &Method, status: StatusCode, report: &Value) -> Response {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Refusal::not_allowed("GET, HEAD", "probes only ask").into();
     }

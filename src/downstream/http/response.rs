@@ -86,10 +86,11 @@ impl Response {
     pub(super) fn without_body(self) -> Self {
         let length = hyper::body::Body::size_hint(&self.body).exact();
         let kind = self.body.kind();
-        let mut bare = Self { body: Body::Nothing, ..self };
-        bare.fields.extend(kind.map(|kind| (header::CONTENT_TYPE, kind)));
-        bare.fields.extend(length.map(|length| (header::CONTENT_LENGTH, length.into())));
-        bare
+        let kind = kind.map(|kind| (header::CONTENT_TYPE, kind));
+        let length = length.map(|length| (header::CONTENT_LENGTH, length.into()));
+        // What is said in a header of its own counts more than what goes without saying.
+        let fields = kind.into_iter().chain(length).chain(self.fields).collect();
+        Self { body: Body::Nothing, fields, ..self }
     }
 
     /// Writes it down for HTTP.

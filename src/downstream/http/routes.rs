@@ -16,6 +16,7 @@ use crate::downstream::http::Shared;
 use crate::downstream::http::access::Visitor;
 use crate::downstream::http::body;
 use crate::downstream::http::body::Received;
+use crate::downstream::http::context;
 use crate::downstream::http::cors;
 use crate::downstream::http::headers;
 use crate::downstream::http::legacy;
@@ -31,6 +32,7 @@ use crate::downstream::http::status::Refusal;
 use crate::downstream::outbox::Verdict;
 use crate::router::Router;
 use crate::router::View;
+use crate::telemetry::metrics::Refusal as Refused;
 use crate::wire::code;
 use crate::wire::frame;
 use crate::wire::frame::Defect;
@@ -50,7 +52,10 @@ pub(super) async fn answer(
 ) -> hyper::Response<Body> {
     let (head, body) = request.into_parts();
     // Not behind the guard: strangers are told next to nothing there.
-    let response = match probes::respond(front, &head) {
+    // Whoever brings no token where tokens are needed is told as little as a strange web page.
+    let is_trusted =
+        || front.access.is_open() && front.guard.admit(&head.uri, &head.headers).is_ok();
+    let response = match probes::respond(&front.service.router, &head, is_trusted) {
         Some(response) => response,
         None => guarded(front, peer, &head, body).await,
     };
@@ -61,14 +66,21 @@ pub(super) async fn answer(
 /// Lets through what comes under a known name and from a trusted web page, and notes in the log
 /// what is refused, here or later.
 async fn guarded(front: &Arc<Shared>, peer: &Peer, head: &Parts, body: Incoming) -> Response {
+    let metrics = &front.service.router.telemetry().metrics;
     let response = match front.guard.admit(&head.uri, &head.headers) {
-        Err(refusal) => refusal.into(),
+        Err(refusal) => {
+            metrics.refused(Refused::Stranger);
+            refusal.into()
+        }
         Ok(()) if head.method == Method::OPTIONS => cors::preflight(&head.headers),
         Ok(()) => {
             let response = match front.access.metadata(head) {
                 Some(response) => response,
                 None => admitted(front, peer, head, body).await.unwrap_or_else(Response::from),
             };
+            if response.refusal().is_some() {
+                metrics.refused(why(response.status()));
+            }
             cors::readable(response, &head.headers)
         }
     };
@@ -91,6 +103,20 @@ async fn admitted(
 ) -> Result<Response, Refusal> {
     let visitor = front.access.identify(head, peer).await?;
     route(front, &visitor, head, body).await
+}
+
+/// Returns the word for why a request got no further.
+fn why(status: StatusCode) -> Refused {
+    match status {
+        StatusCode::UNAUTHORIZED => Refused::Unauthenticated,
+        StatusCode::FORBIDDEN => Refused::Denied,
+        StatusCode::NOT_FOUND => Refused::Unknown,
+        StatusCode::PAYLOAD_TOO_LARGE => Refused::TooLarge,
+        StatusCode::SERVICE_UNAVAILABLE => Refused::TooMany,
+        // In a session, where the status says nothing.
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::OK => Refused::NoRoom,
+        _ => Refused::Invalid,
+    }
 }
 
 /// Takes a request where its path leads.
@@ -278,7 +304,10 @@ async fn post(
         }
     };
     match message {
-        Message::Request(request) => {
+        Message::Request(mut request) => {
+            if router.telemetry().tracer.is_on() {
+                context::adopt(headers, &mut request);
+            }
             let meta = RequestMeta::read(request.params.as_ref());
             let is_modern = modern::is_modern(headers, &request, &meta);
             if let Some(error) = room.refusal(&request, &service.room) {

@@ -96,6 +96,11 @@ impl Sessions {
         self.lock().extract_if(|_, session| is_idle(session)).map(|(_, session)| session).collect()
     }
 
+    /// Returns how many are open.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Takes out all.
     pub(super) fn remove_all(&self) -> Vec<Arc<Session>> {
         self.lock().drain().map(|(_, session)| session).collect()

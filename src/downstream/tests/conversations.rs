@@ -34,6 +34,7 @@ use crate::ids::Generation;
 use crate::router::Router;
 use crate::router::Settled;
 use crate::router::World;
+use crate::telemetry::Telemetry;
 use crate::wire::Raw;
 use crate::wire::method;
 
@@ -141,7 +142,7 @@ impl Client {
 fn router() -> Arc<Router> {
     let generation = Generation::default();
     let world = World { generation, max_name_length: 50, ..World::default() };
-    let router = Router::new(world, Arc::default());
+    let router = Router::new(world, Arc::default(), Telemetry::default());
     router.settle(Settled::Live);
     Arc::new(router)
 }

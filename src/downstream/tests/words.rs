@@ -15,6 +15,9 @@ use crate::upstream::error::Kind;
 use crate::wire::era::Revision;
 use crate::wire::method;
 
+/// What the requests here are noted under.
+const ID: u64 = 0xff;
+
 fn failure(kind: Kind, executed: Executed) -> router::Error {
     router::Error::Upstream(upstream::Error {
         upstream: UpstreamId::new("github"),
@@ -29,22 +32,29 @@ fn failure(kind: Kind, executed: Executed) -> router::Error {
 #[test]
 fn a_failed_upstream_is_a_tool_result_or_an_error() {
     let error = failure(Kind::Exited, Executed::No);
-    let tool = codes::outcome(&error, &client(Revision::V2025_11_25), method::TOOLS_CALL).unwrap();
+    let tool =
+        codes::outcome(&error, ID.into(), &client(Revision::V2025_11_25), method::TOOLS_CALL)
+            .unwrap();
     let text = concat!(
         r"`github` exited before it was ready: exit status 1.",
         r"\n\nstderr:\n  Error: no token\n    at main\n\nWhat to do: ",
         r"start its command by hand to see why; `conflux check --connect` shows more.",
     );
-    let data = r#"{"upstream":"github","kind":"exited","executed":"no","retry_after_ms":1500}"#;
+    let data = concat!(
+        r#"{"upstream":"github","kind":"exited","executed":"no","retry_after_ms":1500,"#,
+        r#""id":"00000000000000ff"}"#,
+    );
     let meta = format!(r#""_meta":{{"dev.conflux/error":{data}}}"#);
     let expected =
         format!(r#"{{"content":[{{"type":"text","text":"{text}"}}],"isError":true,{meta}}}"#);
     assert_eq!(tool.get(), expected);
-    let other = codes::outcome(&error, &client(Revision::LATEST), method::PROMPTS_GET).unwrap_err();
+    let other = codes::outcome(&error, ID.into(), &client(Revision::LATEST), method::PROMPTS_GET)
+        .unwrap_err();
     let expected = format!(r#"{{"code":-32603,"message":"{text}","data":{data}}}"#);
     assert_eq!(other.get(), expected);
     let unknown = failure(Kind::ConnectionLost, Executed::Unknown);
-    let tool = codes::outcome(&unknown, &client(Revision::LATEST), method::TOOLS_CALL).unwrap();
+    let tool =
+        codes::outcome(&unknown, ID.into(), &client(Revision::LATEST), method::TOOLS_CALL).unwrap();
     assert!(tool.get().contains("The request may have been carried out."));
     assert!(tool.get().contains(r#""executed":"unknown""#));
 }
@@ -53,7 +63,7 @@ fn a_failed_upstream_is_a_tool_result_or_an_error() {
 #[track_caller]
 fn check_code(code: i64, method: &str, client: &Capabilities, expected: &str) {
     let error = format!(r#"{{"code":{code},"message":"m","data":{{"uri":"a:b"}}}}"#);
-    let said = codes::outcome(&router::Error::Answered(raw(&error)), client, method);
+    let said = codes::outcome(&router::Error::Answered(raw(&error)), ID.into(), client, method);
     let code = said.as_ref().map_or_else(|error| error.member("code"), |_| None);
     let told = code.map_or_else(|| "result".to_owned(), |code| code.get().to_owned());
     assert_eq!(told, expected, "{error} in {method}");
@@ -106,13 +116,15 @@ fn visits_are_said_in_words_to_who_cannot_be_asked() {
         format!(r#"{{"code":-32042,"message":"first","data":{{"elicitations":[{visit}]}}}}"#);
     let error = router::Error::Answered(raw(&error));
     for revision in Revision::ALL {
-        let tool = codes::outcome(&error, &client(revision), method::TOOLS_CALL).unwrap();
+        let tool =
+            codes::outcome(&error, ID.into(), &client(revision), method::TOOLS_CALL).unwrap();
         let text = tool.member("content").unwrap().elements().unwrap()[0].member("text").unwrap();
         let expected = "first\n\nBefore this is done again, these must be opened:\n\
             - https://a.example/x Sign in.";
         assert_eq!(text.string().unwrap(), expected);
         assert_eq!(tool.member("isError"), Some(raw("true")));
-        let other = codes::outcome(&error, &client(revision), method::PROMPTS_GET).unwrap_err();
+        let other =
+            codes::outcome(&error, ID.into(), &client(revision), method::PROMPTS_GET).unwrap_err();
         assert_eq!(other.member("message").unwrap().string().unwrap(), expected);
         assert_eq!(other.member("code"), Some(raw("-32603")));
     }
@@ -122,7 +134,8 @@ fn visits_are_said_in_words_to_who_cannot_be_asked() {
 fn errors_have_the_codes_of_their_era() {
     #[track_caller]
     fn check(error: &router::Error, method: &str, legacy: &str, modern: &str) {
-        let said = |revision| codes::outcome(error, &client(revision), method).unwrap_err();
+        let said =
+            |revision| codes::outcome(error, ID.into(), &client(revision), method).unwrap_err();
         assert_eq!(said(Revision::LATEST_LEGACY).get(), legacy);
         assert_eq!(said(Revision::LATEST).get(), modern);
     }

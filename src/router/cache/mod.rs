@@ -63,6 +63,11 @@ impl Router {
         async move { shared.cache.expire(stop).await }
     }
 
+    /// Returns how many results are kept.
+    pub fn kept(&self) -> usize {
+        self.shared.cache.len()
+    }
+
     /// Returns what was kept of an answer to this question; else what comes of asking it, which is
     /// kept if it may be.
     pub(super) async fn kept_or(
@@ -73,6 +78,7 @@ impl Router {
     ) -> Result<Raw, upstream::Fault> {
         if let Some(kept) = self.shared.cache.answer(question) {
             exchange.answer_kept();
+            question.handle.spared(exchange);
             return Ok(kept);
         }
         let answer = asked.await?;

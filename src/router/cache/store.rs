@@ -142,6 +142,11 @@ impl Cache {
         let _: Option<()> = stop.run_until_cancelled(looking).await;
     }
 
+    /// Returns how many results are kept.
+    pub(in crate::router) fn len(&self) -> usize {
+        self.results().len()
+    }
+
     #[cfg(test)]
     pub(super) fn size(&self) -> (usize, usize) {
         let results = self.results();

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::sync::DropGuard;
 
 use crate::config;
+use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::upstream::Agreed;
 use crate::upstream::Error;
@@ -124,7 +125,8 @@ impl Handle {
         let (mirrors, changes) = (Mirrors::default(), Changes::default());
         let errors = Errors::new(config.id.clone(), around.secrets.clone())
             .on(around.journal.pages(&config.id));
-        let gate = Gate::new(config.concurrency, errors.clone());
+        let metrics = around.telemetry.metrics.upstream(&config.id);
+        let gate = Gate::new(config.concurrency, errors.clone(), metrics);
         let (retired, released) = (CancellationToken::new(), CancellationToken::new());
         let retirement = Retirement {
             state: state.clone(),
@@ -233,6 +235,13 @@ impl Handle {
         self.0.link.changes.since(then, uri)
     }
 
+    /// Notes that a request on something of it is answered without it.
+    pub fn spared(&self, exchange: &Exchange) {
+        let metrics = self.0.link.gate.metrics();
+        exchange.goes_to(metrics);
+        metrics.spares();
+    }
+
     /// Returns its key.
     pub fn id(&self) -> &UpstreamId {
         &self.0.config.id
@@ -254,6 +263,11 @@ impl Handle {
         let word = if trouble.is_some() { "degraded" } else { state.word() };
         let error = trouble.or_else(|| state.error(Instant::now()));
         Status { word, since, works, error, agreed, process }
+    }
+
+    /// Returns how many requests of callers it has to do with, and how many wait for their turn.
+    pub fn load(&self) -> (usize, usize) {
+        self.0.link.gate.load()
     }
 
     /// Returns what it listed in an earlier run, and when.

@@ -180,10 +180,12 @@ impl Handle {
         }
         // A new session is opened once for all, so those that wait for it multiply nothing.
         if again != Again::Elsewhere && !self.budget().spend(Instant::now()) {
-            tracing::debug!(%upstream, %error, "not made again: too much was, of late");
+            let id = exchange.trace();
+            tracing::debug!(%id, %upstream, %error, "not made again: too much was, of late");
             return Ok(false);
         }
-        tracing::debug!(%upstream, %error, ?pause, "made once more");
+        tracing::debug!(id = %exchange.trace(), %upstream, %error, ?pause, "made once more");
+        self.0.link.gate.metrics().repeats();
         tokio::select! {
             () = time::sleep(pause) => Ok(true),
             () = exchange.cancelled().cancelled() => Err(Fault::Cancelled),
@@ -196,6 +198,7 @@ impl Handle {
 
     /// Returns the open session, for as long as the caller waits for it.
     async fn opened(&self, exchange: &Exchange) -> Result<Arc<Session>, Fault> {
+        exchange.goes_to(self.0.link.gate.metrics());
         // Nothing is started for a request that would be turned away.
         self.0.link.gate.check(exchange.deadline())?;
         let session = self.present_session().filter(|session| session.connection.is_open());

@@ -38,6 +38,7 @@ use crate::exchange::deadline::Limits;
 use crate::exchange::queue;
 use crate::ids::CallerId;
 use crate::ids::UpstreamId;
+use crate::telemetry::Metrics;
 use crate::upstream::Error;
 use crate::upstream::Fault;
 use crate::upstream::Lists;
@@ -103,7 +104,8 @@ fn gate() -> Gate {
 }
 
 fn gate_of(calls: usize, queue: usize) -> Gate {
-    Gate::new(config::Concurrency { calls, queue }, errors())
+    let metrics = Metrics::default().upstream(errors().upstream());
+    Gate::new(config::Concurrency { calls, queue }, errors(), metrics)
 }
 
 fn errors() -> Errors {

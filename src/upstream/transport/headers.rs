@@ -7,6 +7,7 @@ use reqwest::header::HeaderMap;
 use reqwest::header::HeaderName;
 use reqwest::header::HeaderValue;
 
+use crate::telemetry::trace::Context;
 use crate::upstream::mirrors::Mirrors;
 use crate::wire::Raw;
 use crate::wire::era::Revision;
@@ -14,6 +15,7 @@ use crate::wire::frame::Request;
 use crate::wire::header;
 use crate::wire::meta;
 use crate::wire::method;
+use crate::wire::object::Object;
 use crate::wire::quote;
 
 /// What an answer to a message may be.
@@ -25,6 +27,8 @@ const METHOD: HeaderName = HeaderName::from_static(header::METHOD);
 const NAME: HeaderName = HeaderName::from_static(header::NAME);
 const SESSION_ID: HeaderName = HeaderName::from_static(header::SESSION_ID);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// The longest text that goes along with a trace, in bytes (W3C Baggage, section 3.3.2).
+const BAGGAGE_LIMIT: usize = 8192;
 /// How many headers most requests have, those of every request among them.
 const ROOM: usize = 12;
 
@@ -43,11 +47,37 @@ pub(super) fn of_request(
     mirrors: Option<&Mirrors>,
 ) -> HeaderMap {
     let params = request.params.as_ref().and_then(|params| params.object().ok());
-    let revision = params.as_ref().and_then(|params| params.inside("_meta"));
-    let revision = revision.and_then(|meta| quote::unquoted(meta.get(meta::PROTOCOL_VERSION)?));
-    match revision {
+    let Some(meta) = params.as_ref().and_then(|params| params.inside("_meta")) else {
+        return of_session(session);
+    };
+    let revision = meta.get(meta::PROTOCOL_VERSION).and_then(quote::unquoted);
+    let mut headers = match revision {
         Some(revision) => modern(&revision, request, mirrors),
         None => of_session(session),
+    };
+    trace(&mut headers, &meta);
+    headers
+}
+
+/// Names the trace of a request in headers, too, for those on the way who read no messages.
+pub(super) fn name_trace(headers: &mut HeaderMap, request: &Request) {
+    let params = request.params.as_ref().and_then(|params| params.object().ok());
+    if let Some(meta) = params.as_ref().and_then(|params| params.inside("_meta")) {
+        trace(headers, &meta);
+    }
+}
+
+fn trace(headers: &mut HeaderMap, meta: &Object<'_>) {
+    let said = |name: &str| quote::unquoted(meta.get(name)?);
+    if said(meta::TRACEPARENT).and_then(|text| Context::parse(&text)).is_none() {
+        return;
+    }
+    for name in [meta::TRACEPARENT, meta::TRACESTATE, meta::BAGGAGE] {
+        // What no header can carry is not for those who read headers.
+        let value = said(name).filter(|text| text.len() <= BAGGAGE_LIMIT);
+        if let Some(value) = value.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
     }
 }
 

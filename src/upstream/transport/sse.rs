@@ -168,7 +168,10 @@ impl Post {
 
     async fn try_post(&self, message: &Message) -> Result<(), Error> {
         let revision = self.connection.revision();
-        let headers = headers::of_session(headers::Session { id: None, revision });
+        let mut headers = headers::of_session(headers::Session { id: None, revision });
+        if let Message::Request(request) = message {
+            headers::name_trace(&mut headers, request);
+        }
         let request = site::post(&self.endpoint, headers, message.write().into_bytes());
         let Ok(response) = time::timeout(POST_LIMIT, self.site.send(request)).await else {
             let detail = format!("{}: a message was not accepted in time", self.site.shown());

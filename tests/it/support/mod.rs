@@ -1,5 +1,6 @@
 //! What the end-to-end tests stand on: peers, processes, comparisons.
 
+pub(crate) mod collector;
 pub(crate) mod conformance;
 pub(crate) mod gateway;
 pub(crate) mod http;

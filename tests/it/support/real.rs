@@ -122,6 +122,13 @@ pub(crate) fn python1() -> &'static Path {
     PYTHON.get_or_init(|| virtual_environment("python1", "requirements-mcp1.txt"))
 }
 
+/// Returns the Python that reads telemetry as others do.
+pub(crate) fn python_telemetry() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    let requirements = "requirements-telemetry.txt";
+    PYTHON.get_or_init(|| virtual_environment("python-telemetry", requirements))
+}
+
 /// Starts a package's JavaScript with Node.
 pub(crate) fn javascript(file: &str) -> Program {
     Program::new("node").arg(node().join(file))

@@ -1,4 +1,7 @@
-//! Logs on stderr, for people: no time, colours only on a terminal, no secret.
+//! Logs on stderr, without secrets: for people, with no time and colours only on a terminal, or for
+//! machines, one JSON object a line.
+
+pub(in crate::cli) mod json;
 
 use std::io;
 use std::io::IsTerminal as _;
@@ -6,13 +9,25 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
+use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::exit;
+use crate::cli::logs::json::Json;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::config::secrets::Secrets;
+
+/// How it is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Format {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
 
 /// The log that was started; cloning shares it.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +82,7 @@ pub(in crate::cli) fn start(
     wanted: Option<&str>,
     default: &str,
     colours: bool,
+    format: Format,
 ) -> Result<Log, Failure> {
     let filter = wanted.unwrap_or(default);
     let filter = EnvFilter::try_new(filter).map_err(|error| {
@@ -76,14 +92,31 @@ pub(in crate::cli) fn start(
         Failure::new(exit::USAGE, notice.cause(error).hint(hint))
     })?;
     let log = Log::default();
-    tracing_subscriber::fmt()
-        .compact()
-        .without_time()
-        .with_env_filter(filter)
-        .with_writer(log.clone())
-        .with_ansi(colours && io::stderr().is_terminal())
-        .init();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone());
+    match format {
+        Format::Text => {
+            let colours = colours && io::stderr().is_terminal();
+            builder.compact().without_time().with_ansi(colours).init();
+        }
+        Format::Json => {
+            builder.event_format(Json::new(Arc::clone(&log.secrets))).init();
+        }
+    }
     Ok(log)
+}
+
+/// Returns how it is logged: as the flag says, or else the environment.
+pub(in crate::cli) fn format(
+    flag: Option<Format>,
+    variable: Option<&str>,
+) -> Result<Format, Failure> {
+    let Some(variable) = variable.filter(|_| flag.is_none()) else {
+        return Ok(flag.unwrap_or_default());
+    };
+    Format::from_str(variable, true).map_err(|_| {
+        let message = format!("`CONFLUX_LOG_FORMAT` cannot be `{variable}`");
+        Failure::new(exit::USAGE, Notice::error(message).hint("set it to `text` or `json`"))
+    })
 }
 
 #[cfg(test)]
