@@ -32,6 +32,8 @@ pub mod auth;
 pub mod catalog;
 // What callers may use up: rates, requests under way, budgets.
 pub mod quota;
+// Who may do what: a pure value.
+pub mod policy;
 // The servers behind Conflux.
 pub mod upstream;
 

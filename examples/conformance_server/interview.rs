@@ -32,7 +32,7 @@ pub(crate) type Answers = BTreeMap<String, Value>;
 pub(crate) enum Stop {
     Refused(ErrorData),
     /// The client has to come back with answers.
-    InputRequired(InputRequiredResult),
+    InputRequired(Box<InputRequiredResult>),
     Cancelled,
 }
 
@@ -49,7 +49,7 @@ where
 {
     match outcome {
         Ok(result) => Ok(result.into()),
-        Err(Stop::InputRequired(result)) => Ok(result.into()),
+        Err(Stop::InputRequired(result)) => Ok((*result).into()),
         Err(Stop::Refused(error)) => Err(error),
         Err(Stop::Cancelled) => Err(ErrorData::internal_error("cancelled", None)),
     }
@@ -183,7 +183,8 @@ impl Interview {
         let options = SealOptions::new().associated_data(self.subject.as_bytes());
         let sealed = self.codec.seal_json_with(&self.answered, &options);
         let state = sealed.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-        Err(Stop::InputRequired(InputRequiredResult::new(Some(unknown), Some(state))))
+        let result = InputRequiredResult::new(Some(unknown), Some(state));
+        Err(Stop::InputRequired(Box::new(result)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod numbers;
 mod reload;
+mod rules;
 
 use std::future;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::audit::index;
 use crate::config::Config;
 use crate::config::audit::Index;
 use crate::config::audit::Mode;
+use crate::config::problem::Problems;
 use crate::control::Beginning;
 use crate::control::Control;
 use crate::control::Reloads;
@@ -119,6 +121,10 @@ impl App {
             upstream::prune(disk).await;
         });
         let (router, reloads) = (Arc::clone(control.router()), control.reloads());
+        let weak = Arc::downgrade(&router);
+        callers.guard(move |caller, upstream, uri| {
+            weak.upgrade().is_some_and(|router| router.may_tell(caller, upstream, uri))
+        });
         router.instance().reads(&config.files);
         router.instance().hides(&config.secrets);
         tasks.spawn(router.expire_spilled(stop.clone()));
@@ -133,6 +139,7 @@ impl App {
         quotas.apply(&config.limits.quotas, quota::Now::read());
         quotas.recall(&config.state).await;
         tasks.spawn(quotas.keep(config.state.clone(), stop.clone()));
+        tasks.spawn(rules::watch(Arc::clone(&router), stop.clone()));
         tasks.spawn(control.run());
         Self { config, router, callers, front, journal, reloads, audit, tasks, stop }
     }
@@ -151,6 +158,16 @@ impl App {
     /// Returns where all requests go, whatever part of everything they are for.
     pub fn everything(&self) -> &Arc<Router> {
         &self.router
+    }
+
+    /// Returns everything in the policy that speaks of nothing, as far as it is known what there
+    /// is.
+    ///
+    /// # Errors
+    ///
+    /// All of it at once.
+    pub fn check_policy(&self) -> Result<(), Problems> {
+        Problems::of(self.router.policy_problems()).map_or(Ok(()), Err)
     }
 
     /// Returns where callers are counted as present.

@@ -29,6 +29,7 @@ use crate::config::watch::Sight;
 use crate::config::watch::Writers;
 use crate::control::Reloads;
 use crate::downstream::local::place::Question;
+use crate::policy::Policy;
 use crate::quota;
 use crate::router::Reloaded;
 use crate::router::Router;
@@ -176,8 +177,22 @@ impl Reloader {
         let (options, around) = (self.following.options.clone(), self.following.around.clone());
         let loading = task::spawn_blocking(move || load::load_again(&options, &around));
         match loading.await {
-            Ok(loaded) => loaded,
+            Ok(loaded) => self.checked(loaded?).await,
             Err(error) => Err(Problem::new(format!("it could not be loaded: {error}")).into()),
+        }
+    }
+
+    /// Compares the policy with what upstreams have listed, under the names they would have.
+    async fn checked(&self, config: Config) -> Result<Config, Problems> {
+        let router = Arc::clone(&self.router);
+        let checking = task::spawn_blocking(move || {
+            let policy = Policy::new(&config.policy);
+            let problems = policy.map(|policy| policy.check(&router.vocabulary(&config)));
+            Problems::of(problems.unwrap_or_default()).map_or(Ok(config), Err)
+        });
+        match checking.await {
+            Ok(checked) => checked,
+            Err(error) => Err(Problem::new(format!("it could not be checked: {error}")).into()),
         }
     }
 
@@ -257,6 +272,7 @@ impl Reloader {
         let mut files = load::candidates(options, around);
         let tls = self.config.http.tls.iter();
         files.extend(tls.flat_map(|tls| [tls.cert.clone(), tls.key.clone()]));
+        files.extend(self.config.policy.files());
         self.files.send_if_modified(|known| {
             let is_new = *known != files;
             *known = files;

@@ -147,6 +147,7 @@ fn skills(placed: &[Placed<'_, '_>], addresses: &Addresses) -> Section {
         Entry {
             upstream: upstream.clone(),
             local: item.local.clone(),
+            name: item.local.clone(),
             public: alias(&item.local).unwrap_or_else(|| item.local.clone()),
             definition: rewrite::skill(item.raw, &alias).detached(),
             traits: Traits::default(),
@@ -178,13 +179,15 @@ fn entry_of(named: &Named<'_, '_>) -> Entry {
     let (upstream, local) = (source.upstream.clone(), item.local.clone());
     let shape = item.shaped.as_ref().map(|shaped| Arc::clone(&shaped.shape));
     let traits = Traits::default();
-    Entry { upstream, local, public: public.clone(), definition, traits, shape }
+    let (name, public) = (item.name().to_owned(), public.clone());
+    Entry { upstream, local, name, public, definition, traits, shape }
 }
 
 fn addressed(kind: Kind, placed: &[Placed<'_, '_>], publics: Vec<String>) -> Section {
     let entries = placed.iter().zip(publics).map(|((source, item), public)| Entry {
         upstream: source.upstream.clone(),
         local: item.local.clone(),
+        name: item.local.clone(),
         definition: listed(item, kind.key(), &public),
         traits: Traits::default(),
         shape: None,

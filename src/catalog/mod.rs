@@ -45,6 +45,7 @@ use crate::catalog::section::Section;
 use crate::catalog::uri::Addresses;
 use crate::clients::Client;
 use crate::config;
+use crate::config::hints::Hints;
 use crate::config::hints::Wanted;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
@@ -152,6 +153,8 @@ pub struct Entry {
     pub upstream: UpstreamId,
     /// The name, URI or URI template the upstream gave.
     pub local: String,
+    /// What its public name is made of: the one its upstream gave, unless it is configured.
+    pub name: String,
     /// The one it has downstream.
     pub public: String,
     /// Its definition as it is listed downstream.
@@ -169,6 +172,11 @@ pub struct Owner {
     pub upstream: UpstreamId,
     /// The address as that upstream knows it.
     pub local: String,
+}
+
+/// Returns which hints hold for the tool with this definition.
+pub fn hints(definition: &Raw) -> Hints {
+    hints::read(definition)
 }
 
 /// Returns every address that a result mentions in the places the specification defines.
@@ -226,6 +234,16 @@ impl Catalog {
     /// Returns what upstreams offer of one kind under this public name or address.
     pub fn named(&self, kind: Kind, public: &str) -> Option<&Entry> {
         self.section(kind).find(public)
+    }
+
+    /// Returns the place among [`Self::entries`] of what has this public name or address.
+    pub fn position(&self, kind: Kind, public: &str) -> Option<usize> {
+        self.section(kind).position(public)
+    }
+
+    /// Returns the definitions of the tools of Conflux itself, in the order they are listed.
+    pub fn own_tools(&self) -> &[Raw] {
+        self.tools.own()
     }
 
     /// Returns the prepared JSON array of everything of one kind, in its lasting order.
@@ -296,7 +314,7 @@ impl Catalog {
     }
 
     /// Returns everything of one kind that upstreams offer, in the order it is listed.
-    pub fn entries(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self, kind: Kind) -> impl ExactSizeIterator<Item = &Entry> {
         self.section(kind).entries().iter()
     }
 

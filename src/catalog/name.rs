@@ -55,6 +55,11 @@ pub fn is_unaltered(prefix: &str, local: &str, public: &str) -> bool {
     behind == Some(local)
 }
 
+/// Returns what all public names of an upstream with this prefix begin with.
+pub fn stem(prefix: &str) -> String {
+    joined(prefix, "")
+}
+
 /// Returns whether a name is in the part that belongs to Conflux itself.
 pub fn is_own(public: &str) -> bool {
     prefix(public) == Some(OWN_PREFIX)

@@ -25,10 +25,7 @@ struct Form {
 
 impl Prepared {
     /// Writes the result that has the array of `items` as its only member.
-    pub(in crate::catalog) fn new<'a>(
-        member: &'static str,
-        items: impl IntoIterator<Item = &'a Raw>,
-    ) -> Self {
+    pub fn new<'a>(member: &'static str, items: impl IntoIterator<Item = &'a Raw>) -> Self {
         let list = Raw::array(items);
         let result = object::build([(member, list.get())]);
         // The text of the array is there once.

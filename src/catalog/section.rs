@@ -14,7 +14,8 @@ use crate::wire::Raw;
 pub(in crate::catalog) struct Section {
     entries: Vec<Entry>,
     index: HashMap<String, usize, RandomState>,
-    own: HashMap<String, Raw, RandomState>,
+    own: Vec<Raw>,
+    own_index: HashMap<String, usize, RandomState>,
     prepared: Arc<Prepared>,
 }
 
@@ -25,16 +26,25 @@ impl Section {
         let prepared = Arc::new(Prepared::new(kind.member(), items));
         let numbered = entries.iter().enumerate();
         let index = numbered.map(|(number, entry)| (entry.public.clone(), number)).collect();
-        let named = own.iter().filter_map(|raw| Some((raw.member("name")?.string()?, raw.clone())));
-        Self { index, own: named.collect(), prepared, entries }
+        let named = own.iter().enumerate();
+        let named = named.filter_map(|(place, raw)| Some((raw.member("name")?.string()?, place)));
+        Self { index, own: own.to_vec(), own_index: named.collect(), prepared, entries }
     }
 
     pub(in crate::catalog) fn find(&self, public: &str) -> Option<&Entry> {
-        self.entries.get(*self.index.get(public)?)
+        self.entries.get(self.position(public)?)
+    }
+
+    pub(in crate::catalog) fn position(&self, public: &str) -> Option<usize> {
+        self.index.get(public).copied()
     }
 
     pub(in crate::catalog) fn find_own(&self, public: &str) -> Option<&Raw> {
-        self.own.get(public)
+        self.own.get(*self.own_index.get(public)?)
+    }
+
+    pub(in crate::catalog) fn own(&self) -> &[Raw] {
+        &self.own
     }
 
     /// Returns how many there are, those of Conflux itself among them.

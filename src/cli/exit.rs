@@ -46,6 +46,11 @@ pub(in crate::cli) const NO_INSTANCE: Exit = Exit {
     code: 10,
     meaning: "`status`, `logs`, `tail`, `check --diff`: no running instance could be asked",
 };
+/// A rule of the policy does not permit it, or is not what a case of `policy test` expects.
+pub(in crate::cli) const FORBIDDEN: Exit = Exit {
+    code: 11,
+    meaning: "the policy does not permit it; `policy test`: a case is decided otherwise",
+};
 /// The command of `exec` may not be executed.
 pub(in crate::cli) const NOT_EXECUTABLE: Exit =
     Exit { code: 126, meaning: "`exec`: the command cannot be executed" };
@@ -62,7 +67,7 @@ pub(in crate::cli) const INTERRUPTED: Exit =
 pub(in crate::cli) const TERMINATED: Exit = Exit { code: 143, meaning: "stopped by SIGTERM" };
 
 /// Every way to end, by code.
-pub(in crate::cli) const ALL: [Exit; 16] = [
+pub(in crate::cli) const ALL: [Exit; 17] = [
     OK,
     FAILURE,
     USAGE,
@@ -74,6 +79,7 @@ pub(in crate::cli) const ALL: [Exit; 16] = [
     REFUSED,
     ADDRESS,
     NO_INSTANCE,
+    FORBIDDEN,
     NOT_EXECUTABLE,
     NOT_FOUND,
     HUNG_UP,

@@ -58,6 +58,7 @@ pub(in crate::cli) fn failure(notice: Notice, error: &router::Error) -> Failure 
             Failure::new(exit::REFUSED, notice.cause(cause))
         }
         router::Error::InvalidParams(_) => Failure::new(exit::USAGE, notice.cause(error)),
+        router::Error::Forbidden(_) => Failure::new(exit::FORBIDDEN, notice.cause(error)),
         router::Error::UnknownMethod(_)
         | router::Error::UnknownTool(_)
         | router::Error::UnknownPrompt(_)

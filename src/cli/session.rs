@@ -45,6 +45,18 @@ pub(in crate::cli) async fn within(
     }
 }
 
+/// Runs `work` with the gateway of `config`, before which it is not said that any upstream is to be
+/// started: what it sees is what they listed in earlier runs.
+pub(in crate::cli) async fn remembering<T>(
+    config: Config,
+    work: impl AsyncFnOnce(&App) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let app = App::start(config, guard()).await;
+    let outcome = work(&app).await;
+    app.stop().await;
+    outcome
+}
+
 /// Runs the gateway of `config`, and of what becomes of it while it is followed, until `work` ends
 /// by itself, which it does soon after its shutdown begins. A first signal begins it, and
 /// `on_signal` says what comes of that; a second one leaves no time but for the last answers.
@@ -57,6 +69,7 @@ pub(in crate::cli) async fn until_shutdown(
     let mut signals = Signals::install().context("cannot listen for signals")?;
     signals.reload_by(&following.asked).context("cannot listen for signals")?;
     let app = App::start(config, guard()).await;
+    app.check_policy()?;
     app.open_doors().await;
     app.follow(following).await;
     let shutdown = Shutdown::default();

@@ -47,6 +47,13 @@ impl Hint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hints(u8);
 
+impl Default for Hints {
+    /// Nothing is said.
+    fn default() -> Self {
+        Self::of(|_| None)
+    }
+}
+
 impl Hints {
     /// Takes what a tool says; nothing where it says nothing, or something that is no boolean.
     pub fn of(said: impl Fn(Hint) -> Option<bool>) -> Self {
@@ -55,6 +62,11 @@ impl Hints {
         let hints = Self(held);
         // Whatever it says: nothing can be destroyed where nothing is changed.
         if hints.has(Hint::ReadOnly) { Self(held & !Hint::Destructive.bit()) } else { hints }
+    }
+
+    /// Returns all there can be of a tool.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..1 << Hint::ALL.len()).map(|bits| Self::of(|hint| Some(bits & hint.bit() != 0)))
     }
 
     /// Returns whether a hint holds.

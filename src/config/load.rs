@@ -103,7 +103,8 @@ fn load_from(
     let schema = file::schema();
     let load = |reading| Draft::new(&schema, reading).read(&texts, options, around);
     match load(Reading::Skimming) {
-        Ok(config) if config.warnings.is_empty() => Ok(config),
+        // Whoever is refused something is told the place of the rule.
+        Ok(config) if config.warnings.is_empty() && config.policy.rules.is_empty() => Ok(config),
         Ok(_) | Err(_) => load(Reading::Places),
     }
 }

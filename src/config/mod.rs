@@ -10,6 +10,7 @@ pub mod audit;
 pub mod auth;
 mod cache;
 mod calls;
+pub mod cedar;
 mod command;
 mod dialect;
 pub mod difference;
@@ -27,6 +28,7 @@ pub mod name;
 pub mod overrides;
 pub mod pace;
 pub mod patterns;
+pub mod policy;
 pub mod problem;
 mod profile;
 pub mod quota;
@@ -35,6 +37,7 @@ mod remote;
 pub mod secrets;
 mod shape;
 mod shaping;
+mod short;
 mod skim;
 pub mod suggest;
 pub mod surroundings;
@@ -59,6 +62,7 @@ use crate::config::auth::Auth;
 use crate::config::exposure::Exposure;
 use crate::config::overrides::Overrides;
 use crate::config::patterns::Patterns;
+use crate::config::policy::Policy;
 use crate::config::problem::Problem;
 use crate::config::problem::Problems;
 use crate::config::quota::Quota;
@@ -87,6 +91,8 @@ pub struct Config {
     pub profile: Option<String>,
     /// How much of the tools clients are listed.
     pub exposure: Exposure,
+    /// Who may do what.
+    pub policy: Policy,
     /// How clients come over HTTP.
     pub http: Http,
     /// Who may come over HTTP; whoever reaches it if nothing is said.

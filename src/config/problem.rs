@@ -111,6 +111,11 @@ impl Problems {
         Self(problems)
     }
 
+    /// Takes problems as they are; nothing if there are none.
+    pub fn of(problems: Vec<Problem>) -> Option<Self> {
+        (!problems.is_empty()).then_some(Self(problems))
+    }
+
     /// Returns the problems in reading order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Problem> {
         self.0.iter()

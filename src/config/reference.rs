@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::config::environment;
 use crate::config::file;
 use crate::config::shape;
+use crate::config::short;
 
 const INTRODUCTION: &str = include_str!("reference.md");
 
@@ -30,6 +31,9 @@ const TABLES: &[(&str, &str)] = &[
     ("names", "/$defs/Names"),
     ("limits", "/$defs/Limits"),
     ("limits.quotas[]", "/$defs/Quota"),
+    ("policy", "/$defs/Policy"),
+    ("policy.rules[]", "/$defs/PolicyRule"),
+    ("policy.rules[].allow, policy.rules[].deny", "/$defs/What"),
     ("http", "/$defs/Http"),
     ("http.tls", "/$defs/Tls"),
     ("http.limits", "/$defs/HttpLimits"),
@@ -103,14 +107,13 @@ fn kind(root: &Value, property: &Value) -> String {
             measured(text(schema, "x-kind")).to_owned()
         }
         ("keep", ..) => "number of days, or size".to_owned(),
-        (shape::ONE_OR_MORE, ..) => one_or_more(root, schema),
+        _ if short::of(schema).is_some() => short(root, schema),
         (_, "boolean", ..) => quoted(&["true", "false"]),
         (_, "integer" | "number", Some(least), Some(most)) => {
             format!("number from {least} to {most}")
         }
         (_, "integer", ..) => "number".to_owned(),
-        (_, "array", ..) => format!("list of {}s", item(root, schema)),
-        (_, "object", ..) if schema.get("x-short").is_some() => "word or map".to_owned(),
+        (_, "array", ..) => list(root, schema),
         (_, "object", ..) if schema.get("properties").is_some() => "map".to_owned(),
         (_, "object", ..) => map(root, schema),
         _ => "text".to_owned(),
@@ -126,13 +129,28 @@ fn measured(kind: &str) -> &str {
     }
 }
 
-fn item(root: &Value, schema: &Value) -> String {
-    schema.get("items").map_or("text".to_owned(), |items| kind(root, items))
+fn list(root: &Value, schema: &Value) -> String {
+    let items = schema.get("items").map(|items| shape::resolve(root, items));
+    match items {
+        Some(items) if !shape::choices(items).is_empty() => {
+            format!("list of {}", kind(root, items))
+        }
+        Some(items) => format!("list of {}s", kind(root, items)),
+        None => "list of texts".to_owned(),
+    }
 }
 
-fn one_or_more(root: &Value, schema: &Value) -> String {
-    let list = schema.get("anyOf").and_then(|all| all.get(0)).unwrap_or(&Value::Null);
-    format!("{}, or a list of them", item(root, list))
+/// Names both ways to write what may be written in short.
+fn short(root: &Value, schema: &Value) -> String {
+    let short = short::of(schema).map(|short| shape::resolve(root, short));
+    let short = short.unwrap_or(&Value::Null);
+    let is_choice = !shape::choices(short).is_empty();
+    match (text(schema, "type"), is_choice) {
+        ("array", true) => format!("{}, or a list of them", kind(root, short)),
+        ("array", false) => format!("{0} or list of {0}s", kind(root, short)),
+        (_, true) => "word or map".to_owned(),
+        (_, false) => format!("{}, or map", kind(root, short)),
+    }
 }
 
 fn map(root: &Value, schema: &Value) -> String {
@@ -153,7 +171,7 @@ fn default(property: &Value) -> String {
 /// Returns what a key is for, and what each word it can be stands for.
 fn meaning(root: &Value, property: &Value) -> String {
     let schema = shape::resolve(root, property);
-    let one = schema.pointer("/anyOf/0/items").map_or(schema, |one| shape::resolve(root, one));
+    let one = schema.get("items").map_or(schema, |one| shape::resolve(root, one));
     let choices = one.get("oneOf").and_then(Value::as_array);
     let explained =
         |choice| format!("`{}`: {}", text(choice, "const"), text(choice, "description"));

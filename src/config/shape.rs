@@ -12,6 +12,7 @@ use crate::config::pace;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Place;
 use crate::config::problem::Problem;
+use crate::config::short;
 use crate::config::suggest;
 use crate::config::tree;
 use crate::config::tree::Entry;
@@ -22,8 +23,6 @@ use crate::config::units::Misread;
 
 /// The kind of what may be anything.
 const ANY: &str = "value";
-/// The kind of what is a list, or one thing that could stand in it.
-pub(super) const ONE_OR_MORE: &str = "one-or-more";
 
 /// The checker and what it found.
 pub(super) struct Checker<'a> {
@@ -46,13 +45,17 @@ impl<'a> Checker<'a> {
 
     fn node(&mut self, node: Node, schema: &'a Schema, path: &KeyPath) -> Option<Node> {
         let schema = resolve(self.schema, schema);
-        if schema.get("x-kind").is_some_and(|kind| kind == ONE_OR_MORE) {
-            return self.one_or_more(node, schema, path);
-        }
         let is_any = schema.get("x-kind").is_some_and(|kind| kind == ANY);
         let kind = schema.get("type").and_then(Schema::as_str);
         let kind = kind.unwrap_or(if is_any { ANY } else { "string" });
-        let Node { place, value } = written_out(self.tighten(node, kind), schema);
+        let node = self.tighten(node, kind);
+        if let Some(one) = short::one(schema, &node.value) {
+            let place = node.place.clone();
+            let one = self.node(node, one, path)?;
+            return Some(Node { place, value: Value::List(vec![one]) });
+        }
+        let node = short::written_out(node, schema, |short| resolve(self.schema, short));
+        let Node { place, value } = node;
         let checked = match (kind, value) {
             ("object", Value::Map(entries)) => Ok(Value::Map(self.map(entries, schema, path))),
             ("object", Value::Null) => Ok(Value::Map(Vec::new())),
@@ -71,19 +74,6 @@ impl<'a> Checker<'a> {
             Err(Misread { message, hint }) => {
                 self.complain(&place, path, message, hint);
                 None
-            }
-        }
-    }
-
-    /// Checks a list, or one thing that could stand in it, and makes a list of that.
-    fn one_or_more(&mut self, node: Node, schema: &'a Schema, path: &KeyPath) -> Option<Node> {
-        let schema = |index| schema.get("anyOf").and_then(|all| all.get(index)).unwrap_or(schema);
-        let place = node.place.clone();
-        match node.value {
-            Value::List(_) | Value::Null => self.node(node, schema(0), path),
-            _ => {
-                let one = self.node(node, schema(1), path)?;
-                Some(Node { place, value: Value::List(vec![one]) })
             }
         }
     }
@@ -169,17 +159,6 @@ pub(super) fn choices(schema: &Schema) -> Vec<&str> {
     plain.chain(described).chain(single).filter_map(Schema::as_str).collect()
 }
 
-/// Returns the map that a word stands for, where one stands for a map with a single key.
-fn written_out(node: Node, schema: &Schema) -> Node {
-    let (Some(key), Value::Text(_)) = (schema.get("x-short").and_then(Schema::as_str), &node.value)
-    else {
-        return node;
-    };
-    let place = node.place.clone();
-    let entry = Entry { key: key.to_owned(), place: place.clone(), node };
-    Node { place, value: Value::Map(vec![entry]) }
-}
-
 fn in_range(number: i64, schema: &Schema, path: &KeyPath) -> Result<Value, Misread> {
     let bound = |key| schema.get(key).and_then(Schema::as_i64);
     let (least, most) = (bound("minimum").unwrap_or(i64::MIN), bound("maximum"));
@@ -245,8 +224,9 @@ fn wrong_type(value: &Value, kind: &str, schema: &Schema, path: &KeyPath) -> Mis
     }
     let (mut expected, found) = (expected(kind), found(value));
     let mut hint = how_to_write(value, kind);
-    if schema.get("x-short").is_some() {
-        expected = "a word or a map";
+    if short::of(schema).is_some() {
+        let is_word = short::of(schema).is_some_and(|short| short.get("type").is_none());
+        expected = if is_word { "a word or a map" } else { "text, a list or a map" };
         if let Value::Bool(flag) = value {
             hint = format!("write `{path}: {}`", if *flag { "on" } else { "off" });
         }

@@ -74,6 +74,7 @@ pub(super) fn compile(
         auth,
         admin,
         telemetry,
+        policy,
         exposure,
         pinned,
         audit,
@@ -87,12 +88,14 @@ pub(super) fn compile(
     let written: Vec<String> = profiles.keys().cloned().collect();
     let profile = profile.inspect(|name| check.profile(name, &written));
     let profiles = check.profiles(&profiles, &known, &exposure);
+    let policy = check.policy(&policy, &known, &written);
     let http = check.http(&http, auth.is_some());
     let auth = auth.map(|auth| check.auth(&auth));
     let admin = check.admin(&admin);
     let otlp = check.telemetry(&telemetry);
     let state = check.state();
-    let audit = check.audit(audit.as_ref(), auth.is_some(), state.as_deref());
+    let is_governed = auth.is_some() || policy.is_any();
+    let audit = check.audit(audit.as_ref(), is_governed, state.as_deref());
     check.emptiness(&upstreams);
     let Check { problems, warnings, secrets, .. } = check;
     let config = state.filter(|_| problems.is_empty()).map(|state| Config {
@@ -102,6 +105,7 @@ pub(super) fn compile(
         profiles,
         profile,
         exposure,
+        policy,
         http,
         auth,
         audit,

@@ -11,6 +11,7 @@ use crate::config::difference::Fate;
 use crate::control::plan::Listings;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::policy::Policy;
 use crate::router::World;
 use crate::router::world::Known;
 use crate::upstream;
@@ -33,6 +34,8 @@ pub(super) struct Facts {
     pub(super) extensions: IndexMap<UpstreamId, Raw>,
     /// What each told a model about itself before it could be asked.
     instructions: IndexMap<UpstreamId, String>,
+    /// Who may do what, as the configuration says.
+    policy: Option<Arc<Policy>>,
     retired: Vec<Retired>,
     generation: Generation,
     configured: u64,
@@ -49,6 +52,7 @@ impl Facts {
         let handles: IndexMap<_, _> = enabled.into_iter().map(handle).collect();
         Self {
             listings: Listings::new(handles.keys().cloned()),
+            policy: Policy::new(&config.policy).map(Arc::new),
             config,
             handles,
             extensions: IndexMap::new(),
@@ -110,6 +114,9 @@ impl Facts {
         for id in &fresh {
             self.listings.renew(id);
         }
+        if config.policy != self.config.policy {
+            self.policy = Policy::new(&config.policy).map(Arc::new);
+        }
         self.config = config;
         self.configured += 1;
         fresh
@@ -147,13 +154,18 @@ impl Facts {
         World {
             generation: self.generation,
             upstreams: self.handles.iter().map(known).collect(),
-            disabled: disabled.map(|upstream| upstream.id.clone()).collect(),
+            disabled: disabled.clone().map(|upstream| upstream.id.clone()).collect(),
+            disabled_prefixes: disabled
+                .map(|upstream| (upstream.id.clone(), upstream.prefix.clone()))
+                .collect(),
             retired: self.retired.clone(),
             configured: self.configured,
             max_name_length: self.config.names.max_length,
             start_budget: self.config.limits.start_budget.limit(),
             profiles: self.config.profiles.iter().map(profile).collect(),
             profile: self.config.profile.clone(),
+            has_bounds: self.config.auth.is_some(),
+            policy: self.policy.clone(),
             exposure: Arc::new(self.config.exposure.clone()),
             scopes: self
                 .config

@@ -53,6 +53,7 @@ pub(super) fn outcome(
     match error {
         router::Error::UnknownMethod(_) => plain(code::METHOD_NOT_FOUND),
         router::Error::InvalidParams(_)
+        | router::Error::Forbidden(_)
         | router::Error::UnknownTask
         | router::Error::UnknownTool(_)
         | router::Error::UnknownPrompt(_) => plain(code::INVALID_PARAMS),

@@ -274,7 +274,7 @@ impl Connection {
                     self.shared.router().roots_changed();
                 }
             }
-            other => self.shared.router().notified(other, params),
+            other => self.shared.router().notified(self.caller().as_deref(), other, params),
         }
     }
 
@@ -301,8 +301,8 @@ impl Connection {
         self.shared.choose(member("clientInfo").as_ref());
         let caller = self.attach(capabilities, Reach::Anytime);
         let router = self.shared.router();
-        let extensions = router.extensions();
-        let result = greeting::initialized(revision, router.instructions(), extensions);
+        let extensions = router.extensions(&caller);
+        let result = greeting::initialized(revision, router.instructions(&caller), extensions);
         reply.at_once(&request.id, &Ok(result)).opening(caller)
     }
 

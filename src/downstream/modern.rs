@@ -104,7 +104,8 @@ impl Connection {
     ) -> Result<Option<Answer>, (Reply, Raw)> {
         if request.method == method::DISCOVER {
             let router = self.shared.router();
-            let result = greeting::discovered(router.instructions(), router.extensions());
+            let result =
+                greeting::discovered(router.instructions(caller), router.extensions(caller));
             return Ok(Some(reply.at_once(&request.id, &Ok(result))));
         }
         if request.method == method::LISTEN {

@@ -1,7 +1,9 @@
 //! Who is calling, what they can be asked, and who else is there.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::Weak;
 
@@ -338,6 +340,18 @@ impl Caller {
 #[derive(Clone, Debug, Default)]
 pub struct Callers {
     present: Arc<Mutex<Vec<Weak<Caller>>>>,
+    guard: Arc<OnceLock<Guard>>,
+}
+
+/// Who says whether a caller may be told, outside of calls, of an upstream, and of which address.
+struct Guard(Box<Sees>);
+
+type Sees = dyn Fn(&Arc<Caller>, &UpstreamId, Option<&str>) -> bool + Send + Sync;
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
 }
 
 impl Callers {
@@ -354,12 +368,32 @@ impl Callers {
         present.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Returns the caller if it is the only one there; otherwise why none can be named.
-    pub fn only(&self) -> Result<Arc<Caller>, Refusal> {
+    /// Says who sees what of which upstream; the first word counts. Nothing is hidden before that.
+    pub fn guard(
+        &self,
+        sees: impl Fn(&Arc<Caller>, &UpstreamId, Option<&str>) -> bool + Send + Sync + 'static,
+    ) {
+        self.guard.get_or_init(|| Guard(Box::new(sees)));
+    }
+
+    /// Returns every caller that may be told of this address of an upstream.
+    pub fn seeing(&self, upstream: &UpstreamId, uri: &str) -> Vec<Arc<Caller>> {
+        let mut present = self.present();
+        present.retain(|caller| self.shows(caller, upstream, Some(uri)));
+        present
+    }
+
+    fn shows(&self, caller: &Arc<Caller>, upstream: &UpstreamId, uri: Option<&str>) -> bool {
+        self.guard.get().is_none_or(|Guard(sees)| sees(caller, upstream, uri))
+    }
+
+    /// Returns the caller if it is the only one there, and sees anything of this upstream;
+    /// otherwise why none can be named.
+    pub fn only(&self, upstream: &UpstreamId) -> Result<Arc<Caller>, Refusal> {
         let mut present = self.present().into_iter();
         match (present.next(), present.next()) {
-            (Some(caller), None) => Ok(caller),
-            (None, _) => Err(Refusal::Nobody),
+            (Some(caller), None) if self.shows(&caller, upstream, None) => Ok(caller),
+            (None | Some(_), None) | (None, Some(_)) => Err(Refusal::Nobody),
             (Some(_), Some(_)) => Err(Refusal::Ambiguous),
         }
     }

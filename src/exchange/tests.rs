@@ -116,15 +116,15 @@ async fn outside_of_calls_only_a_session_can_be_asked() {
 #[test]
 fn a_caller_is_named_only_if_there_is_no_other() {
     let callers = Callers::default();
-    assert_eq!(callers.only().unwrap_err(), Refusal::Nobody);
+    assert_eq!(callers.only(&UpstreamId::new("any")).unwrap_err(), Refusal::Nobody);
     let one = caller(1, &json!({}), Reach::Anytime);
     callers.attach(&one);
-    assert_eq!(callers.only().unwrap().id(), CallerId(1));
+    assert_eq!(callers.only(&UpstreamId::new("any")).unwrap().id(), CallerId(1));
     let two = caller(2, &json!({}), Reach::Anytime);
     callers.attach(&two);
-    assert_eq!(callers.only().unwrap_err(), Refusal::Ambiguous);
+    assert_eq!(callers.only(&UpstreamId::new("any")).unwrap_err(), Refusal::Ambiguous);
     drop(one);
-    assert_eq!(callers.only().unwrap().id(), CallerId(2));
+    assert_eq!(callers.only(&UpstreamId::new("any")).unwrap().id(), CallerId(2));
 }
 
 #[tokio::test]

@@ -1,51 +1,37 @@
 //! Whether a request on something goes on: the one place that decides it, as soon as it is found
 //! what the request names.
 //!
-//! What somebody must not see is answered like what there is not.
+//! What somebody must not see is answered like what there is not, before anything else is said of
+//! it. Limits come last: what is refused uses up nothing.
 
-use crate::catalog::Entry;
+use std::borrow::Cow;
+
 use crate::exchange::Exchange;
 use crate::exchange::principal::Bounds;
-use crate::ids::UpstreamId;
 use crate::quota::Admission;
 use crate::quota::Now;
 use crate::quota::Subject;
 use crate::router::Error;
 use crate::router::Router;
+use crate::router::ruling::Ruling;
 use crate::router::snapshot::Snapshot;
+use crate::router::target::Target;
+use crate::router::target::Thing;
 use crate::wire::Raw;
-use crate::wire::method;
-
-/// What a request is about.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Target<'a> {
-    /// Its method.
-    pub(super) method: &'a str,
-    /// What it names.
-    pub(super) thing: Thing<'a>,
-    /// Whose that is.
-    pub(super) upstream: &'a UpstreamId,
-    /// Its parameters, as they came.
-    pub(super) params: Option<&'a Raw>,
-}
-
-/// What a request names.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Thing<'a> {
-    /// A tool.
-    Tool(&'a Entry),
-    /// A prompt.
-    Prompt(&'a Entry),
-    /// An address, as the caller knows it.
-    Resource(&'a str),
-    /// Nothing that is listed: a method of an extension, which concerns its upstream as a whole.
-    Extension,
-}
 
 /// A request that goes on; held until it has ended.
 #[derive(Debug)]
 #[must_use = "what a request takes up is free again when this is dropped"]
 pub(super) struct Pass(Option<Admission>);
+
+/// What is decided about a request.
+#[derive(Debug)]
+pub(super) struct Decided {
+    /// That it goes on, or why not.
+    pub(super) pass: Result<Pass, Error>,
+    /// What the policy says of it; nothing if there is none, or if it was not asked.
+    pub(super) ruling: Option<Ruling>,
+}
 
 impl Router {
     /// Lets a request on something go on, or says why not.
@@ -54,28 +40,27 @@ impl Router {
         snapshot: &Snapshot,
         exchange: &Exchange,
         target: &Target<'_>,
-    ) -> Result<Pass, Error> {
+    ) -> Decided {
         let principal = exchange.caller().principal();
         let bounds = principal.bounds();
         let ruled = match target.thing {
             Thing::Tool(tool) => Some(snapshot.ruled(tool)),
-            Thing::Prompt(_) | Thing::Resource(_) | Thing::Extension => None,
+            Thing::Own(name) => Some(Cow::Borrowed(name)),
+            Thing::Prompt(_) | Thing::Resource(..) | Thing::Extension => None,
         };
         let is_seen = ruled.as_ref().is_none_or(|tool| bounds.permit_tool(tool));
         if !is_seen || !self.is_within(bounds) {
             let (method, upstream) = (target.method, target.upstream);
             let id = exchange.trace();
             tracing::debug!(%id, %principal, method, %upstream, "refused: out of bounds");
-            return Err(target.unknown());
+            return Decided { pass: Err(target.unknown()), ruling: None };
         }
-        let grant = exchange.grant();
-        if let Some(granted) = grant.scopes()
-            && let Some(needed) = snapshot.scopes.lacking(granted, ruled.as_deref())
-        {
-            grant.lacks(&needed);
-            return Err(Error::InsufficientScope(needed));
-        }
-        self.within_limits(exchange, target, ruled.as_deref()).map(Pass)
+        let ruling = Ruling::of(snapshot, exchange, target);
+        let permitted = ruling.as_ref().map_or(Ok(()), |it| it.permit(principal, target));
+        let pass = permitted
+            .and_then(|()| within_scopes(snapshot, exchange, ruled.as_deref()))
+            .and_then(|()| self.within_limits(exchange, target, ruled.as_deref()));
+        Decided { pass, ruling }
     }
 
     /// Counts a request that goes on by all limits, unless one of them is reached.
@@ -84,10 +69,11 @@ impl Router {
         exchange: &Exchange,
         target: &Target<'_>,
         tool: Option<&str>,
-    ) -> Result<Option<Admission>, Error> {
+    ) -> Result<Pass, Error> {
         let quotas = &self.shared.quotas;
-        if quotas.is_empty() {
-            return Ok(None);
+        // What Conflux itself answers takes nothing of an upstream.
+        if quotas.is_empty() || matches!(target.thing, Thing::Own(_)) {
+            return Ok(Pass(None));
         }
         let principal = exchange.caller().principal();
         let subject = Subject {
@@ -103,7 +89,7 @@ impl Router {
             let (method, upstream) = (target.method, target.upstream);
             tracing::debug!(%principal, method, %upstream, "refused: {refusal}");
         })?;
-        Ok(Some(admission))
+        Ok(Pass(Some(admission)))
     }
 
     /// Returns whether somebody with these bounds may look at this view.
@@ -115,35 +101,24 @@ impl Router {
     }
 }
 
+/// Says which scopes a token lacks for something, if it lacks any.
+fn within_scopes(
+    snapshot: &Snapshot,
+    exchange: &Exchange,
+    tool: Option<&str>,
+) -> Result<(), Error> {
+    let grant = exchange.grant();
+    let lacking = grant.scopes().and_then(|granted| snapshot.scopes.lacking(granted, tool));
+    let Some(needed) = lacking else { return Ok(()) };
+    grant.lacks(&needed);
+    Err(Error::InsufficientScope(needed))
+}
+
 impl Pass {
     /// Says that the request has ended, with what its upstream returned for it.
     pub(super) fn end(self, result: &Raw) {
         if let Some(admission) = self.0 {
             admission.end(result.get().len(), Now::read());
-        }
-    }
-}
-
-impl Target<'_> {
-    /// Returns how large its arguments are, or the parameters of what has none, in bytes.
-    fn size(&self) -> usize {
-        let Some(params) = self.params else { return 0 };
-        match self.thing {
-            Thing::Tool(_) | Thing::Prompt(_) if self.method != method::COMPLETE => {
-                let object = params.object().ok();
-                object.and_then(|object| object.get("arguments").map(str::len)).unwrap_or_default()
-            }
-            _ => params.get().len(),
-        }
-    }
-
-    /// Says that there is nothing of this name.
-    fn unknown(&self) -> Error {
-        match self.thing {
-            Thing::Tool(tool) => Error::UnknownTool(tool.public.clone()),
-            Thing::Prompt(prompt) => Error::UnknownPrompt(prompt.public.clone()),
-            Thing::Resource(uri) => Error::UnknownResource(uri.to_owned()),
-            Thing::Extension => Error::UnknownMethod(self.method.to_owned()),
         }
     }
 }

@@ -10,11 +10,10 @@ use crate::catalog::ResultKind;
 use crate::catalog::Shape;
 use crate::catalog::Traits;
 use crate::exchange::Exchange;
+use crate::exchange::principal::Principal;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
-use crate::router::admit::Target;
-use crate::router::admit::Thing;
 use crate::router::cache::Question;
 use crate::router::own::Own;
 use crate::router::params::named;
@@ -22,6 +21,8 @@ use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
 use crate::router::spill::Measure;
 use crate::router::spill::Promise;
+use crate::router::target::Target;
+use crate::router::target::Thing;
 use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::method;
@@ -38,11 +39,15 @@ fn shaped(shape: &Shape, params: Raw) -> Result<Raw, Error> {
 }
 
 impl Router {
-    /// Returns which arguments of a tool are mirrored into headers over HTTP; none if the tool is
-    /// not known, or if what it says about that is wrong.
-    pub fn mirrors(&self, name: &str) -> Vec<Mirror> {
+    /// Returns which arguments of a tool are mirrored into headers over HTTP; none if whoever asks
+    /// does not know the tool, or if what it says about that is wrong.
+    pub fn mirrors(&self, name: &str, principal: &Principal, client: Option<&str>) -> Vec<Mirror> {
         let snapshot = self.snapshot();
         let tool = snapshot.catalog.tool(name);
+        // What is hidden asks for no headers, as what there is not.
+        let tool = tool.filter(|tool| {
+            tool.traits.mirrors.is_empty() || snapshot.is_shown(tool, principal, client)
+        });
         tool.map(|tool| tool.traits.mirrors.clone()).unwrap_or_default()
     }
 
@@ -63,18 +68,21 @@ impl Router {
         let Some(entry) = snapshot.catalog.tool(&name) else {
             return Err(Error::UnknownTool(name.into_owned()));
         };
+        // What is sent is judged, and nothing is said of it to who may not know the tool.
+        let sent = with(params, "name", &entry.local).and_then(|params| match &entry.shape {
+            Some(shape) => shaped(shape, params),
+            None => Ok(params),
+        });
         let target = Target {
             method: method::TOOLS_CALL,
             thing: Thing::Tool(entry),
             upstream: &entry.upstream,
             params: Some(params),
+            sent: sent.as_ref().ok(),
         };
         let pass = self.admitted(&snapshot, exchange, &target).await?;
         let handle = snapshot.handle(&entry.upstream)?;
-        let mut params = with(params, "name", &entry.local)?;
-        if let Some(shape) = &entry.shape {
-            params = shaped(shape, params)?;
-        }
+        let params = sent?;
         let Traits { needs_task, may_repeat, ref noted, .. } = entry.traits;
         let need = if needs_task { upstream::Need::Task } else { upstream::Need::None };
         let timeout = entry.shape.as_ref().and_then(|shape| shape.timeout());
@@ -115,12 +123,15 @@ impl Router {
         }
         // Hardly any call waits, so what that takes is not part of each.
         let awaited = Box::pin(async {
-            if let Some(upstream) = snapshot.expected(kind, name) {
+            // Nobody is told that an upstream cannot be started of which they may see nothing.
+            let may_see = |id: &&UpstreamId| snapshot.may_see(exchange, kind, id, name);
+            if let Some(upstream) = snapshot.expected(kind, name).filter(may_see) {
                 let handle = snapshot.handle(upstream)?;
                 snapshot = handle.in_time(exchange, self.first_listing(upstream, kind)).await?;
             }
             if !has(&snapshot) {
-                let unprefixed = snapshot.unprefixed(kind);
+                let may_see = |id: &&UpstreamId| snapshot.may_see(exchange, kind, id, name);
+                let unprefixed = snapshot.unprefixed(kind).filter(may_see);
                 let unprefixed = unprefixed.map(|id| self.first_listing(id, kind));
                 future::join_all(unprefixed).await;
                 snapshot = self.snapshot();

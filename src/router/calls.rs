@@ -327,6 +327,7 @@ fn outcome(verdict: &Verdict<'_>) -> Outcome {
         Verdict::ToolError => Outcome::ToolError,
         Verdict::Unknown
         | Verdict::Insufficient(_)
+        | Verdict::Forbidden
         | Verdict::Invalid
         | Verdict::Limited(_)
         | Verdict::Unrecorded(_)
@@ -344,6 +345,7 @@ fn why(verdict: Verdict<'_>) -> Option<String> {
         Verdict::Failed(kind) => Some(kind.as_str().to_owned()),
         Verdict::Invalid => Some("invalid_params".to_owned()),
         Verdict::Insufficient(_) => Some("insufficient_scope".to_owned()),
+        Verdict::Forbidden => Some("policy".to_owned()),
         Verdict::Limited(_) => Some("limited".to_owned()),
         Verdict::Good
         | Verdict::ToolError
@@ -359,7 +361,7 @@ fn refusal(verdict: &Verdict<'_>) -> Option<Refusal> {
     match verdict {
         Verdict::Unknown => Some(Refusal::Unknown),
         Verdict::Invalid => Some(Refusal::Invalid),
-        Verdict::Insufficient(_) => Some(Refusal::Denied),
+        Verdict::Insufficient(_) | Verdict::Forbidden => Some(Refusal::Denied),
         Verdict::Limited(_) => Some(Refusal::RateLimited),
         Verdict::Unrecorded(_) => Some(Refusal::Unrecorded),
         Verdict::Failed(Kind::Busy) => Some(Refusal::Busy),

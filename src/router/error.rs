@@ -21,6 +21,9 @@ pub enum Error {
     /// The parameters lack something, or have something wrong: a sentence fragment.
     #[error("{0}")]
     InvalidParams(String),
+    /// The caller may not use something in this way: a sentence fragment.
+    #[error("{0}")]
+    Forbidden(String),
     /// No tool has this public name, or it is not the caller's to see.
     #[error("unknown tool `{0}`")]
     UnknownTool(String),
@@ -74,6 +77,8 @@ pub(super) enum Verdict<'a> {
     Unknown,
     /// The token of whoever asked lacks some of these scopes.
     Insufficient(&'a [String]),
+    /// A rule refuses it as it is asked for.
+    Forbidden,
     /// Its parameters are wrong.
     Invalid,
     /// A limit is reached.
@@ -105,7 +110,7 @@ impl<'a> Verdict<'a> {
     /// Returns whether somebody must not do what they asked for, so that it is answered as if there
     /// were no such thing.
     pub(super) fn is_denial(&self) -> bool {
-        matches!(self, Self::Unknown | Self::Insufficient(_) | Self::Limited(_))
+        matches!(self, Self::Unknown | Self::Insufficient(_) | Self::Forbidden | Self::Limited(_))
     }
 }
 
@@ -118,6 +123,7 @@ impl<'a> From<&'a Error> for Verdict<'a> {
             | Error::UnknownResource(_)
             | Error::UnknownTask => Self::Unknown,
             Error::InsufficientScope(needed) => Self::Insufficient(needed),
+            Error::Forbidden(_) => Self::Forbidden,
             Error::InvalidParams(_) => Self::Invalid,
             Error::Limited(refusal) => Self::Limited(refusal),
             Error::Answered(error) => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::catalog::Audience;
+use crate::catalog::Entry;
 use crate::catalog::Kind;
 use crate::catalog::Prepared;
 use crate::catalog::hygiene;
@@ -12,6 +13,7 @@ use crate::clients::crowd::Crowd;
 use crate::config::exposure::Mode;
 use crate::ids::UpstreamId;
 use crate::router::own;
+use crate::router::permits::Seen;
 use crate::router::snapshot::Snapshot;
 use crate::wire::Raw;
 
@@ -21,38 +23,52 @@ const COSTLY: usize = 20_000;
 
 impl Snapshot {
     /// Returns the list of one kind for a client that calls itself `client`.
-    pub(super) fn list_for(&self, kind: Kind, client: Option<&str>) -> Arc<Prepared> {
-        let everybody = self.catalog.prepared(kind);
+    /// `seen` is what of it that client sees, if that is not all.
+    pub(super) fn list_for(
+        &self,
+        kind: Kind,
+        client: Option<&str>,
+        seen: Option<&Seen>,
+    ) -> Arc<Prepared> {
+        let all = seen.map_or_else(|| self.catalog.prepared(kind), |seen| seen.prepared(kind));
         if kind != Kind::Tools {
-            return Arc::clone(everybody);
+            return Arc::clone(all);
         }
         let client = client.and_then(Client::recognize);
-        let audience = self.audience(client);
+        let audience = self.audience(client, seen);
         if audience == Audience::default() {
-            return Arc::clone(everybody);
+            return Arc::clone(all);
         }
-        self.catalog.tools_for(audience, || self.tools_of(audience))
+        let make = || self.tools_of(audience, seen);
+        match seen {
+            Some(seen) => seen.tools_for(audience, make),
+            None => self.catalog.tools_for(audience, make),
+        }
     }
 
     /// Returns whether a list that one client gets is the one that every other would get; as far
     /// as that is known without a look at what every client takes.
     pub(super) fn is_for_everybody(&self, kind: Kind, list: &Arc<Prepared>) -> bool {
+        if self.permits.is_some() {
+            return false;
+        }
         kind != Kind::Tools
             || (!self.is_searched() && Arc::ptr_eq(list, self.catalog.prepared(kind)))
     }
 
     /// Returns whether clients of whom nothing is known have to search.
     pub fn is_mostly_searched(&self) -> bool {
-        self.audience(None).searches
+        self.audience(None, None).searches
     }
 
     /// Returns as whom a client is listed tools.
-    fn audience(&self, client: Option<Client>) -> Audience {
-        let tools = self.catalog.listed_tools();
+    fn audience(&self, client: Option<Client>, seen: Option<&Seen>) -> Audience {
+        let tools = seen.map_or_else(|| self.catalog.listed_tools(), Seen::listed_tools);
+        let tokens = || seen.map_or_else(|| self.catalog.tokens(), Seen::tokens);
         let searches = match self.exposure().mode {
             Mode::Flat => false,
             Mode::Search => true,
-            Mode::Auto => is_too_much(tools, client, self.catalog.tokens()),
+            Mode::Auto => is_too_much(tools, client, tokens()),
         };
         let is_special = |client: &Client| {
             !client.quirks().is_empty() || (!searches && is_more_than_it_takes(tools, *client))
@@ -61,10 +77,10 @@ impl Snapshot {
     }
 
     /// The tools that an audience is listed, unless they are those of everybody.
-    fn tools_of(&self, audience: Audience) -> Option<Vec<Raw>> {
-        let listed = if audience.searches { self.few() } else { self.all() };
+    fn tools_of(&self, audience: Audience, seen: Option<&Seen>) -> Option<Vec<Raw>> {
+        let listed = if audience.searches { self.few(seen) } else { self.all(seen) };
         let Some(client) = audience.client else { return Some(listed) };
-        if let Some(crowd) = self.crowd(client) {
+        if let Some(crowd) = self.crowd_among(client, seen) {
             tracing::warn!("{crowd}: {}", Crowd::REMEDY);
         }
         let mut is_other = audience.searches;
@@ -86,29 +102,51 @@ impl Snapshot {
         is_other.then_some(fitted)
     }
 
-    fn all(&self) -> Vec<Raw> {
-        self.catalog.list(Kind::Tools).elements().unwrap_or_default()
+    fn all(&self, seen: Option<&Seen>) -> Vec<Raw> {
+        let list = match seen {
+            Some(seen) => seen.prepared(Kind::Tools).list(),
+            None => self.catalog.list(Kind::Tools),
+        };
+        list.elements().unwrap_or_default()
     }
 
     /// The tools that are listed where others are searched.
-    fn few(&self) -> Vec<Raw> {
+    fn few(&self, seen: Option<&Seen>) -> Vec<Raw> {
         let pinned = &self.exposure().pinned;
-        let tools = self.catalog.entries(Kind::Tools);
-        let pinned = tools.filter(|tool| pinned.is_match(&tool.public));
-        let pinned = pinned.map(|tool| tool.definition.clone());
-        pinned.chain(own::finders(self.upstreams.keys())).chain(own::names::definitions()).collect()
+        let is_pinned = |tool: &&Entry| pinned.is_match(&tool.public);
+        let pinned: Vec<Raw> = match seen {
+            Some(seen) => definitions(seen.entries(Kind::Tools).filter(is_pinned)),
+            None => definitions(self.catalog.entries(Kind::Tools).filter(is_pinned)),
+        };
+        let upstreams = self.upstreams.keys();
+        let upstreams = upstreams.filter(|id| seen.is_none_or(|seen| seen.sees(id)));
+        let own = seen.map_or_else(own::names::definitions, |seen| seen.own().to_vec());
+        pinned.into_iter().chain(own::finders(upstreams)).chain(own).collect()
     }
 
     /// Returns whether a client is listed more tools than it takes. All are listed all the same.
     pub fn crowd(&self, client: Client) -> Option<Crowd> {
-        if self.audience(Some(client)).searches {
+        self.crowd_among(client, None)
+    }
+
+    fn crowd_among(&self, client: Client, seen: Option<&Seen>) -> Option<Crowd> {
+        if self.audience(Some(client), seen).searches {
             return None;
         }
-        let tools = || self.catalog.entries(Kind::Tools);
-        let count = |id: &UpstreamId| tools().filter(|tool| tool.upstream == *id).count();
+        let its = |id: &UpstreamId, tool: &Entry| tool.upstream == *id;
+        let count = |id: &UpstreamId| match seen {
+            Some(seen) => seen.entries(Kind::Tools).filter(|tool| its(id, tool)).count(),
+            None => self.catalog.entries(Kind::Tools).filter(|tool| its(id, tool)).count(),
+        };
         let shares = self.upstreams.keys().map(|id| (id.as_str(), count(id)));
-        Crowd::of(client, self.catalog.listed_tools(), shares)
+        let shares = shares.filter(|(_, count)| seen.is_none() || *count > 0);
+        let listed = seen.map_or_else(|| self.catalog.listed_tools(), Seen::listed_tools);
+        Crowd::of(client, listed, shares)
     }
+}
+
+fn definitions<'e>(entries: impl Iterator<Item = &'e Entry>) -> Vec<Raw> {
+    entries.map(|entry| entry.definition.clone()).collect()
 }
 
 /// Whether a list of all tools is more than a client takes, or more than a model should read.

@@ -11,13 +11,14 @@ use serde_json::json;
 
 use crate::catalog::Owner;
 use crate::exchange::Exchange;
+use crate::exchange::caller::Caller;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
-use crate::router::admit::Target;
-use crate::router::admit::Thing;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
+use crate::router::target::Target;
+use crate::router::target::Thing;
 use crate::wire::Raw;
 use crate::wire::extension;
 
@@ -26,8 +27,13 @@ impl Router {
     ///
     /// Clients ask before upstreams are known, and some never ask again. So what Conflux merges is
     /// always there; anything else as soon as one upstream, and no other, declared it.
-    pub fn extensions(&self) -> Map<String, Value> {
-        merged(self.snapshot().extensions.values())
+    ///
+    /// What a caller sees nothing of has no part in it.
+    pub fn extensions(&self, caller: &Caller) -> Map<String, Value> {
+        let snapshot = self.snapshot();
+        let declared = snapshot.extensions.iter();
+        let seen = declared.filter(|(id, _)| snapshot.is_seen(id, caller));
+        merged(seen.map(|(_, declared)| declared))
     }
 
     /// Carries out a request that is none of the protocol's own.
@@ -50,8 +56,13 @@ impl Router {
         let Some((upstream, params)) = owner else {
             return Err(Error::UnknownMethod(method.to_owned()));
         };
-        let thing = Thing::Extension;
-        let target = Target { method, thing, upstream: &upstream, params: params.as_deref() };
+        let target = Target {
+            method,
+            thing: Thing::Extension,
+            upstream: &upstream,
+            params: params.as_deref(),
+            sent: None,
+        };
         let pass = self.admitted(&snapshot, exchange, &target).await?;
         let handle = snapshot.handle(&upstream)?;
         let result = handle.request(method, params.as_deref(), exchange).await?;
@@ -59,10 +70,16 @@ impl Router {
         Ok(result)
     }
 
-    /// Passes a client's notification on if it belongs to an extension of exactly one upstream.
-    pub fn notified(&self, method: &str, params: Option<&Raw>) {
+    /// Passes a client's notification on if it belongs to an extension of exactly one upstream, of
+    /// which the client sees anything.
+    pub fn notified(&self, caller: Option<&Caller>, method: &str, params: Option<&Raw>) {
         let snapshot = self.snapshot();
-        let handle = speaker(&snapshot, method).and_then(|id| snapshot.upstreams.get(id));
+        let is_seen = |id: &&UpstreamId| match caller {
+            Some(caller) => snapshot.is_seen(id, caller),
+            None => snapshot.permits.is_none(),
+        };
+        let speaker = speaker(&snapshot, method).filter(is_seen);
+        let handle = speaker.and_then(|id| snapshot.upstreams.get(id));
         if let Some(handle) = handle {
             handle.pass_on(method, params);
         } else {

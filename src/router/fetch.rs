@@ -11,8 +11,6 @@ use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
-use crate::router::admit::Target;
-use crate::router::admit::Thing;
 use crate::router::cache::Question;
 use crate::router::extension::speaker;
 use crate::router::params::named;
@@ -20,6 +18,8 @@ use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
 use crate::router::spill::Measure;
 use crate::router::spill::Promise;
+use crate::router::target::Target;
+use crate::router::target::Thing;
 use crate::wire::Raw;
 use crate::wire::method;
 
@@ -39,6 +39,7 @@ impl Router {
             thing: Thing::Prompt(entry),
             upstream: &entry.upstream,
             params: Some(params),
+            sent: None,
         };
         let pass = self.admitted(&snapshot, exchange, &target).await?;
         let result = self.to_owner(&snapshot, entry, method::PROMPTS_GET, params, exchange).await?;
@@ -66,8 +67,13 @@ impl Router {
             }
             found => found?,
         };
-        let thing = Thing::Resource(&uri);
-        let target = Target { method, thing, upstream: &owner.upstream, params: Some(params) };
+        let target = Target {
+            method,
+            thing: Thing::Resource(&uri, &owner.local),
+            upstream: &owner.upstream,
+            params: Some(params),
+            sent: None,
+        };
         let pass = self.admitted(&snapshot, exchange, &target).await?;
         let handle = snapshot.handle(&owner.upstream)?;
         let params = with(params, "uri", &owner.local)?;
@@ -75,11 +81,15 @@ impl Router {
             .then(|| Question::resource(handle, &owner.local, &params, exchange))
             .flatten();
         let asked = handle.request(method, Some(&params), exchange);
-        let result = match question {
+        let mut result = match question {
             Some(question) => Box::pin(self.kept_or(&question, exchange, asked)).await?,
             None => asked.await?,
         };
         pass.end(&result);
+        if kind == ResultKind::Directory {
+            result = snapshot.permitted_entries(exchange, &owner.upstream, result);
+        }
+        let result = snapshot.for_the_reader(result);
         let result = self.returned(&snapshot, exchange, &owner.upstream, kind, &result);
         match handle.config().results.spill {
             Some(limit) if kind == ResultKind::Resource => {
@@ -115,7 +125,7 @@ impl Router {
             Some("ref/resource") => {
                 let (_, uri) = named(target.as_ref(), "uri")?;
                 let (snapshot, owner) = self.owner(exchange, &uri).await?;
-                let (thing, upstream) = (Thing::Resource(&uri), &owner.upstream);
+                let (thing, upstream) = (Thing::Resource(&uri, &owner.local), &owner.upstream);
                 let pass =
                     self.admitted(&snapshot, exchange, &about(thing, upstream, params)).await?;
                 (snapshot, owner, "uri", pass)
@@ -184,7 +194,7 @@ impl Router {
 
 /// A wish for completions of arguments of something.
 fn about<'a>(thing: Thing<'a>, upstream: &'a UpstreamId, params: &'a Raw) -> Target<'a> {
-    Target { method: method::COMPLETE, thing, upstream, params: Some(params) }
+    Target { method: method::COMPLETE, thing, upstream, params: Some(params), sent: None }
 }
 
 fn is_about_skills(kind: ResultKind) -> bool {

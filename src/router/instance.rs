@@ -20,6 +20,8 @@ pub struct Instance {
     pub(super) begun: Instant,
     listening: OnceLock<String>,
     configuration: Mutex<Configuration>,
+    /// What in the policy means nothing.
+    doubts: Mutex<Vec<String>>,
     /// What reports may not show.
     secrets: OnceLock<Secrets>,
 }
@@ -58,6 +60,7 @@ impl Default for Instance {
             begun: Instant::now(),
             listening: OnceLock::new(),
             configuration: Mutex::default(),
+            doubts: Mutex::default(),
             secrets: OnceLock::new(),
         }
     }
@@ -74,6 +77,16 @@ impl Instance {
     pub fn reloaded(&self, reloaded: Reloaded) {
         let mut configuration = self.configuration.lock().unwrap_or_else(PoisonError::into_inner);
         configuration.reload = Some((reloaded, SystemTime::now()));
+    }
+
+    /// Says what in the policy means nothing; the last word counts.
+    pub fn doubt(&self, problems: Vec<String>) {
+        *self.doubts.lock().unwrap_or_else(PoisonError::into_inner) = problems;
+    }
+
+    /// Returns what in the policy means nothing.
+    pub fn doubts(&self) -> Vec<String> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Says where clients find it: an address, or `stdio`; the first word counts.

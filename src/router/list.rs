@@ -118,7 +118,8 @@ impl Router {
         let snapshot = self.snapshot();
         let left = snapshot.lasting.get(&kind).map(|lasting| lasting.at(Instant::now()));
         let client = exchange.capabilities().client_name();
-        let prepared = snapshot.list_for(kind, client);
+        let seen = snapshot.seen_by(exchange).await?;
+        let prepared = snapshot.list_for(kind, client, seen.as_deref());
         let mut left = left.unwrap_or_default();
         // What depends on who asks is nothing to show to others.
         left.is_public &= snapshot.is_for_everybody(kind, &prepared)

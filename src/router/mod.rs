@@ -32,15 +32,20 @@ mod instructions;
 mod mentions;
 mod own;
 mod params;
+mod permits;
 mod readings;
 mod records;
 mod reloads;
+mod ruling;
+mod sight;
 mod spill;
 mod status;
 mod subscribe;
+mod target;
 mod task;
 mod told;
 mod view;
+mod vocabulary;
 
 #[cfg(test)]
 mod tests;
@@ -56,6 +61,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 use tokio::time;
 
@@ -64,6 +70,7 @@ use crate::catalog::Kind;
 use crate::catalog::ResultKind;
 use crate::catalog::name;
 use crate::exchange::Exchange;
+use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::mailbox::ListKind;
 use crate::exchange::task_ids::Ids;
@@ -74,6 +81,7 @@ use crate::router::cache::Cache;
 use crate::router::calls::Ending;
 use crate::router::demand::Demands;
 use crate::router::mentions::Mentions;
+use crate::router::permits::Names;
 use crate::router::reloads::Reloads;
 use crate::router::spill::Spills;
 use crate::router::told::Told;
@@ -121,6 +129,8 @@ pub struct Router {
 #[derive(Debug)]
 struct Shared {
     world: ArcSwap<World>,
+    /// What things are called where everything is seen, while there is a policy.
+    names: ArcSwapOption<Names>,
     published: watch::Sender<Generation>,
     /// What somebody waits for; `control` has it listed.
     demands: Demands,
@@ -145,6 +155,16 @@ struct Shared {
     telemetry: Telemetry,
 }
 
+impl Shared {
+    /// Keeps what things are called where everything is seen, if this is a look at that.
+    fn name(&self, view: Option<&View>, snapshot: &Snapshot) {
+        let (None, Some(permits)) = (view, &snapshot.permits) else { return };
+        if self.names.load().as_ref().is_none_or(|names| !names.is_of(permits.catalog())) {
+            self.names.store(Some(Arc::new(Names::of(permits.catalog()))));
+        }
+    }
+}
+
 impl Router {
     /// Makes a router over a first world, in which nothing may be listed yet.
     pub fn new(world: World, task_ids: Arc<Ids>, telemetry: Telemetry) -> Self {
@@ -152,6 +172,7 @@ impl Router {
         let shared = Shared {
             has_chosen,
             published: watch::Sender::new(world.generation),
+            names: ArcSwapOption::empty(),
             world: ArcSwap::from_pointee(world),
             demands: Demands::default(),
             settled: watch::Sender::new(Settled::No),
@@ -171,10 +192,12 @@ impl Router {
 
     fn looking(view: Option<View>, shared: Arc<Shared>) -> Self {
         let world = shared.world.load();
-        let snapshot = Snapshot::of(&world, &Lens::of(view.as_ref(), &world), None);
+        let names = shared.names.load_full();
+        let snapshot = Snapshot::of(&world, &Lens::of(view.as_ref(), &world), names.as_ref(), None);
         drop(world);
+        shared.name(view.as_ref(), &snapshot);
         Self {
-            told: Mutex::new(Told::of(&snapshot.catalog, snapshot.exposure())),
+            told: Mutex::new(snapshot.told()),
             snapshot: ArcSwap::from_pointee(snapshot),
             view,
             audience: Callers::default(),
@@ -261,7 +284,7 @@ impl Router {
     /// Returns how everything in this view is, as data: the one document behind every door, be it
     /// a tool, a socket or an address.
     pub fn status(&self) -> serde_json::Value {
-        status::document(self, None)
+        status::document(self, None, None)
     }
 
     /// Returns the callers that see this view; who is among them is told when its lists change.
@@ -272,7 +295,7 @@ impl Router {
     /// Returns which lists differ from those of the last time this was asked.
     pub fn news(&self) -> Vec<ListKind> {
         let snapshot = self.snapshot();
-        let now = Told::of(&snapshot.catalog, snapshot.exposure());
+        let now = snapshot.told();
         self.told.lock().unwrap_or_else(PoisonError::into_inner).news(now)
     }
 
@@ -324,9 +347,10 @@ impl Router {
         &self.shared.quotas
     }
 
-    /// Returns what the upstreams known so far tell a model about themselves, merged and bounded.
-    pub fn instructions(&self) -> Option<String> {
-        self.snapshot().instructions.clone()
+    /// Returns what the upstreams known so far, of which this caller sees anything, tell a model
+    /// about themselves, merged and bounded.
+    pub fn instructions(&self, caller: &Caller) -> Option<String> {
+        self.snapshot().instructions(|id, snapshot| snapshot.is_seen(id, caller))
     }
 
     /// Tells every running upstream that a client's directories changed.
@@ -343,7 +367,9 @@ impl Router {
         if known.generation >= world.generation {
             return Arc::clone(&known);
         }
-        let fresh = Arc::new(Snapshot::of(&world, &self.lens(&world), Some(&known)));
+        let names = self.shared.names.load_full();
+        let fresh =
+            Arc::new(Snapshot::of(&world, &self.lens(&world), names.as_ref(), Some(&known)));
         self.snapshot.store(Arc::clone(&fresh));
         fresh
     }
@@ -352,7 +378,10 @@ impl Router {
     pub fn publish(&self, world: World) {
         // First, so that no request has to make it.
         let before = self.snapshot.load();
-        self.snapshot.store(Arc::new(Snapshot::of(&world, &self.lens(&world), Some(&before))));
+        let names = self.shared.names.load_full();
+        let snapshot = Snapshot::of(&world, &self.lens(&world), names.as_ref(), Some(&before));
+        self.shared.name(self.view.as_ref(), &snapshot);
+        self.snapshot.store(Arc::new(snapshot));
         let generation = world.generation;
         self.shared.has_chosen.store(world.has_chosen(), Ordering::Relaxed);
         self.shared.world.store(Arc::new(world));

@@ -10,19 +10,22 @@ use crate::audit::record::Fact;
 use crate::audit::record::Name;
 use crate::audit::record::Outcome;
 use crate::audit::record::Record;
+use crate::audit::record::Rule;
 use crate::audit::record::Subject;
 use crate::audit::record::What;
 use crate::audit::record::Who;
-use crate::exchange::Decided;
+use crate::exchange;
 use crate::exchange::Exchange;
 use crate::router::Error;
 use crate::router::Router;
+use crate::router::admit::Decided;
 use crate::router::admit::Pass;
-use crate::router::admit::Target;
-use crate::router::admit::Thing;
 use crate::router::error::Verdict;
 use crate::router::own;
+use crate::router::ruling::Ruling;
 use crate::router::snapshot::Snapshot;
+use crate::router::target::Target;
+use crate::router::target::Thing;
 use crate::wire::Raw;
 use crate::wire::method;
 
@@ -40,53 +43,54 @@ impl Router {
         self.shared.audit.get_or_init(|| log);
     }
 
-    /// Lets a request on something go on, or says why not, once that is recorded.
+    /// Lets a request on something go on, or says why not, once that is recorded. What must be
+    /// recorded and cannot be does not go on.
+    ///
+    /// If the caller leaves meanwhile, it is recorded all the same, and nothing goes on.
     pub(super) async fn admitted(
         &self,
         snapshot: &Snapshot,
         exchange: &Exchange,
         target: &Target<'_>,
     ) -> Result<Pass, Error> {
-        let decided = self.admit(snapshot, exchange, target);
+        let Decided { pass, ruling } = self.admit(snapshot, exchange, target);
+        if pass.as_ref().is_err_and(|error| Verdict::from(error).is_denial()) {
+            exchange.note(exchange::Decided::Refused);
+        }
+        if !self.audit().is_on() {
+            return pass;
+        }
         let generation = snapshot.generation;
-        self.proven(exchange, decided, || What { generation, ..self.what(target, exchange) }).await
+        let what = || What { generation, ..self.what(target, exchange) };
+        let Some(record) = decision(exchange, &pass, ruling.as_ref(), what) else { return pass };
+        // Its own tools tell, among other things, why nothing else goes on.
+        let is_own = matches!(target.thing, Thing::Own(_));
+        self.recorded(record, pass.is_ok() && !is_own).await?;
+        pass
     }
 
-    /// Hands back what was decided about a request, once it is recorded. What must be recorded and
-    /// cannot be does not go on.
-    ///
-    /// If the caller leaves meanwhile, it is recorded all the same, and nothing goes on.
-    pub(super) async fn proven<T>(
+    /// Records that a request goes on that no rule is about, as [`Self::admitted`] does.
+    pub(super) async fn proven(
         &self,
         exchange: &Exchange,
-        decided: Result<T, Error>,
         what: impl FnOnce() -> What,
-    ) -> Result<T, Error> {
-        let is_denied = decided.as_ref().is_err_and(|error| Verdict::from(error).is_denial());
-        if is_denied {
-            exchange.note(Decided::Refused);
+    ) -> Result<(), Error> {
+        if !self.audit().is_on() {
+            return Ok(());
         }
+        let record = decision(exchange, &Ok(()), None, what);
+        if let Some(record) = record { self.recorded(record, true).await } else { Ok(()) }
+    }
+
+    /// Hands a record over; waits for it where something goes on that must be recorded.
+    async fn recorded(&self, record: Record, goes_on: bool) -> Result<(), Error> {
         let log = self.audit();
-        if !log.is_on() {
-            return decided;
-        }
-        let decision = match &decided {
-            Ok(_) => Decision::Allow,
-            Err(_) if is_denied => Decision::Deny,
-            // It is wrong, whoever asks.
-            Err(_) => return decided,
-        };
-        let fact = Fact::Decided { decision, rule: None };
-        let record = record(exchange, what(), fact);
-        if !is_denied {
-            exchange.note(Decided::Admitted);
-        }
-        if log.is_required() && decided.is_ok() {
+        if goes_on && log.is_required() {
             log.confirm(record).await?;
         } else {
             log.record(record);
         }
-        decided
+        Ok(())
     }
 
     /// Records how a request ended.
@@ -124,7 +128,8 @@ impl Router {
         let subject = match target.thing {
             Thing::Tool(entry) => Some(Subject::Tool(name(&entry.public, &entry.local))),
             Thing::Prompt(entry) => Some(Subject::Prompt(name(&entry.public, &entry.local))),
-            Thing::Resource(uri) => Some(Subject::Uri(uri.into())),
+            Thing::Resource(uri, _) => Some(Subject::Uri(uri.into())),
+            Thing::Own(tool) => Some(Subject::Tool(name(tool, tool))),
             Thing::Extension => None,
         };
         What {
@@ -143,7 +148,7 @@ impl Router {
         exchange: &Exchange,
         method: &str,
         params: Option<&Raw>,
-        decided: Decided,
+        decided: exchange::Decided,
     ) -> What {
         let said = |key: &str| params?.member(key)?.string();
         let snapshot = self.snapshot();
@@ -176,11 +181,41 @@ impl Router {
             method: method.into(),
             upstream,
             subject,
-            arguments: if decided == Decided::Not { arguments() } else { None },
+            arguments: if decided == exchange::Decided::Not { arguments() } else { None },
             generation: snapshot.generation,
             trace: exchange.trace().trace_id(params).map(Into::into),
         }
     }
+}
+
+/// Puts down what was decided about a request, and by which rule; nothing if the request is wrong,
+/// whoever asks.
+fn decision<T>(
+    exchange: &Exchange,
+    decided: &Result<T, Error>,
+    ruling: Option<&Ruling>,
+    what: impl FnOnce() -> What,
+) -> Option<Record> {
+    let against = ruling.is_some_and(Ruling::is_against);
+    let decision = match decided {
+        Ok(_) if against => Decision::ShadowDeny,
+        Ok(_) => Decision::Allow,
+        Err(error) if Verdict::from(error).is_denial() => Decision::Deny,
+        Err(_) => return None,
+    };
+    if decision != Decision::Deny {
+        exchange.note(exchange::Decided::Admitted);
+    }
+    // What a rule allows may still be over a limit, or lack a scope: then no rule decided.
+    let is_by_rule = |ruling: &&Ruling| match decision {
+        Decision::Allow | Decision::ShadowDeny => true,
+        Decision::Deny => against && !ruling.is_shadow(),
+    };
+    let rule = ruling
+        .filter(is_by_rule)
+        .and_then(Ruling::rule)
+        .map(|rule| Rule { name: Arc::clone(rule.title()), place: rule.place().map(Arc::clone) });
+    Some(record(exchange, what(), Fact::Decided { decision, rule }))
 }
 
 fn record(exchange: &Exchange, what: What, fact: Fact) -> Record {
@@ -209,7 +244,7 @@ fn arguments(method: &str, params: Option<&Raw>) -> Option<Raw> {
 }
 
 /// Says how a request ended, and why, where that is not enough.
-fn told(verdict: Verdict<'_>, decided: Decided) -> (Outcome, Option<Box<str>>) {
+fn told(verdict: Verdict<'_>, decided: exchange::Decided) -> (Outcome, Option<Box<str>>) {
     let word = match verdict {
         Verdict::Insufficient(needed) => {
             return (Outcome::Denied, Some(format!("lacks {}", needed.join(" ")).into()));
@@ -219,7 +254,8 @@ fn told(verdict: Verdict<'_>, decided: Decided) -> (Outcome, Option<Box<str>>) {
         Verdict::Unrecorded(unrecorded) => {
             return (Outcome::Unrecorded, Some(unrecorded.to_string().into()));
         }
-        Verdict::Unknown if decided == Decided::Refused => Outcome::Denied,
+        Verdict::Unknown if decided == exchange::Decided::Refused => Outcome::Denied,
+        Verdict::Forbidden => Outcome::Denied,
         Verdict::Unknown => Outcome::Unknown,
         Verdict::Good => Outcome::Ok,
         Verdict::ToolError => Outcome::ToolError,

@@ -23,6 +23,10 @@ use crate::ids::UpstreamId;
 use crate::router::Lasting;
 use crate::router::instructions;
 use crate::router::lasting;
+use crate::router::permits;
+use crate::router::permits::Names;
+use crate::router::permits::Permits;
+use crate::router::told::Told;
 use crate::router::view::Lens;
 use crate::router::world::Known;
 use crate::router::world::World;
@@ -54,8 +58,12 @@ pub struct Snapshot {
     pub lasting: IndexMap<Kind, Lasting>,
     /// The extensions each upstream declared last, an object by their ids.
     pub extensions: IndexMap<UpstreamId, Raw>,
-    /// What upstreams tell a model about themselves, merged.
-    pub instructions: Option<String>,
+    /// What upstreams tell a model about themselves: what their names begin with, and the text.
+    texts: Vec<(String, UpstreamId, String)>,
+    /// The same, merged.
+    instructions: Option<String>,
+    /// Who may see and use what; everybody everything if there is nothing.
+    pub(super) permits: Option<Arc<Permits>>,
     /// How much of the tools is listed where the lens says nothing else.
     everywhere: Arc<Exposure>,
     /// What tokens of providers must be good for.
@@ -73,7 +81,12 @@ impl Snapshot {
     ///
     /// As costly as merging everything that is seen, unless `before`, the last look through the
     /// same lens, was at the same listings.
-    pub(super) fn of(world: &World, lens: &Lens, before: Option<&Self>) -> Self {
+    pub(super) fn of(
+        world: &World,
+        lens: &Lens,
+        names: Option<&Arc<Names>>,
+        before: Option<&Self>,
+    ) -> Self {
         let seen = || world.upstreams.iter().filter(|(id, _)| lens.shows(id));
         let merged: Vec<_> = seen().map(|(_, known)| Arc::clone(&known.listing)).collect();
         let is_merged = |before: &&Self| {
@@ -86,6 +99,9 @@ impl Snapshot {
             Some(before) => Arc::clone(&before.catalog),
             None => Arc::new(merge(world, lens)),
         };
+        let known = before.and_then(|before| before.permits.as_ref());
+        let permits = permitted(world, lens, &catalog, names, known);
+        let texts: Vec<_> = seen().filter_map(|(id, known)| text(lens, id, known)).collect();
         let failed =
             |(id, known): (&UpstreamId, &Known)| Some((id.clone(), known.failure.clone()?));
         let declared =
@@ -106,10 +122,9 @@ impl Snapshot {
                 seen().map(|(_, known)| lasts(known).then_some(&known.lasting)),
             ),
             extensions: seen().filter_map(declared).collect(),
-            instructions: instructions::merge(seen().map(|(id, known)| {
-                let prefix = lens.prefix(known.handle.config());
-                (prefix, id, known.instructions.as_deref())
-            })),
+            instructions: instructions::merge(texts.iter().map(parts)),
+            texts,
+            permits,
             everywhere: Arc::clone(&world.exposure),
             scopes: Arc::clone(&world.scopes),
             max_name_length: world.max_name_length,
@@ -134,6 +149,24 @@ impl Snapshot {
             }
             _ => Cow::Borrowed(&entry.public),
         }
+    }
+
+    /// Returns what callers are told of when it differs.
+    pub(super) fn told(&self) -> Told {
+        let policy = self.permits.as_ref().and_then(|permits| permits.policy());
+        Told::of(&self.catalog, self.exposure(), policy)
+    }
+
+    /// Returns what upstreams tell a model about themselves, of which that is wanted.
+    pub(super) fn instructions(
+        &self,
+        wants: impl Fn(&UpstreamId, &Self) -> bool,
+    ) -> Option<String> {
+        if self.permits.is_none() {
+            return self.instructions.clone();
+        }
+        let wanted = self.texts.iter().filter(|(_, id, _)| wants(id, self));
+        instructions::merge(wanted.map(parts))
     }
 
     /// Returns how much of the tools clients are listed.
@@ -168,9 +201,43 @@ impl Snapshot {
         self.unlisted.iter().filter(move |(_, kinds)| kinds.contains(&kind)).map(|(id, _)| id)
     }
 
-    fn prefix(&self, upstream: &UpstreamId) -> Option<&str> {
+    pub(super) fn prefix(&self, upstream: &UpstreamId) -> Option<&str> {
         Some(self.lens.prefix(self.upstreams.get(upstream)?.config()))
     }
+}
+
+fn parts((prefix, id, text): &(String, UpstreamId, String)) -> (&str, &UpstreamId, Option<&str>) {
+    (prefix, id, Some(text))
+}
+
+/// What an upstream tells a model about itself, if it does.
+fn text(lens: &Lens, id: &UpstreamId, known: &Known) -> Option<(String, UpstreamId, String)> {
+    let prefix = lens.prefix(known.handle.config()).to_owned();
+    Some((prefix, id.clone(), known.instructions.clone()?))
+}
+
+/// What the policy says of a catalog; that of `before` if it is the same.
+fn permitted(
+    world: &World,
+    lens: &Lens,
+    catalog: &Arc<Catalog>,
+    names: Option<&Arc<Names>>,
+    before: Option<&Arc<Permits>>,
+) -> Option<Arc<Permits>> {
+    let policy = world.policy.as_ref();
+    if policy.is_none() && !world.has_bounds {
+        return None;
+    }
+    // Where everything is seen, things are called what they are called.
+    let names = names.filter(|_| !matches!(lens, Lens::Everything));
+    if let Some(before) = before.filter(|before| before.is_of(policy, catalog, names)) {
+        return Some(Arc::clone(before));
+    }
+    // Arguments are those that the server takes, however they are shown.
+    let original =
+        |entry: &Entry| permits::original(&world.upstreams.get(&entry.upstream)?.listing, entry);
+    let permits = Permits::new(policy, catalog, names, lens.profile(), &original);
+    Some(Arc::new(permits))
 }
 
 /// Merges what is seen of the world through the lens.

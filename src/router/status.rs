@@ -12,6 +12,7 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::catalog::Entry;
 use crate::catalog::Kind;
 use crate::clients::Client;
 use crate::clients::crowd::Crowd;
@@ -22,6 +23,7 @@ use crate::router::cache::Cache;
 use crate::router::cache::Tally;
 use crate::router::failure;
 use crate::router::failure::millis;
+use crate::router::permits::Seen;
 use crate::router::readiness;
 use crate::router::snapshot::Snapshot;
 use crate::upstream;
@@ -30,35 +32,42 @@ use crate::wire::era::Era;
 /// Tells what one view shows of this process and its upstreams.
 ///
 /// Somebody who asks in a request of a client is told of that client, too, even if it is not one
-/// that stays.
-pub(super) fn document(router: &Router, asking: Option<&str>) -> Value {
+/// that stays. Somebody who sees a part of everything is told of that part.
+pub(super) fn document(router: &Router, asking: Option<&str>, seen: Option<&Seen>) -> Value {
     let (snapshot, instance) = (router.snapshot(), router.instance());
     let cache = &router.shared.cache;
     let configuration = instance.configuration();
-    let files = configuration.files.iter().map(|file| file.to_string_lossy());
-    let handles = snapshot.upstreams.values().map(|handle| upstream(&snapshot, handle, cache));
-    let disabled = snapshot.disabled.iter();
+    // What is said of the files, or of two upstreams, would tell what there is besides.
+    let whole = seen.is_none();
+    let files = configuration.files.iter().filter(|_| whole).map(|file| file.to_string_lossy());
+    let handles = snapshot.upstreams.values();
+    let handles = handles.filter(|handle| seen.is_none_or(|seen| seen.sees(handle.id())));
+    let handles = handles.map(|handle| upstream(&snapshot, handle, cache, seen));
+    let disabled = snapshot.disabled.iter().filter(|_| whole);
     let disabled = disabled.map(|id| json!({ "name": id.as_str(), "state": "disabled" }));
     let upstreams: Vec<_> = handles.chain(disabled).collect();
-    let sentences = |all: &mut dyn Iterator<Item = String>| all.collect::<Vec<_>>();
+    let sentences =
+        |all: &mut dyn Iterator<Item = String>| all.filter(|_| whole).collect::<Vec<_>>();
+    let unready = readiness::unready(&snapshot);
+    let mut unready = unready.iter().filter(|it| seen.is_none_or(|seen| seen.sees(&it.upstream)));
     let mut document = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": process::id(),
         "started": timestamp(instance.started),
         "uptimeMs": millis(instance.begun.elapsed()),
         "files": files.collect::<Vec<_>>(),
-        "reload": configuration.reload.map(reload),
+        "reload": configuration.reload.filter(|_| whole).map(reload),
         "listening": instance.listening(),
-        "audit": router.audit().status(),
-        "ready": readiness::unready(&snapshot).is_empty(),
+        "audit": router.audit().status().filter(|_| whole),
+        "ready": unready.next().is_none(),
         "generation": snapshot.generation.0,
         "upstreams": upstreams,
-        "warnings": warnings(router, asking),
+        "warnings": if whole { warnings(router, asking) } else { Vec::new() },
         "conflicts": sentences(&mut snapshot.catalog.conflicts().iter().map(ToString::to_string)),
         "defects": sentences(&mut snapshot.catalog.defects().iter().map(ToString::to_string)),
     });
     let limits: Vec<_> = router.quotas().report().into_iter().map(limit).collect();
-    if let Some(document) = document.as_object_mut().filter(|_| !limits.is_empty()) {
+    if let Some(document) = document.as_object_mut().filter(|_| whole && !limits.is_empty()) {
         document.insert("limits".to_owned(), limits.into());
     }
     document
@@ -84,7 +93,8 @@ fn warnings(router: &Router, asking: Option<&str>) -> Vec<String> {
         let crowds = clients.into_iter().filter_map(|client| snapshot.crowd(client));
         warnings.extend(crowds.map(|crowd| format!("{crowd}: {}", Crowd::REMEDY)));
     }
-    warnings.into_iter().collect()
+    // They are in the order of the file.
+    warnings.into_iter().chain(router.instance().doubts()).collect()
 }
 
 /// Tells what became of the last reload.
@@ -104,12 +114,21 @@ fn reload((reloaded, time): (Reloaded, SystemTime)) -> Value {
 }
 
 /// Tells what one upstream is doing.
-fn upstream(snapshot: &Snapshot, handle: &upstream::Handle, cache: &Cache) -> Value {
+fn upstream(
+    snapshot: &Snapshot,
+    handle: &upstream::Handle,
+    cache: &Cache,
+    seen: Option<&Seen>,
+) -> Value {
     let (id, status) = (handle.id(), handle.status());
     let failure = snapshot.failures.get(id);
     // It can be asked, but something of it is not listed.
     let is_degraded = status.agreed.is_some() && failure.is_some();
-    let count = |kind| snapshot.catalog.entries(kind).filter(|entry| entry.upstream == *id).count();
+    let is_its = |entry: &&Entry| entry.upstream == *id;
+    let count = |kind| match seen {
+        Some(seen) => seen.entries(kind).filter(is_its).count(),
+        None => snapshot.catalog.entries(kind).filter(is_its).count(),
+    };
     let mut fields = Map::new();
     let mut say = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
     say("name", id.as_str().into());

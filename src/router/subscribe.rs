@@ -6,9 +6,9 @@ use crate::exchange::mailbox::Topic;
 use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
-use crate::router::admit::Target;
-use crate::router::admit::Thing;
 use crate::router::params::named;
+use crate::router::target::Target;
+use crate::router::target::Thing;
 use crate::wire::Raw;
 use crate::wire::method;
 use crate::wire::object;
@@ -23,9 +23,10 @@ impl Router {
         let (snapshot, Owner { upstream, local }) = self.owner(exchange, &uri).await?;
         let target = Target {
             method: method::RESOURCES_SUBSCRIBE,
-            thing: Thing::Resource(&uri),
+            thing: Thing::Resource(&uri, &local),
             upstream: &upstream,
             params,
+            sent: None,
         };
         let _pass = self.admitted(&snapshot, exchange, &target).await?;
         let (mailbox, topic) = (exchange.caller().mailbox(), Topic::Resource(local));

@@ -61,7 +61,7 @@ impl Router {
         let snapshot = self.snapshot();
         let owner = self.shared.task_ids.open(exchange.caller(), dialect, &public);
         let (upstream, id) = owner.ok_or(Error::UnknownTask)?;
-        self.proven(exchange, Ok(()), || about(method, &public, &upstream)).await?;
+        self.proven(exchange, || about(method, &public, &upstream)).await?;
         let params = with(params, "taskId", &id)?;
         let before = snapshot.retired.iter().find(|it| *it.id() == upstream && it.knows(&id));
         let result = if let Some(retired) = before {

@@ -53,7 +53,7 @@ fn told(listing: Listing) -> Told {
         over_http: false,
         listing: listing.into(),
     };
-    Told::of(&catalog::merge(&[source], &Rules::default()), &Exposure::default())
+    Told::of(&catalog::merge(&[source], &Rules::default()), &Exposure::default(), None)
 }
 
 #[test]

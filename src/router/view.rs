@@ -48,7 +48,7 @@ pub(super) enum Lens {
     /// One upstream alone.
     Server(UpstreamId),
     /// A profile.
-    Profile(Arc<config::Profile>),
+    Profile(String, Arc<config::Profile>),
     /// A profile that there is no more.
     Nothing,
 }
@@ -60,7 +60,7 @@ impl Lens {
             None => Self::Everything,
             Some(View::Server(name)) => Self::Server(UpstreamId::new(name)),
             Some(View::Profile(name)) => match world.profiles.get(name) {
-                Some(profile) => Self::Profile(Arc::clone(profile)),
+                Some(profile) => Self::Profile(name.clone(), Arc::clone(profile)),
                 None => Self::Nothing,
             },
         }
@@ -71,17 +71,25 @@ impl Lens {
         match self {
             Self::Everything => true,
             Self::Server(only) => only == upstream,
-            Self::Profile(profile) => {
+            Self::Profile(_, profile) => {
                 profile.upstreams.as_ref().is_none_or(|members| members.contains(upstream))
             }
             Self::Nothing => false,
         }
     }
 
+    /// Returns the name of the profile, if it is one.
+    pub(super) fn profile(&self) -> Option<&str> {
+        match self {
+            Self::Profile(name, _) => Some(name),
+            Self::Everything | Self::Server(_) | Self::Nothing => None,
+        }
+    }
+
     /// Returns what an upstream's public names begin with.
     pub(super) fn prefix<'a>(&self, upstream: &'a config::Upstream) -> &'a str {
         match self {
-            Self::Everything | Self::Profile(_) | Self::Nothing => &upstream.prefix,
+            Self::Everything | Self::Profile(..) | Self::Nothing => &upstream.prefix,
             Self::Server(_) => "",
         }
     }
@@ -90,7 +98,7 @@ impl Lens {
     pub(super) fn exposure<'a>(&'a self, everywhere: &'a Exposure) -> &'a Exposure {
         match self {
             Self::Everything => everywhere,
-            Self::Profile(profile) => &profile.exposure,
+            Self::Profile(_, profile) => &profile.exposure,
             // There are no tools of Conflux that could find any.
             Self::Server(_) | Self::Nothing => &FLAT,
         }
@@ -100,7 +108,7 @@ impl Lens {
     pub(super) fn shows_tool(&self, public: &str) -> bool {
         match self {
             Self::Everything | Self::Server(_) => true,
-            Self::Profile(profile) => profile.tools.permits(public),
+            Self::Profile(_, profile) => profile.tools.permits(public),
             Self::Nothing => false,
         }
     }
@@ -109,14 +117,14 @@ impl Lens {
     pub(super) fn wanted(&self) -> Option<&Wanted> {
         match self {
             Self::Everything | Self::Server(_) | Self::Nothing => None,
-            Self::Profile(profile) => Some(profile.tools.wanted()),
+            Self::Profile(_, profile) => Some(profile.tools.wanted()),
         }
     }
 
     /// Returns the tools of Conflux itself that are seen.
     pub(super) fn own_tools(&self) -> Vec<Raw> {
         match self {
-            Self::Everything | Self::Profile(_) => names::definitions(),
+            Self::Everything | Self::Profile(..) => names::definitions(),
             Self::Server(_) | Self::Nothing => Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ use crate::config::auth::Scopes;
 use crate::config::exposure::Exposure;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::policy::Policy;
 use crate::router::Lasting;
 use crate::upstream;
 use crate::upstream::Moment;
@@ -26,6 +27,8 @@ pub struct World {
     pub upstreams: IndexMap<UpstreamId, Known>,
     /// Those that are, for reports.
     pub disabled: Vec<UpstreamId>,
+    /// Their keys again, and what the names of each would begin with.
+    pub disabled_prefixes: Vec<(UpstreamId, String)>,
     /// Those that are no longer part of the configuration and have not ended yet.
     pub retired: Vec<upstream::Retired>,
     /// How often the configuration was another one. Catalogs are merged anew if this differs.
@@ -38,6 +41,10 @@ pub struct World {
     pub profiles: IndexMap<String, Arc<config::Profile>>,
     /// The one that clients see who ask for none.
     pub profile: Option<String>,
+    /// Whether some may see and call less than others, whatever rules say.
+    pub has_bounds: bool,
+    /// Who may do what; everybody everything if there is none.
+    pub policy: Option<Arc<Policy>>,
     /// How much of the tools clients are listed where no profile says something else.
     pub exposure: Arc<Exposure>,
     /// What tokens of providers must be good for.
@@ -64,6 +71,13 @@ impl World {
             found.map(|(name, _)| name.as_str())
         };
         self.profile.as_deref().or_else(for_client)
+    }
+}
+
+impl Known {
+    /// Returns its configuration.
+    pub(super) fn config(&self) -> &Arc<config::Upstream> {
+        self.handle.config()
     }
 }
 

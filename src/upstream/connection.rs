@@ -229,8 +229,10 @@ impl Connection {
 
     /// Says that the resource `uri` changed.
     pub(super) fn resource_updated(&self, uri: &Raw) {
-        self.0.changes.updated(uri.string().unwrap_or_default());
-        for caller in self.callers().present() {
+        let local = uri.string().unwrap_or_default();
+        let seeing = self.callers().seeing(self.upstream(), &local);
+        self.0.changes.updated(local);
+        for caller in seeing {
             caller.mailbox().updated(self.upstream(), uri);
         }
     }
@@ -400,7 +402,7 @@ impl Connection {
     /// Where the message came with the answer to the request `origin`, it is that one.
     pub(super) fn meant(&self, origin: Option<u64>) -> Result<Meant, Refusal> {
         let meant = self.lock().meant(origin)?;
-        meant.map_or_else(|| self.0.callers.only().map(Meant::Caller), Ok)
+        meant.map_or_else(|| self.0.callers.only(self.upstream()).map(Meant::Caller), Ok)
     }
 
     /// Stops the clocks of all requests of a caller until what is returned is dropped.

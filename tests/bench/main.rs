@@ -18,6 +18,7 @@ mod headers;
 mod identity;
 mod limits;
 mod telemetry;
+mod policy;
 
 use divan::AllocProfiler;
 

@@ -212,7 +212,7 @@ fn a_right_configuration_is_summed_up() {
     assert_snapshot!(place.run(&["check", "--json"]), @r#"
     exit code 0
     --- stdout
-    {"files":["{dir}/upstreams.yaml"],"upstreams":[{"disabled":false,"name":"a","required":true},{"disabled":true,"name":"b","required":false}],"warnings":[]}
+    {"files":["{dir}/upstreams.yaml"],"upstreams":[{"name":"a","required":true,"disabled":false},{"name":"b","required":false,"disabled":true}],"warnings":[]}
     --- stderr
     configuration is valid: 2 upstreams (1 disabled) in {dir}/upstreams.yaml
     "#);
@@ -542,7 +542,7 @@ fn a_call_tells_how_far_it_is() {
     assert_snapshot!(place.run(&["call", "demo__countdown", "--args", arguments]), @r#"
     exit code 0
     --- stdout
-    {"content":[{"text":"Counted down from 2.","type":"text"}],"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"conflux-demo","version":"0.1.0"}}}
+    {"content":[{"type":"text","text":"Counted down from 2."}],"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"conflux-demo","version":"0.1.0"}}}
     --- stderr
     progress: 1 of 2: 1 to go
     progress: 2 of 2: 0 to go
@@ -555,7 +555,7 @@ fn a_call_ends_by_what_became_of_it() {
     assert_snapshot!(place.run(&["call", "demo__add", "--args", r#"{"a":1}"#]), @r#"
     exit code 6
     --- stdout
-    {"content":[{"text":"`b` is missing","type":"text"}],"isError":true,"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"conflux-demo","version":"0.1.0"}}}
+    {"content":[{"type":"text","text":"`b` is missing"}],"isError":true,"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"conflux-demo","version":"0.1.0"}}}
     "#);
     let shown = place.run(&["call", "demo__add", "--args", r#"{"a":"x"}"#]);
     assert!(shown.contains("`a` must be a number, and `b` is missing"), "{shown}");
@@ -803,7 +803,7 @@ fn exit_codes_are_documented_in_help_and_in_the_readme() {
     let help = Place::new("").data(&["--help"]);
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let (_, codes) = help.split_once("Exit codes:\n").unwrap();
-    assert_eq!(codes.lines().count(), 16, "{codes}");
+    assert_eq!(codes.lines().count(), 17, "{codes}");
     for line in codes.lines() {
         let (code, meaning) = line.trim().split_once("  ").unwrap();
         assert!(readme.contains(&format!("| {code} | {meaning} |")), "README lacks: {line}");

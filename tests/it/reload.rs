@@ -124,9 +124,9 @@ async fn only_what_differs_is_another_process_and_one_notification_tells_of_all(
     assert_eq!(
         report["changes"],
         json!([
-            "`new` is added",
-            "`other` is restarted, for its `args`",
             "`shown` goes on, with another `prefix`",
+            "`other` is restarted, for its `args`",
+            "`new` is added",
             "`gone` is removed",
         ])
     );

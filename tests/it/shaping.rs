@@ -120,7 +120,7 @@ async fn a_tool_is_listed_and_called_as_it_is_configured() {
             assert_eq!(tool["_meta"]["dev.conflux/name"], "create_issue");
             let schema = &tool["inputSchema"];
             let names: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
-            assert_eq!(names, ["labels", "repository", "title"]);
+            assert_eq!(names, ["repository", "title", "labels"]);
             assert_eq!(schema["properties"]["labels"]["default"], json!(["new"]));
             let required = schema["required"].as_array().unwrap();
             assert_eq!(required, &["repository", "title"]);

@@ -347,7 +347,7 @@ async fn what_is_required_is_started_even_if_a_profile_does_not_show_it() {
     let server = Server::start_ready(&gateway).await;
     assert_eq!(server.request(Method::GET, "/readyz").reply().await.status, 200);
     let upstreams = documents(&gateway).await[0]["upstreams"].clone();
-    assert_eq!(upstreams[0]["state"], "ready", "{upstreams}");
+    assert_eq!(upstreams[1]["state"], "ready", "{upstreams}");
     server.stop().await;
 }
 

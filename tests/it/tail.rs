@@ -182,7 +182,7 @@ async fn a_line_tells_what_a_call_took_and_why_it_failed() {
     {time} ok {took} 49 96 wire toy__echo (toy)
     {time} refused {took} 70 0 wire toy__refuse (toy): -32000
     {time} timed out {took} 46 0 wire slow__slow (slow)
-    {time} ok {took} 24 81 wire read toy://static/1 (slow)
+    {time} ok {took} 24 81 wire read toy://static/1 (toy)
     {time} refused {took} 23 0 wire prompt toy__nothing (-): unknown
     ");
     assert!(client.leave().await.success());

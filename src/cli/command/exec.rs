@@ -108,6 +108,7 @@ async fn run(config: Config, command: &[OsString]) -> Result<(), Failure> {
     let front = serve::bind(&config, access).await?;
     let gateway = Gateway { url: front.url(), token };
     let app = App::start(config, session::guard()).await;
+    app.check_policy()?;
     app.open_doors().await;
     let shutdown = Shutdown::default();
     let outcome = {

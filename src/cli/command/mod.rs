@@ -16,6 +16,7 @@ mod lint;
 mod lists;
 mod logs;
 mod man;
+mod policy;
 mod profile;
 mod prompt;
 mod read;
@@ -57,6 +58,7 @@ pub(in crate::cli) enum Command {
     Prompts(lists::Lists),
     Show(show::Show),
     Profile(profile::Profile),
+    Policy(policy::Policy),
     Tokens(tokens::Tokens),
     Token(token::Token),
     Lint(lint::Lint),
@@ -111,6 +113,7 @@ impl Command {
             Self::Prompts(wanted) => wanted.run(context, Kind::Prompts),
             Self::Show(wanted) => wanted.run(context),
             Self::Profile(wanted) => wanted.run(context),
+            Self::Policy(wanted) => wanted.run(context),
             Self::Tokens(wanted) => wanted.run(context),
             Self::Token(wanted) => wanted.run(context),
             Self::Lint(wanted) => wanted.run(context),

@@ -87,6 +87,7 @@ fn own(name: &str, definition: Raw) -> Entry {
     Entry {
         upstream: UpstreamId::new("conflux"),
         local: name.to_owned(),
+        name: name.to_owned(),
         public: name.to_owned(),
         definition,
         traits: Traits::default(),

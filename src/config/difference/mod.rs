@@ -290,7 +290,10 @@ fn settings(old: &Config, new: &Config) -> Vec<Setting> {
         ("auth", old.auth != new.auth),
     ]));
     at_once.extend(entries::<Profile>("profiles", &old.profiles, &new.profiles));
-    at_once.extend(keys([("http.tls", is_other_tls && is_exchanged)]));
+    at_once.extend(keys([
+        ("policy", old.policy != new.policy),
+        ("http.tls", is_other_tls && is_exchanged),
+    ]));
     let at_restart = keys([
         ("limits.message", message != new.limits.message),
         ("limits.in_flight", in_flight != new.limits.in_flight),

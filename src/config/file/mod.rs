@@ -10,6 +10,7 @@ mod auth;
 mod cache;
 mod exposure;
 mod http;
+pub mod policy;
 mod quota;
 mod telemetry;
 mod tools;
@@ -24,6 +25,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config::short;
 use crate::config::units::WrittenDuration;
 use crate::config::units::WrittenSize;
 
@@ -42,6 +44,7 @@ pub use self::exposure::Exposure;
 pub use self::http::Http;
 pub use self::http::HttpLimits;
 pub use self::http::Tls;
+pub use self::policy::Policy;
 pub use self::quota::Dimension;
 pub use self::quota::Quota;
 pub use self::telemetry::Otlp;
@@ -120,6 +123,10 @@ pub struct File {
     /// Where traces go.
     #[serde(default)]
     pub telemetry: Telemetry,
+
+    /// Who may do what.
+    #[serde(default)]
+    pub policy: Policy,
 
     /// How much of the tools clients are listed.
     #[serde(default)]
@@ -380,17 +387,10 @@ pub(super) fn schema() -> Value {
     schema
 }
 
-/// Returns the same as others read it: they need to be told where a word may stand for a map.
+/// Returns the same as others read it: they need to be told what may be written in short.
 pub(super) fn published() -> Value {
     let mut schema = schema();
-    let definitions = schema.get_mut("$defs").and_then(Value::as_object_mut);
-    for definition in definitions.into_iter().flat_map(|all| all.values_mut()) {
-        let short = definition.get("x-short").and_then(Value::as_str).map(str::to_owned);
-        let word = short.and_then(|key| definition.get("properties")?.get(&key).cloned());
-        if let Some(word) = word {
-            *definition = serde_json::json!({ "anyOf": [word, definition.take()] });
-        }
-    }
+    short::publish(&mut schema);
     schema
 }
 
@@ -402,12 +402,12 @@ fn tidy(schema: &mut Value) {
         Value::Object(object) => {
             object.values_mut().for_each(tidy);
             if let Some(Value::Array(types)) = object.get("type")
+                && types.iter().any(|kind| kind == "null")
                 && let Some(first) = types.first().cloned()
             {
                 object.insert("type".to_owned(), first);
             }
-            if !object.contains_key("x-kind")
-                && let Some(Value::Array(choices)) = object.get("anyOf")
+            if let Some(Value::Array(choices)) = object.get("anyOf")
                 && let Some(Value::Object(first)) = choices.first().cloned()
             {
                 object.remove("anyOf");

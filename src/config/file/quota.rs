@@ -94,8 +94,9 @@ impl JsonSchema for Per {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let one = generator.subschema_for::<Dimension>();
         json_schema!({
-            "x-kind": "one-or-more",
-            "anyOf": [{ "type": "array", "items": one }, one],
+            "type": "array",
+            "items": one,
+            "x-short": "items",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Requests of 2026-07-28: one POST each, which says all there is to know.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
@@ -52,7 +53,9 @@ pub(super) async fn request(
     let named = request.params.as_ref().filter(|_| request.method == method::TOOLS_CALL);
     let named = named.and_then(|params| params.member("name"));
     let named = named.as_ref().and_then(|named| quote::unquoted(named.get()));
-    let mirrors = named.map(|name| router.mirrors(&name)).unwrap_or_default();
+    let client = meta.client_info.as_ref().and_then(|info| info.member("name")?.string());
+    let mirrors = |name: Cow<'_, str>| router.mirrors(&name, &visitor.principal, client.as_deref());
+    let mirrors = named.map(mirrors).unwrap_or_default();
     if let Err(problem) = headers::check(headers, &request, meta, &mirrors) {
         let error = codes::header_mismatch(&problem);
         return Err(Refusal::of(StatusCode::BAD_REQUEST, Some(&request.id), error));

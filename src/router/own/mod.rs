@@ -7,6 +7,7 @@ mod search;
 
 use serde_json::json;
 
+use crate::config::policy::CONFLUX;
 use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
@@ -16,7 +17,10 @@ use crate::router::own::names::SEARCH;
 use crate::router::own::names::STATUS;
 use crate::router::snapshot::Snapshot;
 use crate::router::status;
+use crate::router::target::Target;
+use crate::router::target::Thing;
 use crate::wire::Raw;
+use crate::wire::method;
 
 /// A tool of Conflux itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +49,7 @@ impl Own {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         match self {
-            Self::Status => Ok(status(router, exchange)),
+            Self::Status => status(router, params, exchange).await,
             Self::Search => search::call(router, params, exchange).await,
             Self::Call => match indirect::params(params) {
                 Ok(params) => router.call(Some(&params), exchange).await,
@@ -67,14 +71,27 @@ pub(super) fn finders<'a>(upstreams: impl Iterator<Item = &'a UpstreamId>) -> [R
     [search::definition(upstreams), indirect::definition()]
 }
 
-fn status(router: &Router, exchange: &Exchange) -> Raw {
-    let status = status::document(router, exchange.capabilities().client_name());
+async fn status(router: &Router, params: &Raw, exchange: &Exchange) -> Result<Raw, Error> {
+    let snapshot = router.snapshot();
+    let target = Target {
+        method: method::TOOLS_CALL,
+        thing: Thing::Own(STATUS),
+        upstream: &UpstreamId::new(CONFLUX),
+        params: Some(params),
+        sent: Some(params),
+    };
+    let pass = router.admitted(&snapshot, exchange, &target).await?;
+    let seen = snapshot.seen_by(exchange).await?;
+    let client = exchange.capabilities().client_name();
+    let status = status::document(router, client, seen.as_deref());
     let text = serde_json::to_string_pretty(&status).unwrap_or_default();
-    Raw::of(&json!({
+    let result = Raw::of(&json!({
         "content": [{ "type": "text", "text": text }],
         "structuredContent": status,
         "isError": false,
-    }))
+    }));
+    pass.end(&result);
+    Ok(result)
 }
 
 /// What a model is told that made a mistake, so that it can do better (2025-11-25, "Tools", "Error

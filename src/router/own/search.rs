@@ -10,6 +10,7 @@ use foldhash::fast::FixedState;
 use serde_json::json;
 
 use crate::catalog::Entry;
+use crate::catalog::Kind;
 use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
 use crate::router::Error;
@@ -113,16 +114,22 @@ pub(super) async fn call(router: &Router, params: &Raw, exchange: &Exchange) -> 
         () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
     }
     let snapshot = router.snapshot();
+    let seen = snapshot.seen_by(exchange).await?;
+    let servers = snapshot.upstreams.keys();
+    let mut servers = servers.filter(|id| seen.as_ref().is_none_or(|seen| seen.sees(id)));
     let server = wanted.server.as_deref();
-    if let Some(name) =
-        server.filter(|name| !snapshot.upstreams.contains_key(&UpstreamId::new(name)))
+    if let Some(name) = server
+        && !servers.clone().any(|id| id.as_str() == name)
     {
-        let names: Vec<_> = snapshot.upstreams.keys().take(NAMED).map(UpstreamId::as_str).collect();
+        let names: Vec<_> = servers.by_ref().take(NAMED).map(UpstreamId::as_str).collect();
         let problem = format!("there is no server `{name}`; there are: {}", names.join(", "));
         return Ok(own::failed(&problem));
     }
     let mut found = snapshot.catalog.search(&wanted.query);
     found.retain(|tool| server.is_none_or(|server| tool.upstream.as_str() == server));
+    if let Some(seen) = &seen {
+        found.retain(|tool| seen.shows(Kind::Tools, &tool.public));
+    }
     let from = wanted.cursor.map_or(0, |cursor| cursor.from);
     if wanted.cursor.is_some_and(|cursor| cursor != Cursor::of(&found, from)) {
         return Ok(own::failed(

@@ -58,9 +58,18 @@ impl Check {
         if self.connect {
             runtime::wait(connect(config, self.json))
         } else {
+            runtime::wait(rules(&config))?;
             hold(&config, self.json)
         }
     }
+}
+
+/// Compares the policy with what upstreams listed in earlier runs.
+async fn rules(config: &Config) -> Result<(), Failure> {
+    if !config.policy.is_any() {
+        return Ok(());
+    }
+    session::remembering(config.clone(), async |app| Ok(app.check_policy()?)).await
 }
 
 /// Says what a configuration holds; that it could be loaded means that it is right.
@@ -130,6 +139,7 @@ async fn report(app: &App, json: bool) -> Result<(), Failure> {
         }
     }
     outcome?;
+    app.check_policy()?;
     if rows.iter().any(|row| !row.listed) { Err(Failure::silent(exit::UPSTREAM)) } else { Ok(()) }
 }
 

@@ -40,6 +40,7 @@ const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
     sockets,
     state,
     audit,
+    rules,
 ];
 
 /// Returns everything that is found, the worst first.
@@ -242,6 +243,11 @@ fn state(facts: &Facts) -> Vec<Finding> {
         Finding::new(Code::State, Severity::Error, Spot::file(path), message, hint)
     };
     facts.state.iter().map(finding).collect()
+}
+
+fn rules(facts: &Facts) -> Vec<Finding> {
+    let finding = |problem| Finding::of(problem, Code::Rule, Severity::Error);
+    facts.rules.iter().map(finding).collect()
 }
 
 /// Returns where a value of an upstream is.

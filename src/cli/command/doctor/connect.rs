@@ -18,6 +18,7 @@ pub(super) async fn ask(config: Config, facts: &mut Facts) -> Result<(), Failure
         app.on_open()(&caller);
         upstreams::settled(app).await;
         (facts.known, facts.failures) = told(app);
+        facts.rules = app.everything().policy_problems();
         Ok(())
     })
     .await

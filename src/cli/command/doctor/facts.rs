@@ -15,6 +15,8 @@ pub(super) struct Facts {
     pub(super) problems: Vec<Problem>,
     /// What of it is probably not meant.
     pub(super) doubts: Vec<Problem>,
+    /// What in the policy speaks of nothing that is there.
+    pub(super) rules: Vec<Problem>,
     /// The upstreams as they are written, with what later files say over earlier ones.
     pub(super) entries: Vec<Entry>,
     /// The variables that are set.

@@ -28,6 +28,7 @@ pub(super) enum Code {
     Socket = 16,
     State = 17,
     Audit = 18,
+    Rule = 19,
 }
 
 /// How bad it is.

@@ -9,6 +9,7 @@ use std::process;
 
 use serde_json::Value;
 
+use crate::app::App;
 use crate::cli::command::doctor::facts::Entry;
 use crate::cli::command::doctor::facts::Facts;
 use crate::cli::command::doctor::facts::Failed;
@@ -23,6 +24,7 @@ use crate::cli::command::doctor::packages;
 use crate::cli::command::doctor::programs;
 use crate::cli::context::Context;
 use crate::cli::edit;
+use crate::cli::session;
 use crate::clients::Client;
 use crate::config::Config;
 use crate::config::Target;
@@ -68,6 +70,10 @@ pub(super) async fn facts(context: &Context<'_>) -> Facts {
         facts.doubts.clone_from(&config.warnings);
         facts.known = known(config);
         facts.is_flat = config.exposure.mode == Mode::Flat;
+    }
+    if let Some(config) = config.as_ref().filter(|config| config.policy.is_any()) {
+        let found = async |app: &App| Ok(app.everything().policy_problems());
+        facts.rules = session::remembering(config.clone(), found).await.unwrap_or_default();
     }
     commands(&mut facts, config.as_ref(), around);
     facts.secrets = secrets(&facts.entries, &texts, around);

@@ -1,0 +1,171 @@
+//! `conflux policy explain`: what becomes of one wish, by which rule, and what would have to match.
+
+use clap::Args;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::command::policy;
+use crate::cli::command::policy::ask::Answer;
+use crate::cli::command::policy::ask::Asking;
+use crate::cli::command::policy::ask::Oracle;
+use crate::cli::command::policy::ask::Wanted;
+use crate::cli::exit;
+use crate::cli::output;
+use crate::cli::report::Failure;
+use crate::cli::report::Notice;
+use crate::cli::report::printable;
+use crate::config::Config;
+use crate::config::suggest;
+use crate::policy::Arguments;
+use crate::policy::Decision;
+use crate::policy::Reason;
+use crate::policy::Rule;
+use crate::wire::Raw;
+
+/// Tell what becomes of a call, a prompt or a resource, and which rule says so
+///
+/// `--profile` says which profile is in use.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Explain {
+    /// The public name of a tool or a prompt, or the address of a resource
+    name: String,
+    /// Who wants it, such as `user:ann@example.com`, `token:ci`, `process` or `anonymous`
+    #[arg(long = "as", value_name = "NAME", default_value = "process")]
+    principal: String,
+    /// A group they are in; can be given several times
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// What their client calls itself
+    #[arg(long, value_name = "NAME", default_value = "")]
+    client: String,
+    /// The arguments of the call, a JSON object
+    #[arg(long = "args", value_name = "JSON")]
+    arguments: Option<String>,
+    /// Start every upstream and see what it has now
+    #[arg(long)]
+    connect: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Explain {
+    /// Tells it.
+    pub(super) fn run(&self, config: Config) -> Result<(), Failure> {
+        let arguments = self.arguments.clone().map(Raw::parse).transpose().map_err(|error| {
+            let notice = Notice::error("`--args` is no JSON").cause(error);
+            Failure::new(exit::USAGE, notice.hint("write an object, as in '{\"path\": \"/etc\"}'"))
+        })?;
+        policy::looking(config, self.connect, async |app| {
+            output::data(&self.explanation(app, arguments.as_ref())?)
+        })
+    }
+
+    fn explanation(&self, app: &App, arguments: Option<&Raw>) -> Result<String, Failure> {
+        let rules = app.everything().policy().ok_or_else(policy::nothing)?;
+        let vocabulary = app.everything().vocabulary(app.config());
+        let oracle = Oracle { app, policy: &rules, vocabulary: &vocabulary };
+        let asking = Asking {
+            principal: self.principal.clone(),
+            groups: self.groups.clone(),
+            client: self.client.to_lowercase(),
+            profile: app.config().profile.clone(),
+        };
+        let name = || self.name.clone();
+        let kinds = [Wanted::Call(name()), Wanted::Prompt(name()), Wanted::Read(name())];
+        let is_there = |it: &&Wanted| oracle.with_target(&asking, it, |_| ()).is_some();
+        let wanted = kinds.iter().find(is_there).ok_or_else(|| self.unknown(&oracle))?;
+        let answer = oracle.answer(&asking, wanted, arguments);
+        let decision = match &answer {
+            Answer::Unknown => return Err(self.unknown(&oracle)),
+            Answer::Hidden(decision) | Answer::Seen(decision) => decision,
+        };
+        let given = arguments.map_or(Arguments::None, Arguments::Given);
+        let misses = oracle.with_target(&asking, wanted, |target| match decision.reason {
+            Reason::NoRule(_) => {
+                let who = asking.who();
+                let misses = rules.misses(&who, target, given).into_iter();
+                misses.map(|miss| (miss.rule.clone(), miss.unmet)).collect()
+            }
+            Reason::Rule(_) | Reason::Doubt(_) => Vec::new(),
+        });
+        let misses: Vec<(Rule, Vec<String>)> = misses.unwrap_or_default();
+        Ok(if self.json {
+            document(&self.name, &answer, decision, &misses).to_string()
+        } else {
+            printable(&text(&self.name, &answer, decision, &misses))
+        })
+    }
+
+    fn unknown(&self, oracle: &Oracle<'_>) -> Failure {
+        let tools = oracle.vocabulary.tools.iter().map(|tool| tool.name.as_str());
+        let known = tools.chain(oracle.vocabulary.prompts.iter().map(String::as_str));
+        let hint = match suggest::nearest(&self.name, known) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => "`--connect` starts the upstreams, to see what they have now".to_owned(),
+        };
+        let message =
+            format!("there is no tool, prompt or resource `{}` in earlier runs", self.name);
+        Failure::new(exit::UNKNOWN, Notice::error(message).hint(hint))
+    }
+}
+
+/// What becomes of it, in words.
+fn outcome(answer: &Answer<'_>) -> &'static str {
+    match answer {
+        Answer::Unknown | Answer::Hidden(_) => "hidden, and refused like what there is not",
+        Answer::Seen(decision) if decision.is_allowed() => "allowed",
+        Answer::Seen(_) => "seen, but refused with these arguments",
+    }
+}
+
+fn text(
+    name: &str,
+    answer: &Answer<'_>,
+    decision: &Decision<'_>,
+    misses: &[(Rule, Vec<String>)],
+) -> String {
+    let mut lines = vec![format!("{name}: {}", outcome(answer)), format!("because {decision}")];
+    if let Some(place) = decision.rule().and_then(Rule::place) {
+        lines.push(format!("at {place}"));
+    }
+    if let Some(rule) = decision.rule() {
+        lines.extend(rule.conditions().lines().map(|line| format!("  {line}")));
+    }
+    for (rule, unmet) in misses {
+        let place = rule.place().filter(|place| *place != rule.title());
+        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+        lines.push(format!("`{}`{place} would allow it, but:", rule.title()));
+        if unmet.is_empty() {
+            lines.extend(rule.conditions().lines().map(|line| format!("  {line}")));
+        }
+        lines.extend(unmet.iter().map(|unmet| format!("  {unmet}")));
+    }
+    lines.join("\n")
+}
+
+fn document(
+    name: &str,
+    answer: &Answer<'_>,
+    decision: &Decision<'_>,
+    misses: &[(Rule, Vec<String>)],
+) -> Value {
+    let rule = |rule: &Rule| {
+        json!({
+            "name": rule.name,
+            "file": rule.spot.file,
+            "line": rule.spot.line,
+            "conditions": rule.conditions(),
+        })
+    };
+    let misses =
+        misses.iter().map(|(missed, unmet)| json!({ "rule": rule(missed), "unmet": unmet }));
+    json!({
+        "name": name,
+        "decision": answer.word(),
+        "reason": decision.to_string(),
+        "rule": decision.rule().map(rule),
+        "misses": misses.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,148 @@
+//! What one caller sees of a snapshot.
+
+use std::sync::Arc;
+
+use crate::catalog::Entry;
+use crate::catalog::Kind;
+use crate::catalog::name;
+use crate::exchange::Exchange;
+use crate::exchange::caller::Caller;
+use crate::exchange::principal::Principal;
+use crate::ids::UpstreamId;
+use crate::router::Error;
+use crate::router::Router;
+use crate::router::permits::Permits;
+use crate::router::permits::Row;
+use crate::router::permits::Seen;
+use crate::router::snapshot::Snapshot;
+use crate::wire::Raw;
+
+impl Router {
+    /// Returns whether a caller, of whatever view, may be told outside of calls of an upstream, and
+    /// of this address if there is one; for who tells.
+    pub fn may_tell(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        upstream: &UpstreamId,
+        uri: Option<&str>,
+    ) -> bool {
+        if self.snapshot().permits.is_none() {
+            return true;
+        }
+        let looks = |router: &Arc<Self>| {
+            router.audience().present().iter().any(|other| Arc::ptr_eq(other, caller))
+        };
+        let router = self.family().into_iter().find(looks).unwrap_or_else(|| Arc::clone(self));
+        let snapshot = router.snapshot();
+        let Some(uri) = uri else { return snapshot.is_seen(upstream, caller) };
+        let client = caller.capabilities().client_name();
+        let permitted = snapshot.permitted(caller.principal(), client);
+        permitted.is_none_or(|(permits, row)| permits.shows_address(&row, upstream.as_str(), uri))
+    }
+}
+
+impl Snapshot {
+    /// Returns what the policy says of this caller; nothing if there is none.
+    pub(super) fn permitted(
+        &self,
+        principal: &Principal,
+        client: Option<&str>,
+    ) -> Option<(&Arc<Permits>, Arc<Row>)> {
+        let permits = self.permits.as_ref().filter(|permits| !permits.is_open_to(principal))?;
+        Some((permits, permits.row(principal, client)))
+    }
+
+    /// Returns whether somebody sees a tool.
+    pub(super) fn is_shown(
+        &self,
+        tool: &Entry,
+        principal: &Principal,
+        client: Option<&str>,
+    ) -> bool {
+        let Some((permits, row)) = self.permitted(principal, client) else { return true };
+        let slot = permits.slot(Kind::Tools, &tool.public);
+        slot.is_some_and(|slot| permits.shows(&row, slot))
+    }
+
+    /// Returns whether a caller sees anything of an upstream.
+    pub(super) fn is_seen(&self, upstream: &UpstreamId, caller: &Caller) -> bool {
+        let client = caller.capabilities().client_name();
+        let permitted = self.permitted(caller.principal(), client);
+        permitted.is_none_or(|(permits, row)| permits.sees(&row, upstream.as_str()))
+    }
+
+    /// Returns whether something of this name, of an upstream that has not listed yet, could be
+    /// seen by whoever asks, whatever the upstream will say of it.
+    pub(super) fn may_see(
+        &self,
+        exchange: &Exchange,
+        kind: Kind,
+        upstream: &UpstreamId,
+        name: &str,
+    ) -> bool {
+        let (caller, client) = (exchange.caller(), exchange.capabilities().client_name());
+        let Some((permits, row)) = self.permitted(caller.principal(), client) else { return true };
+        let stem = self.prefix(upstream).map(name::stem).unwrap_or_default();
+        let local = name.strip_prefix(&stem).unwrap_or(name);
+        permits.may_show(&row, kind, upstream.as_str(), name, local)
+    }
+
+    /// Takes what a caller may not see out of the list of a directory.
+    pub(super) fn permitted_entries(
+        &self,
+        exchange: &Exchange,
+        upstream: &UpstreamId,
+        result: Raw,
+    ) -> Raw {
+        let (caller, client) = (exchange.caller(), exchange.capabilities().client_name());
+        let Some((permits, row)) = self.permitted(caller.principal(), client) else {
+            return result;
+        };
+        let Some(entries) = result.member("resources").and_then(|list| list.elements()) else {
+            return result;
+        };
+        let is_seen = |entry: &&Raw| {
+            let uri = entry.member("uri").and_then(|uri| uri.string());
+            uri.is_some_and(|uri| permits.shows_address(&row, upstream.as_str(), &uri))
+        };
+        let kept = Raw::array(entries.iter().filter(is_seen));
+        match result.object() {
+            Ok(object) => object.edit().put("resources", &kept).apply(),
+            Err(_) => result,
+        }
+    }
+
+    /// Takes back that anybody may be shown a result: what one may read, another one may not.
+    pub(super) fn for_the_reader(&self, result: Raw) -> Raw {
+        let is_public = |scope: Raw| scope.get() == "\"public\"";
+        if self.permits.is_none() || !result.member("cacheScope").is_some_and(is_public) {
+            return result;
+        }
+        match result.object() {
+            Ok(object) => object.edit().set("cacheScope", "\"private\"").apply(),
+            Err(_) => result,
+        }
+    }
+
+    /// Returns what somebody sees who asks for a list; nothing if that is everything.
+    ///
+    /// For who asks for the first time, all there is has to be decided, elsewhere: nobody else
+    /// waits for that.
+    pub(super) async fn seen_by(&self, exchange: &Exchange) -> Result<Option<Arc<Seen>>, Error> {
+        let (caller, client) = (exchange.caller(), exchange.capabilities().client_name());
+        let Some((permits, row)) = self.permitted(caller.principal(), client) else {
+            return Ok(None);
+        };
+        let seen = if permits.is_decided(&row) {
+            permits.seen(&row)
+        } else {
+            let permits = Arc::clone(permits);
+            let deciding = tokio::task::spawn_blocking(move || permits.seen(&row));
+            tokio::select! {
+                seen = deciding => seen.map_err(|_| Error::Cancelled)?,
+                () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
+            }
+        };
+        Ok((!seen.is_everything()).then_some(seen))
+    }
+}
