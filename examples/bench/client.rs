@@ -67,8 +67,16 @@ impl Client {
 
     /// A client of the server at an address.
     pub(crate) fn at(address: SocketAddr, path: &str, era: Era) -> Self {
-        let target = Target { address, path: path.to_owned(), session: None, revision: None };
+        let (path, token) = (path.to_owned(), None);
+        let target = Target { address, path, session: None, revision: None, token };
         Self::over(Link::Http(target, Vec::new()), era)
+    }
+
+    /// Brings this token with every request; who speaks over stdio needs none.
+    pub(crate) fn bear(&mut self, token: &str) {
+        if let Link::Http(target, _) = &mut self.link {
+            target.token = Some(token.to_owned());
+        }
     }
 
     /// Opens the conversation; a legacy one over HTTP is in a session from then on.

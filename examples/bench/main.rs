@@ -7,6 +7,7 @@
 
 mod adapter;
 mod client;
+mod governed;
 mod grid;
 mod instructions;
 mod json;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Measure everything.
     Run(run::Flags),
+    /// Measure what each part of governing adds to a call.
+    Governed(governed::Flags),
     /// Count the instructions that a call costs Conflux.
     Instructions(instructions::Flags),
     /// Name everything that can be measured.
@@ -51,6 +54,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Run(flags) => run::run(flags),
+        Command::Governed(flags) => governed::run(&flags),
         Command::Instructions(flags) => instructions::run(&flags),
         Command::List => {
             run::list();

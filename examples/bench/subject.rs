@@ -121,7 +121,8 @@ impl Subject {
         Ok(launched)
     }
 
-    fn open(&self, launched: &mut Launched) -> anyhow::Result<()> {
+    /// Opens the conversation, and has every tool listed and called once.
+    pub(crate) fn open(&self, launched: &mut Launched) -> anyhow::Result<()> {
         let Launched { client, tools, .. } = launched;
         client.open(stage::START)?;
         if self.is_conflux() || self.is_foreign() {

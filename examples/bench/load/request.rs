@@ -63,12 +63,14 @@ pub(crate) struct Target {
     pub(crate) session: Option<String>,
     /// The revision that was agreed on, if one was.
     pub(crate) revision: Option<String>,
+    /// What shows who comes, if anybody wants to know.
+    pub(crate) token: Option<String>,
 }
 
 impl Target {
     /// Everything in front of a body of this length.
     pub(crate) fn head(&self, era: Era, method: &str, name: Option<&str>, length: usize) -> String {
-        let Self { address, path, session, revision } = self;
+        let Self { address, path, session, revision, token } = self;
         let mut head = format!(
             "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
              accept: application/json, text/event-stream\r\ncontent-length: {length}\r\n"
@@ -79,6 +81,9 @@ impl Target {
         };
         if method != "initialize" {
             add("mcp-protocol-version", revision.as_deref().unwrap_or(era.revision()));
+        }
+        if let Some(token) = token {
+            add("authorization", &format!("Bearer {token}"));
         }
         if let Some(session) = session {
             add("mcp-session-id", session);
