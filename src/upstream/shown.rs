@@ -10,6 +10,7 @@ use std::ops::Deref;
 
 use serde::Serialize;
 
+use crate::config::secrets::Broken;
 use crate::config::secrets::Secrets;
 use crate::ids::UpstreamId;
 use crate::telemetry::Pages;
@@ -101,6 +102,12 @@ impl Errors {
     /// Returns `text` as it may be shown.
     pub(super) fn shown(&self, text: &str) -> Shown {
         visible(text, |text| self.secrets.mask(text).into_owned())
+    }
+
+    /// Returns one line of several as it may be shown, or the beginning of one that `is_cut`.
+    pub(super) fn shown_line(&self, line: &str, is_cut: bool, broken: &mut Broken) -> Shown {
+        let line = self.secrets.mask_line(line, broken);
+        if is_cut { self.shown_beginning(&line) } else { self.shown(&line) }
     }
 
     /// Returns the beginning of a longer text as it may be shown; it may end in a part of a secret.

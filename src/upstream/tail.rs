@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt as _;
 
+use crate::config::secrets::Broken;
 use crate::telemetry::Source;
 use crate::upstream::shown::Errors;
 use crate::upstream::shown::Shown;
@@ -20,27 +21,26 @@ const LINE_LENGTH: usize = 4096;
 /// The last lines, as they may be shown; cloning shares them.
 #[derive(Clone, Debug)]
 pub(super) struct Tail {
-    lines: Arc<Mutex<VecDeque<Shown>>>,
+    kept: Arc<Mutex<Kept>>,
     errors: Errors,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    lines: VecDeque<Shown>,
+    /// What the next line may begin with that must not be shown.
+    broken: Broken,
 }
 
 impl Tail {
     /// Starts empty; its lines are for the `errors` of an upstream.
     pub(super) fn new(errors: Errors) -> Self {
-        Self { lines: Arc::default(), errors }
+        Self { kept: Arc::default(), errors }
     }
 
     /// Returns the lines, oldest first.
     pub(super) fn lines(&self) -> Vec<Shown> {
-        self.lock().iter().cloned().collect()
-    }
-
-    /// Returns a line, or the beginning of one that is too long, as it may be shown.
-    fn shown(&self, line: &[u8]) -> Shown {
-        match line.get(..LINE_LENGTH) {
-            Some(beginning) => self.errors.shown_beginning(&String::from_utf8_lossy(beginning)),
-            None => self.errors.shown(&String::from_utf8_lossy(line)),
-        }
+        self.lock().lines.iter().cloned().collect()
     }
 
     /// Reads `stderr` until its end, so that the child never waits for someone to read it.
@@ -72,19 +72,24 @@ impl Tail {
 
     /// Adds a line unless it is empty, and returns it as it may be shown.
     pub(super) fn add(&self, line: &[u8]) -> Option<Shown> {
-        let line = self.shown(line);
+        // One that is too long is shown as far as it was read.
+        let (line, is_cut) = match line.get(..LINE_LENGTH) {
+            Some(beginning) => (String::from_utf8_lossy(beginning), true),
+            None => (String::from_utf8_lossy(line), false),
+        };
+        let mut kept = self.lock();
+        let line = self.errors.shown_line(&line, is_cut, &mut kept.broken);
         if line.is_empty() {
             return None;
         }
-        let mut lines = self.lock();
-        if lines.len() == LINES {
-            lines.pop_front();
+        if kept.lines.len() == LINES {
+            kept.lines.pop_front();
         }
-        lines.push_back(line.clone());
+        kept.lines.push_back(line.clone());
         Some(line)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Shown>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

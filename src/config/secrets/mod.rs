@@ -1,5 +1,6 @@
 //! The values that no log, error or record may show.
 
+mod forms;
 /// What secrets look like that nobody named.
 pub mod shapes;
 
@@ -9,9 +10,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use aho_corasick::AhoCorasick;
 use arc_swap::ArcSwap;
-use url::Url;
-use url::form_urlencoded;
+
+use crate::config::secrets::forms::forms;
 
 /// Shorter values are not masked: they are all over any text and protect nothing.
 const MIN_LENGTH: usize = 4;
@@ -24,37 +26,68 @@ const MASK: &str = "***";
 
 /// How many forms of secrets are known at most; of configurations that are no longer in force the
 /// oldest give way, so that one that rotates its secrets for months costs no more and more.
-const CAPACITY: usize = 4096;
+const CAPACITY: usize = 16_384;
 
 /// The secrets of a configuration: values that came out of `${...}`, and those of variables that
 /// are named like a secret. Cloning shares what is known and what is learned later.
 #[derive(Clone, Default)]
-pub struct Secrets(Arc<ArcSwap<Vec<String>>>);
+pub struct Secrets(Arc<ArcSwap<Known>>);
+
+/// All forms of all secrets.
+struct Known {
+    forms: Vec<String>,
+    /// Finds all of them in one pass.
+    finder: AhoCorasick,
+}
+
+impl Known {
+    fn new(forms: Vec<String>) -> Self {
+        let finder = AhoCorasick::new(&forms).expect("a configuration has far less than 2 GiB");
+        Self { forms, finder }
+    }
+
+    /// Returns where secrets stand in `text`.
+    fn places(&self, text: &str) -> impl Iterator<Item = Range<usize>> {
+        self.finder.find_overlapping_iter(text).map(|hit| hit.range())
+    }
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+/// What is left of secrets of which a line ended in the beginning.
+#[derive(Default)]
+pub struct Broken(Vec<String>);
 
 impl PartialEq for Secrets {
     fn eq(&self, other: &Self) -> bool {
-        *self.0.load() == *other.0.load()
+        self.0.load().forms == other.0.load().forms
     }
 }
 
 impl Eq for Secrets {}
 
 impl Secrets {
-    /// Collects secrets, each also as it looks inside JSON and in addresses, and line by line.
+    /// Collects secrets, each also as it looks inside JSON, in addresses and in Base64, and line by
+    /// line.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let forms: BTreeSet<String> = values.into_iter().flat_map(|value| forms(&value)).collect();
         let telling: Vec<_> = forms.into_iter().filter(|form| is_telling(form)).collect();
-        Self(Arc::new(ArcSwap::from_pointee(telling)))
+        Self(Arc::new(ArcSwap::from_pointee(Known::new(telling))))
     }
 
     /// Takes over those of another configuration, wherever these are shared; none is forgotten.
     /// For one task alone.
     pub fn learn(&self, others: &Self) {
         let (known, others) = (self.0.load(), others.0.load());
-        let mut all = Vec::clone(&others);
-        all.extend(known.iter().filter(|form| others.binary_search(form).is_err()).cloned());
-        all.truncate(CAPACITY.max(others.len()));
-        self.0.store(Arc::new(all));
+        let mut all = others.forms.clone();
+        let is_new = |form: &&String| others.forms.binary_search(form).is_err();
+        all.extend(known.forms.iter().filter(is_new).cloned());
+        all.truncate(CAPACITY.max(others.forms.len()));
+        self.0.store(Arc::new(Known::new(all)));
     }
 
     /// Replaces every occurrence of a secret in `text` by `***`.
@@ -72,26 +105,98 @@ impl Secrets {
     /// Does the same for the beginning of a longer text, whose end may be a part of a secret.
     pub fn mask_beginning<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut hits = self.hits(text);
-        hits.extend(self.0.load().iter().filter_map(|secret| begun(secret, text)));
+        hits.extend(self.0.load().forms.iter().filter_map(|secret| begun(secret, text)));
         replaced(text, hits)
+    }
+
+    /// Does so with one line after the other, of which a secret may stand in several: each ends
+    /// where `broken` says how the next one would go on.
+    pub fn mask_line<'a>(&self, line: &'a str, broken: &mut Broken) -> Cow<'a, str> {
+        let said = line.trim();
+        if said.is_empty() {
+            return Cow::Borrowed(line);
+        }
+        let start = line.len() - line.trim_start().len();
+        let mut hits = self.hits(line);
+        for rest in std::mem::take(&mut broken.0) {
+            let rest = rest.as_str();
+            let length = if said.starts_with(rest) { rest.len() } else { said.len() };
+            if said.starts_with(rest) || rest.starts_with(said) {
+                hits.extend((length >= MIN_LENGTH).then_some(start..start + length));
+            }
+            let further = rest.strip_prefix(said).filter(|further| !further.is_empty());
+            broken.0.extend(further.map(str::to_owned));
+        }
+        for secret in &self.0.load().forms {
+            let Some(begun) = begun(secret, said) else { continue };
+            broken.0.extend(secret.get(begun.len()..).map(str::to_owned));
+            let is_telling = begun.len() >= MIN_LENGTH;
+            hits.extend(is_telling.then_some(start + begun.start..start + begun.end));
+        }
+        replaced(line, hits)
     }
 
     /// Returns whether a secret stands in `text`.
     pub fn are_in(&self, text: &str) -> bool {
-        self.0.load().iter().any(|secret| text.contains(secret.as_str()))
+        self.0.load().finder.is_match(text)
     }
 
     /// Returns where secrets stand in `text`.
     fn hits(&self, text: &str) -> Vec<Range<usize>> {
-        let of = |secret| text.match_indices(secret).map(|(at, found)| at..at + found.len());
-        self.0.load().iter().map(String::as_str).flat_map(of).collect()
+        let secrets = self.0.load();
+        let mut hits: Vec<_> = secrets.places(text).collect();
+        // Programs wrap what is long, and people put it together again.
+        if let Some(Joined { text, from }) = Joined::of(text) {
+            let origin = |at: Range<usize>| Some(*from.get(at.start)?..from.get(at.end - 1)? + 1);
+            hits.extend(secrets.places(&text).filter_map(origin));
+        }
+        hits
+    }
+}
+
+/// A text as one line.
+struct Joined {
+    text: String,
+    /// Where each of its bytes stood.
+    from: Vec<usize>,
+}
+
+impl Joined {
+    /// Takes out the ends of lines, also those that are escaped, and what is blank beside them;
+    /// nothing if there is one line alone.
+    fn of(text: &str) -> Option<Self> {
+        let ends = |text: &str| ["\n", "\r", "\\n", "\\r"].iter().any(|end| text.starts_with(end));
+        if !text.trim_ascii_end().contains('\n') && !text.contains("\\n") {
+            return None;
+        }
+        let mut joined = Self { text: String::with_capacity(text.len()), from: Vec::new() };
+        let mut after_end = false;
+        let mut characters = text.char_indices();
+        while let Some((at, c)) = characters.next() {
+            if ends(text.get(at..).unwrap_or_default()) {
+                if c == '\\' {
+                    characters.next();
+                }
+                let kept = joined.text.trim_end_matches([' ', '\t']).len();
+                joined.text.truncate(kept);
+                joined.from.truncate(kept);
+                after_end = true;
+            } else if !(after_end && matches!(c, ' ' | '\t')) {
+                joined.text.push(c);
+                joined.from.extend(at..at + c.len_utf8());
+                after_end = false;
+            }
+        }
+        Some(joined)
     }
 }
 
 /// Returns where `text` ends in the longest part of `secret` that is not all of it.
 fn begun(secret: &str, text: &str) -> Option<Range<usize>> {
-    let parts = secret.char_indices().rev().map(|(end, _)| secret.get(..end).unwrap_or_default());
-    let part = parts.filter(|part| !part.is_empty()).find(|part| text.ends_with(part))?;
+    let last = text.chars().next_back()?;
+    let ends = secret.char_indices().rev().skip(1).filter(|(_, c)| *c == last);
+    let parts = ends.filter_map(|(at, c)| secret.get(..at + c.len_utf8()));
+    let part = { parts }.find(|part| text.ends_with(part))?;
     Some(text.len() - part.len()..text.len())
 }
 
@@ -114,6 +219,12 @@ fn replaced(text: &str, mut hits: Vec<Range<usize>>) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
+impl fmt::Debug for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broken").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secrets").finish_non_exhaustive()
@@ -125,27 +236,4 @@ fn is_telling(form: &str) -> bool {
     let is_number = form.bytes().all(|byte| byte.is_ascii_digit());
     let least = if is_number { MIN_DIGITS } else { MIN_LENGTH };
     form.len() >= least && !matches!(form, "true" | "false" | "null")
-}
-
-/// Returns the shapes in which a value may turn up: as it is, in JSON, in an address, and each of
-/// its lines.
-fn forms(value: &str) -> Vec<String> {
-    let json = serde_json::Value::from(value).to_string();
-    let inside = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
-    let lines = value.lines().map(str::trim).filter(|_| value.contains('\n'));
-    let plain = [value, inside.unwrap_or(value)].into_iter().chain(lines).map(str::to_owned);
-    plain.chain(in_addresses(value)).collect()
-}
-
-/// Returns what addresses make of a value: in the path, in the query, and where nothing that means
-/// something there may stand.
-fn in_addresses(value: &str) -> Vec<String> {
-    let mut forms = vec![form_urlencoded::byte_serialize(value.as_bytes()).collect()];
-    if let Ok(mut url) = Url::parse("http://host/") {
-        url.set_path(&format!("/{value}"));
-        url.set_query(Some(value));
-        forms.extend(url.path().strip_prefix('/').map(str::to_owned));
-        forms.extend(url.query().map(str::to_owned));
-    }
-    forms
 }
