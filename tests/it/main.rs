@@ -57,6 +57,7 @@ mod relay;
 mod reload;
 mod reload_load;
 mod remembered;
+mod reverse_proxy;
 mod room;
 mod sdk_clients;
 mod secrets;
