@@ -13,6 +13,7 @@ mod audit;
 mod auth;
 mod bridge;
 mod cache;
+mod canaries;
 mod calls;
 mod catalog;
 mod cli;

@@ -91,6 +91,11 @@ impl Server {
         Self::run(command, reqwest::Client::builder()).await
     }
 
+    /// The same, started by a command of one's own.
+    pub(crate) async fn start_by(command: Command) -> Self {
+        Self::run(command, reqwest::Client::builder()).await
+    }
+
     /// The same, with clients of one's own making.
     pub(crate) async fn start_with(gateway: &Gateway, client: reqwest::ClientBuilder) -> Self {
         Self::run(gateway.command(), client).await
@@ -112,12 +117,18 @@ impl Server {
         command.stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let first = timeout(LIMIT, lines.next_line()).await.unwrap().unwrap().unwrap_or_default();
-        let Some(url) = first.strip_prefix("listening on ") else { panic!("it says: {first}") };
-        // Behind it stands at which socket, if it is one.
-        let url = url.split(' ').next().unwrap();
-        let origin = url.strip_suffix("/mcp").unwrap().to_owned();
         let stderr: Arc<Mutex<String>> = Arc::default();
+        let origin = loop {
+            let line = timeout(LIMIT, lines.next_line()).await.unwrap().unwrap();
+            let Some(line) = line else { panic!("it says: {}", stderr.lock().unwrap()) };
+            if let Some(url) = line.strip_prefix("listening on ") {
+                // Behind it stands at which socket, if it is one.
+                let url = url.split(' ').next().unwrap();
+                break url.strip_suffix("/mcp").unwrap().to_owned();
+            }
+            // What it logs before that.
+            stderr.lock().unwrap().extend([&line, "\n"]);
+        };
         let mut reader = JoinSet::new();
         reader.spawn(collect(lines, Arc::clone(&stderr)));
         let client = client.no_proxy().build().unwrap();
@@ -370,6 +381,11 @@ impl Post<'_> {
 }
 
 impl Reply {
+    /// All headers.
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())

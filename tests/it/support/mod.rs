@@ -1,10 +1,12 @@
 //! What the end-to-end tests stand on: peers, processes, comparisons.
 
 pub(crate) mod collector;
+pub(crate) mod canary;
 pub(crate) mod conformance;
 pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod identity;
+pub(crate) mod indiscreet;
 pub(crate) mod inventory;
 pub(crate) mod matrix;
 pub(crate) mod matrix_handler;
