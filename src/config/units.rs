@@ -113,7 +113,7 @@ pub fn show_duration(value: Duration) -> String {
     show(u64::try_from(value.as_millis()).unwrap_or(u64::MAX), MILLISECONDS, "s")
 }
 
-/// Writes a size the way [`size`] reads it, in the largest binary unit that is exact.
+/// Writes a size the way `size` reads it, in the largest binary unit that is exact.
 pub fn show_size(value: usize) -> String {
     let binary: Vec<_> =
         BYTES.iter().copied().filter(|(unit, _)| *unit == "B" || unit.ends_with("iB")).collect();
