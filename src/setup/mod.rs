@@ -1,7 +1,7 @@
 //! Moves in and out: what clients have becomes upstreams, and clients get Conflux in its place.
 //!
-//! Texts in, texts out; files are read and written by `disk` alone. What a reference of the configuration
-//! stands for, `config::interpolate` says.
+//! Texts in, texts out; files are read and written by `disk` alone. What a reference of the
+//! configuration stands for, `config::interpolate` says.
 
 pub mod edit;
 pub mod import;
