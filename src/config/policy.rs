@@ -13,6 +13,7 @@ use crate::config::hints::Wanted;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Place;
 use crate::config::problem::Problem;
+use crate::config::secrets::Secrets;
 use crate::config::suggest;
 use crate::config::validate::Check;
 use crate::ids::UpstreamId;
@@ -164,6 +165,16 @@ impl Policy {
     /// Returns whether it says anything, so that not everybody may do everything.
     pub fn is_any(&self) -> bool {
         !self.rules.is_empty() || !self.cedar.is_empty()
+    }
+
+    /// Takes secrets out of what rules are called, which callers are told.
+    pub(super) fn masked(mut self, secrets: &Secrets) -> Self {
+        let names = self.rules.iter_mut().map(|rule| &mut rule.name);
+        let names = names.chain(self.cedar.iter_mut().map(|policy| &mut policy.name));
+        for name in names.flatten() {
+            *name = secrets.mask(name).into_owned();
+        }
+        self
     }
 
     /// Returns the files of policies, absolute.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::interpolate;
+use crate::config::secrets::Secrets;
 
 /// One thing that is wrong, where it is, and what to write instead.
 ///
@@ -63,6 +64,13 @@ impl Problem {
     /// Returns whether nothing is wrong but that a variable is not set.
     pub fn is_unset_variable(&self) -> bool {
         self.message.contains("the variable `") && self.message.ends_with(interpolate::UNSET)
+    }
+
+    /// Returns the same problem without any of `secrets`: what it quotes may hold some.
+    #[must_use]
+    pub fn masked(self, secrets: &Secrets) -> Self {
+        let mask = |text: String| secrets.mask(&text).into_owned();
+        Self { message: mask(self.message), hint: self.hint.map(mask), ..self }
     }
 
     /// Returns the same problem on one line, without what to do about it.

@@ -102,6 +102,11 @@ impl Check<'_> {
             // Those of the environment are for where it leads, and for nowhere else.
             None => (self.usual_endpoint()?, self.usual_headers(headers)),
         };
+        // The collector may repeat its address, wherever that comes from.
+        let query = endpoint.query_pairs().filter(|(name, value)| {
+            command::is_secret_name(name) && value.len() >= command::MIN_WRITTEN_SECRET
+        });
+        self.secrets.extend(query.map(|(_, value)| value.into_owned()));
         self.exposure_of_headers(&endpoint, &headers);
         let sample = written.sample.or_else(|| self.usual_sample()).unwrap_or(1.0);
         let proxy = self.usual_proxy(&endpoint);

@@ -88,7 +88,9 @@ pub(super) fn compile(
     let written: Vec<String> = profiles.keys().cloned().collect();
     let profile = profile.inspect(|name| check.profile(name, &written));
     let profiles = check.profiles(&profiles, &known, &exposure);
+    let before = check.problems.len();
     let policy = check.policy(&policy, &known, &written);
+    let of_policy = before..check.problems.len();
     let http = check.http(&http, auth.is_some());
     let auth = auth.map(|auth| check.auth(&auth));
     let admin = check.admin(&admin);
@@ -97,7 +99,12 @@ pub(super) fn compile(
     let is_governed = auth.is_some() || policy.is_any();
     let audit = check.audit(audit.as_ref(), is_governed, state.as_deref());
     check.emptiness(&upstreams);
-    let Check { problems, warnings, secrets, .. } = check;
+    let Check { mut problems, warnings, secrets, .. } = check;
+    let secrets = Secrets::new(secrets);
+    // Cedar quotes what it does not understand, which nobody here wrote.
+    for problem in problems.get_mut(of_policy).into_iter().flatten() {
+        *problem = problem.clone().masked(&secrets);
+    }
     let config = state.filter(|_| problems.is_empty()).map(|state| Config {
         upstreams,
         names: Names { max_length: names.max_length },
@@ -105,7 +112,7 @@ pub(super) fn compile(
         profiles,
         profile,
         exposure,
-        policy,
+        policy: policy.masked(&secrets),
         http,
         auth,
         audit,
@@ -116,7 +123,7 @@ pub(super) fn compile(
         runtime: context.around.runtime(),
         warnings,
         child_environment: environment::for_children(&context.around.variables),
-        secrets: Secrets::new(secrets),
+        secrets,
     });
     (config, problems)
 }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
+use crate::config::problem::Problem;
 use crate::config::secrets::Secrets;
 
 /// One running Conflux.
@@ -102,6 +103,14 @@ impl Instance {
     /// Returns `text` without what must not be shown.
     pub(super) fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.secrets.get().map_or(Cow::Borrowed(text), |secrets| secrets.mask(text))
+    }
+
+    /// Returns a problem without what must not be shown.
+    pub(super) fn without_secrets(&self, problem: Problem) -> Problem {
+        match self.secrets.get() {
+            Some(secrets) => problem.masked(secrets),
+            None => problem,
+        }
     }
 
     /// Returns where its configuration comes from.

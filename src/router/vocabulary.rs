@@ -65,7 +65,9 @@ impl Router {
     pub fn policy_problems(&self) -> Vec<Problem> {
         let world = self.shared.world.load();
         let Some(policy) = &world.policy else { return Vec::new() };
-        policy.check(&of_world(&world))
+        let instance = &self.shared.instance;
+        let found = policy.check(&of_world(&world)).into_iter();
+        found.map(|problem| instance.without_secrets(problem)).collect()
     }
 
     /// Returns the policy in force.

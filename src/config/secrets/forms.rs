@@ -27,6 +27,7 @@ pub(super) fn forms(value: &str) -> Vec<String> {
     let of = |part: &str| {
         let mut forms = vec![part.to_owned()];
         forms.extend(in_json(part));
+        forms.extend(in_policies(part));
         forms.extend(in_addresses(part));
         forms.extend(in_base64(part));
         forms
@@ -44,6 +45,13 @@ fn in_json(value: &str) -> Vec<String> {
     let twice = inside_quotes(&serde_json::Value::from(plain.as_str()).to_string());
     let debug = inside_quotes(&format!("{value:?}"));
     vec![plain, slashes, html, ascii, twice, debug]
+}
+
+/// Returns what Cedar makes of a value in a text, and in a pattern.
+fn in_policies(value: &str) -> [String; 2] {
+    let text = value.escape_debug().to_string();
+    let pattern = text.replace('*', "\\*");
+    [text, pattern]
 }
 
 fn inside_quotes(quoted: &str) -> String {
@@ -142,6 +150,7 @@ mod tests {
         check(odd, "http://h/?k=pass%2fw%c3%b6rd%261%222", "http://h/?k=***");
         check(odd, "http://h/pass/w%C3%B6rd&1%222/x", "http://h/***/x");
         check("a(b)c!d*e", "/a(b)c!d*e and a%28b%29c%21d%2Ae", "/*** and ***");
+        check("it's*1", r#"== "it\'s*1", like "it\'s\*1""#, r#"== "***", like "***""#);
         check("one-line\nand another", "and another", "***");
     }
 

@@ -142,8 +142,9 @@ pub(super) fn request(
     spans: &[span::Span],
     secrets: &Secrets,
 ) -> Request {
-    let attributes = resource.iter();
-    let attributes = attributes.map(|(key, value)| pair(key, Value::Text(masked(secrets, value))));
+    let attributes = resource
+        .iter()
+        .map(|(key, value)| pair(&masked(secrets, key), Value::Text(masked(secrets, value))));
     let scope = Scope { name: "conflux".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let scope_spans = ScopeSpans {
         scope: Some(scope),

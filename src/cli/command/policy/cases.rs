@@ -10,6 +10,7 @@ use crate::cli::command::policy::ask::Wanted;
 use crate::cli::exit;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
+use crate::config::secrets::Secrets;
 
 /// One case: who wants what, and what is to become of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -82,20 +83,24 @@ impl Case {
     }
 }
 
-/// Reads all cases of a file.
-pub(super) fn read(path: &Path) -> Result<Vec<Case>, Failure> {
+/// Reads all cases of a file, which may hold some of `secrets`.
+pub(super) fn read(path: &Path, secrets: &Secrets) -> Result<Vec<Case>, Failure> {
     let shown = path.display();
     let wrong = |message: String| Failure::new(exit::USAGE, Notice::error(message));
     let text = std::fs::read_to_string(path).map_err(|error| {
         let notice = Notice::error(format!("cannot read `{shown}`")).cause(error);
         Failure::new(exit::USAGE, notice)
     })?;
-    let cases: Vec<Case> = serde_saphyr::from_str(&text).map_err(|error| {
-        let notice = Notice::error(format!("`{shown}` does not hold cases")).cause(error);
+    let mut cases: Vec<Case> = serde_saphyr::from_str(&text).map_err(|error| {
+        let why = error.without_snippet().to_string();
+        let notice = Notice::error(format!("`{shown}` does not hold cases"));
+        let notice = notice.cause(secrets.mask(&why));
         let hint = "write a list, as in `- { as: \"token:ci\", call: files__read, expect: allow }`";
         Failure::new(exit::USAGE, notice.hint(hint))
     })?;
-    for (place, case) in cases.iter().enumerate() {
+    for (place, case) in cases.iter_mut().enumerate() {
+        // That is how rules are called.
+        case.rule = case.rule.take().map(|rule| secrets.mask(&rule).into_owned());
         if case.wanted().is_none() {
             let message =
                 format!("case {} of `{shown}` needs one of `call`, `prompt`, `read`", place + 1);

@@ -16,6 +16,7 @@ use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::cli::report::printable;
 use crate::config::Config;
+use crate::config::secrets::Secrets;
 use crate::config::suggest;
 use crate::policy::Arguments;
 use crate::policy::Decision;
@@ -91,10 +92,12 @@ impl Explain {
             Reason::Rule(_) | Reason::Doubt(_) => Vec::new(),
         });
         let misses: Vec<(Rule, Vec<String>)> = misses.unwrap_or_default();
+        let found = Found { name: &self.name, answer: &answer, decision, misses: &misses };
+        let secrets = &app.config().secrets;
         Ok(if self.json {
-            document(&self.name, &answer, decision, &misses).to_string()
+            found.document(secrets).to_string()
         } else {
-            printable(&text(&self.name, &answer, decision, &misses))
+            printable(&secrets.mask(&found.text()))
         })
     }
 
@@ -105,8 +108,8 @@ impl Explain {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => "`--connect` starts the upstreams, to see what they have now".to_owned(),
         };
-        let message =
-            format!("there is no tool, prompt or resource `{}` in earlier runs", self.name);
+        let name = oracle.app.config().secrets.mask(&self.name);
+        let message = format!("there is no tool, prompt or resource `{name}` in earlier runs");
         Failure::new(exit::UNKNOWN, Notice::error(message).hint(hint))
     }
 }
@@ -120,52 +123,58 @@ fn outcome(answer: &Answer<'_>) -> &'static str {
     }
 }
 
-fn text(
-    name: &str,
-    answer: &Answer<'_>,
-    decision: &Decision<'_>,
-    misses: &[(Rule, Vec<String>)],
-) -> String {
-    let mut lines = vec![format!("{name}: {}", outcome(answer)), format!("because {decision}")];
-    if let Some(place) = decision.rule().and_then(Rule::place) {
-        lines.push(format!("at {place}"));
-    }
-    if let Some(rule) = decision.rule() {
-        lines.extend(rule.conditions().lines().map(|line| format!("  {line}")));
-    }
-    for (rule, unmet) in misses {
-        let place = rule.place().filter(|place| *place != rule.title());
-        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
-        lines.push(format!("`{}`{place} would allow it, but:", rule.title()));
-        if unmet.is_empty() {
-            lines.extend(rule.conditions().lines().map(|line| format!("  {line}")));
-        }
-        lines.extend(unmet.iter().map(|unmet| format!("  {unmet}")));
-    }
-    lines.join("\n")
+/// What is told of a question.
+struct Found<'a> {
+    name: &'a str,
+    answer: &'a Answer<'a>,
+    decision: &'a Decision<'a>,
+    misses: &'a [(Rule, Vec<String>)],
 }
 
-fn document(
-    name: &str,
-    answer: &Answer<'_>,
-    decision: &Decision<'_>,
-    misses: &[(Rule, Vec<String>)],
-) -> Value {
-    let rule = |rule: &Rule| {
+impl Found<'_> {
+    /// Tells it to people.
+    fn text(&self) -> String {
+        let Self { name, answer, decision, misses } = self;
+        let mut lines = vec![format!("{name}: {}", outcome(answer)), format!("because {decision}")];
+        if let Some(place) = decision.rule().and_then(Rule::place) {
+            lines.push(format!("at {place}"));
+        }
+        if let Some(rule) = decision.rule() {
+            lines.extend(rule.conditions().lines().map(|line| format!("  {line}")));
+        }
+        for (rule, unmet) in *misses {
+            let place = rule.place().filter(|place| *place != rule.title());
+            let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+            lines.push(format!("`{}`{place} would allow it, but:", rule.title()));
+            if unmet.is_empty() {
+                lines.extend(rule.conditions().lines().map(|line| format!("  {line}")));
+            }
+            lines.extend(unmet.iter().map(|unmet| format!("  {unmet}")));
+        }
+        lines.join("\n")
+    }
+
+    /// Tells it to programs, without any of `secrets`.
+    fn document(&self, secrets: &Secrets) -> Value {
+        let masked = |text: &str| secrets.mask(text).into_owned();
+        let rule = |rule: &Rule| {
+            json!({
+                "name": rule.name,
+                "file": rule.spot.file,
+                "line": rule.spot.line,
+                "conditions": masked(&rule.conditions()),
+            })
+        };
+        let misses = self.misses.iter().map(|(missed, unmet)| {
+            let unmet: Vec<_> = unmet.iter().map(|unmet| masked(unmet)).collect();
+            json!({ "rule": rule(missed), "unmet": unmet })
+        });
         json!({
-            "name": rule.name,
-            "file": rule.spot.file,
-            "line": rule.spot.line,
-            "conditions": rule.conditions(),
+            "name": masked(self.name),
+            "decision": self.answer.word(),
+            "reason": masked(&self.decision.to_string()),
+            "rule": self.decision.rule().map(rule),
+            "misses": misses.collect::<Vec<_>>(),
         })
-    };
-    let misses =
-        misses.iter().map(|(missed, unmet)| json!({ "rule": rule(missed), "unmet": unmet }));
-    json!({
-        "name": name,
-        "decision": answer.word(),
-        "reason": decision.to_string(),
-        "rule": decision.rule().map(rule),
-        "misses": misses.collect::<Vec<_>>(),
-    })
+    }
 }

@@ -17,6 +17,7 @@ use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::table;
 use crate::config::Config;
+use crate::config::secrets::Secrets;
 use crate::wire::Raw;
 
 /// Compare what the policy decides with what is expected of it
@@ -51,7 +52,7 @@ impl Test {
     /// Says which cases are decided otherwise.
     pub(super) fn run(&self, context: &Context<'_>, config: Config) -> Result<(), Failure> {
         let path = context.around.directory.join(&self.cases);
-        let cases = cases::read(&path)?;
+        let cases = cases::read(&path, &config.secrets)?;
         let width = context.width();
         policy::looking(config, self.connect, async |app| self.compare(app, &cases, width))
     }
@@ -68,7 +69,7 @@ impl Test {
         if self.json {
             output::data(&document(&outcomes))?;
         } else if !wrong.is_empty() {
-            output::data(&differences(&wrong, width))?;
+            output::data(&differences(&wrong, &app.config().secrets, width))?;
         }
         output::say(&format!("{} of {} cases as expected", cases.len() - wrong.len(), cases.len()));
         if wrong.is_empty() { Ok(()) } else { Err(Failure::silent(exit::FORBIDDEN)) }
@@ -93,7 +94,7 @@ fn judged(oracle: &Oracle<'_>, number: usize, case: &Case) -> Outcome {
     Outcome { number, case: case.clone(), decision, rule, is_right }
 }
 
-fn differences(wrong: &[&Outcome], width: Option<usize>) -> String {
+fn differences(wrong: &[&Outcome], secrets: &Secrets, width: Option<usize>) -> String {
     let rows: Vec<_> = wrong
         .iter()
         .map(|it| {
@@ -107,7 +108,10 @@ fn differences(wrong: &[&Outcome], width: Option<usize>) -> String {
                 None => it.decision.to_owned(),
             };
             let principal = it.case.principal.clone();
-            [it.number.to_string(), principal, wanted.unwrap_or_default(), expected, decided]
+            let row =
+                [it.number.to_string(), principal, wanted.unwrap_or_default(), expected, decided];
+            // Before anything is cut.
+            row.map(|text| secrets.mask(&text).into_owned())
         })
         .collect();
     table::render(["CASE", "AS", "WANTS", "EXPECTED", "DECIDED"], &rows, width)
