@@ -6,247 +6,47 @@
 use std::fs::File;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Output;
-use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt as _;
+use futures_util::future::join;
 use futures_util::future::join_all;
+use futures_util::stream;
 use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
 use tokio::process::Child;
-use tokio::process::Command;
 use tokio::time::sleep;
 use tokio::time::timeout;
 
+use crate::support::aviary::Aviary;
+use crate::support::aviary::CEDAR;
+use crate::support::aviary::MARKER;
+use crate::support::aviary::Sink;
+use crate::support::aviary::TOOL;
+use crate::support::aviary::reference;
+use crate::support::aviary::ruled;
 use crate::support::canary::Canary;
 use crate::support::canary::Lookout;
 use crate::support::canary::Shape;
-use crate::support::gateway::Gateway;
 use crate::support::http::Post;
 use crate::support::http::Reply;
 use crate::support::http::Server;
 use crate::support::http::initialize;
-use crate::support::indiscreet::FAR;
 use crate::support::indiscreet::Indiscreet;
-use crate::support::indiscreet::NEAR;
-use crate::support::indiscreet::SCRIPT;
 use crate::support::wire_client::LIMIT;
 
 const POLL: Duration = Duration::from_millis(20);
 /// Where a text is broken over lines, or cut.
 const WIDTH: usize = 20;
 /// How many secrets there are at least.
-const ENOUGH: usize = 60;
-/// What the names of all upstreams begin with: no secret, and to be found in every place.
-const MARKER: &str = "watched";
-/// The same for those who speak of the configuration alone.
+const ENOUGH: usize = 120;
+/// What those speak of who speak of the configuration alone.
 const FILE: &str = "gateway.yaml";
-/// The tool of every upstream.
-const TOOL: &str = "tell";
-
-/// A gateway whose configuration is full of secrets, and all that is known of them.
-struct Aviary {
-    gateway: Gateway,
-    /// Those that Conflux resolves: names of variables, and what they hold.
-    variables: Vec<Canary>,
-    /// Those that Conflux resolves otherwise, or meets.
-    others: Vec<Canary>,
-    /// Those that never get to an upstream, because there is none.
-    stranded: Vec<String>,
-    /// The names of all upstreams.
-    upstreams: Vec<String>,
-}
-
-/// Something that Conflux said or wrote.
-struct Sink {
-    name: String,
-    said: Vec<u8>,
-}
-
-impl Sink {
-    fn new(name: &str, said: impl Into<Vec<u8>>) -> Self {
-        Self { name: name.to_owned(), said: said.into() }
-    }
-}
-
-impl Aviary {
-    fn new(far: &Indiscreet) -> Self {
-        let mut aviary = Self {
-            gateway: Gateway::new(&[]),
-            variables: Vec::new(),
-            others: Vec::new(),
-            stranded: Vec::new(),
-            upstreams: Vec::new(),
-        };
-        for mode in NEAR {
-            aviary.add_near(mode);
-        }
-        for mode in FAR {
-            let url = format!("http://{}/{mode}", far.address);
-            aviary.add_far(mode, &url);
-        }
-        let refused = aviary.add_far("refused", "http://127.0.0.1:1/refused");
-        let nameless = aviary.add_far("nameless", "http://nowhere.invalid/nameless");
-        aviary.stranded.extend([refused, nameless].concat());
-        aviary.add_proxied(far);
-        aviary.add_missing();
-        aviary.gateway.set("auth", json!({}));
-        aviary.gateway.set("audit", json!({ "checkpoint": { "records": 1 } }));
-        aviary
-    }
-
-    /// A secret in a variable; returns the reference to it.
-    fn variable(&mut self, name: &str, shape: Shape) -> String {
-        let name = name.to_uppercase().replace('-', "_");
-        self.variables.push(Canary::new(&name, shape));
-        format!("${{{name}}}")
-    }
-
-    /// A secret in a file; returns the reference to it.
-    fn file(&mut self, name: &str, shape: Shape) -> String {
-        let canary = Canary::new(name, shape);
-        self.gateway.write(name, &format!("{}\n", canary.value));
-        self.others.push(canary);
-        format!("${{file:{name}}}")
-    }
-
-    fn add(&mut self, mode: &str, entry: Value) {
-        let name = format!("{MARKER}_{mode}");
-        self.gateway.add(&name, entry);
-        self.upstreams.push(name);
-    }
-
-    /// A server over stdio, with secrets in variables, arguments and values of arguments.
-    fn add_near(&mut self, mode: &str) {
-        let env = json!({
-            "GIVEN": "K_PLAIN K_ODD K_LINES K_FILE K_KEY",
-            "LEDGER": self.gateway.path().join("ledger.txt"),
-            "K_PLAIN": self.variable(&format!("near_{mode}_plain"), Shape::Plain),
-            "K_ODD": self.variable(&format!("near_{mode}_odd"), Shape::Odd),
-            "K_LINES": self.variable(&format!("near_{mode}_lines"), Shape::Lines),
-            "K_FILE": self.file(&format!("near_{mode}_file"), Shape::Lines),
-            // One that is written out, under a name that says what it is.
-            "K_KEY": self.written(&format!("near_{mode}_written")),
-        });
-        let token = self.variable(&format!("near_{mode}_arg"), Shape::Odd);
-        let password = self.variable(&format!("near_{mode}_dsn"), Shape::Plain);
-        let args = json!([
-            "-c",
-            SCRIPT,
-            "sh",
-            mode,
-            format!("--token={token}"),
-            format!("postgres://user:{password}@db/x"),
-        ]);
-        let value = self.variable(&format!("near_{mode}_value"), Shape::Odd);
-        let set = json!({ "value": { "deep": [value, 1] } });
-        let tools = json!({ "override": { TOOL: { "arguments": { "key": set } } } });
-        if ["ending", "refusing", "unlisted"].contains(&mode) {
-            // It lists no tool that could be called.
-            self.stranded.extend(self.variables.last().map(|canary| canary.name.clone()));
-        }
-        // Whoever does not answer is not waited for long.
-        let timeout = json!({ "call": "2s" });
-        self.add(
-            &format!("near_{mode}"),
-            json!({ "command": "sh", "args": args, "env": env, "tools": tools, "timeout": timeout }),
-        );
-    }
-
-    fn written(&mut self, name: &str) -> String {
-        let canary = Canary::new(name, Shape::Plain);
-        let value = canary.value.clone();
-        self.others.push(canary);
-        value
-    }
-
-    /// A server over HTTP, with secrets in its address and in headers; returns their names.
-    fn add_far(&mut self, mode: &str, url: &str) -> Vec<String> {
-        let before = self.variables.len();
-        let path = self.variable(&format!("far_{mode}_path"), Shape::Plain);
-        let query = self.variable(&format!("far_{mode}_query"), Shape::Mild);
-        let headers = json!({
-            "Authorization": format!("Bearer {}", self.variable(&format!("far_{mode}_bearer"), Shape::Plain)),
-            "X-Api-Key": self.variable(&format!("far_{mode}_key"), Shape::Odd),
-            "Cookie": format!("session={}", self.variable(&format!("far_{mode}_cookie"), Shape::Plain)),
-        });
-        let url = format!("{url}/{path}/mcp?key={query}");
-        self.add(
-            &format!("far_{mode}"),
-            json!({ "url": url, "headers": headers, "transport": "http" }),
-        );
-        self.variables[before..].iter().map(|canary| canary.name.clone()).collect()
-    }
-
-    /// A server behind a proxy that wants a password, and says which one it got.
-    fn add_proxied(&mut self, far: &Indiscreet) {
-        let user = self.variable("proxy_user", Shape::Plain);
-        let password = self.variable("proxy_password", Shape::Plain);
-        let proxy = format!("http://{user}:{password}@{}", far.address);
-        self.add(
-            "far_proxied",
-            json!({ "url": "http://far.example/proxied/mcp", "proxy": proxy, "transport": "http" }),
-        );
-    }
-
-    /// Programs that are not there, or cannot be run, with secrets on their command line.
-    fn add_missing(&mut self) {
-        for (mode, command) in [("absent", "/nowhere/at-all"), ("unrunnable", "/dev/null")] {
-            let argument = self.variable(&format!("{mode}_arg"), Shape::Odd);
-            let variable = self.variable(&format!("{mode}_env"), Shape::Plain);
-            let stranded = self.variables.iter().rev().take(2).map(|it| it.name.clone());
-            self.stranded.extend(stranded);
-            self.add(
-                mode,
-                json!({ "command": command, "args": [argument], "env": { "TOKEN": variable } }),
-            );
-        }
-    }
-
-    /// The program, with all variables, which logs whatever it can.
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = self.gateway.conflux(args);
-        command.args(["--log", "trace"]).stdin(Stdio::null()).kill_on_drop(true);
-        command.envs(self.variables.iter().map(|it| (&it.name, &it.value)));
-        command
-    }
-
-    async fn run(&self, args: &[&str]) -> Output {
-        timeout(LIMIT, self.command(args).output()).await.expect("it ends").unwrap()
-    }
-
-    /// What a command says, as a place.
-    async fn said(&self, name: &str, args: &[&str]) -> Sink {
-        let Output { stdout, stderr, .. } = self.run(args).await;
-        Sink::new(name, [stdout, stderr].concat())
-    }
-
-    /// Makes a token, which is a secret from then on.
-    async fn token(&mut self, name: &str) -> String {
-        let mut command = self.gateway.conflux(&["token", "create", name]);
-        command.envs(self.variables.iter().map(|it| (&it.name, &it.value)));
-        let output = command.output().await.unwrap();
-        let token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
-        assert!(token.starts_with("cfx_"), "{}", String::from_utf8_lossy(&output.stderr));
-        self.others.push(Canary::found(&format!("token {name}"), &token));
-        token
-    }
-
-    /// Takes the key that audit records are signed with for a secret, which it is.
-    fn keep_audit_key(&mut self) {
-        let pem = self.gateway.path().join("state/audit.key");
-        let pem = std::fs::read_to_string(pem).unwrap();
-        let key = pem.lines().find(|line| !line.starts_with('-')).unwrap();
-        self.others.push(Canary::found("the key of the audit", key));
-    }
-
-    fn canaries(&self) -> Vec<Canary> {
-        [self.variables.clone(), self.others.clone()].concat()
-    }
-}
+/// How many commands run at the same time.
+const AT_ONCE: usize = 4;
 
 /// Whatever lies below a directory but for those files, their names included, as one text.
 fn bytes_below(directory: &Path, except: &[&Path]) -> Vec<u8> {
@@ -261,11 +61,6 @@ fn bytes_below(directory: &Path, except: &[&Path]) -> Vec<u8> {
         }
     }
     all
-}
-
-/// How a configuration refers to the variable that a secret is in.
-fn reference(canary: &Canary) -> String {
-    format!("${{{}}}", canary.name)
 }
 
 fn bearing<'a>(post: Post<'a>, token: &str) -> Post<'a> {
@@ -296,14 +91,14 @@ async fn call_all(aviary: &Aviary, server: &Server, token: &str) -> (String, Str
     };
     let level = request(1, "logging/setLevel", json!({ "level": "debug" })).reply().await;
     own.push_str(&own_words(&level));
-    // One that fails is waited for a little longer each time.
+    // One that fails is waited for, so nobody waits for another.
     let calls = aviary.upstreams.iter().zip(2..).map(|(name, id)| {
         let tool = format!("{name}__{TOOL}");
         let modern = bearing(server.call(&tool, json!({ "more": 1 })), token);
         let legacy = request(id, "tools/call", json!({ "name": tool, "arguments": {} }));
-        async move { [modern.reply().await, legacy.reply().await] }
+        join(modern.reply(), legacy.reply())
     });
-    for reply in join_all(calls).await.iter().flatten() {
+    for reply in join_all(calls).await.iter().flat_map(|(one, two)| [one, two]) {
         own.push_str(&own_words(reply));
         relayed.push_str(&reply.body);
     }
@@ -360,46 +155,154 @@ async fn call_with_secrets(aviary: &mut Aviary, server: &Server, token: &str) ->
     said
 }
 
-/// Has the file say what cannot be, with secrets in what is wrong; returns them to what they were.
+/// Makes calls that rules refuse, for what is in arguments or is not.
+async fn call_against_rules(aviary: &mut Aviary, server: &Server, token: &str) -> String {
+    let secret = aviary.ruled_secret();
+    let mut said = String::new();
+    for arguments in [
+        json!({ "word": "no", "password": aviary.written("refused password") }),
+        json!({ "word": secret, "other": secret }),
+        json!({ "word": secret, "third": secret }),
+    ] {
+        let reply = bearing(server.call(&ruled(), arguments), token).reply().await;
+        let refused = reply.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(refused.contains("is not permitted with these arguments"), "{refused}");
+        said.push_str(&own_words(&reply));
+    }
+    // With nothing but that, it may be called.
+    let reply = bearing(server.call(&ruled(), json!({ "word": secret })), token).reply().await;
+    assert_eq!(reply.json()["result"]["isError"], true, "{reply:?}");
+    said
+}
+
+/// Where those who watch are answered.
+fn watched(server: &Server) -> String {
+    let stderr = server.stderr();
+    let (_, place) = stderr.split_once("metrics and status at ").unwrap();
+    place.split(['\n', '"']).next().unwrap().to_owned()
+}
+
+/// What those who watch are told.
+async fn watch(server: &Server) -> Vec<Sink> {
+    let origin = watched(server);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = async |path: &str| {
+        let response = client.get(format!("{origin}{path}")).send().await.unwrap();
+        let head = format!("{} {:?}", response.status(), response.headers());
+        format!("{head}\n{}\n", response.text().await.unwrap())
+    };
+    let metrics = get("/metrics").await;
+    let tool = format!("gen_ai_tool_name=\"{}\"", ruled());
+    assert!(metrics.contains(&tool), "{metrics}");
+    vec![
+        Sink::new("/metrics", metrics),
+        Sink::new("/status", get("/status").await),
+        Sink::new("/readyz?verbose", get("/readyz?verbose").await),
+        Sink::new("/healthz, /readyz", get("/healthz").await + &get("/readyz").await),
+    ]
+}
+
+/// Waits until it is known what those have that list something, so that it can be called.
+async fn listed(server: &Server, token: &str) {
+    // Nobody is started before somebody wants to know.
+    bearing(server.modern("tools/list", json!({})), token).reply().await.result();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let missing = async || {
+        let status = client.get(format!("{}/status", watched(server))).send().await.unwrap();
+        let status: Value = serde_json::from_str(&status.text().await.unwrap()).unwrap();
+        let has_listed = |it: &&Value| it["tools"] == 1;
+        let all = status["upstreams"].as_array().unwrap().iter().filter(has_listed);
+        let all: Vec<Value> = all.map(|it| it["name"].clone()).collect();
+        let is_missing = |name: &&String| !all.contains(&json!(name));
+        Aviary::listing().iter().filter(is_missing).cloned().collect::<Vec<_>>()
+    };
+    let waiting = timeout(LIMIT, async {
+        while !missing().await.is_empty() {
+            sleep(POLL).await;
+        }
+    });
+    assert!(waiting.await.is_ok(), "{:?}", missing().await);
+}
+
+/// Has the file say what cannot be, with secrets in what is wrong; returns it to what it was.
 async fn reload_wrongly(aviary: &mut Aviary, server: &Server) -> Vec<Sink> {
+    let [user, address, key] = [0, 1, 2].map(|number| reference(&aviary.variables[number]));
     let name = format!("{MARKER}_broken");
+    let secret = aviary.ruled_secret();
+    let upstream = |entry: Value| ("upstreams", entry);
+    let tool = format!("{MARKER}_near_talking__{secret}");
+    let action = format!("Action::{:?}", ruled());
+    let cedar = |condition: &str| {
+        format!("forbid (principal, action == {action}, resource) when {{ {condition} }};")
+    };
     let wrong = [
-        ("user", json!({ "url": format!("https://u:{}@host/", reference(&aviary.variables[0])) })),
-        (
-            "header",
-            json!({ "url": "https://host/",
-            "headers": { "X-Key": reference(&aviary.variables[2]) } }),
-        ),
-        ("address", json!({ "url": reference(&aviary.variables[1]) })),
+        ("user", upstream(json!({ "url": format!("https://u:{user}@host/") })), None),
+        ("header", upstream(json!({ "url": "https://host/", "headers": { "X-Key": key } })), None),
+        ("address", upstream(json!({ "url": address })), None),
         (
             "proxy",
-            json!({ "url": "https://host/",
-            "proxy": format!("ftp://u:{}@host", reference(&aviary.variables[0])) }),
+            upstream(json!({ "url": "https://host/", "proxy": format!("ftp://u:{user}@host") })),
+            None,
+        ),
+        (
+            "collector",
+            ("telemetry", json!({ "otlp": { "endpoint": format!("http://u:{user}@host/") } })),
+            None,
+        ),
+        ("rule", ("policy", json!({ "rules": [{ "deny": tool }] })), None),
+        (
+            "type",
+            ("policy", aviary.policy.clone()),
+            Some(cedar(&format!("context.arguments.word < {secret:?}"))),
+        ),
+        (
+            "action",
+            ("policy", aviary.policy.clone()),
+            Some(cedar(&format!("action == Action::{secret:?}"))),
+        ),
+        (
+            "word",
+            ("policy", aviary.policy.clone()),
+            Some(cedar(&format!("context.arguments.word == {}", aviary.variables[0].value))),
         ),
     ];
+    let path = aviary.gateway.path().join(CEDAR);
+    let right = std::fs::read_to_string(&path).unwrap();
     let mut sinks = Vec::new();
-    for (what, entry) in wrong {
-        aviary.gateway.add(&name, entry);
+    for (what, (key, value), rules) in wrong {
+        if key == "upstreams" {
+            aviary.gateway.add(&name, value);
+        } else {
+            aviary.gateway.set(key, value);
+        }
+        aviary.gateway.write(CEDAR, rules.as_ref().unwrap_or(&right));
         aviary.gateway.save_at_once();
         let before = count(server, "not reloaded");
         server.hang_up();
         wait_for(server, "not reloaded", before).await;
-        sinks.push(aviary.said(&format!("check of a wrong {what}"), &["check"]).await);
-        sinks.push(aviary.said(&format!("doctor of a wrong {what}"), &["doctor"]).await);
-        aviary.gateway.remove(&name);
+        let names = ["check", "doctor"].map(|command| format!("{command} of a wrong {what}"));
+        let (check, doctor) =
+            join(aviary.said(&names[0], &["check"]), aviary.said(&names[1], &["doctor"])).await;
+        sinks.extend([check, doctor]);
+        match key {
+            "upstreams" => aviary.gateway.remove(&name),
+            "policy" => aviary.gateway.set(key, aviary.policy.clone()),
+            _ => aviary.gateway.set(key, aviary.telemetry.clone()),
+        }
     }
+    aviary.gateway.write(CEDAR, &right);
     aviary.gateway.save_at_once();
     sinks
 }
 
-/// Has a secret become another one while everything runs.
-async fn rotate(aviary: &mut Aviary, server: &Server) {
+/// Has a secret become another one while everything runs, until the log has `said` so.
+async fn rotate(aviary: &mut Aviary, server: &Server, said: &str) {
     let canary = Canary::new("near_talking_file, the next", Shape::Lines);
     aviary.gateway.write("near_talking_file", &format!("{}\n", canary.value));
     aviary.others.push(canary);
-    let before = count(server, " reloaded");
+    let before = count(server, said);
     server.hang_up();
-    wait_for(server, " reloaded", before).await;
+    wait_for(server, said, before).await;
 }
 
 fn count(server: &Server, text: &str) -> usize {
@@ -436,49 +339,138 @@ async fn wait_for_line(path: &Path, text: &str) {
     timeout(LIMIT, written).await.expect("it is told");
 }
 
-/// Every place where something may have been said; one that comes later is a line more.
+/// What commands say of rules, and of arguments, that hold secrets.
+fn asked_of_the_policy(aviary: &Aviary) -> Vec<(&'static str, Vec<String>)> {
+    let secret = aviary.ruled_secret();
+    let whole = json!({ "word": secret, "other": secret, "third": secret }).to_string();
+    let third = json!({ "word": secret, "third": secret }).to_string();
+    let cases = json!([
+        { "as": secret, "call": ruled(), "expect": "allow", "rule": format!("not {secret}") },
+        { "call": ruled(), "arguments": { "word": secret }, "expect": "hidden" },
+        { "read": format!("https://host/{secret}"), "expect": "allow" },
+    ]);
+    let broken = json!([{ "call": ruled(), "arguments": { "word": secret }, "expect": secret }]);
+    aviary.gateway.write("cases.yaml", &cases.to_string());
+    let broken_file = format!("{MARKER}-broken.yaml");
+    aviary.gateway.write(&broken_file, &format!("# {MARKER}\n{broken}"));
+    let explained = |more: &[&str]| {
+        let all = [&["policy", "explain"], more].concat();
+        all.into_iter().map(str::to_owned).collect()
+    };
+    let strings = |all: &[&str]| all.iter().map(|it| (*it).to_owned()).collect();
+    let nobody = format!("{MARKER}_{secret}");
+    vec![
+        ("policy explain: a rule", explained(&[&ruled(), "--args", &whole])),
+        ("policy explain: Cedar", explained(&[&ruled(), "--args", &third])),
+        ("policy explain: no rule", explained(&[&ruled(), "--args", r#"{"word":"no"}"#])),
+        ("policy explain: without arguments", explained(&[&ruled()])),
+        ("policy explain --json: a rule", explained(&[&ruled(), "--args", &whole, "--json"])),
+        ("policy explain --json: Cedar", explained(&[&ruled(), "--args", &third, "--json"])),
+        ("policy explain --json: no rule", explained(&[&ruled(), "--json"])),
+        ("policy explain: a name that nothing has", explained(&[&nobody])),
+        ("policy schema", strings(&["policy", "schema"])),
+        ("policy test", strings(&["policy", "test", "cases.yaml"])),
+        ("policy test --json", strings(&["policy", "test", "cases.yaml", "--json"])),
+        ("policy test of what are no cases", strings(&["policy", "test", &broken_file])),
+    ]
+}
+
+/// Every command that tells of what happened; one that comes later is a line more.
+fn commands(aviary: &Aviary) -> Vec<(&'static str, Vec<String>)> {
+    let one = format!("{MARKER}_near_talking__{TOOL}");
+    let failing = format!("{MARKER}_far_failing__{TOOL}");
+    let all: [(&str, &[&str]); 15] = [
+        ("conflux status", &["status"]),
+        ("conflux status --json", &["status", "--json"]),
+        ("conflux logs", &["logs"]),
+        ("conflux logs --json", &["logs", "--json"]),
+        ("conflux check", &["check"]),
+        ("conflux check --connect", &["check", "--connect"]),
+        ("conflux doctor", &["doctor", "--json"]),
+        ("conflux tools", &["tools", "--json"]),
+        ("conflux show", &["show", &one]),
+        ("conflux call", &["call", &failing]),
+        ("conflux token list", &["token", "list", "--json"]),
+        ("conflux audit search", &["audit", "search", "--json", "--limit", "1000"]),
+        ("what was refused", &["audit", "search", "--json", "--outcome", "deny"]),
+        ("what was refused, for people", &["audit", "search", "--outcome", "deny"]),
+        ("conflux audit tail", &["audit", "tail"]),
+    ];
+    let owned = |args: &[&str]| args.iter().map(|it| (*it).to_owned()).collect();
+    let all = all.into_iter().map(|(name, args)| (name, owned(args)));
+    all.chain(asked_of_the_policy(aviary)).collect()
+}
+
+/// Every place where something may have been said.
 async fn sinks(aviary: &Aviary, server: &Server, own: String, tail: &Path) -> Vec<Sink> {
     let state = aviary.gateway.path().join("state");
     // The key of hashes is no text, and a secret in itself.
     let key = state.join("auth/key");
-    let one = format!("{MARKER}_near_talking__{TOOL}");
-    let failing = format!("{MARKER}_far_failing__{TOOL}");
-    vec![
+    // A gateway that is asked for it has two seconds to look, so nothing else is done meanwhile.
+    let diff = aviary.said("conflux check --diff", &["check", "--diff", "--json"]).await;
+    let commands = commands(aviary);
+    // Most of them wait for upstreams most of the time.
+    let said = commands.iter().map(|(name, args)| aviary.said(name, args));
+    let mut sinks: Vec<Sink> = stream::iter(said).buffered(AT_ONCE).collect().await;
+    sinks.extend(watch(server).await);
+    sinks.extend([
+        diff,
         Sink::new("answers over HTTP", own),
         Sink::new("conflux tail", std::fs::read(tail).unwrap()),
-        aviary.said("conflux status", &["status"]).await,
-        aviary.said("conflux status --json", &["status", "--json"]).await,
-        aviary.said("conflux logs", &["logs"]).await,
-        aviary.said("conflux logs --json", &["logs", "--json"]).await,
-        aviary.said("conflux check", &["check"]).await,
-        aviary.said("conflux check --diff", &["check", "--diff", "--json"]).await,
-        aviary.said("conflux check --connect", &["check", "--connect"]).await,
-        aviary.said("conflux doctor", &["doctor", "--json"]).await,
-        aviary.said("conflux tools", &["tools", "--json"]).await,
-        aviary.said("conflux show", &["show", &one]).await,
-        aviary.said("conflux call", &["call", &failing]).await,
-        aviary.said("conflux token list", &["token", "list", "--json"]).await,
-        aviary
-            .said("conflux audit search", &["audit", "search", "--json", "--limit", "1000"])
-            .await,
-        aviary.said("conflux audit tail", &["audit", "tail"]).await,
         Sink::new("the directory of state", bytes_below(&state, &[&key, &state.join("audit.key")])),
         Sink::new("the log", server.stderr()),
-    ]
+    ]);
+    sinks
+}
+
+/// What is wrong with what was said: secrets, and places where nothing can have been looked for,
+/// or nothing was hidden by those that had to hide something.
+fn wrong_with(all: &[Sink], lookout: &Lookout, hiding: &[&str]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for Sink { name, said } in all {
+        let text = String::from_utf8_lossy(said);
+        if !text.contains(MARKER) && !text.contains(FILE) {
+            wrong.push(format!("{name} says nothing: {text}"));
+        }
+        if hiding.contains(&name.as_str()) && !text.contains("***") {
+            wrong.push(format!("{name} had none to hide"));
+        }
+        let leaks = lookout.find(said).into_iter();
+        wrong.extend(leaks.map(|(canary, around)| format!("{name} has `{canary}`:\n{around}")));
+    }
+    let is_there = |name: &&&str| all.iter().any(|sink| sink.name == **name);
+    let missing = hiding.iter().filter(|name| !is_there(name));
+    wrong.extend(missing.map(|name| format!("there is no {name}")));
+    wrong
+}
+
+/// Whether all secrets are found where they belong; returns the names of these.
+fn wrong_with_upstreams(aviary: &Aviary, far: &Indiscreet, lookout: &Lookout) -> Vec<String> {
+    let ledger = std::fs::read_to_string(aviary.gateway.path().join("ledger.txt")).unwrap();
+    let reached = [ledger, far.told()].concat();
+    let reached: Vec<&str> = lookout.find_all(reached.as_bytes());
+    let got = |name: &String| reached.contains(&name.as_str());
+    let usual = aviary.others.iter().filter(|canary| canary.name.starts_with("usual "));
+    let all = aviary.variables.iter().chain(usual).map(|canary| &canary.name);
+    let wrong = all.filter(|name| got(name) == aviary.stranded.contains(name));
+    wrong.map(|name| format!("{name} got where it belongs: {}", got(name))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_is_found_anywhere() {
     let far = Indiscreet::start().await;
     let mut aviary = Aviary::new(&far);
+    aviary.add_collector(&far);
     let token = aviary.token(&format!("{MARKER}-token")).await;
     let server = Server::start_by(aviary.command(&["serve"])).await;
     let (mut tail, told) = follow(&aviary, "tail.txt", &["tail", "--json"]);
+    listed(&server, &token).await;
     let (mut own, mut relayed) = call_all(&aviary, &server, &token).await;
     own.push_str(&come_wrongly(&mut aviary, &server, &token).await);
     own.push_str(&call_with_secrets(&mut aviary, &server, &token).await);
+    own.push_str(&call_against_rules(&mut aviary, &server, &token).await);
     let mut all = reload_wrongly(&mut aviary, &server).await;
-    rotate(&mut aviary, &server).await;
+    rotate(&mut aviary, &server, " reloaded").await;
     let (again, more) = call_all(&aviary, &server, &token).await;
     own.push_str(&again);
     relayed.push_str(&more);
@@ -489,37 +481,63 @@ async fn no_secret_is_found_anywhere() {
     all.extend(sinks(&aviary, &server, own, &told).await);
     let (status, _) = server.stop().await;
     assert!(status.success());
+    all.push(Sink::new("spans", far.spans()));
 
     let canaries = aviary.canaries();
     assert!(canaries.len() >= ENOUGH, "{}", canaries.len());
     let lookout = Lookout::new(&canaries);
-    let mut wrong = Vec::new();
-    for Sink { name, said } in &all {
-        let text = String::from_utf8_lossy(said);
-        if !text.contains(MARKER) && !text.contains(FILE) {
-            wrong.push(format!("{name} says nothing: {text}"));
-        }
-        let leaks = lookout.find(said).into_iter();
-        wrong.extend(leaks.map(|(canary, around)| format!("{name} has `{canary}`:\n{around}")));
-    }
-    for name in ["answers over HTTP", "conflux status --json", "conflux logs", "the log"] {
-        let sink = all.iter().find(|sink| sink.name == name).unwrap();
-        if !String::from_utf8_lossy(&sink.said).contains("***") {
-            wrong.push(format!("{name} had none to hide"));
-        }
-    }
-    // Where they belong, all of them are found.
-    let ledger = std::fs::read_to_string(aviary.gateway.path().join("ledger.txt")).unwrap();
-    let reached = [ledger, far.told()].concat();
-    let reached: Vec<&str> = lookout.find_all(reached.as_bytes());
-    for canary in &aviary.variables {
-        let is_stranded = aviary.stranded.contains(&canary.name);
-        if reached.contains(&canary.name.as_str()) == is_stranded {
-            wrong.push(format!("{} got where it belongs: {is_stranded}", canary.name));
-        }
-    }
+    let hiding = [
+        "answers over HTTP",
+        "conflux status --json",
+        "conflux logs",
+        "the log",
+        "/status",
+        "/readyz?verbose",
+        "spans",
+        "what was refused",
+        "policy explain: a rule",
+        "policy explain: Cedar",
+        "policy explain --json: a rule",
+        "policy explain --json: Cedar",
+        "policy test",
+    ];
+    let mut wrong = wrong_with(&all, &lookout, &hiding);
+    wrong.extend(wrong_with_upstreams(&aviary, &far, &lookout));
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     assert!(!lookout.find(relayed.as_bytes()).is_empty(), "answers of upstreams are theirs");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_is_found_in_what_machines_read() {
+    let far = Indiscreet::start().await;
+    let mut aviary = Aviary::new(&far);
+    aviary.add_usual_collector(&far);
+    let token = aviary.token(&format!("{MARKER}-token")).await;
+    let server = Server::start_by(aviary.command(&["serve", "--log-format", "json"])).await;
+    listed(&server, &token).await;
+    call_all(&aviary, &server, &token).await;
+    come_wrongly(&mut aviary, &server, &token).await;
+    call_with_secrets(&mut aviary, &server, &token).await;
+    call_against_rules(&mut aviary, &server, &token).await;
+    rotate(&mut aviary, &server, r#""message":"reloaded""#).await;
+    call_all(&aviary, &server, &token).await;
+    let mut all = watch(&server).await;
+    let (status, log) = server.stop().await;
+    assert!(status.success());
+    all.push(Sink::new("the log", log));
+    all.push(Sink::new("spans", far.spans()));
+    // A user in the address is refused without saying which.
+    let user = aviary.written("usual user");
+    aviary.describe("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{user}:{user}@host/"));
+    let check = aviary.said("check of a user", &["check", "--log-format", "json"]).await;
+    assert!(String::from_utf8_lossy(&check.said).contains("not the address of a collector"));
+    all.push(check);
+
+    let lookout = Lookout::new(&aviary.canaries());
+    let mut wrong = wrong_with(&all, &lookout, &["the log", "spans", "/status"]);
+    aviary.others.retain(|canary| canary.name != "usual user");
+    wrong.extend(wrong_with_upstreams(&aviary, &far, &lookout));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[test]

@@ -102,7 +102,11 @@ impl Gateway {
 
     /// The program on this configuration, with arguments.
     pub(crate) fn conflux(&self, args: &[&str]) -> Command {
-        let config = self.save();
+        let config = self.path().join(FILE);
+        // Another command may be reading it just now.
+        if fs::read_to_string(&config).ok() != Some(self.config.to_string()) {
+            self.save();
+        }
         let mut command = Command::new(PROGRAM);
         command.arg("--config").arg(config).args(args);
         command.current_dir(self.path()).env_clear();

@@ -121,9 +121,11 @@ impl Server {
         let origin = loop {
             let line = timeout(LIMIT, lines.next_line()).await.unwrap().unwrap();
             let Some(line) = line else { panic!("it says: {}", stderr.lock().unwrap()) };
-            if let Some(url) = line.strip_prefix("listening on ") {
+            // Machines are told so in an object.
+            let told = line.split_once(r#""message":"listening on "#).map(|(_, url)| url);
+            if let Some(url) = line.strip_prefix("listening on ").or(told) {
                 // Behind it stands at which socket, if it is one.
-                let url = url.split(' ').next().unwrap();
+                let url = url.split([' ', '"']).next().unwrap();
                 break url.strip_suffix("/mcp").unwrap().to_owned();
             }
             // What it logs before that.

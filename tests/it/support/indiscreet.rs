@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::http::Uri;
+use axum::http::header::CONTENT_ENCODING;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::header::LOCATION;
 use axum::http::header::WWW_AUTHENTICATE;
@@ -18,6 +19,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
+use prost::Message as _;
 use serde_json::Value;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -49,29 +51,42 @@ pub(crate) const NEAR: [&str; 7] =
 /// Servers over HTTP, and a proxy that lets nobody through; they end when this is dropped.
 pub(crate) struct Indiscreet {
     pub(crate) address: String,
-    /// Whatever clients of theirs have said.
-    told: Arc<Mutex<String>>,
+    heard: Arc<Heard>,
     _serving: JoinSet<()>,
+}
+
+/// Whatever clients of theirs have said.
+#[derive(Default)]
+struct Heard {
+    told: Mutex<String>,
+    /// What a collector of traces was sent.
+    spans: Mutex<Vec<u8>>,
 }
 
 impl Indiscreet {
     pub(crate) async fn start() -> Self {
-        let told = Arc::<Mutex<String>>::default();
-        let routes = Router::new().fallback(answer).with_state(Arc::clone(&told));
+        let heard = Arc::<Heard>::default();
+        let routes = Router::new().fallback(answer).with_state(Arc::clone(&heard));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let mut serving = JoinSet::new();
         serving.spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        Self { address, told, _serving: serving }
+        Self { address, heard, _serving: serving }
     }
 
     pub(crate) fn told(&self) -> String {
-        self.told.lock().unwrap().clone()
+        self.heard.told.lock().unwrap().clone()
+    }
+
+    /// The bodies that the collector of traces got, one after the other. Texts stand in them as
+    /// they are: nothing is compressed, and Protobuf only puts their length before them.
+    pub(crate) fn spans(&self) -> Vec<u8> {
+        self.heard.spans.lock().unwrap().clone()
     }
 }
 
 async fn answer(
-    State(told): State<Arc<Mutex<String>>>,
+    State(heard): State<Arc<Heard>>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
@@ -84,13 +99,17 @@ async fn answer(
             said = format!("{}\n{said}", value.to_str().unwrap());
         }
     }
-    told.lock().unwrap().extend([uri.to_string().as_str(), "\n", &said, "\n"]);
+    heard.told.lock().unwrap().extend([uri.to_string().as_str(), "\n", &said, "\n"]);
     let said = repeated(&said);
     let mode = uri.path().split('/').nth(1).unwrap_or_default().to_owned();
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |status: StatusCode| (status, said.clone()).into_response();
     match mode.as_str() {
         _ if is_proxied => text(StatusCode::PROXY_AUTHENTICATION_REQUIRED),
+        "collector" => {
+            assert_eq!(headers.get(CONTENT_ENCODING), None);
+            collected(&heard, &body, said)
+        }
         "unauthorized" => {
             let challenge = format!("Bearer realm=\"{}\"", header(&said));
             (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, challenge)], said).into_response()
@@ -125,6 +144,34 @@ async fn answer(
     }
 }
 
+/// What a collector answers: at first nothing good, and then that it did not take everything.
+fn collected(heard: &Heard, spans: &[u8], said: String) -> Response {
+    let mut all = heard.spans.lock().unwrap();
+    let is_first = all.is_empty();
+    all.extend_from_slice(spans);
+    if is_first {
+        return (StatusCode::BAD_REQUEST, said).into_response();
+    }
+    let partial_success = Some(PartialSuccess { rejected_spans: 1, error_message: said });
+    let body = Exported { partial_success }.encode_to_vec();
+    ([(CONTENT_TYPE, "application/x-protobuf")], body).into_response()
+}
+
+/// What a collector says (OTLP, `ExportTraceServiceResponse`).
+#[derive(Clone, PartialEq, prost::Message)]
+struct Exported {
+    #[prost(message, optional, tag = "1")]
+    partial_success: Option<PartialSuccess>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct PartialSuccess {
+    #[prost(int64, tag = "1")]
+    rejected_spans: i64,
+    #[prost(string, tag = "2")]
+    error_message: String,
+}
+
 /// What a server that speaks the protocol answers; nothing if it fails in a call.
 fn spoken(mode: &str, request: &Value, said: &str) -> Option<Value> {
     let error = |code: i64| json!({ "error": { "code": code, "message": said, "data": { "given": said } } });
@@ -138,7 +185,11 @@ fn spoken(mode: &str, request: &Value, said: &str) -> Option<Value> {
         } }),
         "tools/list" if mode == "unlisted" => error(-32603),
         "tools/list" => json!({ "result": { "tools": [
-            { "name": "tell", "inputSchema": { "type": "object" } },
+            { "name": "tell", "inputSchema": { "type": "object", "properties": {
+                "word": { "type": "string" },
+                "other": { "type": "string" },
+                "third": { "type": "string" },
+            } } },
         ] } }),
         "tools/call" if mode == "failing" => return None,
         "tools/call" => {

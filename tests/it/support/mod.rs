@@ -1,7 +1,8 @@
 //! What the end-to-end tests stand on: peers, processes, comparisons.
 
-pub(crate) mod collector;
+pub(crate) mod aviary;
 pub(crate) mod canary;
+pub(crate) mod collector;
 pub(crate) mod conformance;
 pub(crate) mod gateway;
 pub(crate) mod http;
