@@ -56,7 +56,7 @@ impl Router {
             return Decided { pass: Err(target.unknown()), ruling: None };
         }
         let ruling = Ruling::of(snapshot, exchange, target);
-        let permitted = ruling.as_ref().map_or(Ok(()), |it| it.permit(principal, target));
+        let permitted = ruling.as_ref().map_or(Ok(()), |it| it.permit(exchange, target));
         let pass = permitted
             .and_then(|()| within_scopes(snapshot, exchange, ruled.as_deref()))
             .and_then(|()| self.within_limits(exchange, target, ruled.as_deref()));
@@ -86,8 +86,8 @@ impl Router {
         };
         let admitted = quotas.admit(&subject, Now::read());
         let admission = admitted.inspect_err(|refusal| {
-            let (method, upstream) = (target.method, target.upstream);
-            tracing::debug!(%principal, method, %upstream, "refused: {refusal}");
+            let (id, method, upstream) = (exchange.trace(), target.method, target.upstream);
+            tracing::debug!(%id, %principal, method, %upstream, "refused: {refusal}");
         })?;
         Ok(Pass(Some(admission)))
     }

@@ -57,6 +57,9 @@ impl Router {
         if pass.as_ref().is_err_and(|error| Verdict::from(error).is_denial()) {
             exchange.note(exchange::Decided::Refused);
         }
+        if pass.is_ok() && ruling.as_ref().is_some_and(Ruling::is_against) {
+            self.shared.telemetry.metrics.refused_in_shadow();
+        }
         if !self.audit().is_on() {
             return pass;
         }

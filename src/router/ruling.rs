@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::catalog::Kind;
 use crate::exchange::Exchange;
-use crate::exchange::principal::Principal;
 use crate::policy::Arguments;
 use crate::policy::Decision;
 use crate::policy::Outcome;
@@ -71,11 +70,11 @@ impl Ruling {
     }
 
     /// Says whether the request goes on, and tells the log if not.
-    pub(super) fn permit(&self, principal: &Principal, target: &Target<'_>) -> Result<(), Error> {
+    pub(super) fn permit(&self, exchange: &Exchange, target: &Target<'_>) -> Result<(), Error> {
         if !self.is_against() {
             return Ok(());
         }
-        self.tell(principal, target.method, target.name());
+        self.tell(exchange, target.method, target.name());
         match &self.why {
             _ if self.is_shadow() => Ok(()),
             Some(why) => Err(Error::Forbidden(why.clone().into())),
@@ -100,13 +99,14 @@ impl Ruling {
     }
 
     /// Tells the log of a refusal.
-    fn tell(&self, principal: &Principal, method: &str, name: &str) {
+    fn tell(&self, exchange: &Exchange, method: &str, name: &str) {
+        let (id, principal) = (exchange.trace(), exchange.caller().principal());
         let rule = self.rule().map(|rule| &**rule.title());
         let rule = rule.unwrap_or("none allows it");
         if self.is_shadow() {
-            tracing::warn!(%principal, method, name, rule, "would be refused");
+            tracing::warn!(%id, %principal, method, name, rule, "would be refused");
         } else {
-            tracing::info!(%principal, method, name, rule, "refused");
+            tracing::info!(%id, %principal, method, name, rule, "refused");
         }
     }
 }

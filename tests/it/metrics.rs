@@ -370,3 +370,27 @@ async fn who_may_not_is_counted_and_nobody_is_named() {
     let text = scrape(&origin, PROMETHEUS).await.text;
     assert!(!text.contains("private") && !text.contains(&token), "{text}");
 }
+
+#[tokio::test]
+async fn what_a_policy_refuses_is_counted_and_what_it_would() {
+    let rules = json!([
+        { "allow": "toy__echo" },
+        { "deny": "toy__echo", "arguments": { "text": "rm *" } },
+    ]);
+    let shadow = "conflux_policy_shadow_refusals_total";
+    for (is_shadow, denied, in_shadow) in [(false, 2.0, 0), (true, 0.0, 2)] {
+        let mut gateway = gateway(&[("toy", toy(&[]).entry())]);
+        gateway.set("policy", json!({ "shadow": is_shadow, "rules": rules }));
+        let server = Server::start(&gateway).await;
+        let origin = watched(|| server.stderr()).await;
+        // What is not listed yet is not there for anybody.
+        server.modern("tools/list", json!({})).reply().await.result();
+        server.call("toy__echo", json!({ "text": "ls" })).reply().await.result();
+        server.call("toy__echo", json!({ "text": "rm x" })).reply().await;
+        server.call("toy__count", json!({})).reply().await;
+        let found = refused(&origin, "denied").await;
+        assert!((found - denied).abs() < 1e-9, "{found}");
+        let samples = parsed(&scrape(&origin, PROMETHEUS).await).await;
+        check(&samples, &[(shadow, json!({}), in_shadow)]);
+    }
+}

@@ -305,9 +305,8 @@ async fn what_a_rule_names_must_be_there() {
     client.leave().await;
     // Now it is known.
     let mut again = gateway.start();
-    let status = again.wait().await;
-    assert_eq!(status.code(), Some(3));
-    assert!(again.stderr().contains("there is no tool `b__ecco`"), "{}", again.stderr());
+    assert_eq!(again.wait().await.code(), Some(3));
+    again.wait_for_stderr("there is no tool `b__ecco`").await;
     let checked = run(&gateway, &["check"]).await;
     assert_eq!(checked.status.code(), Some(3), "{}", stderr(&checked));
     let examined = run(&gateway, &["doctor"]).await;

@@ -43,6 +43,13 @@ async fn shown(mut command: Command, connect: impl FnOnce(&mut Command, OwnedFd)
     text
 }
 
+/// What of a line takes up room: no style.
+fn seen(line: &str) -> String {
+    let mut parts = line.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |seen, part| seen + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
 fn ended(count: usize) -> io::Result<usize> {
     if count == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(count) }
 }
@@ -63,7 +70,7 @@ async fn nothing_is_wider_than_the_terminal_but_names() {
     for args in lists.into_iter().chain([&["status"][..], &["exec", "--help"]]) {
         let text = shown(gateway.conflux(args), stdout).await;
         let wide = |line: &&str| {
-            line.chars().count() > usize::from(COLUMNS) && line.trim_start().contains(' ')
+            seen(line).chars().count() > usize::from(COLUMNS) && line.trim_start().contains(' ')
         };
         // What `status` says above its table may have the path of a file in it.
         let table = text.rsplit("\n\n").next().unwrap();

@@ -5,9 +5,11 @@
 //! What a part adds is found within each round. Pinned to one core, client and servers included,
 //! nothing that a part does beside the calls is for nothing (`just governed`).
 
+mod collector;
 mod part;
 mod table;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,6 +70,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     let conflux = run::conflux(profile)?;
     let directory = run::target_directory()?.join("bench/governed");
     let directory = directory.join(std::process::id().to_string());
+    let collector = collector::open()?;
     println!("{}\n", table::machine(&Machine::here(None), rounds, calls));
     for route in ROUTES {
         for era in Era::ALL {
@@ -77,7 +80,7 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
             }
             let stage = Stage::even(route, era, 1);
             let place = stage.stand(&directory.join(&name))?;
-            let contenders = measure(&conflux, &place, rounds, calls);
+            let contenders = measure(&conflux, &place, collector, [rounds, calls]);
             let rows = Row::all(&contenders.with_context(|| format!("at {name}"))?);
             println!("### {}, {}\n\n{}\n", route.title(), era.name(), table::table(&rows));
         }
@@ -89,10 +92,10 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
 fn measure(
     conflux: &str,
     place: &Place,
-    rounds: usize,
-    calls: usize,
+    collector: SocketAddr,
+    [rounds, calls]: [usize; 2],
 ) -> anyhow::Result<Vec<Contender>> {
-    let variants = part::variants(!place.stage.route.front_is_stdio())?;
+    let variants = part::variants(!place.stage.route.front_is_stdio(), collector)?;
     let mut contenders = Vec::new();
     for variant in &variants {
         let contender = start(conflux, place, variant);

@@ -1,11 +1,16 @@
 //! What stands between a client and a call, as data: a part that comes later is one entry more.
 
+use std::net::SocketAddr;
+
 use anyhow::Context as _;
 use serde_json::Map;
 use serde_json::Value;
 
 /// Nothing of all that; audit has to be told, because `auth` alone turns it on.
 const NOTHING: &str = r#"{"audit": "off"}"#;
+
+/// What stands for the address of the collector of traces.
+const COLLECTOR: &str = "COLLECTOR";
 
 /// Something that can be turned on.
 struct Part {
@@ -39,6 +44,38 @@ const PARTS: &[Part] = &[
         needs_http: false,
         instead_of: None,
     },
+    Part {
+        name: "policy",
+        settings: r#"{"policy": {"rules": [
+            {"allow": ["*__echo"]},
+            {"deny": {"annotations": {"destructive": true}, "upstreams": ["none*"]}},
+            {"deny": ["*__echo"], "clients": ["nobody*"]},
+            {"deny": ["*__echo"], "groups": ["guests"]}
+        ]}}"#,
+        needs_http: false,
+        instead_of: None,
+    },
+    Part {
+        name: "policy on arguments",
+        settings: r#"{"policy": {"rules": [
+            {"allow": ["*__echo"]},
+            {"deny": ["*__echo"], "arguments": {"text": "rm *"}}
+        ]}}"#,
+        needs_http: false,
+        instead_of: Some("policy"),
+    },
+    Part {
+        name: "metrics",
+        settings: r#"{"admin": {"listen": "127.0.0.1:0", "per_tool": true}}"#,
+        needs_http: false,
+        instead_of: None,
+    },
+    Part {
+        name: "traces",
+        settings: r#"{"telemetry": {"otlp": {"endpoint": "http://COLLECTOR"}}}"#,
+        needs_http: false,
+        instead_of: None,
+    },
 ];
 
 /// A configuration to measure.
@@ -49,10 +86,10 @@ pub(super) struct Variant {
 }
 
 impl Variant {
-    fn of(name: &str, parts: &[&Part]) -> anyhow::Result<Self> {
+    fn of(name: &str, parts: &[&Part], collector: SocketAddr) -> anyhow::Result<Self> {
         let mut settings = read(NOTHING)?;
         for part in parts {
-            settings.extend(read(part.settings)?);
+            settings.extend(read(&part.settings.replace(COLLECTOR, &collector.to_string()))?);
         }
         Ok(Self { name: name.to_owned(), settings: Value::Object(settings) })
     }
@@ -64,19 +101,24 @@ impl Variant {
 }
 
 /// Nothing, each part alone, and all of them: the first one is what the others are compared with.
-pub(super) fn variants(over_http: bool) -> anyhow::Result<Vec<Variant>> {
+/// Last of all stands everything in its strictest form, if there is more than one of these.
+pub(super) fn variants(over_http: bool, collector: SocketAddr) -> anyhow::Result<Vec<Variant>> {
     let there = PARTS.iter().filter(|part| over_http || !part.needs_http);
     let (usual, stricter): (Vec<_>, Vec<_>) =
         there.clone().partition(|part| part.instead_of.is_none());
-    let mut variants = vec![Variant::of("nothing", &[])?];
+    let mut variants = vec![Variant::of("nothing", &[], collector)?];
     for part in there {
-        variants.push(Variant::of(part.name, &[part])?);
+        variants.push(Variant::of(part.name, &[part], collector)?);
     }
-    variants.push(Variant::of("everything", &usual)?);
-    for part in stricter {
-        // What comes later goes over what it is in the place of.
-        let parts = [usual.as_slice(), &[part]].concat();
-        variants.push(Variant::of(&format!("everything, {}", part.name), &parts)?);
+    variants.push(Variant::of("everything", &usual, collector)?);
+    // What comes later goes over what it is in the place of.
+    for part in &stricter {
+        let parts = [usual.as_slice(), &[*part]].concat();
+        variants.push(Variant::of(&format!("everything, {}", part.name), &parts, collector)?);
+    }
+    if stricter.len() > 1 {
+        let parts = [usual, stricter].concat();
+        variants.push(Variant::of("everything, strictest", &parts, collector)?);
     }
     Ok(variants)
 }

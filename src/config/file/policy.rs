@@ -18,8 +18,8 @@ use crate::config::file::WrittenValue;
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// Whether nothing is refused, and what would have been is only said, in the log and in the
-    /// records of the audit: to try rules out.
+    /// Whether nothing is refused, and what would have been is only said, in the log, in the
+    /// records of the audit and in the metrics: to try rules out.
     pub shadow: bool,
     /// The rules; their order means nothing. In a list of several files, the last one that has
     /// `rules` counts.

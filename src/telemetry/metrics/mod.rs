@@ -57,6 +57,7 @@ struct Table {
     nobody: Arc<Upstream>,
     in_flight: AtomicI64,
     refusals: [AtomicU64; Refusal::ALL.len()],
+    shadow_refusals: AtomicU64,
     spans: [AtomicU64; Spans::ALL.len()],
     reloads: [AtomicU64; Reload::ALL.len()],
     tools: Tools,
@@ -122,6 +123,11 @@ impl Metrics {
     /// Notes that something was turned away.
     pub fn refused(&self, why: Refusal) {
         count(&self.0.refusals, why as usize, 1);
+    }
+
+    /// Notes that something went on that a policy in shadow would have turned away.
+    pub fn refused_in_shadow(&self) {
+        self.0.shadow_refusals.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes what became of spans.
@@ -196,6 +202,7 @@ impl Default for Table {
             nobody: Arc::new(Upstream::new("")),
             in_flight: AtomicI64::new(0),
             refusals: Default::default(),
+            shadow_refusals: AtomicU64::default(),
             spans: Default::default(),
             reloads: Default::default(),
             tools: Tools::default(),

@@ -194,6 +194,10 @@ impl Metrics {
             "reason",
             Refusal::ALL.iter().map(|why| why.as_str()).zip(&self.0.refusals),
         )?;
+        let help = "What `policy.shadow` let go on that a rule would have turned away";
+        let (name, kind) = ("conflux_policy_shadow_refusals", MetricType::Counter);
+        let count = self.0.shadow_refusals.load(Ordering::Relaxed);
+        page.begin(name, help, None, kind)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
         page.words(
             "conflux_reloads",
             "Reloads of the configuration, by what became of them",

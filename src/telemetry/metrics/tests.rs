@@ -39,6 +39,7 @@ fn counted() -> Metrics {
     files.spares();
     metrics.nobody().answered(ended("tools/call", Outcome::Refused, millis(0)), 10, 0);
     metrics.refused(Refusal::Unknown);
+    metrics.refused_in_shadow();
     metrics.gauge("conflux_things", "Things", || Some(7));
     metrics.counter("conflux_events", "Events", || Some(8));
     metrics.gauge("conflux_no_things", "No things", || None);
@@ -76,6 +77,7 @@ fn what_is_counted_is_shown() {
         (r#"conflux_upstream_queue_length{upstream="files"}"#.to_owned(), 2.0),
         (r#"conflux_refusals_total{reason="unknown"}"#.to_owned(), 1.0),
         (r#"conflux_refusals_total{reason="busy"}"#.to_owned(), 0.0),
+        ("conflux_policy_shadow_refusals_total".to_owned(), 1.0),
         ("conflux_requests_in_flight".to_owned(), 1.0),
         ("conflux_things".to_owned(), 7.0),
         ("conflux_events_total".to_owned(), 8.0),
