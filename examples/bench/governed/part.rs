@@ -48,7 +48,7 @@ const PARTS: &[Part] = &[
         name: "policy",
         settings: r#"{"policy": {"rules": [
             {"allow": ["*__echo"]},
-            {"deny": {"annotations": {"destructive": true}, "upstreams": ["none*"]}},
+            {"deny": {"tools": ["*__delete_*"], "annotations": {"destructiveHint": true}}},
             {"deny": ["*__echo"], "clients": ["nobody*"]},
             {"deny": ["*__echo"], "groups": ["guests"]}
         ]}}"#,
