@@ -130,6 +130,10 @@ impl Raw {
 
     /// Returns how long the text is, in bytes.
     pub fn size(&self) -> usize {
+        // Every request asks for it, and most texts are as they came.
+        if self.edits().is_none() {
+            return self.get().len();
+        }
         self.pieces().iter().map(|piece| piece.text.len()).sum()
     }
 
