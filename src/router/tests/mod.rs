@@ -1,5 +1,7 @@
 //! What a view shows, and what its callers are told of it.
 
+mod visible;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use crate::exchange::caller::Callers;
 use crate::exchange::mailbox::ListKind;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
+use crate::policy::Policy;
 use crate::router::Lasting;
 use crate::router::Router;
 use crate::router::View;
@@ -139,8 +142,17 @@ pub(super) fn world(file: &str, listed: &[(&str, Listing)]) -> (Router, TempDir)
         |(name, profile): (&String, &config::Profile)| (name.clone(), Arc::new(profile.clone()));
     let profiles = config.profiles.iter().map(profile).collect();
     let max_name_length = 50;
-    let world =
-        World { generation, upstreams, disabled, max_name_length, profiles, ..World::default() };
+    let policy = Policy::new(&config.policy).map(Arc::new);
+    let world = World {
+        generation,
+        upstreams,
+        disabled,
+        max_name_length,
+        profiles,
+        policy,
+        has_bounds: config.auth.is_some(),
+        ..World::default()
+    };
     (Router::new(world, Arc::default(), Telemetry::default()), home)
 }
 
