@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::time;
 
 /// How long a gateway may take to answer; one that is stopped never will.
-pub const LIMIT: Duration = Duration::from_secs(3);
+pub const LIMIT: Duration = Duration::from_secs(10);
 /// The longest answer, in bytes.
 const SIZE: u64 = 16 * 1024 * 1024;
 
@@ -27,6 +27,10 @@ pub async fn document(path: &Path) -> io::Result<serde_json::Value> {
     let asked = async {
         let mut text = Vec::new();
         UnixStream::connect(path).await?.take(SIZE).read_to_end(&mut text).await?;
+        if text.is_empty() {
+            let silence = "it hung up without an answer";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, silence));
+        }
         serde_json::from_slice(&text).map_err(io::Error::from)
     };
     time::timeout(LIMIT, asked).await.unwrap_or_else(|_| Err(late()))

@@ -38,7 +38,7 @@ use crate::downstream::local::stream::Story;
 /// How many may be told of one question at the same time; more wait in the queue of the system.
 const CONNECTIONS: usize = 8;
 /// How long one may wait for the answer and take to read it.
-const VISIT_LIMIT: Duration = Duration::from_secs(2);
+const VISIT_LIMIT: Duration = Duration::from_secs(9);
 /// How long to wait when no connection can be taken, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
