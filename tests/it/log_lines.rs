@@ -65,6 +65,21 @@ async fn every_line_is_an_object_and_no_secret_is_in_one() {
 }
 
 #[tokio::test]
+async fn texts_are_texts_in_an_object() {
+    let mut gateway = Gateway::new(&[("toy", toy(&[]).entry())]);
+    gateway.set("auth", json!({}));
+    let mut command = gateway.command();
+    command.args(["--log-format", "json", "--log", "info"]);
+    let server = Server::start_by(command).await;
+    assert_eq!(server.modern("tools/list", json!({})).reply().await.status, 401);
+    let (_, stderr) = server.stop().await;
+    let lines = lines(&stderr);
+    let refused = lines.iter().find(|line| line["message"] == "refused").unwrap();
+    assert_eq!((&refused["method"], &refused["path"]), (&json!("POST"), &json!("/mcp")));
+    assert!(refused["reason"].as_str().unwrap().starts_with("a token is needed"), "{refused}");
+}
+
+#[tokio::test]
 async fn one_id_is_in_all_that_is_noted_of_a_request() {
     let collector = Collector::start().await;
     let broken = json!({ "command": "sh", "args": ["-c", "exit 3"] });

@@ -89,7 +89,8 @@ async fn guarded(front: &Arc<Shared>, peer: &Peer, head: &Parts, body: Incoming)
         front.service.turned_away(peer, response.status().as_u16(), reason);
         let (status, reason) = (response.status().as_u16(), shown(reason));
         // Texts are escaped as they are written: nobody outside can make up a line.
-        tracing::info!(peer = peer.to_string(), ?method, ?path, status, ?reason, "refused");
+        let (method, path, reason) = (method.as_str(), path.as_str(), reason.as_str());
+        tracing::info!(peer = peer.to_string(), method, path, status, reason, "refused");
     }
     response
 }
