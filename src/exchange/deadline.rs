@@ -3,13 +3,16 @@
 //! The clock begins with the request. It stands still while the caller is asked something, because
 //! nobody else can hurry a person; even that has an end, so that no request lasts for ever.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::task::Waker;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use smallvec::SmallVec;
 use tokio::time;
 use tokio::time::Instant;
 
@@ -36,13 +39,9 @@ impl Limits {
 
 /// When a request ends that was not answered; everybody who works on it shares it.
 #[derive(Debug)]
-pub struct Deadline {
-    clock: Mutex<Clock>,
-    /// Tells those who wait for its end that this is another one now.
-    moved: Notify,
-}
+pub struct Deadline(Mutex<Clock>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Clock {
     begun: Instant,
     limits: Limits,
@@ -54,6 +53,9 @@ struct Clock {
     since: Instant,
     /// How long the clock stood still before that.
     still: Duration,
+    /// Tasks that wait for its end, or did; they look again when it is another one. Few, because
+    /// few tasks work on one request.
+    waiting: SmallVec<[Waker; 1]>,
 }
 
 /// A question that is unanswered; dropped when it no longer is.
@@ -65,8 +67,8 @@ impl Deadline {
     pub fn begin(limits: Limits) -> Self {
         let begun = Instant::now();
         let (until, still) = (begun + limits.call, Duration::ZERO);
-        let clock = Clock { begun, limits, until, asked: 0, since: begun, still };
-        Self { clock: Mutex::new(clock), moved: Notify::new() }
+        let (asked, waiting) = (0, SmallVec::new());
+        Self(Mutex::new(Clock { begun, limits, until, asked, since: begun, still, waiting }))
     }
 
     /// The deadline of a request of which it is not known yet how long it may take.
@@ -79,7 +81,7 @@ impl Deadline {
         let mut clock = self.lock();
         clock.until = clock.begun + clock.still + limits.call;
         clock.limits = limits;
-        self.moved.notify_waiters();
+        clock.moved();
     }
 
     /// Returns how long ago the request came.
@@ -111,7 +113,7 @@ impl Deadline {
         let until = (Instant::now() + clock.limits.call).min(last);
         if until > clock.until {
             clock.until = until;
-            self.moved.notify_waiters();
+            clock.moved();
         }
     }
 
@@ -122,26 +124,25 @@ impl Deadline {
             clock.since = Instant::now();
         }
         clock.asked += 1;
-        self.moved.notify_waiters();
+        clock.moved();
         Asking(Arc::clone(self))
     }
 
     /// Waits until the time is over. Cancel safe.
     pub async fn passed(&self) {
-        loop {
-            // First, so that no move is missed from now on.
-            let moved = self.moved.notified();
-            let due = self.lock().due();
-            tokio::select! {
-                biased;
-                () = time::sleep_until(due) => return,
-                () = moved => {}
+        let mut sleep = pin!(time::sleep_until(self.lock().due()));
+        poll_fn(|context| {
+            let due = self.lock().awaited(context.waker());
+            if sleep.deadline() != due {
+                sleep.as_mut().reset(due);
             }
-        }
+            sleep.as_mut().poll(context)
+        })
+        .await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Clock> {
-        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -149,6 +150,21 @@ impl Clock {
     /// When it ends, as far as that is known now.
     fn due(&self) -> Instant {
         if self.asked == 0 { self.until } else { self.until + self.may_stand() }
+    }
+
+    /// Does the same for a task that waits until then; it is woken when that changes.
+    fn awaited(&mut self, waker: &Waker) -> Instant {
+        if !self.waiting.iter().any(|known| known.will_wake(waker)) {
+            self.waiting.push(waker.clone());
+        }
+        self.due()
+    }
+
+    /// Has everybody who waits for its end look when that is now.
+    fn moved(&mut self) {
+        for waker in self.waiting.drain(..) {
+            waker.wake();
+        }
     }
 
     fn may_stand(&self) -> Duration {
@@ -165,7 +181,7 @@ impl Drop for Asking {
             clock.until += stood;
             clock.still += stood;
         }
-        self.0.moved.notify_waiters();
+        clock.moved();
     }
 }
 

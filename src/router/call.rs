@@ -58,14 +58,17 @@ impl Router {
     ) -> Result<Raw, Error> {
         let (params, name) = named(params, "name")?;
         let mut snapshot = self.snapshot();
-        if snapshot.catalog.tool(&name).is_none() {
+        let mut place = snapshot.catalog.position(Kind::Tools, &name);
+        if place.is_none() {
             if let Some(own) = Own::named(&name, &snapshot) {
                 // One of them calls another tool.
                 return Box::pin(own.call(self, params, exchange)).await;
             }
             snapshot = self.with_name(Kind::Tools, &name, exchange).await?;
+            place = snapshot.catalog.position(Kind::Tools, &name);
         }
-        let Some(entry) = snapshot.catalog.tool(&name) else {
+        let mut tools = snapshot.catalog.entries(Kind::Tools);
+        let Some(entry) = place.and_then(|place| tools.nth(place)) else {
             return Err(Error::UnknownTool(name.into_owned()));
         };
         // What is sent is judged, and nothing is said of it to who may not know the tool.

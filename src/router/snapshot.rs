@@ -142,13 +142,11 @@ impl Snapshot {
     /// Returns the name that something has where everything is seen: the one that rules are about,
     /// through whatever view somebody looks.
     pub(super) fn ruled<'e>(&self, entry: &'e Entry) -> Cow<'e, str> {
-        let prefix = self.upstreams.get(&entry.upstream).map(|it| it.config().prefix.as_str());
-        match (&self.lens, prefix) {
-            (Lens::Server(_), Some(prefix)) => {
-                name::public(prefix, &entry.public, self.max_name_length).into()
-            }
-            _ => Cow::Borrowed(&entry.public),
-        }
+        let Lens::Server(_) = &self.lens else { return Cow::Borrowed(&entry.public) };
+        let handle = self.upstreams.get(&entry.upstream);
+        handle.map_or(Cow::Borrowed(&entry.public), |handle| {
+            name::public(&handle.config().prefix, &entry.public, self.max_name_length).into()
+        })
     }
 
     /// Returns what callers are told of when it differs.

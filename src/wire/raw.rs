@@ -11,8 +11,6 @@ use bytestring::ByteString;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use smallvec::SmallVec;
-use smallvec::smallvec;
 
 use crate::wire::edits::Edits;
 use crate::wire::edits::Piece;
@@ -108,11 +106,11 @@ impl Raw {
     }
 
     /// Returns the pieces of the text, in order; one, unless something was changed in it.
-    pub(in crate::wire) fn pieces(&self) -> SmallVec<[Piece<'_>; 1]> {
-        match self.edits() {
-            Some(edits) if edits.written().is_none() => edits.pieces(&self.text).into(),
-            _ => smallvec![Piece::of(self.text(), self.get())],
-        }
+    pub(in crate::wire) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        let edits = self.edits().filter(|edits| edits.written().is_none());
+        let whole = edits.is_none().then(|| Piece::of(self.text(), self.get()));
+        let edited = edits.map(|edits| edits.pieces(&self.text));
+        whole.into_iter().chain(edited.into_iter().flatten())
     }
 
     /// Writes an array of values as they are.
@@ -130,11 +128,7 @@ impl Raw {
 
     /// Returns how long the text is, in bytes.
     pub fn size(&self) -> usize {
-        // Every request asks for it, and most texts are as they came.
-        if self.edits().is_none() {
-            return self.get().len();
-        }
-        self.pieces().iter().map(|piece| piece.text.len()).sum()
+        self.pieces().map(|piece| piece.text.len()).sum()
     }
 
     /// Returns the text.
@@ -185,7 +179,7 @@ impl Raw {
     /// Returns a copy that does not hold on to the frame this value came in.
     #[must_use]
     pub fn detached(&self) -> Self {
-        let copy: String = self.pieces().iter().map(|piece| piece.text).collect();
+        let copy: String = self.pieces().map(|piece| piece.text).collect();
         Self::known(copy.into())
     }
 
@@ -244,7 +238,8 @@ impl Raw {
 
     /// Returns whether the member `key` of an object is `true`.
     pub fn is_true(&self, key: &str) -> bool {
-        !self.lacks(key) && self.member(key).is_some_and(|flag| flag.get() == "true")
+        let may_be = self.index.is_some() || self.get().contains(key);
+        may_be && self.object().is_ok_and(|object| object.get(key) == Some("true"))
     }
 
     /// Returns the elements of an array, each as its own text; nothing if this is no array.
@@ -269,7 +264,7 @@ impl Raw {
     #[must_use]
     pub fn on_one_line(self) -> Self {
         let breaks = |piece: Piece<'_>| memchr::memchr2(b'\n', b'\r', piece.text.as_bytes());
-        if self.pieces().into_iter().any(|piece| breaks(piece).is_some()) {
+        if self.pieces().any(|piece| breaks(piece).is_some()) {
             return Self::known(self.get().replace(['\n', '\r'], " ").into());
         }
         self

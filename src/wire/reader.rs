@@ -133,14 +133,35 @@ impl<'a> Reader<'a> {
         if self.rest.is_empty() { Ok(()) } else { Err(Broken) }
     }
 
-    /// Passes a value. What is open is noted aside, so that depth costs a bit each.
+    /// Passes a value.
     fn skip(&mut self) -> Result<(), Broken> {
+        match self.next()? {
+            b'{' | b'[' => {
+                self.rest = self.text.as_bytes().get(self.position() - 1..).ok_or(Broken)?;
+                self.skip_nested()
+            }
+            first => self.scalar(first),
+        }
+    }
+
+    /// Passes what begins with `first` and is neither an object nor an array.
+    #[inline]
+    fn scalar(&mut self, first: u8) -> Result<(), Broken> {
+        match first {
+            b'"' => self.pass_string().map(drop),
+            b't' => self.word(b"rue"),
+            b'f' => self.word(b"alse"),
+            b'n' => self.word(b"ull"),
+            _ => self.number(first),
+        }
+    }
+
+    /// Passes an object or an array. What is open is noted aside, so that depth costs a bit each.
+    #[inline(never)]
+    fn skip_nested(&mut self) -> Result<(), Broken> {
         let mut open = Open::default();
         loop {
             match self.next()? {
-                b'"' => {
-                    self.pass_string()?;
-                }
                 b'{' => {
                     self.space();
                     if !self.eat(b'}') {
@@ -156,10 +177,7 @@ impl<'a> Reader<'a> {
                         continue;
                     }
                 }
-                b't' => self.word(b"rue")?,
-                b'f' => self.word(b"alse")?,
-                b'n' => self.word(b"ull")?,
-                first => self.number(first)?,
+                first => self.scalar(first)?,
             }
             // A value has ended, and with it perhaps what it stands in.
             loop {
@@ -183,6 +201,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a key and its colon.
+    #[inline]
     fn key(&mut self) -> Result<Key<'a>, Broken> {
         self.expect(b'"')?;
         let key = self.decoded()?;
@@ -202,24 +221,45 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads what follows an opening quote. Half a surrogate pair says nothing and is refused.
+    #[inline]
     fn decoded(&mut self) -> Result<Key<'a>, Broken> {
         let start = self.position();
         let has_escapes = self.pass_string()?;
         let place = start..self.position() - 1;
         if has_escapes {
-            let quoted = self.text.get(start - 1..place.end + 1).ok_or(Broken)?;
-            let name = serde_json::from_str(quoted).map_err(|_| Broken)?;
-            return Ok(Key { name: Cow::Owned(name), place });
+            return self.unescaped(place);
         }
         let name = self.text.get(place.clone()).ok_or(Broken)?;
         Ok(Key { name: Cow::Borrowed(name), place })
     }
 
+    /// Reads what stands at `place`, with escapes in it, between two quotes.
+    #[cold]
+    fn unescaped(&self, place: Range<usize>) -> Result<Key<'a>, Broken> {
+        let quoted = self.text.get(place.start - 1..place.end + 1).ok_or(Broken)?;
+        let name = serde_json::from_str(quoted).map_err(|_| Broken)?;
+        Ok(Key { name: Cow::Owned(name), place })
+    }
+
     /// Passes what follows an opening quote, up to the closing one; tells whether it has escapes.
+    #[inline]
     fn pass_string(&mut self) -> Result<bool, Broken> {
+        // Most keys end within one word.
+        if let Some((word, _)) = self.rest.split_first_chunk()
+            && let before = plain_start(u64::from_le_bytes(*word))
+            && let Some([b'"', behind @ ..]) = self.rest.get(before..)
+        {
+            self.rest = behind;
+            return Ok(false);
+        }
+        self.pass_long_string()
+    }
+
+    #[inline(never)]
+    fn pass_long_string(&mut self) -> Result<bool, Broken> {
         let mut has_escapes = false;
         loop {
-            self.plain();
+            self.rest = behind_plain(self.rest);
             match self.next()? {
                 b'"' => return Ok(has_escapes),
                 b'\\' => {
@@ -240,32 +280,6 @@ impl<'a> Reader<'a> {
                 if digits.iter().all(u8::is_ascii_hexdigit) { Ok(()) } else { Err(Broken) }
             }
             _ => Err(Broken),
-        }
-    }
-
-    /// Passes all that stands for itself in a string.
-    fn plain(&mut self) {
-        let mut words = 0;
-        while let Some((word, rest)) = self.rest.split_first_chunk() {
-            let before = plain_start(u64::from_le_bytes(*word));
-            if before < size_of::<u64>() {
-                self.rest = self.rest.get(before..).unwrap_or_default();
-                return;
-            }
-            self.rest = rest;
-            words += 1;
-            if words == SHORT {
-                while let Some((block, rest)) = self.rest.split_first_chunk::<BLOCK>()
-                    && is_plain(block)
-                {
-                    self.rest = rest;
-                }
-            }
-        }
-        while let Some((byte, rest)) = self.rest.split_first()
-            && is_plain(std::slice::from_ref(byte))
-        {
-            self.rest = rest;
         }
     }
 
@@ -309,7 +323,11 @@ impl<'a> Reader<'a> {
     }
 
     fn space(&mut self) {
-        while let [b' ' | b'\n' | b'\t' | b'\r', rest @ ..] = self.rest {
+        // Mostly there is none.
+        while let [byte, rest @ ..] = self.rest
+            && *byte <= b' '
+            && matches!(byte, b' ' | b'\n' | b'\t' | b'\r')
+        {
             self.rest = rest;
         }
     }
@@ -366,6 +384,32 @@ impl Open {
             self.last = word;
         }
     }
+}
+
+/// Returns what follows all that stands for itself in a string.
+fn behind_plain(mut rest: &[u8]) -> &[u8] {
+    let mut words = 0;
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        let before = plain_start(u64::from_le_bytes(*word));
+        if before < size_of::<u64>() {
+            return rest.get(before..).unwrap_or_default();
+        }
+        rest = behind;
+        words += 1;
+        if words == SHORT {
+            while let Some((block, behind)) = rest.split_first_chunk::<BLOCK>()
+                && is_plain(block)
+            {
+                rest = behind;
+            }
+        }
+    }
+    while let Some((byte, behind)) = rest.split_first()
+        && is_plain(std::slice::from_ref(byte))
+    {
+        rest = behind;
+    }
+    rest
 }
 
 /// How many bytes of a word, the lowest first, stand for themselves in a string.

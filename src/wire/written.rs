@@ -33,7 +33,7 @@ impl Written {
     pub fn parts(&self) -> SmallVec<[&[u8]; 3]> {
         let mut parts = smallvec![&*self.head];
         if let Some(value) = &self.value {
-            parts.extend(value.pieces().into_iter().map(|piece| piece.text.as_bytes()));
+            parts.extend(value.pieces().map(|piece| piece.text.as_bytes()));
             parts.push(TAIL);
         }
         parts
@@ -56,10 +56,8 @@ impl Written {
     /// Returns it in one piece.
     pub fn into_bytes(mut self) -> Bytes {
         if let Some(value) = &self.value {
-            let pieces = value.pieces();
-            let more: usize = pieces.iter().map(|piece| piece.text.len()).sum();
-            self.head.reserve_exact(more + TAIL.len());
-            for piece in pieces {
+            self.head.reserve_exact(value.size() + TAIL.len());
+            for piece in value.pieces() {
                 self.head.extend_from_slice(piece.text.as_bytes());
             }
             self.head.extend_from_slice(TAIL);

@@ -23,7 +23,7 @@ fn params(before: &str, behind: &str) -> Raw {
 }
 
 fn pieces(raw: &Raw) -> String {
-    raw.pieces().iter().map(|piece| piece.text).collect()
+    raw.pieces().map(|piece| piece.text).collect()
 }
 
 fn lies_in(part: &str, whole: &Raw) -> bool {
