@@ -357,7 +357,14 @@ async fn rules_can_be_tried_out_and_explained() {
     );
     let tested = run(&gateway, &["policy", "test", "cases.yaml"]).await;
     assert_eq!(tested.status.code(), Some(0), "{}{}", stdout(&tested), stderr(&tested));
-    assert_eq!(stdout(&tested), "");
+    assert_eq!(
+        (stdout(&tested), stderr(&tested)),
+        (String::new(), "5 of 5 cases as expected\n".into())
+    );
+    gateway.write("unknown.yaml", "- { as: anonymous, call: a__ecoh, expect: hidden }\n");
+    let tested = run(&gateway, &["policy", "test", "unknown.yaml"]).await;
+    assert_eq!(tested.status.code(), Some(0));
+    insta::assert_snapshot!("policy_test_unknown", stderr(&tested));
     gateway.write("wrong.yaml", "- { call: a__echo, expect: allow }\n");
     let tested = run(&gateway, &["policy", "test", "wrong.yaml"]).await;
     assert_eq!(tested.status.code(), Some(11));
@@ -369,6 +376,12 @@ async fn rules_can_be_tried_out_and_explained() {
     let args = ["policy", "explain", "--as", "user:ann", "a__echo"];
     let missed = stdout(&run(&gateway, &args).await).replace(&home, "HOME");
     insta::assert_snapshot!("policy_explain_missed", missed);
+    // The groups of a token are known.
+    let made = run(&gateway, &["token", "create", "ci", "--group", "team", "--tool", "a__*"]).await;
+    assert!(made.status.success(), "{}", stderr(&made));
+    let explained = run(&gateway, &["policy", "explain", "--as", "token:ci", "a__echo"]).await;
+    insta::assert_snapshot!("policy_explain_token", stderr(&explained));
+    assert!(stdout(&explained).starts_with("a__echo: allowed\n"), "{}", stdout(&explained));
     let schema = stdout(&run(&gateway, &["policy", "schema"]).await);
     assert!(schema.contains("action \"a__echo\" in [Action::\"tools/call\"]"), "{schema}");
 }

@@ -180,7 +180,8 @@ fn usage(problem: &str, hint: &str) -> Failure {
     Failure::new(exit::USAGE, Notice::error(problem).hint(hint))
 }
 
-fn failure(error: &StoreError) -> Failure {
+/// Says why tokens cannot be read or changed, and what to do.
+pub(super) fn failure(error: &StoreError) -> Failure {
     let exit = if matches!(error, StoreError::Unknown(_)) { exit::UNKNOWN } else { exit::FAILURE };
     let hint = match error {
         StoreError::Taken(_) => Some("revoke it first with `conflux token revoke`"),

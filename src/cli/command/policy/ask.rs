@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::catalog::Kind;
+use crate::config::suggest;
 use crate::policy::Arguments;
 use crate::policy::Decision;
 use crate::policy::Policy;
@@ -117,6 +118,18 @@ impl<'a> Oracle<'a> {
                 let (upstream, uri) = (owner.upstream.as_str(), &owner.local);
                 Some(work(&Target::Resource { upstream, uri }))
             }
+        }
+    }
+}
+
+impl Oracle<'_> {
+    /// Returns what to do about a name that nothing has.
+    pub(super) fn instead_of(&self, name: &str) -> String {
+        let tools = self.vocabulary.tools.iter().map(|tool| tool.name.as_str());
+        let known = tools.chain(self.vocabulary.prompts.iter().map(String::as_str));
+        match suggest::nearest(name, known) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => "`--connect` starts the upstreams, to see what they have now".to_owned(),
         }
     }
 }

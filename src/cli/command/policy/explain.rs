@@ -5,11 +5,17 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::app::App;
+use crate::auth;
+use crate::auth::Store;
+use crate::auth::store::Record;
+use crate::auth::store::Scope;
 use crate::cli::command::policy;
 use crate::cli::command::policy::ask::Answer;
 use crate::cli::command::policy::ask::Asking;
 use crate::cli::command::policy::ask::Oracle;
 use crate::cli::command::policy::ask::Wanted;
+use crate::cli::command::token;
+use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::report::Failure;
@@ -17,7 +23,6 @@ use crate::cli::report::Notice;
 use crate::cli::report::printable;
 use crate::config::Config;
 use crate::config::secrets::Secrets;
-use crate::config::suggest;
 use crate::policy::Arguments;
 use crate::policy::Decision;
 use crate::policy::Reason;
@@ -34,7 +39,8 @@ pub(in crate::cli) struct Explain {
     /// Who wants it, such as `user:ann@example.com`, `token:ci`, `process` or `anonymous`
     #[arg(long = "as", value_name = "NAME", default_value = "process")]
     principal: String,
-    /// A group they are in; can be given several times
+    /// A group they are in; can be given several times. Without it: what their token says, if it is
+    /// a token of this machine
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
     /// What their client calls itself
@@ -53,23 +59,50 @@ pub(in crate::cli) struct Explain {
 
 impl Explain {
     /// Tells it.
-    pub(super) fn run(&self, config: Config) -> Result<(), Failure> {
+    pub(super) fn run(&self, context: &Context<'_>, config: Config) -> Result<(), Failure> {
         let arguments = self.arguments.clone().map(Raw::parse).transpose().map_err(|error| {
             let notice = Notice::error("`--args` is no JSON").cause(error);
             Failure::new(exit::USAGE, notice.hint("write an object, as in '{\"path\": \"/etc\"}'"))
         })?;
+        let groups = self.groups(context)?;
         policy::looking(config, self.connect, async |app| {
-            output::data(&self.explanation(app, arguments.as_ref())?)
+            output::data(&self.explanation(app, groups, arguments.as_ref())?)
         })
     }
 
-    fn explanation(&self, app: &App, arguments: Option<&Raw>) -> Result<String, Failure> {
+    /// Returns the groups they are in: those that are given, or else those of their token.
+    fn groups(&self, context: &Context<'_>) -> Result<Vec<String>, Failure> {
+        if !self.groups.is_empty() || !self.principal.starts_with("token:") {
+            return Ok(self.groups.clone());
+        }
+        let store = Store::new(auth::directory(&context.state()?));
+        let tokens = store.list().map_err(|error| token::failure(&error))?;
+        let is_theirs = |token: &Record| token.principal_name() == self.principal;
+        let Some(token) = tokens.into_iter().find(is_theirs) else { return Ok(Vec::new()) };
+        let Scope { groups, profiles, tools } = token.scope;
+        let told = [
+            (&groups, "is in the groups", "as its token says"),
+            (&tools, "sees no tools but", "whatever the policy says"),
+            (&profiles, "sees no profiles but", "whatever the policy says"),
+        ];
+        for (names, what, why) in told.into_iter().filter(|(names, ..)| !names.is_empty()) {
+            output::say(&format!("`{}` {what} `{}`, {why}", self.principal, names.join("`, `")));
+        }
+        Ok(groups)
+    }
+
+    fn explanation(
+        &self,
+        app: &App,
+        groups: Vec<String>,
+        arguments: Option<&Raw>,
+    ) -> Result<String, Failure> {
         let rules = app.everything().policy().ok_or_else(policy::nothing)?;
         let vocabulary = app.everything().vocabulary(app.config());
         let oracle = Oracle { app, policy: &rules, vocabulary: &vocabulary };
         let asking = Asking {
             principal: self.principal.clone(),
-            groups: self.groups.clone(),
+            groups,
             client: self.client.to_lowercase(),
             profile: app.config().profile.clone(),
         };
@@ -102,15 +135,9 @@ impl Explain {
     }
 
     fn unknown(&self, oracle: &Oracle<'_>) -> Failure {
-        let tools = oracle.vocabulary.tools.iter().map(|tool| tool.name.as_str());
-        let known = tools.chain(oracle.vocabulary.prompts.iter().map(String::as_str));
-        let hint = match suggest::nearest(&self.name, known) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => "`--connect` starts the upstreams, to see what they have now".to_owned(),
-        };
         let name = oracle.app.config().secrets.mask(&self.name);
         let message = format!("there is no tool, prompt or resource `{name}` in earlier runs");
-        Failure::new(exit::UNKNOWN, Notice::error(message).hint(hint))
+        Failure::new(exit::UNKNOWN, Notice::error(message).hint(oracle.instead_of(&self.name)))
     }
 }
 

@@ -48,7 +48,7 @@ impl Policy {
         let config = context.config()?;
         match &self.action {
             Action::Test(wanted) => wanted.run(context, config),
-            Action::Explain(wanted) => wanted.run(config),
+            Action::Explain(wanted) => wanted.run(context, config),
             Action::Schema { connect } => {
                 looking(config, *connect, async |app| output::data(written(app)?.trim_end()))
             }

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::cli::command::policy;
 use crate::cli::command::policy::ask::Answer;
+use crate::cli::command::policy::ask::Asking;
 use crate::cli::command::policy::ask::Oracle;
 use crate::cli::command::policy::cases;
 use crate::cli::command::policy::cases::Case;
@@ -15,6 +16,7 @@ use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::report::Failure;
+use crate::cli::report::Notice;
 use crate::cli::table;
 use crate::config::Config;
 use crate::config::secrets::Secrets;
@@ -46,6 +48,8 @@ struct Outcome {
     rule: Option<String>,
     /// Whether it is what is expected.
     is_right: bool,
+    /// Whether there is what is wanted, for anybody.
+    is_there: bool,
 }
 
 impl Test {
@@ -71,6 +75,7 @@ impl Test {
         } else if !wrong.is_empty() {
             output::data(&differences(&wrong, &app.config().secrets, width))?;
         }
+        output::tell(&mistaken(&oracle, &outcomes));
         output::say(&format!("{} of {} cases as expected", cases.len() - wrong.len(), cases.len()));
         if wrong.is_empty() { Ok(()) } else { Err(Failure::silent(exit::FORBIDDEN)) }
     }
@@ -91,7 +96,25 @@ fn judged(oracle: &Oracle<'_>, number: usize, case: &Case) -> Outcome {
     let decision = answer.word();
     let has_rule = case.rule.is_none() || case.rule == rule;
     let is_right = decision == case.expect.word() && has_rule;
-    Outcome { number, case: case.clone(), decision, rule, is_right }
+    let anybody = Asking { profile: None, ..case.asking() };
+    let is_there = |wanted| oracle.with_target(&anybody, &wanted, |_| ()).is_some();
+    let is_there = case.wanted().is_some_and(is_there);
+    Outcome { number, case: case.clone(), decision, rule, is_right, is_there }
+}
+
+/// Tells of cases about what there is not: no rule could make them come out otherwise.
+fn mistaken(oracle: &Oracle<'_>, outcomes: &[Outcome]) -> Vec<Notice> {
+    let of_none = outcomes.iter().filter(|it| !it.is_there);
+    let notice = |it: &Outcome| {
+        let wanted = it.case.wanted()?;
+        let name = oracle.app.config().secrets.mask(wanted.name());
+        let message = format!(
+            "case {}: nothing is called `{name}`, so it is hidden whatever the rules say",
+            it.number
+        );
+        Some(Notice::warning(message).hint(oracle.instead_of(wanted.name())))
+    };
+    of_none.filter_map(notice).collect()
 }
 
 fn differences(wrong: &[&Outcome], secrets: &Secrets, width: Option<usize>) -> String {
@@ -125,6 +148,7 @@ fn document(outcomes: &[Outcome]) -> String {
             "decision": it.decision,
             "rule": it.rule,
             "right": it.is_right,
+            "known": it.is_there,
         })
     };
     json!({ "cases": outcomes.iter().map(one).collect::<Vec<_>>() }).to_string()
