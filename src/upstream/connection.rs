@@ -32,12 +32,14 @@ use crate::upstream::Error;
 use crate::upstream::Lists;
 use crate::upstream::call::Call;
 use crate::upstream::changes::Changes;
+use crate::upstream::error::Executed;
+use crate::upstream::error::Kind;
+use crate::upstream::errors::Errors;
 use crate::upstream::gate::Gate;
 use crate::upstream::incoming;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::mirrors::Mirrors;
-use crate::upstream::shown::Errors;
 use crate::upstream::table::Gone;
 use crate::upstream::table::Pending;
 use crate::upstream::table::Table;
@@ -134,6 +136,11 @@ impl Connection {
     /// Returns what makes its errors.
     pub(super) fn errors(&self) -> &Errors {
         &self.0.errors
+    }
+
+    /// Makes an error of its upstream.
+    pub(super) fn error(&self, kind: Kind, detail: &str, executed: Executed) -> Error {
+        self.errors().error(kind, detail, executed)
     }
 
     /// Returns whom it may tell and ask outside of calls.

@@ -21,6 +21,7 @@ mod call;
 mod changes;
 mod connection;
 mod converse;
+mod errors;
 mod front;
 mod gate;
 mod handle;

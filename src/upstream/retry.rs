@@ -122,7 +122,7 @@ mod tests {
     use crate::upstream::Error;
     use crate::upstream::error::Executed;
     use crate::upstream::error::Kind;
-    use crate::upstream::shown::Errors;
+    use crate::upstream::errors::Errors;
 
     const SECOND: Duration = Duration::from_secs(1);
 

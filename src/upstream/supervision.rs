@@ -131,7 +131,7 @@ mod tests {
     use crate::upstream::Error;
     use crate::upstream::error::Executed;
     use crate::upstream::error::Kind;
-    use crate::upstream::shown::Errors;
+    use crate::upstream::errors::Errors;
     use crate::upstream::state::Next;
 
     fn error(kind: Kind) -> Error {
