@@ -30,7 +30,6 @@ use crate::exchange::task_ids::Ids;
 use crate::ids::UpstreamId;
 use crate::upstream::Error;
 use crate::upstream::Lists;
-use crate::upstream::call::Call;
 use crate::upstream::changes::Changes;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
@@ -40,7 +39,6 @@ use crate::upstream::incoming;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::mirrors::Mirrors;
-use crate::upstream::table::Gone;
 use crate::upstream::table::Pending;
 use crate::upstream::table::Table;
 use crate::upstream::task;
@@ -52,8 +50,6 @@ use crate::wire::frame::Message;
 
 /// How many frames may wait for an upstream that reads slowly.
 pub(super) const OUTGOING_CAPACITY: usize = 256;
-/// How many things may wait for one call before its answer.
-const CALL_CAPACITY: usize = 255;
 /// How long one slow caller may hold up what is read for everybody, once per call.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long what an upstream wrote last may take to be read after it ended.
@@ -244,23 +240,14 @@ impl Connection {
         }
     }
 
-    /// Makes room for a request; [`Call::send`] sends it.
+    /// Makes room for a request; returns its number, when it began, and what comes back for it.
     ///
     /// Returns nothing if the connection has ended.
-    pub(super) fn call(&self, exchange: Option<&Exchange>) -> Option<Call> {
-        let mut table = self.lock();
-        if table.is_closed {
-            return None;
-        }
-        table.last += 1;
-        let (begun, number) = (Instant::now(), table.last);
-        table.used = Some(begun);
-        let (queue, incoming) = queue::channel(CALL_CAPACITY);
-        let (exchange, gone) = (exchange.cloned(), Gone::default());
-        let pending = Pending { queue, exchange, is_slow: false, role: None, gone };
-        table.calls.insert(number, pending);
-        drop(table);
-        Some(Call::new(self.clone(), number, begun, incoming))
+    pub(super) fn begin(
+        &self,
+        exchange: Option<&Exchange>,
+    ) -> Option<(u64, Instant, queue::Receiver<Incoming>)> {
+        self.lock().begin(exchange)
     }
 
     /// Sends a notification; it is lost if the connection has ended.

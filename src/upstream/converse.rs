@@ -129,7 +129,7 @@ async fn carry_out(
     noted: &mut Noted<'_>,
 ) -> Done {
     let exchange = sending.whom.exchange();
-    let Some(mut call) = connection.call(exchange) else {
+    let Some(mut call) = Call::begin(connection, exchange) else {
         let outcome = Err(lost(connection, Executed::No).into());
         return Done { outcome, was_silent: false };
     };

@@ -171,7 +171,7 @@ impl Subscription {
     async fn open(session: &Session, filter: Filter) -> Option<Self> {
         let params = object::build([("notifications", filter.notifications.get())]);
         let params = modern::with_capabilities(Some(&params), &filter.capabilities);
-        let mut call = session.connection.call(None)?;
+        let mut call = Call::begin(&session.connection, None)?;
         let sent = time::timeout(LIMIT, call.send(method::LISTEN, params.as_ref())).await;
         matches!(sent, Ok(true)).then_some(Self { call, filter })
     }
