@@ -31,18 +31,12 @@ use crate::exchange::task;
 use crate::exchange::task::Dialect;
 use crate::upstream::Fault;
 use crate::upstream::session::Session;
-use crate::upstream::task::delivery::public;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 use crate::wire::method;
 
 pub use self::tool::Need;
 pub use self::tool::Tool;
-
-pub(super) use self::delivery::became;
-pub(super) use self::delivery::late;
-pub(super) use self::registry::Registry;
-pub(super) use self::registry::Role;
 
 /// Carries out `tools/call`.
 pub(super) async fn call(
@@ -93,7 +87,7 @@ pub(super) async fn list(
     let own = all.iter().filter_map(|task| {
         let id = task.member("taskId")?.string()?;
         let is_own = connection.live().belongs(&id, caller.id());
-        is_own.then(|| shape::renamed(task, &public(connection, caller, Dialect::Core, &id)))
+        is_own.then(|| shape::renamed(task, &connection.live().public(caller, Dialect::Core, &id)))
     });
     Ok(own.collect())
 }

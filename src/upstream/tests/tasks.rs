@@ -111,7 +111,7 @@ async fn a_task_that_nobody_knows_is_nobodys() {
     assert_eq!(params.member("data").unwrap().get(), "2", "the first was not meant");
 
     let named = Raw::of(&json!({ "_meta": meta }));
-    let seen = delivery::addressed(&world.connection, &Meant::Caller(two), named);
+    let seen = delivery::addressed(world.connection.live(), &Meant::Caller(two), named);
     assert_eq!(delivery::named_by(Some(&seen)), None, "an id that opens it: {}", seen.get());
 }
 
