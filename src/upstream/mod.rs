@@ -14,6 +14,7 @@ pub mod probe;
 mod tests;
 
 mod actor;
+mod agreed;
 mod answer;
 mod backoff;
 mod breaker;
@@ -44,6 +45,7 @@ mod session;
 mod shown;
 mod state;
 mod supervision;
+mod surroundings;
 mod table;
 mod tail;
 mod task;
@@ -58,25 +60,13 @@ mod wants;
 mod watch;
 
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use indexmap::IndexMap;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
-use crate::config;
-use crate::exchange::caller::Callers;
-use crate::exchange::task_ids::Ids;
-use crate::telemetry::Journal;
-use crate::telemetry::Telemetry;
 use crate::wire::Raw;
-use crate::wire::budget::Budget;
 use crate::wire::freshness::Freshness;
 use crate::wire::object;
 
+pub use self::agreed::Agreed;
 pub use self::changes::Stamp;
 pub use self::error::Error;
 pub use self::front::Front;
@@ -85,11 +75,12 @@ pub use self::key::task_ids;
 pub use self::memory::Disk;
 pub use self::memory::Inventory;
 pub use self::memory::Moment;
+pub use self::memory::Recalled;
 pub use self::memory::Recalling;
 pub use self::memory::prune;
-pub use self::negotiate::Agreed;
 pub use self::retirement::Retired;
 pub use self::shown::Shown;
+pub use self::surroundings::Surroundings;
 pub use self::task::Need;
 pub use self::task::Tool;
 #[cfg(unix)]
@@ -138,43 +129,6 @@ pub struct Lists {
     pub resources: u64,
 }
 
-/// What every upstream is given.
-#[derive(Clone, Debug)]
-pub struct Surroundings {
-    /// Whom upstreams may tell and ask outside of calls.
-    pub callers: Callers,
-    /// What the clients in front can do.
-    pub front: Front,
-    /// Makes and reads the ids under which callers know tasks.
-    pub task_ids: Arc<Ids>,
-    /// The environment children start with, before what their entry names.
-    pub environment: Arc<IndexMap<String, String>>,
-    /// The program that knows the command [`guard::COMMAND`], to keep children under guard with.
-    pub guard: Option<PathBuf>,
-    /// What must not be shown in errors and logs.
-    pub secrets: config::secrets::Secrets,
-    /// The longest message, in bytes.
-    pub message_limit: usize,
-    /// Where their large messages take room from until they were passed on.
-    pub answers: Budget,
-    /// Whom this machine trusts to say who a server is.
-    pub roots: Roots,
-    /// Where facts about upstreams are remembered between runs.
-    pub state: Disk,
-    /// Where people can read what upstreams say.
-    pub journal: Journal,
-    /// Where it is noted what happens.
-    pub telemetry: Telemetry,
-    /// Where it is noted which tools are called.
-    pub usage: usage::Ledger,
-    /// Where tasks are counted.
-    pub tasks: TaskTracker,
-    /// How many upstreams may be started at the same time.
-    pub starts: Arc<Semaphore>,
-    /// Cancelled when every upstream must end.
-    pub stop: CancellationToken,
-}
-
 /// Everything an upstream lists: each list, or why it could not be had.
 #[derive(Clone, Debug)]
 pub struct Listed {
@@ -197,17 +151,6 @@ pub struct List {
     pub items: Vec<Raw>,
     /// How long it may be kept; nothing if the upstream does not claim to have such a list.
     pub freshness: Option<Freshness>,
-}
-
-/// What is known of an upstream from an earlier run of the same configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recalled {
-    /// What it told a model.
-    pub instructions: Option<String>,
-    /// The extensions it declared, an object by their ids.
-    pub extensions: Option<Raw>,
-    /// What it listed, and when.
-    pub inventory: Option<(Inventory, Moment)>,
 }
 
 /// What an upstream is doing, for reports.

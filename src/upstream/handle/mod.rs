@@ -25,7 +25,6 @@ use crate::upstream::Lists;
 use crate::upstream::Moment;
 use crate::upstream::Retired;
 use crate::upstream::Status;
-use crate::upstream::Surroundings;
 use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
 use crate::upstream::changes::Changes;
@@ -43,6 +42,7 @@ use crate::upstream::session::Session;
 use crate::upstream::state::Next;
 use crate::upstream::state::Phase;
 use crate::upstream::state::State;
+use crate::upstream::surroundings::Surroundings;
 use crate::upstream::usage::Account;
 #[cfg(test)]
 use crate::upstream::usage::Ledger;

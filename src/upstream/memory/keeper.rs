@@ -11,10 +11,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::config;
 use crate::upstream::Listed;
-use crate::upstream::Surroundings;
 use crate::upstream::memory::Catalog;
 use crate::upstream::memory::Disk;
 use crate::upstream::memory::Inventory;
+use crate::upstream::surroundings::Surroundings;
 
 /// How long lists are collected before they are written; the end of everything does not wait.
 const COLLECTED: Duration = Duration::from_secs(2);
