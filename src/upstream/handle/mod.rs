@@ -149,8 +149,9 @@ impl Handle {
         };
         around.tasks.spawn(actor.run(wishes));
         around.tasks.spawn(retirement.oversee());
-        let keeper = Keeper::new(Arc::clone(&config), &around);
         let account = around.usage.account(Arc::clone(&config));
+        let Surroundings { state: disk, tasks, stop, .. } = around;
+        let keeper = Keeper::new(Arc::clone(&config), disk, tasks, stop);
         let link = Link {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             settings,

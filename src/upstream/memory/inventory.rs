@@ -22,7 +22,7 @@ use crate::wire::Raw;
 use crate::wire::object;
 
 /// The directory these files are in.
-pub(super) const DIRECTORY: &str = "catalogs";
+pub(in crate::upstream) const DIRECTORY: &str = "catalogs";
 /// How long the disk may take while nobody waits for it.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 /// The most bytes that are remembered of one upstream; one that lists more is waited for.

@@ -4,9 +4,8 @@
 //! A file of each sort per upstream and configuration, below the directory of state. Losing one
 //! costs a wait at the next start and nothing else, so whatever goes wrong here is passed over.
 
-mod inventory;
+pub(super) mod inventory;
 mod keeper;
-mod prune;
 mod recall;
 
 #[cfg(test)]
@@ -41,7 +40,6 @@ pub(super) use self::inventory::Catalog;
 pub use self::inventory::Inventory;
 pub use self::inventory::Moment;
 pub(super) use self::keeper::Keeper;
-pub use self::prune::prune;
 pub use self::recall::Recalled;
 pub use self::recall::Recalling;
 
