@@ -50,6 +50,7 @@ mod surroundings;
 mod table;
 mod tail;
 mod task;
+mod task_calls;
 mod told;
 mod transport;
 pub mod trust;

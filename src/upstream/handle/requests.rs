@@ -23,7 +23,7 @@ use crate::upstream::retry;
 use crate::upstream::retry::Again;
 use crate::upstream::retry::Budget;
 use crate::upstream::session::Session;
-use crate::upstream::task;
+use crate::upstream::task_calls;
 use crate::upstream::wants::Watching;
 use crate::wire::Raw;
 use crate::wire::era::Era;
@@ -59,7 +59,7 @@ impl Handle {
         limits.call = tool.timeout.unwrap_or(limits.call);
         exchange.deadline().set(limits);
         self.with_session(exchange, tool.may_repeat, |session| async move {
-            task::call(&session, params, exchange, tool.need).await
+            task_calls::call(&session, params, exchange, tool.need).await
         })
         .await
     }
@@ -81,7 +81,7 @@ impl Handle {
     ) -> Result<Option<Raw>, Fault> {
         exchange.deadline().set(self.limits(None));
         self.with_session(exchange, is_repeatable(method), |session| async move {
-            task::request(&session, method, params, id, exchange).await
+            task_calls::request(&session, method, params, id, exchange).await
         })
         .await
     }
@@ -89,7 +89,7 @@ impl Handle {
     /// Lists the tasks that the caller was given by this upstream, if that is running.
     pub async fn tasks(&self, exchange: &Exchange) -> Result<Vec<Raw>, Fault> {
         let Some(session) = self.present_session() else { return Ok(Vec::new()) };
-        task::list(&session, exchange, listing::LIMIT).await
+        task_calls::list(&session, exchange, listing::LIMIT).await
     }
 
     /// Has the upstream complete an argument; nothing if it completes none.
@@ -125,7 +125,7 @@ impl Handle {
                     session.request(method, Some(&params), exchange).await?;
                     Some(true)
                 }
-                (_, Topic::Task(_)) if task::watched(&session).is_none() => Some(false),
+                (_, Topic::Task(_)) if task_calls::watched(&session).is_none() => Some(false),
                 (_, topic) => session.told.of(topic).await,
             };
             match (agreed, topic) {

@@ -15,7 +15,7 @@ use crate::upstream::call::Call;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::modern;
 use crate::upstream::session::Session;
-use crate::upstream::task;
+use crate::upstream::task_calls;
 use crate::upstream::told;
 use crate::upstream::upkeep::LIMIT;
 use crate::upstream::upkeep::catch_up;
@@ -191,7 +191,7 @@ impl Filter {
                 filter.insert(key.to_owned(), true.into());
             }
         }
-        let tasks = task::watched(session);
+        let tasks = task_calls::watched(session);
         let (mut topics, mut capabilities) = (HashSet::new(), object::build([]));
         for topic in wants.topics().filter(|topic| !aside.contains(topic)) {
             let (key, name) = match (topic, &tasks) {

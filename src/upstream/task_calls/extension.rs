@@ -12,7 +12,7 @@ use crate::upstream::session::Session;
 use crate::upstream::task::registry::Audience;
 use crate::upstream::task::shape;
 use crate::upstream::task::shape::Status;
-use crate::upstream::task::waiting::Waiting;
+use crate::upstream::task_calls::waiting::Waiting;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::method;
