@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::upstream::Fault;
-use crate::upstream::List;
-use crate::upstream::Listed;
+use crate::upstream::error::Fault;
+use crate::upstream::lists::List;
+use crate::upstream::lists::Listed;
 use crate::upstream::session::Session;
 use crate::upstream::task_calls;
 use crate::wire::Raw;

@@ -11,13 +11,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time;
 
-use crate::upstream::Error;
-use crate::upstream::Fault;
 use crate::upstream::agreed::Agreed;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
 use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
+use crate::upstream::error::Error;
+use crate::upstream::error::Fault;
 use crate::upstream::error::Kind;
 use crate::upstream::legacy;
 use crate::upstream::modern;

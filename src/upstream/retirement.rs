@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exchange::Exchange;
 use crate::exchange::deadline::Limits;
 use crate::ids::UpstreamId;
-use crate::upstream::Fault;
+use crate::upstream::error::Fault;
 use crate::upstream::session::Session;
 use crate::upstream::state::Phase;
 use crate::upstream::state::State;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::upstream::Error;
+use crate::upstream::error::Error;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 
@@ -119,7 +119,7 @@ mod tests {
     use super::again;
     use crate::config::secrets::Secrets;
     use crate::ids::UpstreamId;
-    use crate::upstream::Error;
+    use crate::upstream::error::Error;
     use crate::upstream::error::Executed;
     use crate::upstream::error::Kind;
     use crate::upstream::errors::Errors;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::exchange::Exchange;
-use crate::upstream::Fault;
 use crate::upstream::agreed::Agreed;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
 use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
+use crate::upstream::error::Fault;
 use crate::upstream::error::Kind;
 use crate::upstream::legacy;
 use crate::upstream::modern;

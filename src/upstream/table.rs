@@ -10,7 +10,7 @@ use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::deadline::Asking;
 use crate::exchange::queue;
-use crate::upstream::Error;
+use crate::upstream::error::Error;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::task::registry::Role;

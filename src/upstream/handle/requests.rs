@@ -11,18 +11,18 @@ use tokio::time::Instant;
 use crate::exchange::Exchange;
 use crate::exchange::deadline::Limits;
 use crate::exchange::mailbox::Topic;
-use crate::upstream;
-use crate::upstream::Error;
-use crate::upstream::Fault;
-use crate::upstream::Handle;
-use crate::upstream::Tool;
+use crate::upstream::error::Error;
 use crate::upstream::error::Executed;
+use crate::upstream::error::Fault;
 use crate::upstream::error::Kind;
+use crate::upstream::handle::Handle;
+use crate::upstream::legacy;
 use crate::upstream::listing;
 use crate::upstream::retry;
 use crate::upstream::retry::Again;
 use crate::upstream::retry::Budget;
 use crate::upstream::session::Session;
+use crate::upstream::task::Tool;
 use crate::upstream::task_calls;
 use crate::upstream::wants::Watching;
 use crate::wire::Raw;
@@ -121,7 +121,7 @@ impl Handle {
         let ask = |session: Arc<Session>| async move {
             let agreed = match (session.era(), topic) {
                 (Era::Legacy, Topic::Resource(uri)) => {
-                    let (method, params) = (method::RESOURCES_SUBSCRIBE, upstream::address(uri));
+                    let (method, params) = (method::RESOURCES_SUBSCRIBE, legacy::address(uri));
                     session.request(method, Some(&params), exchange).await?;
                     Some(true)
                 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config;
-use crate::upstream::Listed;
+use crate::upstream::lists::Listed;
 use crate::upstream::memory::Catalog;
 use crate::upstream::memory::Disk;
 use crate::upstream::memory::Inventory;

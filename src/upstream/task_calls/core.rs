@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::exchange::Exchange;
 use crate::exchange::deadline::Limits;
 use crate::exchange::task::Dialect;
-use crate::upstream::Fault;
+use crate::upstream::error::Fault;
 use crate::upstream::legacy;
 use crate::upstream::session::Session;
 use crate::upstream::task::Need;

@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::exchange::Exchange;
 use crate::exchange::task;
 use crate::exchange::task::Dialect;
-use crate::upstream::Fault;
+use crate::upstream::error::Fault;
 use crate::upstream::session::Session;
 use crate::upstream::task::Need;
 use crate::upstream::task::shape;

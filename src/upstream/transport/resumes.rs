@@ -1,6 +1,6 @@
 //! How often an answer that broke off is taken up again.
 
-use crate::upstream::Error;
+use crate::upstream::error::Error;
 
 /// How often in a row that is tried before the answer counts as lost.
 const TRIES: u32 = 5;

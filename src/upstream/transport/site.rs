@@ -24,7 +24,7 @@ use reqwest::redirect;
 use url::Url;
 
 use crate::config;
-use crate::upstream::Error;
+use crate::upstream::error::Error;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::upstream::errors::Errors;
