@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::upstream::Error;
 use crate::upstream::backoff::Backoff;
+use crate::upstream::error::Error;
 
 /// After how many failures in a row it is not asked any more.
 const FAILURES: u32 = 5;
@@ -200,10 +200,10 @@ mod tests {
     use super::Verdict;
     use crate::config::secrets::Secrets;
     use crate::ids::UpstreamId;
-    use crate::upstream::Error;
+    use crate::upstream::error::Error;
     use crate::upstream::error::Executed;
     use crate::upstream::error::Kind;
-    use crate::upstream::shown::Errors;
+    use crate::upstream::errors::Errors;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time;
 use tokio::time::Instant;
 
+use crate::exchange::Exchange;
 use crate::exchange::queue;
 use crate::upstream::connection::Connection;
 use crate::upstream::incoming::Incoming;
@@ -29,14 +30,13 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Makes the end of the queue of the request `number` that is read.
-    pub(super) fn new(
-        connection: Connection,
-        number: u64,
-        begun: Instant,
-        incoming: queue::Receiver<Incoming>,
-    ) -> Self {
-        Self { connection, number, begun, incoming, sent: false, heard: false }
+    /// Makes room for a request on a connection; [`Self::send`] sends it.
+    ///
+    /// Returns nothing if the connection has ended.
+    pub(super) fn begin(connection: &Connection, exchange: Option<&Exchange>) -> Option<Self> {
+        let (number, begun, incoming) = connection.begin(exchange)?;
+        let connection = connection.clone();
+        Some(Self { connection, number, begun, incoming, sent: false, heard: false })
     }
 
     /// Returns since when it is under way.

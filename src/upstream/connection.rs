@@ -28,20 +28,22 @@ use crate::exchange::deadline::Asking;
 use crate::exchange::queue;
 use crate::exchange::task_ids::Ids;
 use crate::ids::UpstreamId;
-use crate::upstream::Error;
-use crate::upstream::Lists;
-use crate::upstream::call::Call;
 use crate::upstream::changes::Changes;
+use crate::upstream::error::Error;
+use crate::upstream::error::Executed;
+use crate::upstream::error::Kind;
+use crate::upstream::errors::Errors;
 use crate::upstream::gate::Gate;
 use crate::upstream::incoming;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
+use crate::upstream::lists::Lists;
 use crate::upstream::mirrors::Mirrors;
-use crate::upstream::shown::Errors;
-use crate::upstream::table::Gone;
 use crate::upstream::table::Pending;
 use crate::upstream::table::Table;
-use crate::upstream::task;
+use crate::upstream::task::delivery;
+use crate::upstream::task::registry::Registry;
+use crate::upstream::task::registry::Role;
 use crate::upstream::visits::Visits;
 use crate::wire::Id;
 use crate::wire::Raw;
@@ -50,8 +52,6 @@ use crate::wire::frame::Message;
 
 /// How many frames may wait for an upstream that reads slowly.
 pub(super) const OUTGOING_CAPACITY: usize = 256;
-/// How many things may wait for one call before its answer.
-const CALL_CAPACITY: usize = 255;
 /// How long one slow caller may hold up what is read for everybody, once per call.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long what an upstream wrote last may take to be read after it ended.
@@ -73,7 +73,7 @@ struct Shared {
     gate: Gate,
     lists: watch::Sender<Lists>,
     changes: Changes,
-    live: task::Registry,
+    live: Registry,
     tasks: TaskTracker,
     left: CancellationToken,
     closed: CancellationToken,
@@ -116,7 +116,7 @@ impl Connection {
             gate: around.gate.clone(),
             lists: around.lists.clone(),
             changes: around.changes.clone(),
-            live: task::Registry::new(Arc::clone(&around.task_ids)),
+            live: Registry::new(around.errors.upstream().clone(), Arc::clone(&around.task_ids)),
             tasks: around.tasks.clone(),
             left: CancellationToken::new(),
             closed: CancellationToken::new(),
@@ -136,6 +136,11 @@ impl Connection {
         &self.0.errors
     }
 
+    /// Makes an error of its upstream.
+    pub(super) fn error(&self, kind: Kind, detail: &str, executed: Executed) -> Error {
+        self.errors().error(kind, detail, executed)
+    }
+
     /// Returns whom it may tell and ask outside of calls.
     pub(super) fn callers(&self) -> &Callers {
         &self.0.callers
@@ -147,7 +152,7 @@ impl Connection {
     }
 
     /// Returns the tasks that calls on it became.
-    pub(super) fn live(&self) -> &task::Registry {
+    pub(super) fn live(&self) -> &Registry {
         &self.0.live
     }
 
@@ -237,23 +242,14 @@ impl Connection {
         }
     }
 
-    /// Makes room for a request; [`Call::send`] sends it.
+    /// Makes room for a request; returns its number, when it began, and what comes back for it.
     ///
     /// Returns nothing if the connection has ended.
-    pub(super) fn call(&self, exchange: Option<&Exchange>) -> Option<Call> {
-        let mut table = self.lock();
-        if table.is_closed {
-            return None;
-        }
-        table.last += 1;
-        let (begun, number) = (Instant::now(), table.last);
-        table.used = Some(begun);
-        let (queue, incoming) = queue::channel(CALL_CAPACITY);
-        let (exchange, gone) = (exchange.cloned(), Gone::default());
-        let pending = Pending { queue, exchange, is_slow: false, role: None, gone };
-        table.calls.insert(number, pending);
-        drop(table);
-        Some(Call::new(self.clone(), number, begun, incoming))
+    pub(super) fn begin(
+        &self,
+        exchange: Option<&Exchange>,
+    ) -> Option<(u64, Instant, queue::Receiver<Incoming>)> {
+        self.lock().begin(exchange)
     }
 
     /// Sends a notification; it is lost if the connection has ended.
@@ -307,7 +303,7 @@ impl Connection {
     }
 
     /// Says what the request `number`, which is not sent yet, has to do with a task.
-    pub(super) fn assign(&self, number: u64, role: task::Role) {
+    pub(super) fn assign(&self, number: u64, role: Role) {
         let mut table = self.lock();
         let Some(pending) = table.calls.get_mut(&number) else { return };
         if let Some(id) = role.served() {
@@ -319,11 +315,6 @@ impl Connection {
         pending.role = Some(role);
     }
 
-    /// Returns the request that waits for the result of the task `id`.
-    pub(super) fn serving(&self, id: &str) -> Option<Meant> {
-        self.lock().serving(id)
-    }
-
     /// Gives the request `number` its answer.
     pub(super) fn finish(&self, number: u64, answer: Incoming) {
         let Some(mut pending) = self.remove(number) else {
@@ -332,7 +323,7 @@ impl Connection {
         };
         if let (Some(role), Incoming::Answer(Ok(result))) = (pending.role.take(), &answer) {
             // Here, so that what the task says right behind the answer finds its way.
-            task::became(self, number, role, result);
+            delivery::became(self.live(), number, role, result);
         }
         pending.queue.finish(answer);
     }
@@ -369,9 +360,10 @@ impl Connection {
         let pending = |number| {
             self.lock().calls.get(&number).map(|it| (number, it.queue.clone(), it.is_slow))
         };
+        let serving = |id: &str| self.lock().serving(id);
         let (incoming, found) = match pending(number) {
             Some(found) => (incoming, Some(found)),
-            None => match task::late(self, number, incoming) {
+            None => match delivery::late(self.live(), number, incoming, serving) {
                 Some((number, incoming)) => (incoming, pending(number)),
                 None => return,
             },
@@ -394,13 +386,32 @@ impl Connection {
         }
     }
 
-    /// Finds the request whose caller a message must be meant for.
+    /// Finds whom a message must be meant for that names the task `named`, or none.
+    ///
+    /// `origin` is the request with whose answer it came, where that can be told.
+    pub(super) fn meant(&self, named: Option<&str>, origin: Option<u64>) -> Result<Meant, Refusal> {
+        let Some(id) = named else { return self.unnamed(origin) };
+        let serving = self.lock().serving(id).map(Ok);
+        if let Some(meant) = serving.or_else(|| delivery::meant(self.live(), id)) {
+            return meant;
+        }
+        // Nothing else tells whose a task is that nobody knows: its owner may have left, and
+        // somebody else be the only one.
+        match self.unnamed(origin)? {
+            Meant::Call { number, exchange } if origin == Some(number) => {
+                Ok(Meant::Call { number, exchange })
+            }
+            Meant::Call { .. } | Meant::Caller(_) => Err(Refusal::Gone),
+        }
+    }
+
+    /// Finds whom a message must be meant for that names no task.
     ///
     /// The specification ties no message of a legacy server to a request. If all requests under
     /// way have one caller it is that one; otherwise nobody is guessed.
     ///
     /// Where the message came with the answer to the request `origin`, it is that one.
-    pub(super) fn meant(&self, origin: Option<u64>) -> Result<Meant, Refusal> {
+    fn unnamed(&self, origin: Option<u64>) -> Result<Meant, Refusal> {
         let meant = self.lock().meant(origin)?;
         meant.map_or_else(|| self.0.callers.only(self.upstream()).map(Meant::Caller), Ok)
     }

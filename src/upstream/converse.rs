@@ -7,13 +7,13 @@ use futures_util::FutureExt as _;
 use tokio::time;
 
 use crate::exchange::Exchange;
-use crate::upstream::Error;
-use crate::upstream::Fault;
 use crate::upstream::breaker;
 use crate::upstream::call::Call;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::LAST_WORDS_LIMIT;
+use crate::upstream::error::Error;
 use crate::upstream::error::Executed;
+use crate::upstream::error::Fault;
 use crate::upstream::error::Kind;
 use crate::upstream::gate;
 use crate::upstream::gate::Place;
@@ -129,7 +129,7 @@ async fn carry_out(
     noted: &mut Noted<'_>,
 ) -> Done {
     let exchange = sending.whom.exchange();
-    let Some(mut call) = connection.call(exchange) else {
+    let Some(mut call) = Call::begin(connection, exchange) else {
         let outcome = Err(lost(connection, Executed::No).into());
         return Done { outcome, was_silent: false };
     };

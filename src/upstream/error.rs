@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::ids::UpstreamId;
 use crate::upstream::shown::Shown;
 use crate::upstream::trust::Distrust;
+use crate::wire::Raw;
 
 /// A request that an upstream did not answer, and all that is known about why.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -26,6 +27,17 @@ pub struct Error {
     pub stderr: Vec<Shown>,
     /// How long until it makes sense to try again, if that is known.
     pub retry_after: Option<Duration>,
+}
+
+/// Why a request has no result.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The upstream answered with this `error` object.
+    Answered(Raw),
+    /// It did not answer.
+    Failed(Error),
+    /// The caller no longer wants an answer.
+    Cancelled,
 }
 
 /// What went wrong.
@@ -205,6 +217,22 @@ impl Executed {
             Self::No => "no",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered(error) => write!(f, "it answered with an error: {}", error.get()),
+            Self::Failed(error) => error.fmt(f),
+            Self::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
     }
 }
 

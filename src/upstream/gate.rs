@@ -18,16 +18,16 @@ use tokio::time::Instant;
 use crate::config::Concurrency;
 use crate::exchange::deadline::Deadline;
 use crate::telemetry::metrics;
-use crate::upstream::Error;
 use crate::upstream::breaker::Breaker;
 use crate::upstream::breaker::Change;
 use crate::upstream::breaker::Outcome;
 use crate::upstream::breaker::Pass;
 use crate::upstream::breaker::Trouble;
 use crate::upstream::breaker::Verdict;
+use crate::upstream::error::Error;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
-use crate::upstream::shown::Errors;
+use crate::upstream::errors::Errors;
 
 /// The gate of one upstream, whatever its sessions; cloning shares it.
 #[derive(Clone, Debug)]
@@ -259,7 +259,7 @@ mod tests {
     use crate::upstream::breaker::Outcome;
     use crate::upstream::error::Executed;
     use crate::upstream::error::Kind;
-    use crate::upstream::shown::Errors;
+    use crate::upstream::errors::Errors;
 
     const SECOND: Duration = Duration::from_secs(1);
 

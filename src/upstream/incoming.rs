@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::exchange::Exchange;
 use crate::exchange::caller::Caller;
-use crate::upstream::Error;
+use crate::upstream::error::Error;
 use crate::wire::Raw;
 
 /// How many bytes may wait for one call, if each thing that waits is as large as the last; one may

@@ -49,7 +49,7 @@ pub(super) fn begin(
     };
     let kind = input.kind();
     let meant = if unanswered < LIMIT {
-        delivery::meant(connection, named.as_deref(), origin)
+        connection.meant(named.as_deref(), origin)
     } else {
         Err(Refusal::TooMany)
     };
@@ -60,7 +60,7 @@ pub(super) fn begin(
             return None;
         }
     };
-    let input = input.with(|params| delivery::addressed(connection, &meant, params));
+    let input = input.with(|params| delivery::addressed(connection.live(), &meant, params));
     let taken_back = connection.closed().child_token();
     let (ours, theirs) = (connection.clone(), taken_back.clone());
     connection.tasks().spawn(async move {

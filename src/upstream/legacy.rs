@@ -2,12 +2,13 @@
 
 use crate::exchange::Exchange;
 use crate::exchange::ask::InputRequest;
-use crate::upstream::Fault;
+use crate::upstream::client_info;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
 use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
+use crate::upstream::error::Fault;
 use crate::upstream::error::Kind;
 use crate::upstream::task::registry::Role;
 use crate::upstream::visits;
@@ -15,6 +16,7 @@ use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::meta;
 use crate::wire::method;
+use crate::wire::object;
 
 /// How often one request may want addresses visited first before that is taken for a loop.
 const ROUNDS: u32 = 32;
@@ -102,11 +104,16 @@ pub(super) fn initialize(offer: &Raw) -> Raw {
     Raw::of(&serde_json::json!({
         "protocolVersion": Revision::LATEST_LEGACY.as_str(),
         "capabilities": offer,
-        "clientInfo": super::client_info(),
+        "clientInfo": client_info::own(),
     }))
 }
 
 /// Says that the session is open.
 pub(super) async fn initialized(connection: &Connection) {
     connection.notify(method::INITIALIZED, None).await;
+}
+
+/// Returns the parameters of a request about the resource `uri`.
+pub(super) fn address(uri: &str) -> Raw {
+    object::build([("uri", Raw::of(uri).get())])
 }

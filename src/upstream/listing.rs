@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::upstream::Fault;
-use crate::upstream::List;
-use crate::upstream::Listed;
+use crate::upstream::error::Fault;
+use crate::upstream::lists::List;
+use crate::upstream::lists::Listed;
 use crate::upstream::session::Session;
-use crate::upstream::task;
+use crate::upstream::task_calls;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::extension;
@@ -30,7 +30,7 @@ pub(super) async fn all(session: &Session) -> Listed {
     );
     let tools = tools.map(|list| {
         let List { items, freshness } = list;
-        List { items: task::listed(session, items), freshness }
+        List { items: task_calls::listed(session, items), freshness }
     });
     Listed { tools, prompts, resources, templates, skills }
 }

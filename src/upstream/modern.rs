@@ -14,12 +14,13 @@ use tokio::time;
 use crate::exchange::Exchange;
 use crate::exchange::ask::Answers;
 use crate::exchange::ask::InputRequest;
-use crate::upstream::Fault;
+use crate::upstream::client_info;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
 use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
+use crate::upstream::error::Fault;
 use crate::upstream::error::Kind;
 use crate::upstream::task::offer;
 use crate::wire::Raw;
@@ -39,7 +40,7 @@ const LATER_LIMIT: Duration = Duration::from_secs(5);
 /// The revision that every request names.
 static VERSION: LazyLock<Raw> = LazyLock::new(|| Raw::of(Revision::LATEST.as_str()));
 /// Who sends every request.
-static INFO: LazyLock<Raw> = LazyLock::new(|| Raw::of(&super::client_info()));
+static INFO: LazyLock<Raw> = LazyLock::new(|| Raw::of(&client_info::own()));
 
 /// The members that only a repeated request has.
 const PER_RETRY: [&str; 2] = ["inputResponses", "requestState"];

@@ -11,12 +11,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time;
 
-use crate::upstream::Error;
-use crate::upstream::Fault;
+use crate::upstream::agreed::Agreed;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
 use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
+use crate::upstream::error::Error;
+use crate::upstream::error::Fault;
 use crate::upstream::error::Kind;
 use crate::upstream::legacy;
 use crate::upstream::modern;
@@ -33,17 +34,6 @@ const PROBE_LIMIT: Duration = Duration::from_secs(1);
 /// session. A name has to be looked up and a connection made within it.
 const HTTP_PROBE_LIMIT: Duration = Duration::from_secs(5);
 
-/// What an upstream said about itself.
-#[derive(Clone, Debug)]
-pub struct Agreed {
-    /// The revision that is spoken.
-    pub revision: Revision,
-    /// What it can do, as it said it.
-    pub capabilities: Raw,
-    /// What it tells a model about itself.
-    pub instructions: Option<String>,
-}
-
 /// How a negotiation ended.
 #[derive(Debug)]
 pub(super) enum Verdict {
@@ -59,23 +49,6 @@ pub(super) enum Verdict {
     Refused(Error),
     /// The connection ended.
     Closed,
-}
-
-impl Agreed {
-    /// Returns whether the upstream declared the capability at this path, such as `tools`.
-    pub fn can(&self, path: &[&str]) -> bool {
-        let mut at = Some(self.capabilities.clone());
-        for key in path {
-            at = at.and_then(|value| value.member(key));
-        }
-        at.is_some_and(|value| !matches!(value.get(), "false" | "null"))
-    }
-
-    /// Returns the extensions the upstream declared, an object by their ids, if there are any.
-    pub fn extensions(&self) -> Option<Raw> {
-        let declared = self.capabilities.member("extensions")?;
-        declared.object().is_ok().then(|| declared.detached())
-    }
 }
 
 /// Opens a connection in the era `known` from an earlier start, or in the one that is found.

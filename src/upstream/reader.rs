@@ -14,10 +14,10 @@ use crate::exchange::ask::Refusal;
 use crate::upstream::connection::Connection;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
+use crate::upstream::errors::Errors;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::inquiry;
-use crate::upstream::shown::Errors;
 use crate::upstream::shown::Shown;
 use crate::upstream::tail::Tail;
 use crate::upstream::task::delivery;
@@ -201,8 +201,12 @@ impl Reader {
                     connection.tell(number, Incoming::Acknowledged(params)).await;
                 }
             }
-            (method::TASK_STATUS, Some(params)) => delivery::take_status(connection, &params),
-            (method::TASK_NEWS, Some(params)) => delivery::take_news(connection, &params),
+            (method::TASK_STATUS, Some(params)) => {
+                delivery::take_status(connection.live(), &params);
+            }
+            (method::TASK_NEWS, Some(params)) => {
+                delivery::take_news(connection.live(), connection.callers(), &params);
+            }
             (method::ELICITATION_COMPLETE, Some(params)) => {
                 if let Some(caller) = connection.visits().over(&params) {
                     caller.mailbox().pass_on(method::ELICITATION_COMPLETE, Some(params));
@@ -218,7 +222,7 @@ impl Reader {
     /// belongs to none, or to one of Conflux itself, is told to every client that knows it.
     async fn take_other(&self, method: &str, params: Option<Raw>, origin: Option<u64>) {
         let connection = &self.connection;
-        match connection.meant(origin) {
+        match connection.meant(None, origin) {
             Ok(Meant::Call { number, exchange, .. }) => {
                 if exchange.capabilities().knows(method) {
                     let incoming = Incoming::Other(method.to_owned(), params);
@@ -251,8 +255,8 @@ impl Reader {
         let params = meta::edit(Some(&params), &set, &[]).unwrap_or(params);
         // A message that may concern another caller's request is shown to nobody.
         let named = delivery::named_by(Some(&params));
-        let Ok(meant) = delivery::meant(&self.connection, named.as_deref(), origin) else { return };
-        let params = delivery::addressed(&self.connection, &meant, params);
+        let Ok(meant) = self.connection.meant(named.as_deref(), origin) else { return };
+        let params = delivery::addressed(self.connection.live(), &meant, params);
         match meant {
             Meant::Call { number, .. } => {
                 self.connection.tell(number, Incoming::Log(params)).await;

@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use crate::exchange::Exchange;
 use crate::exchange::deadline::Limits;
 use crate::ids::UpstreamId;
-use crate::upstream::Fault;
+use crate::upstream::error::Fault;
 use crate::upstream::session::Session;
 use crate::upstream::state::Phase;
 use crate::upstream::state::State;
-use crate::upstream::task;
+use crate::upstream::task_calls;
 use crate::wire::Raw;
 
 /// How long what is under way may take at most; as long as a parked question is kept.
@@ -119,7 +119,7 @@ impl Retired {
     ) -> Result<Option<Raw>, Fault> {
         let Some(session) = self.session() else { return Ok(None) };
         exchange.deadline().set(self.limits);
-        task::request(&session, method, params, id, exchange).await
+        task_calls::request(&session, method, params, id, exchange).await
     }
 
     fn session(&self) -> Option<Arc<Session>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::upstream::Error;
+use crate::upstream::error::Error;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 
@@ -119,10 +119,10 @@ mod tests {
     use super::again;
     use crate::config::secrets::Secrets;
     use crate::ids::UpstreamId;
-    use crate::upstream::Error;
+    use crate::upstream::error::Error;
     use crate::upstream::error::Executed;
     use crate::upstream::error::Kind;
-    use crate::upstream::shown::Errors;
+    use crate::upstream::errors::Errors;
 
     const SECOND: Duration = Duration::from_secs(1);
 

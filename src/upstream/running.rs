@@ -8,7 +8,6 @@ use tokio::time;
 
 use crate::config;
 use crate::config::Transport;
-use crate::upstream::Surroundings;
 use crate::upstream::connection;
 use crate::upstream::connection::Connection;
 use crate::upstream::connection::LAST_WORDS_LIMIT;
@@ -16,6 +15,7 @@ use crate::upstream::error::Kind;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
 use crate::upstream::shown::Shown;
+use crate::upstream::surroundings::Surroundings;
 use crate::upstream::tail::Tail;
 use crate::upstream::transport::http::Http;
 use crate::upstream::transport::listening;

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use crate::exchange::Exchange;
-use crate::upstream::Fault;
+use crate::upstream::agreed::Agreed;
 use crate::upstream::connection::Connection;
 use crate::upstream::converse::Sending;
 use crate::upstream::converse::Whom;
 use crate::upstream::converse::converse;
 use crate::upstream::error::Executed;
+use crate::upstream::error::Fault;
 use crate::upstream::error::Kind;
 use crate::upstream::legacy;
 use crate::upstream::modern;
-use crate::upstream::negotiate::Agreed;
 use crate::upstream::pages::Pages;
 use crate::upstream::pages::Problem;
 use crate::upstream::told::Told;

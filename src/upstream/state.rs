@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-use crate::upstream::Error;
+use crate::upstream::agreed::Agreed;
+use crate::upstream::error::Error;
 use crate::upstream::error::Kind;
 use crate::upstream::session::Session;
 
@@ -46,6 +47,24 @@ pub(super) struct Phase {
     /// Whether its last start came out well, and what it is doing is no consequence of a failure;
     /// false before anybody needed it.
     pub(super) works: bool,
+}
+
+/// What an upstream is doing, for reports.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// One word.
+    pub word: &'static str,
+    /// Since when it is the word.
+    pub since: SystemTime,
+    /// Whether its last start came out well, and it did not fail since. One that was put away for
+    /// want of use works; one that nobody needed yet is not known to.
+    pub works: bool,
+    /// Why it is not ready, if it failed.
+    pub error: Option<Error>,
+    /// What it said about itself, if it is ready.
+    pub agreed: Option<Agreed>,
+    /// The id of its process, if it is ready and has one.
+    pub process: Option<u32>,
 }
 
 /// What a request that needs the upstream has to do.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::upstream::Error;
 use crate::upstream::backoff::Backoff;
+use crate::upstream::error::Error;
 use crate::upstream::error::Kind;
 use crate::upstream::state::State;
 
@@ -128,10 +128,10 @@ mod tests {
     use super::Supervision;
     use crate::config::secrets::Secrets;
     use crate::ids::UpstreamId;
-    use crate::upstream::Error;
+    use crate::upstream::error::Error;
     use crate::upstream::error::Executed;
     use crate::upstream::error::Kind;
-    use crate::upstream::shown::Errors;
+    use crate::upstream::errors::Errors;
     use crate::upstream::state::Next;
 
     fn error(kind: Kind) -> Error {

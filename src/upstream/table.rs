@@ -10,16 +10,19 @@ use crate::exchange::ask::Refusal;
 use crate::exchange::caller::Caller;
 use crate::exchange::deadline::Asking;
 use crate::exchange::queue;
-use crate::upstream::Error;
+use crate::upstream::error::Error;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
-use crate::upstream::task;
+use crate::upstream::task::registry::Role;
+
+/// How many things may wait for one call before its answer.
+const CALL_CAPACITY: usize = 255;
 
 /// The requests under way on one connection, by their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     /// The number of the one that began last.
-    pub(super) last: u64,
+    last: u64,
     /// All of them.
     pub(super) calls: BTreeMap<u64, Pending>,
     /// Whether no new one can begin.
@@ -40,7 +43,7 @@ pub(super) struct Pending {
     /// Whether its caller has been waited for once.
     pub(super) is_slow: bool,
     /// What it has to do with a task.
-    pub(super) role: Option<task::Role>,
+    pub(super) role: Option<Role>,
     /// Where somebody wants to know when it is no longer under way.
     pub(super) gone: Gone,
 }
@@ -65,6 +68,26 @@ impl Drop for Gone {
 }
 
 impl Table {
+    /// Makes room for a request; returns its number, when it began, and what comes back for it.
+    ///
+    /// Returns nothing if no new one can begin.
+    pub(super) fn begin(
+        &mut self,
+        exchange: Option<&Exchange>,
+    ) -> Option<(u64, Instant, queue::Receiver<Incoming>)> {
+        if self.is_closed {
+            return None;
+        }
+        self.last += 1;
+        let (begun, number) = (Instant::now(), self.last);
+        self.used = Some(begun);
+        let (queue, incoming) = queue::channel(CALL_CAPACITY);
+        let (exchange, gone) = (exchange.cloned(), Gone::default());
+        let pending = Pending { queue, exchange, is_slow: false, role: None, gone };
+        self.calls.insert(number, pending);
+        Some((number, begun, incoming))
+    }
+
     /// Returns whether a caller's request is under way.
     pub(super) fn is_busy(&self) -> bool {
         self.calls.values().any(|pending| pending.exchange.is_some())
@@ -79,7 +102,7 @@ impl Table {
     /// Returns the request that waits for the result of the task `id`.
     pub(super) fn serving(&self, id: &str) -> Option<Meant> {
         let serves = |pending: &Pending| {
-            pending.role.as_ref().and_then(task::Role::served).is_some_and(|served| served == id)
+            pending.role.as_ref().and_then(Role::served).is_some_and(|served| served == id)
         };
         let all = self.calls.iter().filter(|(_, pending)| serves(pending));
         let (number, pending) = all.max_by_key(|(number, _)| **number)?;

@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::config::secrets::Broken;
 use crate::telemetry::Source;
-use crate::upstream::shown::Errors;
+use crate::upstream::errors::Errors;
 use crate::upstream::shown::Shown;
 
 /// How many lines are kept.

@@ -3,8 +3,8 @@
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::upstream::Error;
-use crate::upstream::Lists;
+use crate::upstream::error::Error;
+use crate::upstream::lists::Lists;
 use crate::upstream::state::Phase;
 
 /// Tells of changes of one upstream; what happens meanwhile is told once.

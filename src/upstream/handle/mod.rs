@@ -17,36 +17,36 @@ use tokio_util::sync::DropGuard;
 use crate::config;
 use crate::exchange::Exchange;
 use crate::ids::UpstreamId;
-use crate::upstream::Agreed;
-use crate::upstream::Error;
-use crate::upstream::Inventory;
-use crate::upstream::Listed;
-use crate::upstream::Lists;
-use crate::upstream::Moment;
-use crate::upstream::Retired;
-use crate::upstream::Status;
-use crate::upstream::Surroundings;
-use crate::upstream::Watch;
 use crate::upstream::actor::Actor;
+use crate::upstream::agreed::Agreed;
 use crate::upstream::changes::Changes;
 use crate::upstream::changes::Stamp;
+use crate::upstream::error::Error;
+use crate::upstream::errors::Errors;
 use crate::upstream::gate::Gate;
 use crate::upstream::listing;
+use crate::upstream::lists::Listed;
+use crate::upstream::lists::Lists;
 use crate::upstream::memory::Catalog;
 use crate::upstream::memory::Disk;
+use crate::upstream::memory::Inventory;
 use crate::upstream::memory::Keeper;
+use crate::upstream::memory::Moment;
 use crate::upstream::mirrors::Mirrors;
+use crate::upstream::retirement::Retired;
 use crate::upstream::retirement::Retirement;
 use crate::upstream::retry::Budget;
 use crate::upstream::session::Session;
-use crate::upstream::shown::Errors;
 use crate::upstream::state::Next;
 use crate::upstream::state::Phase;
 use crate::upstream::state::State;
+use crate::upstream::state::Status;
+use crate::upstream::surroundings::Surroundings;
 use crate::upstream::usage::Account;
 #[cfg(test)]
 use crate::upstream::usage::Ledger;
 use crate::upstream::wants::Wants;
+use crate::upstream::watch::Watch;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 
@@ -149,8 +149,9 @@ impl Handle {
         };
         around.tasks.spawn(actor.run(wishes));
         around.tasks.spawn(retirement.oversee());
-        let keeper = Keeper::new(Arc::clone(&config), &around);
         let account = around.usage.account(Arc::clone(&config));
+        let Surroundings { state: disk, tasks, stop, .. } = around;
+        let keeper = Keeper::new(Arc::clone(&config), disk, tasks, stop);
         let link = Link {
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             settings,

@@ -11,19 +11,19 @@ use tokio::time::Instant;
 use crate::exchange::Exchange;
 use crate::exchange::deadline::Limits;
 use crate::exchange::mailbox::Topic;
-use crate::upstream;
-use crate::upstream::Error;
-use crate::upstream::Fault;
-use crate::upstream::Handle;
-use crate::upstream::Tool;
+use crate::upstream::error::Error;
 use crate::upstream::error::Executed;
+use crate::upstream::error::Fault;
 use crate::upstream::error::Kind;
+use crate::upstream::handle::Handle;
+use crate::upstream::legacy;
 use crate::upstream::listing;
 use crate::upstream::retry;
 use crate::upstream::retry::Again;
 use crate::upstream::retry::Budget;
 use crate::upstream::session::Session;
-use crate::upstream::task;
+use crate::upstream::task::Tool;
+use crate::upstream::task_calls;
 use crate::upstream::wants::Watching;
 use crate::wire::Raw;
 use crate::wire::era::Era;
@@ -59,7 +59,7 @@ impl Handle {
         limits.call = tool.timeout.unwrap_or(limits.call);
         exchange.deadline().set(limits);
         self.with_session(exchange, tool.may_repeat, |session| async move {
-            task::call(&session, params, exchange, tool.need).await
+            task_calls::call(&session, params, exchange, tool.need).await
         })
         .await
     }
@@ -81,7 +81,7 @@ impl Handle {
     ) -> Result<Option<Raw>, Fault> {
         exchange.deadline().set(self.limits(None));
         self.with_session(exchange, is_repeatable(method), |session| async move {
-            task::request(&session, method, params, id, exchange).await
+            task_calls::request(&session, method, params, id, exchange).await
         })
         .await
     }
@@ -89,7 +89,7 @@ impl Handle {
     /// Lists the tasks that the caller was given by this upstream, if that is running.
     pub async fn tasks(&self, exchange: &Exchange) -> Result<Vec<Raw>, Fault> {
         let Some(session) = self.present_session() else { return Ok(Vec::new()) };
-        task::list(&session, exchange, listing::LIMIT).await
+        task_calls::list(&session, exchange, listing::LIMIT).await
     }
 
     /// Has the upstream complete an argument; nothing if it completes none.
@@ -121,11 +121,11 @@ impl Handle {
         let ask = |session: Arc<Session>| async move {
             let agreed = match (session.era(), topic) {
                 (Era::Legacy, Topic::Resource(uri)) => {
-                    let (method, params) = (method::RESOURCES_SUBSCRIBE, upstream::address(uri));
+                    let (method, params) = (method::RESOURCES_SUBSCRIBE, legacy::address(uri));
                     session.request(method, Some(&params), exchange).await?;
                     Some(true)
                 }
-                (_, Topic::Task(_)) if task::watched(&session).is_none() => Some(false),
+                (_, Topic::Task(_)) if task_calls::watched(&session).is_none() => Some(false),
                 (_, topic) => session.told.of(topic).await,
             };
             match (agreed, topic) {

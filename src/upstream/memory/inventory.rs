@@ -12,9 +12,9 @@ use crate::disk::file;
 use crate::disk::file::Outlives;
 use crate::disk::wait;
 use crate::ids::UpstreamId;
-use crate::upstream::Fault;
-use crate::upstream::List;
-use crate::upstream::Listed;
+use crate::upstream::error::Fault;
+use crate::upstream::lists::List;
+use crate::upstream::lists::Listed;
 use crate::upstream::memory::Disk;
 use crate::upstream::memory::LIMIT;
 use crate::upstream::memory::fingerprint;
@@ -22,7 +22,7 @@ use crate::wire::Raw;
 use crate::wire::object;
 
 /// The directory these files are in.
-pub(super) const DIRECTORY: &str = "catalogs";
+pub(in crate::upstream) const DIRECTORY: &str = "catalogs";
 /// How long the disk may take while nobody waits for it.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 /// The most bytes that are remembered of one upstream; one that lists more is waited for.

@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config;
-use crate::upstream::Listed;
-use crate::upstream::Surroundings;
+use crate::upstream::lists::Listed;
 use crate::upstream::memory::Catalog;
 use crate::upstream::memory::Disk;
 use crate::upstream::memory::Inventory;
@@ -38,9 +37,13 @@ struct Place {
 
 impl Keeper {
     /// Keeps what is said in the file for `config`, until everything stops.
-    pub(in crate::upstream) fn new(config: Arc<config::Upstream>, around: &Surroundings) -> Self {
-        let (disk, tasks) = (around.state.clone(), around.tasks.clone());
-        let place = Place { config, disk, tasks, stop: around.stop.clone() };
+    pub(in crate::upstream) fn new(
+        config: Arc<config::Upstream>,
+        disk: Disk,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        let place = Place { config, disk, tasks, stop };
         Self { place: Some(place), said: OnceLock::new() }
     }
 

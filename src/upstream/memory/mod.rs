@@ -4,9 +4,8 @@
 //! A file of each sort per upstream and configuration, below the directory of state. Losing one
 //! costs a wait at the next start and nothing else, so whatever goes wrong here is passed over.
 
-mod inventory;
+pub(super) mod inventory;
 mod keeper;
-mod prune;
 mod recall;
 
 #[cfg(test)]
@@ -33,7 +32,7 @@ use crate::disk::file;
 use crate::disk::file::Outlives;
 use crate::disk::wait;
 use crate::ids::UpstreamId;
-use crate::upstream::negotiate::Agreed;
+use crate::upstream::agreed::Agreed;
 use crate::wire::Raw;
 use crate::wire::era::Era;
 
@@ -41,7 +40,7 @@ pub(super) use self::inventory::Catalog;
 pub use self::inventory::Inventory;
 pub use self::inventory::Moment;
 pub(super) use self::keeper::Keeper;
-pub use self::prune::prune;
+pub use self::recall::Recalled;
 pub use self::recall::Recalling;
 
 /// How long the disk may take while somebody waits for it.
@@ -72,13 +71,6 @@ impl Disk {
 
     pub(super) fn directory(&self) -> &Path {
         &self.0.directory
-    }
-
-    /// Returns which era an upstream spoke last, and what it listed last, as far as that is
-    /// remembered. Reads the disk, for as long as that takes.
-    pub fn known(&self, config: &config::Upstream) -> (Option<Era>, Option<Inventory>) {
-        let inventory = Catalog::new(self, config).read();
-        (Memory::new(self, config).read().era, inventory.map(|(inventory, _)| inventory))
     }
 
     /// Says that something could not be remembered; one line says it for the whole run.

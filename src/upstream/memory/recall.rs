@@ -13,24 +13,47 @@ use tokio::time;
 
 use crate::config;
 use crate::ids::UpstreamId;
-use crate::upstream::Recalled;
 use crate::upstream::memory::Catalog;
 use crate::upstream::memory::Disk;
+use crate::upstream::memory::Inventory;
 use crate::upstream::memory::LIMIT;
 use crate::upstream::memory::Memory;
+use crate::upstream::memory::Moment;
 use crate::upstream::memory::Remembered;
 use crate::upstream::memory::fingerprint;
 use crate::upstream::memory::inventory;
+use crate::wire::Raw;
+use crate::wire::era::Era;
 
 /// How many upstreams are read at the same time: a thread for each would take longer to start than
 /// a disk that is well takes to answer, and one that is not holds up no more than these.
 const READERS: usize = 2;
+
+/// What is known of an upstream from an earlier run of the same configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recalled {
+    /// What it told a model.
+    pub instructions: Option<String>,
+    /// The extensions it declared, an object by their ids.
+    pub extensions: Option<Raw>,
+    /// What it listed, and when.
+    pub inventory: Option<(Inventory, Moment)>,
+}
 
 /// What is being read.
 #[derive(Debug)]
 pub struct Recalling {
     readers: Vec<JoinHandle<()>>,
     found: Arc<Mutex<BTreeMap<usize, (UpstreamId, Recalled)>>>,
+}
+
+impl Disk {
+    /// Returns which era an upstream spoke last, and what it listed last, as far as that is
+    /// remembered. Reads the disk, for as long as that takes.
+    pub fn known(&self, config: &config::Upstream) -> (Option<Era>, Option<Inventory>) {
+        let inventory = Catalog::new(self, config).read();
+        (Memory::new(self, config).read().era, inventory.map(|(inventory, _)| inventory))
+    }
 }
 
 impl Recalling {

@@ -20,9 +20,9 @@ use crate::upstream::memory::Catalog;
 use crate::upstream::memory::Recalling;
 use crate::upstream::memory::fingerprint;
 use crate::upstream::memory::inventory::LARGEST;
-use crate::upstream::memory::prune;
-use crate::upstream::memory::prune::Entry;
-use crate::upstream::memory::prune::superfluous;
+use crate::upstream::prune::Entry;
+use crate::upstream::prune::prune;
+use crate::upstream::prune::superfluous;
 use crate::wire::Raw;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -276,8 +276,8 @@ async fn old_files_are_removed_from_the_disk() {
     fs::write(&old, "{}").unwrap();
     let then = SystemTime::now() - 100 * DAY;
     fs::File::options().write(true).open(&old).unwrap().set_modified(then).unwrap();
-    prune::prune(Disk::new(place.home.path().to_owned())).await;
+    prune(Disk::new(place.home.path().to_owned())).await;
     assert!(!old.exists());
     assert_eq!(place.recalled().await, Some(tools(&["a"])));
-    prune::prune(Disk::new(place.home.path().join("none"))).await;
+    prune(Disk::new(place.home.path().join("none"))).await;
 }

@@ -1,26 +1,26 @@
 //! Whom what is said of tasks is meant for, and under which id they know them.
 
 use crate::exchange::ask::Refusal;
-use crate::exchange::caller::Caller;
+use crate::exchange::caller::Callers;
 use crate::exchange::mailbox::Topic;
 use crate::exchange::task::Dialect;
-use crate::upstream::connection::Connection;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::task::registry::Audience;
+use crate::upstream::task::registry::Registry;
 use crate::upstream::task::registry::Role;
 use crate::upstream::task::shape;
 use crate::wire::Raw;
 use crate::wire::method;
 
 /// Notes that a request became a task, if it did.
-pub(in crate::upstream) fn became(connection: &Connection, number: u64, role: Role, result: &Raw) {
+pub(in crate::upstream) fn became(registry: &Registry, number: u64, role: Role, result: &Raw) {
     if let Role::Becomes(audience, dialect) = role
         && let Some(status) = shape::Status::created(result, dialect)
     {
-        connection.live().begin(number, audience, &status);
-        if let Some(said) = connection.live().take_early(&status.id) {
-            take_status(connection, &said);
+        registry.begin(number, audience, &status);
+        if let Some(said) = registry.take_early(&status.id) {
+            take_status(registry, &said);
         }
     }
 }
@@ -28,18 +28,20 @@ pub(in crate::upstream) fn became(connection: &Connection, number: u64, role: Ro
 /// Finds who hears what comes under the number of a request that has its answer.
 ///
 /// The number of a call that became a task stays the token of its progress (2025-11-25, "Task
-/// Progress Notifications"). Returns the request that waits for its result, if there is one.
+/// Progress Notifications"). Returns the request that waits for its result, if there is one, which
+/// `serving` finds.
 pub(in crate::upstream) fn late(
-    connection: &Connection,
+    registry: &Registry,
     number: u64,
     incoming: Incoming,
+    serving: impl FnOnce(&str) -> Option<Meant>,
 ) -> Option<(u64, Incoming)> {
-    let (id, audience) = connection.live().of_call(number)?;
+    let (id, audience) = registry.of_call(number)?;
     if let Audience::Request { .. } = audience {
-        if let Some(Meant::Call { number, .. }) = connection.serving(&id) {
+        if let Some(Meant::Call { number, .. }) = serving(&id) {
             return Some((number, incoming));
         }
-        connection.live().hold(&id, incoming);
+        registry.hold(&id, incoming);
         return None;
     }
     let (Audience::Caller { caller, token }, Incoming::Progress(params)) = (audience, incoming)
@@ -47,7 +49,7 @@ pub(in crate::upstream) fn late(
         return None;
     };
     let (caller, token) = (caller.upgrade()?, token?);
-    let public = public(connection, &caller, Dialect::Core, &id);
+    let public = registry.public(&caller, Dialect::Core, &id);
     let params = shape::relate_again(params, Some(&public));
     let params = params.object().ok()?.edit().set("progressToken", token.get()).apply();
     caller.mailbox().pass_on(method::PROGRESS, Some(params));
@@ -59,35 +61,18 @@ pub(in crate::upstream) fn named_by(params: Option<&Raw>) -> Option<String> {
     shape::related(params)
 }
 
-/// Finds whom a message is meant for that names the task `id`, or none.
-///
-/// `origin` is the request with whose answer it came, where that can be told. Nothing else tells
-/// whose a task is that nobody knows: its owner may have left, and somebody else be the only one.
-pub(in crate::upstream) fn meant(
-    connection: &Connection,
-    id: Option<&str>,
-    origin: Option<u64>,
-) -> Result<Meant, Refusal> {
-    let Some(id) = id else { return connection.meant(origin) };
-    if let Some(meant) = connection.serving(id) {
-        return Ok(meant);
-    }
-    match connection.live().audience(id) {
-        None => match connection.meant(origin)? {
-            Meant::Call { number, exchange } if origin == Some(number) => {
-                Ok(Meant::Call { number, exchange })
-            }
-            Meant::Call { .. } | Meant::Caller(_) => Err(Refusal::Gone),
-        },
-        Some((_, Audience::Caller { caller, .. })) => {
+/// Finds whom a message is meant for that names the task `id`; nothing if nobody knows that task.
+pub(in crate::upstream) fn meant(registry: &Registry, id: &str) -> Option<Result<Meant, Refusal>> {
+    Some(match registry.audience(id)? {
+        (_, Audience::Caller { caller, .. }) => {
             caller.upgrade().map(Meant::Caller).ok_or(Refusal::Gone)
         }
-        Some((number, Audience::Request { exchange, .. })) => Ok(Meant::Call { number, exchange }),
-    }
+        (number, Audience::Request { exchange, .. }) => Ok(Meant::Call { number, exchange }),
+    })
 }
 
 /// Returns a message as `meant` may see it: under the id it knows, or belonging to no task.
-pub(in crate::upstream) fn addressed(connection: &Connection, meant: &Meant, body: Raw) -> Raw {
+pub(in crate::upstream) fn addressed(registry: &Registry, meant: &Meant, body: Raw) -> Raw {
     let Some(id) = shape::related(Some(&body)) else { return body };
     let caller = match meant {
         Meant::Caller(caller) => Some(caller),
@@ -95,8 +80,8 @@ pub(in crate::upstream) fn addressed(connection: &Connection, meant: &Meant, bod
             (exchange.wishes().tasks == Dialect::Core).then(|| exchange.caller())
         }
     };
-    let caller = caller.filter(|caller| connection.live().belongs(&id, caller.id()));
-    let public = caller.map(|caller| public(connection, caller, Dialect::Core, &id));
+    let caller = caller.filter(|caller| registry.belongs(&id, caller.id()));
+    let public = caller.map(|caller| registry.public(caller, Dialect::Core, &id));
     shape::relate(&body, public.as_deref())
 }
 
@@ -106,35 +91,25 @@ pub(in crate::upstream) fn answered(answer: Raw, id: Option<&str>) -> Raw {
 }
 
 /// Takes `notifications/tasks/status` to the caller that was given the task.
-pub(in crate::upstream) fn take_status(connection: &Connection, params: &Raw) {
+pub(in crate::upstream) fn take_status(registry: &Registry, params: &Raw) {
     let Some(status) = shape::Status::read(params) else { return };
-    let audience = connection.live().told_early(&status, params);
+    let audience = registry.told_early(&status, params);
     if let Some(caller) = audience.and_then(|audience| audience.caller()) {
-        let public = public(connection, &caller, Dialect::Core, &status.id);
+        let public = registry.public(&caller, Dialect::Core, &status.id);
         caller.mailbox().pass_on(method::TASK_STATUS, Some(shape::renamed(params, &public)));
     }
 }
 
 /// Takes `notifications/tasks` to the callers that wanted to hear of the task.
-pub(in crate::upstream) fn take_news(connection: &Connection, params: &Raw) {
+pub(in crate::upstream) fn take_news(registry: &Registry, callers: &Callers, params: &Raw) {
     let Some(status) = shape::Status::read(params) else { return };
-    connection.live().told(&status);
+    registry.told(&status);
     let topic = Topic::Task(status.id.clone());
-    for caller in connection.callers().present() {
-        if caller.mailbox().wants(connection.upstream(), &topic) {
-            let public = public(connection, &caller, Dialect::Extension, &status.id);
-            let news = shape::presented(params, &public, connection.upstream());
+    for caller in callers.present() {
+        if caller.mailbox().wants(registry.upstream(), &topic) {
+            let public = registry.public(&caller, Dialect::Extension, &status.id);
+            let news = shape::presented(params, &public, registry.upstream());
             caller.mailbox().pass_on(method::TASK_NEWS, Some(news));
         }
     }
-}
-
-/// The id under which a caller knows the task `local`.
-pub(super) fn public(
-    connection: &Connection,
-    caller: &Caller,
-    dialect: Dialect,
-    local: &str,
-) -> String {
-    connection.live().ids().close(caller, dialect, connection.upstream(), local)
 }

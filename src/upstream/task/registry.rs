@@ -19,6 +19,7 @@ use crate::exchange::caller::Caller;
 use crate::exchange::task::Dialect;
 use crate::exchange::task_ids::Ids;
 use crate::ids::CallerId;
+use crate::ids::UpstreamId;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::task::shape::Status;
 use crate::wire::Raw;
@@ -57,6 +58,7 @@ impl Role {
 /// The tasks of one connection.
 #[derive(Debug)]
 pub(in crate::upstream) struct Registry {
+    upstream: UpstreamId,
     /// Makes the ids under which callers know tasks.
     ids: Arc<Ids>,
     tasks: Mutex<IndexMap<String, Task>>,
@@ -106,14 +108,24 @@ impl Audience {
 }
 
 impl Registry {
-    /// Starts without any; they will be known to callers under `ids`.
-    pub(in crate::upstream) fn new(ids: Arc<Ids>) -> Self {
-        Self { ids, tasks: Mutex::default(), early: Mutex::default() }
+    /// Starts without any; those of `upstream` will be known to callers under `ids`.
+    pub(in crate::upstream) fn new(upstream: UpstreamId, ids: Arc<Ids>) -> Self {
+        Self { upstream, ids, tasks: Mutex::default(), early: Mutex::default() }
     }
 
-    /// Returns what makes the ids under which callers know tasks.
-    pub(in crate::upstream) fn ids(&self) -> &Ids {
-        &self.ids
+    /// Returns whose tasks they are.
+    pub(in crate::upstream) fn upstream(&self) -> &UpstreamId {
+        &self.upstream
+    }
+
+    /// Returns the id under which a caller knows the task `local`.
+    pub(in crate::upstream) fn public(
+        &self,
+        caller: &Caller,
+        dialect: Dialect,
+        local: &str,
+    ) -> String {
+        self.ids.close(caller, dialect, &self.upstream, local)
     }
 
     /// Notes that call `number` became a task.

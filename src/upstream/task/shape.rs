@@ -145,7 +145,7 @@ pub(in crate::upstream) fn renamed(task: &Raw, id: &str) -> Raw {
 
 /// Returns a task as its caller may see it: under the id it knows, its questions as it
 /// may see them.
-pub(super) fn presented(task: &Raw, public: &str, upstream: &UpstreamId) -> Raw {
+pub(in crate::upstream) fn presented(task: &Raw, public: &str, upstream: &UpstreamId) -> Raw {
     let task = renamed(task, public);
     let Some(requests) = task.member("inputRequests") else { return task };
     let Ok(object) = requests.object() else { return task };
@@ -170,6 +170,6 @@ pub(super) fn presented(task: &Raw, public: &str, upstream: &UpstreamId) -> Raw 
 }
 
 /// Returns the parameters of a request about the task `id`.
-pub(super) fn params(id: &str) -> Raw {
+pub(in crate::upstream) fn params(id: &str) -> Raw {
     object::build([("taskId", Raw::of(id).get())])
 }

@@ -19,8 +19,8 @@ use crate::upstream::error::Kind;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::incoming::Meant;
 use crate::upstream::session::Session;
-use crate::upstream::task;
 use crate::upstream::task::delivery;
+use crate::upstream::task_calls;
 use crate::upstream::tests::LIMIT;
 use crate::upstream::tests::World;
 use crate::upstream::tests::call;
@@ -45,7 +45,7 @@ async fn task_of(
     let called = world.tasks.spawn(async move {
         let params =
             Raw::of(&json!({ "name": "t", "task": {}, "_meta": { "progressToken": "p" } }));
-        task::call(&session, &params, &exchange, Need::None).await
+        task_calls::call(&session, &params, &exchange, Need::None).await
     });
     let task = json!({ "taskId": id, "status": "working" });
     world.server.answer(("result", json!({ "task": task }))).await;
@@ -69,7 +69,7 @@ async fn waited_for(
     let session = session_of(world);
     let call = world.tasks.spawn(async move {
         let params = Raw::of(&json!({ "name": "t" }));
-        task::call(&session, &params, &exchange, Need::Task).await
+        task_calls::call(&session, &params, &exchange, Need::Task).await
     });
     let task = json!({ "taskId": "1", "status": "working", "pollInterval": 100 });
     world.server.answer(("result", json!({ "task": task }))).await;
@@ -111,7 +111,7 @@ async fn a_task_that_nobody_knows_is_nobodys() {
     assert_eq!(params.member("data").unwrap().get(), "2", "the first was not meant");
 
     let named = Raw::of(&json!({ "_meta": meta }));
-    let seen = delivery::addressed(&world.connection, &Meant::Caller(two), named);
+    let seen = delivery::addressed(world.connection.live(), &Meant::Caller(two), named);
     assert_eq!(delivery::named_by(Some(&seen)), None, "an id that opens it: {}", seen.get());
 }
 
@@ -167,7 +167,7 @@ async fn what_a_server_says_of_its_progress_is_not_counted_beside() {
     let session = session_of(&world);
     let call = world.tasks.spawn(async move {
         let params = Raw::of(&json!({ "name": "t" }));
-        task::call(&session, &params, &exchange, Need::Task).await
+        task_calls::call(&session, &params, &exchange, Need::Task).await
     });
     let request = world.server.read().await;
     world.server.write(&progress(&request, 50)).await;
@@ -235,7 +235,7 @@ async fn what_a_server_says_of_a_task_reaches_its_owner_and_nobody_else() {
     assert!(world.connection.idle_since().is_some(), "both have ended");
 
     let (asking, _back) = exchange(&one);
-    let listed = world.tasks.spawn(async move { task::list(&session, &asking, LIMIT).await });
+    let listed = world.tasks.spawn(async move { task_calls::list(&session, &asking, LIMIT).await });
     let tasks: Vec<Value> =
         ["1", "2", "3"].map(|id| json!({ "taskId": id, "status": "completed" })).into();
     world.server.answer(("result", json!({ "tasks": tasks }))).await;

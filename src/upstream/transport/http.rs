@@ -22,8 +22,8 @@ use tokio::sync::mpsc;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-use crate::upstream::Error;
 use crate::upstream::connection::Connection;
+use crate::upstream::error::Error;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
 use crate::upstream::incoming::Incoming;

@@ -1,6 +1,6 @@
 //! How often an answer that broke off is taken up again.
 
-use crate::upstream::Error;
+use crate::upstream::error::Error;
 
 /// How often in a row that is tried before the answer counts as lost.
 const TRIES: u32 = 5;
@@ -40,7 +40,7 @@ mod tests {
     use crate::ids::UpstreamId;
     use crate::upstream::error::Executed;
     use crate::upstream::error::Kind;
-    use crate::upstream::shown::Errors;
+    use crate::upstream::errors::Errors;
 
     /// Returns how often an answer is taken up that fails like this each time.
     fn tries(kinds: impl Iterator<Item = Kind>) -> usize {

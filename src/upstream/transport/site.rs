@@ -24,10 +24,10 @@ use reqwest::redirect;
 use url::Url;
 
 use crate::config;
-use crate::upstream::Error;
+use crate::upstream::error::Error;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
-use crate::upstream::shown::Errors;
+use crate::upstream::errors::Errors;
 use crate::upstream::transport::later;
 use crate::upstream::transport::roots::Roots;
 use crate::upstream::trust;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::upstream;
+use crate::upstream::legacy;
 use crate::upstream::session::Session;
 use crate::upstream::upkeep::LIMIT;
 use crate::upstream::upkeep::catch_up;
@@ -87,7 +87,7 @@ impl Legacy {
         for uri in uris {
             let session = Arc::clone(&self.session);
             asked.spawn(async move {
-                drop(session.ask(method, Some(&upstream::address(&uri)), LIMIT).await);
+                drop(session.ask(method, Some(&legacy::address(&uri)), LIMIT).await);
             });
         }
         asked.join_all().await;

@@ -15,7 +15,7 @@ use crate::upstream::call::Call;
 use crate::upstream::incoming::Incoming;
 use crate::upstream::modern;
 use crate::upstream::session::Session;
-use crate::upstream::task;
+use crate::upstream::task_calls;
 use crate::upstream::told;
 use crate::upstream::upkeep::LIMIT;
 use crate::upstream::upkeep::catch_up;
@@ -171,7 +171,7 @@ impl Subscription {
     async fn open(session: &Session, filter: Filter) -> Option<Self> {
         let params = object::build([("notifications", filter.notifications.get())]);
         let params = modern::with_capabilities(Some(&params), &filter.capabilities);
-        let mut call = session.connection.call(None)?;
+        let mut call = Call::begin(&session.connection, None)?;
         let sent = time::timeout(LIMIT, call.send(method::LISTEN, params.as_ref())).await;
         matches!(sent, Ok(true)).then_some(Self { call, filter })
     }
@@ -191,7 +191,7 @@ impl Filter {
                 filter.insert(key.to_owned(), true.into());
             }
         }
-        let tasks = task::watched(session);
+        let tasks = task_calls::watched(session);
         let (mut topics, mut capabilities) = (HashSet::new(), object::build([]));
         for topic in wants.topics().filter(|topic| !aside.contains(topic)) {
             let (key, name) = match (topic, &tasks) {

@@ -9,17 +9,16 @@ use serde_json::json;
 use crate::exchange::Exchange;
 use crate::exchange::deadline::Limits;
 use crate::exchange::task::Dialect;
-use crate::upstream::Fault;
+use crate::upstream::error::Fault;
 use crate::upstream::legacy;
 use crate::upstream::session::Session;
-use crate::upstream::task::delivery::public;
+use crate::upstream::task::Need;
 use crate::upstream::task::registry::Audience;
 use crate::upstream::task::registry::LONGEST;
 use crate::upstream::task::registry::Role;
 use crate::upstream::task::shape;
 use crate::upstream::task::shape::Status;
-use crate::upstream::task::tool::Need;
-use crate::upstream::task::waiting::Waiting;
+use crate::upstream::task_calls::waiting::Waiting;
 use crate::wire::Raw;
 use crate::wire::meta;
 use crate::wire::method;
@@ -61,7 +60,7 @@ pub(super) async fn request(
     exchange: &Exchange,
 ) -> Result<Raw, Fault> {
     let connection = &session.connection;
-    let public = public(connection, exchange.caller(), Dialect::Core, id);
+    let public = connection.live().public(exchange.caller(), Dialect::Core, id);
     if method == method::TASKS_RESULT {
         let role = Role::Serves(id.to_owned());
         let exchange = exchange.within(Limits::of(LONGEST));
@@ -92,7 +91,7 @@ async fn pass(session: &Session, params: &Raw, exchange: &Exchange) -> Result<Ra
     let result = legacy::request_as(connection, method, Some(params), exchange, role).await?;
     let Some(task) = result.member("task") else { return Ok(result) };
     let Some(id) = task.member("taskId").and_then(|id| id.string()) else { return Ok(result) };
-    let public = public(connection, exchange.caller(), Dialect::Core, &id);
+    let public = connection.live().public(exchange.caller(), Dialect::Core, &id);
     let result = match result.object() {
         Ok(object) => object.edit().set("task", shape::renamed(&task, &public).get()).apply(),
         Err(_) => return Ok(result),

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use crate::exchange::Exchange;
 use crate::exchange::task;
 use crate::exchange::task::Dialect;
-use crate::upstream::Fault;
 use crate::upstream::connection::Connection;
+use crate::upstream::error::Fault;
 use crate::upstream::session::Session;
-use crate::upstream::task::delivery::public;
 use crate::upstream::task::registry::Audience;
 use crate::upstream::task::shape;
 use crate::upstream::task::shape::Status;
-use crate::upstream::task::waiting::Waiting;
+use crate::upstream::task_calls::waiting::Waiting;
 use crate::wire::Raw;
 use crate::wire::code;
 use crate::wire::method;
@@ -66,7 +65,7 @@ pub(super) async fn request(
     if let Some(status) = Status::read(&result) {
         connection.live().told(&status);
     }
-    let public = public(connection, exchange.caller(), Dialect::Extension, id);
+    let public = connection.live().public(exchange.caller(), Dialect::Extension, id);
     let result = shape::presented(&result, &public, connection.upstream());
     match result.object() {
         // Only the answer to a call is marked as a task (SEP-2663, "Polymorphic Results").
@@ -83,7 +82,7 @@ fn passed(connection: &Connection, exchange: &Exchange, result: Raw) -> Raw {
     let audience = Audience::Caller { caller: Arc::downgrade(exchange.caller()), token: None };
     // No request has this number, so no progress is taken for that of the task.
     connection.live().begin(0, audience, &status);
-    let public = public(connection, exchange.caller(), Dialect::Extension, &status.id);
+    let public = connection.live().public(exchange.caller(), Dialect::Extension, &status.id);
     shape::renamed(&result, &public)
 }
 
