@@ -12,9 +12,9 @@ use globset::Glob;
 use miette::Diagnostic;
 
 use crate::config::file::policy::Texts;
-use crate::config::policy::Spot;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Problem;
+use crate::config::spot::Spot;
 use crate::config::validate::Check;
 
 /// The largest file of policies that is read, in bytes; nobody reviews more.

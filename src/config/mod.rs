@@ -39,6 +39,7 @@ mod shape;
 mod shaping;
 mod short;
 mod skim;
+pub mod spot;
 pub mod suggest;
 pub mod surroundings;
 pub mod telemetry;

@@ -12,8 +12,8 @@ use crate::config::file::policy::Texts;
 use crate::config::hints::Wanted;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Place;
-use crate::config::problem::Problem;
 use crate::config::secrets::Secrets;
+use crate::config::spot::Spot;
 use crate::config::suggest;
 use crate::config::validate::Check;
 use crate::ids::UpstreamId;
@@ -133,32 +133,6 @@ pub enum Exact {
     Integer(i64),
     /// One with up to four digits behind the point, as it is written.
     Decimal(String),
-}
-
-/// A place in a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Spot {
-    /// The file, as the user named it.
-    pub file: Option<PathBuf>,
-    /// The line, from 1.
-    pub line: Option<u32>,
-    /// The column, in characters, from 1.
-    pub column: Option<u32>,
-}
-
-impl Spot {
-    /// Makes a problem at this place.
-    pub fn problem(&self, message: impl Into<String>) -> Problem {
-        let Self { file, line, column } = self.clone();
-        Problem { file, line, column, ..Problem::new(message) }
-    }
-}
-
-impl From<&Place> for Spot {
-    fn from(place: &Place) -> Self {
-        let Problem { file, line, column, .. } = Problem::at(place, &KeyPath::default(), "");
-        Self { file, line, column }
-    }
 }
 
 impl Policy {
