@@ -24,6 +24,7 @@ use crate::disk::document::Document;
 use crate::disk::file;
 use crate::disk::file::Outlives;
 use crate::disk::key;
+use crate::disk::key::Format;
 use crate::disk::lock::Lock;
 use crate::disk::shared;
 use crate::exchange::principal::Bounds;
@@ -34,6 +35,8 @@ use crate::exchange::principal::Principal;
 const TOKENS: &str = "tokens.json";
 /// The file of the key that their hashes are made with.
 const KEY: &str = "key";
+/// How that key stands in its file.
+const FORMAT: Format<hmac::Key> = Format { name: "key", parse: parse_key };
 /// What is locked while the tokens are changed.
 const LOCK: &str = "lock";
 /// How long others may have it, which they do for one write to the disk.
@@ -138,7 +141,7 @@ impl From<key::Error> for Error {
     fn from(error: key::Error) -> Self {
         match error {
             key::Error::Unusable { path, error: cause } => Self::Io { path, cause },
-            key::Error::NoKey { path } => {
+            key::Error::NoKey { path, .. } => {
                 Self::Damaged { path, reason: "it holds no key".to_owned() }
             }
         }
@@ -246,7 +249,7 @@ impl Store {
     }
 
     fn key(&self) -> Result<Option<hmac::Key>, Error> {
-        Ok(key::find(&self.directory.join(KEY), parse_key)?)
+        Ok(key::find(&self.directory.join(KEY), &FORMAT)?)
     }
 
     /// Returns the key, which is made if there is none: nobody else does so under the lock.
