@@ -28,6 +28,7 @@ pub mod name;
 pub mod overrides;
 pub mod pace;
 pub mod patterns;
+mod plain;
 pub mod policy;
 pub mod problem;
 mod profile;

@@ -147,6 +147,26 @@ async fn what_nobody_sees_anything_of_says_nothing() {
 }
 
 #[tokio::test]
+async fn nothing_is_filled_into_rules_but_all_can_be_written() {
+    let rules = json!([
+        { "allow": "a__*" },
+        { "deny": "a__echo", "arguments": { "command": "*$${HOME}*" } },
+    ]);
+    let written = gateway(rules);
+    let mut client = written.modern(json!({}));
+    for (command, is_denied) in [("rm ${HOME}", true), ("rm $${HOME}", true), ("rm HOME", false)] {
+        let reply = client.call("a__echo", json!({ "command": command })).await;
+        assert_eq!(reply.line.contains(r#""error""#), is_denied, "{command}: {}", reply.line);
+    }
+    client.leave().await;
+    let gateway = gateway(json!([{ "allow": {}, "principals": "user:${USER}" }]));
+    let refused = run(&gateway, &["check"]).await;
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    let said = stderr(&refused);
+    assert!(said.contains("has `${USER}`, but nothing is filled in there"), "{said}");
+}
+
+#[tokio::test]
 async fn arguments_are_judged_as_they_are_sent() {
     let takes =
         |name: &str| json!({ "type": "object", "properties": { name: { "type": "string" } } });
