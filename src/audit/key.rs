@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::path::PathBuf;
 
 use aws_lc_rs::signature;
 use aws_lc_rs::signature::Ed25519KeyPair;
@@ -30,6 +31,11 @@ const PRIVATE_HEAD: [u8; 16] =
 const PUBLIC_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
 /// What a key is called.
 const NAME: &str = "Ed25519 key in PEM";
+
+/// Returns where the private key is in the directory `state`.
+pub fn path(state: &Path) -> PathBuf {
+    state.join(PRIVATE)
+}
 
 /// What signs.
 pub(super) struct Signer {
@@ -65,7 +71,7 @@ impl Signer {
             let seed = file::random::<32>()?;
             Ok(pem("PRIVATE KEY", &PRIVATE_HEAD, &seed).into_bytes())
         };
-        let signer = key::kept(&state.join(PRIVATE), &format, make)?;
+        let signer = key::kept(&path(state), &format, make)?;
         signer.public.publish(state)?;
         Ok(signer)
     }

@@ -159,6 +159,16 @@ impl Store {
         &self.directory
     }
 
+    /// Returns where the key is that the hashes of tokens are made with.
+    pub fn key_file(&self) -> PathBuf {
+        self.directory.join(KEY)
+    }
+
+    /// Returns where the tokens are.
+    pub fn tokens_file(&self) -> PathBuf {
+        self.directory.join(TOKENS)
+    }
+
     /// Returns what is known of every token, in the order in which they were made.
     pub fn list(&self) -> Result<Vec<Record>, Error> {
         self.read(&self.document()?)
@@ -223,12 +233,12 @@ impl Store {
 
     /// Returns what differs when the tokens do; nothing if there are none.
     pub(super) fn stamp(&self) -> Option<(SystemTime, u64)> {
-        let about = std::fs::metadata(self.directory.join(TOKENS)).ok()?;
+        let about = std::fs::metadata(self.tokens_file()).ok()?;
         Some((about.modified().ok()?, about.len()))
     }
 
     fn document(&self) -> Result<Document, Error> {
-        Ok(Document::read(&self.directory.join(TOKENS))?)
+        Ok(Document::read(&self.tokens_file())?)
     }
 
     fn read(&self, document: &Document) -> Result<Vec<Record>, Error> {
@@ -239,7 +249,7 @@ impl Store {
     }
 
     fn damaged(&self, reason: String) -> Error {
-        Error::Damaged { path: self.directory.join(TOKENS), reason }
+        Error::Damaged { path: self.tokens_file(), reason }
     }
 
     /// Keeps others from changing the tokens until what is returned is dropped.
@@ -249,7 +259,7 @@ impl Store {
     }
 
     fn key(&self) -> Result<Option<hmac::Key>, Error> {
-        Ok(key::find(&self.directory.join(KEY), &FORMAT)?)
+        Ok(key::find(&self.key_file(), &FORMAT)?)
     }
 
     /// Returns the key, which is made if there is none: nobody else does so under the lock.
@@ -259,7 +269,7 @@ impl Store {
         }
         let mut bytes = [0; token::KEY_SIZE];
         getrandom::fill(&mut bytes)?;
-        let (path, text) = (self.directory.join(KEY), URL_SAFE_NO_PAD.encode(bytes));
+        let (path, text) = (self.key_file(), URL_SAFE_NO_PAD.encode(bytes));
         file::write(&path, text.as_bytes(), Outlives::Power)
             .map_err(|cause| Error::Io { path, cause })?;
         Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::disk::file;
@@ -18,6 +19,11 @@ use crate::exchange::task_ids::KEY_SIZE;
 const LIMIT: Duration = Duration::from_secs(1);
 /// How the key stands in its file.
 const FORMAT: Format<[u8; KEY_SIZE]> = Format { name: "key", parse: |it| it.try_into().ok() };
+
+/// Returns where the key is in the directory `state`.
+pub fn path(state: &Path) -> PathBuf {
+    state.join("tasks.key")
+}
 
 /// Returns what makes and reads the ids of tasks, under the key in the directory `state`.
 ///
@@ -36,7 +42,7 @@ pub async fn task_ids(state: &Path) -> Ids {
 /// Reads the key; the first process that looks for it makes it.
 fn kept(state: &Path) -> io::Result<[u8; KEY_SIZE]> {
     let make = || Ok(file::random::<KEY_SIZE>()?.into());
-    let key = key::kept(&state.join("tasks.key"), &FORMAT, make);
+    let key = key::kept(&path(state), &FORMAT, make);
     key.map_err(|error| match error {
         Error::Unusable { error, .. } => error,
         Error::NoKey { .. } => io::Error::other(format!("{error}; remove it")),

@@ -80,6 +80,7 @@ pub use self::changes::Stamp;
 pub use self::error::Error;
 pub use self::front::Front;
 pub use self::handle::Handle;
+pub use self::key::path as key_of_task_ids;
 pub use self::key::task_ids;
 pub use self::memory::Disk;
 pub use self::memory::Inventory;
