@@ -338,10 +338,17 @@ async fn a_full_disk_stops_no_call_and_what_is_lost_is_counted() {
     let gateway = audited(json!("on"));
     let mut client = Client::spawn(&mut confined(&gateway, 16));
     client.initialize("2025-11-25", json!({})).await.result();
-    for _ in 0..40 {
-        client.call("toy__echo", json!({ "text": "x".repeat(1000) })).await.result();
-    }
-    let audit = status(&gateway, |audit| audit["lost"].as_u64() > Some(0)).await;
+    // What is smaller than what did not fit may fit for a while.
+    let full = async {
+        loop {
+            client.call("toy__echo", json!({ "text": "x".repeat(1000) })).await.result();
+            let audit = status(&gateway, |_| true).await;
+            if audit["lost"].as_u64() > Some(0) && audit["problem"].is_string() {
+                return audit;
+            }
+        }
+    };
+    let audit = timeout(LIMIT, full).await.expect("records are lost");
     assert!(audit["problem"].as_str().unwrap().contains("too large"), "{audit}");
     let shown = stdout(&run(&gateway, &["status"]).await);
     assert!(shown.contains("records cannot be written"), "{shown}");
