@@ -5,9 +5,9 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::audit::key;
 use crate::disk::directory;
 use crate::disk::directory::Open;
+use crate::disk::key;
 
 /// Why records cannot be written or read.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,6 @@
 //! Both files are what other programs read, too: PEM, PKCS #8 (RFC 8410) and a public key.
 
 use std::fmt;
-use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -18,6 +17,8 @@ use crate::audit::digest::Digest;
 use crate::disk::file;
 use crate::disk::file::Outlives;
 use crate::disk::key;
+use crate::disk::key::Error;
+use crate::disk::key::Format;
 
 /// The name of the private key.
 const PRIVATE: &str = "audit.key";
@@ -28,33 +29,12 @@ const PRIVATE_HEAD: [u8; 16] =
     [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 /// What stands before the 32 bytes of a public key.
 const PUBLIC_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+/// What a key is called.
+const NAME: &str = "Ed25519 key in PEM";
 
-/// Why there is no key.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The system refused.
-    #[error("`{}`: {error}", path.display())]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        error: io::Error,
-    },
-    /// The file holds something else.
-    #[error("`{}` is no Ed25519 key in PEM", path.display())]
-    NoKey {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-impl From<key::Error> for Error {
-    fn from(error: key::Error) -> Self {
-        match error {
-            key::Error::Unusable { path, error } => Self::Unusable { path, error },
-            key::Error::NoKey { path } => Self::NoKey { path },
-        }
-    }
+/// Returns where the private key is in the directory `state`.
+pub fn path(state: &Path) -> PathBuf {
+    state.join(PRIVATE)
 }
 
 /// What signs.
@@ -86,11 +66,12 @@ impl Signer {
     /// Reads the key in the directory `state`; the first process that looks for it makes it.
     pub(super) fn in_state(state: &Path) -> Result<Self, Error> {
         let parse = |text: &[u8]| Self::of(&parse(text, "PRIVATE KEY", &PRIVATE_HEAD)?);
+        let format = Format { name: NAME, parse };
         let make = || {
             let seed = file::random::<32>()?;
             Ok(pem("PRIVATE KEY", &PRIVATE_HEAD, &seed).into_bytes())
         };
-        let signer = key::kept(&state.join(PRIVATE), parse, make)?;
+        let signer = key::kept(&path(state), &format, make)?;
         signer.public.publish(state)?;
         Ok(signer)
     }
@@ -114,6 +95,8 @@ impl Signer {
 }
 
 impl PublicKey {
+    const FORMAT: Format<Self> = Format { name: NAME, parse: Self::parse };
+
     fn of(bytes: [u8; 32]) -> Self {
         let digest = Digest::of(&bytes).to_string();
         Self { bytes, id: digest.chars().take(16).collect() }
@@ -121,12 +104,12 @@ impl PublicKey {
 
     /// Reads one from a file.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        Ok(key::read(path, Self::parse)?)
+        key::read(path, &Self::FORMAT)
     }
 
     /// Reads the one beside the key in the directory `state`; nothing if there is none.
     pub fn in_state(state: &Path) -> Result<Option<Self>, Error> {
-        Ok(key::find(&state.join(PUBLIC), Self::parse)?)
+        key::find(&state.join(PUBLIC), &Self::FORMAT)
     }
 
     fn parse(text: &[u8]) -> Option<Self> {

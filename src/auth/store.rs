@@ -24,6 +24,7 @@ use crate::disk::document::Document;
 use crate::disk::file;
 use crate::disk::file::Outlives;
 use crate::disk::key;
+use crate::disk::key::Format;
 use crate::disk::lock::Lock;
 use crate::disk::shared;
 use crate::exchange::principal::Bounds;
@@ -34,6 +35,8 @@ use crate::exchange::principal::Principal;
 const TOKENS: &str = "tokens.json";
 /// The file of the key that their hashes are made with.
 const KEY: &str = "key";
+/// How that key stands in its file.
+const FORMAT: Format<hmac::Key> = Format { name: "key", parse: parse_key };
 /// What is locked while the tokens are changed.
 const LOCK: &str = "lock";
 /// How long others may have it, which they do for one write to the disk.
@@ -138,7 +141,7 @@ impl From<key::Error> for Error {
     fn from(error: key::Error) -> Self {
         match error {
             key::Error::Unusable { path, error: cause } => Self::Io { path, cause },
-            key::Error::NoKey { path } => {
+            key::Error::NoKey { path, .. } => {
                 Self::Damaged { path, reason: "it holds no key".to_owned() }
             }
         }
@@ -154,6 +157,16 @@ impl Store {
     /// Returns where they are.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Returns where the key is that the hashes of tokens are made with.
+    pub fn key_file(&self) -> PathBuf {
+        self.directory.join(KEY)
+    }
+
+    /// Returns where the tokens are.
+    pub fn tokens_file(&self) -> PathBuf {
+        self.directory.join(TOKENS)
     }
 
     /// Returns what is known of every token, in the order in which they were made.
@@ -220,12 +233,12 @@ impl Store {
 
     /// Returns what differs when the tokens do; nothing if there are none.
     pub(super) fn stamp(&self) -> Option<(SystemTime, u64)> {
-        let about = std::fs::metadata(self.directory.join(TOKENS)).ok()?;
+        let about = std::fs::metadata(self.tokens_file()).ok()?;
         Some((about.modified().ok()?, about.len()))
     }
 
     fn document(&self) -> Result<Document, Error> {
-        Ok(Document::read(&self.directory.join(TOKENS))?)
+        Ok(Document::read(&self.tokens_file())?)
     }
 
     fn read(&self, document: &Document) -> Result<Vec<Record>, Error> {
@@ -236,7 +249,7 @@ impl Store {
     }
 
     fn damaged(&self, reason: String) -> Error {
-        Error::Damaged { path: self.directory.join(TOKENS), reason }
+        Error::Damaged { path: self.tokens_file(), reason }
     }
 
     /// Keeps others from changing the tokens until what is returned is dropped.
@@ -246,7 +259,7 @@ impl Store {
     }
 
     fn key(&self) -> Result<Option<hmac::Key>, Error> {
-        Ok(key::find(&self.directory.join(KEY), parse_key)?)
+        Ok(key::find(&self.key_file(), &FORMAT)?)
     }
 
     /// Returns the key, which is made if there is none: nobody else does so under the lock.
@@ -256,7 +269,7 @@ impl Store {
         }
         let mut bytes = [0; token::KEY_SIZE];
         getrandom::fill(&mut bytes)?;
-        let (path, text) = (self.directory.join(KEY), URL_SAFE_NO_PAD.encode(bytes));
+        let (path, text) = (self.key_file(), URL_SAFE_NO_PAD.encode(bytes));
         file::write(&path, text.as_bytes(), Outlives::Power)
             .map_err(|cause| Error::Io { path, cause })?;
         Ok(hmac::Key::new(hmac::HMAC_SHA256, &bytes))

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::OnceLock;
 
+use crate::catalog::Audiences;
 use crate::catalog::Catalog;
 use crate::catalog::Entry;
 use crate::catalog::Kind;
@@ -84,7 +84,7 @@ pub fn merge(sources: &[Source], rules: &Rules<'_>) -> Catalog {
         addresses,
         conflicts,
         defects,
-        lists: Mutex::default(),
+        lists: Audiences::default(),
         search: OnceLock::new(),
     }
 }

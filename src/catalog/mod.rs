@@ -15,6 +15,7 @@ pub mod hygiene;
 /// Public names, and the only place that knows how they are put together.
 pub mod name;
 
+mod audience;
 mod hints;
 mod item;
 mod merge;
@@ -34,22 +35,20 @@ mod words;
 mod tests;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::OnceLock;
-use std::sync::PoisonError;
 
 use crate::catalog::section::Section;
 use crate::catalog::uri::Addresses;
-use crate::clients::Client;
 use crate::config;
 use crate::config::hints::Hints;
 use crate::config::hints::Wanted;
 use crate::ids::UpstreamId;
 use crate::wire::Raw;
 
+pub use self::audience::Audience;
+pub use self::audience::Audiences;
 pub use self::conflict::Conflict;
 pub use self::defect::Defect;
 pub use self::merge::merge;
@@ -200,19 +199,9 @@ pub struct Catalog {
     addresses: Addresses,
     conflicts: Vec<Conflict>,
     defects: Vec<Defect>,
-    /// Lists of tools for some, made when they are first wanted.
-    lists: Mutex<HashMap<Audience, Arc<OnceLock<Arc<Prepared>>>>>,
+    lists: Audiences,
     /// Made ahead where most clients search, else when somebody does.
     search: OnceLock<search::Index>,
-}
-
-/// For whom a list of tools is, as far as that matters for what is in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Audience {
-    /// Whether it has a few tools only, by which the others are found.
-    pub searches: bool,
-    /// The client, if it is known and cannot take all that others can.
-    pub client: Option<Client>,
 }
 
 impl Catalog {
@@ -271,15 +260,7 @@ impl Catalog {
         audience: Audience,
         make: impl FnOnce() -> Option<Vec<Raw>>,
     ) -> Arc<Prepared> {
-        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = Arc::clone(lists.entry(audience).or_default());
-        // Whoever is of another audience does not wait until this one is written.
-        drop(lists);
-        let list = list.get_or_init(|| match make() {
-            Some(items) => Arc::new(Prepared::new(Kind::Tools.member(), &items)),
-            None => Arc::clone(self.prepared(Kind::Tools)),
-        });
-        Arc::clone(list)
+        self.lists.list(audience, make, || self.prepared(Kind::Tools))
     }
 
     /// Returns the tools of upstreams that fit a `question`, the best one first; all of them in

@@ -12,9 +12,9 @@ use globset::Glob;
 use miette::Diagnostic;
 
 use crate::config::file::policy::Texts;
-use crate::config::policy::Spot;
 use crate::config::problem::KeyPath;
 use crate::config::problem::Problem;
+use crate::config::spot::Spot;
 use crate::config::validate::Check;
 
 /// The largest file of policies that is read, in bytes; nobody reviews more.
@@ -93,8 +93,9 @@ impl Check<'_> {
 
     /// Finds the files that a path stands for, in the order of their names.
     fn cedar_files(&mut self, text: &str, path: &KeyPath) -> Vec<PathBuf> {
+        let Some(text) = self.plain(text, path) else { return Vec::new() };
         let place = self.context.places.value(path);
-        let pattern: PathBuf = self.directory(&place).join(text).components().collect();
+        let pattern: PathBuf = self.directory(&place).join(&text).components().collect();
         let name = pattern.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if !name.contains('*') {
             return vec![pattern];

@@ -11,9 +11,8 @@ use crate::config::file::WrittenValue;
 use crate::config::file::policy::Texts;
 use crate::config::hints::Wanted;
 use crate::config::problem::KeyPath;
-use crate::config::problem::Place;
-use crate::config::problem::Problem;
 use crate::config::secrets::Secrets;
+use crate::config::spot::Spot;
 use crate::config::suggest;
 use crate::config::validate::Check;
 use crate::ids::UpstreamId;
@@ -135,32 +134,6 @@ pub enum Exact {
     Decimal(String),
 }
 
-/// A place in a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Spot {
-    /// The file, as the user named it.
-    pub file: Option<PathBuf>,
-    /// The line, from 1.
-    pub line: Option<u32>,
-    /// The column, in characters, from 1.
-    pub column: Option<u32>,
-}
-
-impl Spot {
-    /// Makes a problem at this place.
-    pub fn problem(&self, message: impl Into<String>) -> Problem {
-        let Self { file, line, column } = self.clone();
-        Problem { file, line, column, ..Problem::new(message) }
-    }
-}
-
-impl From<&Place> for Spot {
-    fn from(place: &Place) -> Self {
-        let Problem { file, line, column, .. } = Problem::at(place, &KeyPath::default(), "");
-        Self { file, line, column }
-    }
-}
-
 impl Policy {
     /// Returns whether it says anything, so that not everybody may do everything.
     pub fn is_any(&self) -> bool {
@@ -248,19 +221,20 @@ impl Check<'_> {
                 self.wrong(&self.item(&path.key("groups"), index), message, "name each group");
             }
         }
-        let lower = |texts: &Texts| texts.0.iter().map(|text| text.to_lowercase()).collect();
+        let name = written.name.as_ref();
+        let clients = self.plain_texts(&written.clients, &path.key("clients"));
         Some(Rule {
             effect,
-            name: written.name.clone(),
+            name: name.and_then(|name| self.plain(name, &path.key("name"))),
             spot: Spot::from(&self.context.places.value(path)),
             tools,
             prompts,
             resources,
             upstreams: what.upstreams.0.iter().map(|key| UpstreamId::new(key)).collect(),
             wanted,
-            principals: written.principals.0.clone(),
-            groups: written.groups.0.clone(),
-            clients: lower(&written.clients),
+            principals: self.plain_texts(&written.principals, &path.key("principals")),
+            groups: self.plain_texts(&written.groups, &path.key("groups")),
+            clients: clients.iter().map(|client| client.to_lowercase()).collect(),
             profiles: written.profiles.0.clone(),
             arguments,
         })
@@ -291,23 +265,11 @@ impl Check<'_> {
 
     fn policy_patterns(&mut self, texts: &Texts, path: &KeyPath) -> Vec<Pattern> {
         let read = |(index, text): (usize, &String)| {
-            let place = self.context.places.value(&self.item(path, index));
-            // A text that stands for a map is nowhere but there.
-            let place = match place {
-                Place::Nowhere => self.context.places.value(&path.parent().unwrap_or_default()),
-                place => place,
-            };
-            Pattern { text: text.clone(), spot: Spot::from(&place) }
+            let path = self.item(path, index);
+            let spot = Spot::from(&self.context.places.value(&path));
+            self.plain(text, &path).map(|text| Pattern { text, spot })
         };
-        texts.0.iter().enumerate().map(read).collect()
-    }
-
-    /// Returns where an item of a list is written that may be a text instead.
-    fn item(&self, path: &KeyPath, index: usize) -> KeyPath {
-        match self.context.places.value(&path.index(index)) {
-            Place::Nowhere => path.clone(),
-            _ => path.index(index),
-        }
+        texts.0.iter().enumerate().filter_map(read).collect()
     }
 
     fn upstreams_named(&mut self, named: &Texts, path: &KeyPath, known: &[String]) {
@@ -343,7 +305,11 @@ impl Check<'_> {
             let path = path.key(&key);
             let spot = Spot::from(&self.context.places.value(&path));
             let parts: Vec<String> = key.split('.').map(str::to_owned).collect();
-            match values(value) {
+            let values = values(value).map(|values| match values {
+                Values::Texts(texts) => Values::Texts(self.plain_texts(&Texts(texts), &path)),
+                Values::Numbers(_) | Values::Flags(_) => values,
+            });
+            match values {
                 Some(values) if parts.iter().all(|part| !part.is_empty()) => {
                     arguments.push(Argument { path: parts, values, spot });
                 }

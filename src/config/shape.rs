@@ -186,14 +186,34 @@ fn well_formed(text: String, schema: &Schema, path: &KeyPath) -> Result<Value, M
     if !choices.is_empty() && !choices.contains(&text.as_str()) {
         let message = format!("`{path}` cannot be `{text}`");
         let nearest = suggest::nearest(&text, choices.iter().copied());
-        let hint = match nearest {
-            Some(choice) => format!("did you mean `{choice}`?"),
-            None => format!("write {}", either(&choices)),
+        let hint = match (unprovable(&text, path), nearest) {
+            (Some(why), _) => why.to_owned(),
+            (None, Some(choice)) => format!("did you mean `{choice}`?"),
+            (None, None) => format!("write {}", either(&choices)),
         };
         return Err(Misread { message, hint });
     }
     measured(&text, schema).map_err(|misread| about(path, misread))?;
     Ok(Value::Text(text))
+}
+
+/// Why no token of a provider may be signed in a way that there is, but that proves nothing here:
+/// what comes next to it is not what was meant.
+fn unprovable(text: &str, path: &KeyPath) -> Option<&'static str> {
+    if path.parent()?.last() != Some("algorithms") {
+        return None;
+    }
+    match text.to_ascii_uppercase().as_str() {
+        "HS256" | "HS384" | "HS512" => Some(
+            "whoever can check such a token has the secret to make one, so none of a provider is \
+             taken; list what it signs with instead, such as `RS256` or `ES256`",
+        ),
+        "NONE" => Some(
+            "a token that nobody signed proves nothing, so none is taken; list what the provider \
+             signs with instead, such as `RS256` or `ES256`",
+        ),
+        _ => None,
+    }
 }
 
 /// Checks the unit of a duration or size, and the time of a rate or budget.

@@ -28,13 +28,9 @@ impl ToolFilter {
         &self.wanted
     }
 
-    /// Returns the patterns that match none of `names`, as written.
-    pub fn idle<'n, N>(&self, names: impl Fn() -> N) -> Vec<&str>
-    where
-        N: Iterator<Item = &'n str>,
-    {
-        let deny = self.deny.idle(&names);
-        self.allow.idle(names).into_iter().chain(deny).collect()
+    /// Returns the patterns of tools to offer, and those of tools to hide.
+    pub fn patterns(&self) -> [&Patterns; 2] {
+        [&self.allow, &self.deny]
     }
 
     /// Returns the patterns of tools to offer, as written.

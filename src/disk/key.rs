@@ -24,11 +24,22 @@ pub enum Error {
         error: io::Error,
     },
     /// The file holds something else.
-    #[error("`{}` is no key", path.display())]
+    #[error("`{}` is no {name}", path.display())]
     NoKey {
         /// The file.
         path: PathBuf,
+        /// What it should hold.
+        name: &'static str,
     },
+}
+
+/// A kind of key, and how it stands in a file.
+#[derive(Debug)]
+pub struct Format<K> {
+    /// What it is called, as in `key`.
+    pub name: &'static str,
+    /// Understands what a file holds; nothing if that is no such key.
+    pub parse: fn(&[u8]) -> Option<K>,
 }
 
 impl Error {
@@ -38,18 +49,18 @@ impl Error {
     }
 }
 
-/// Reads a key, as `parse` understands it. It may be in a pipe.
+/// Reads a key. It may be in a pipe.
 ///
 /// # Errors
 ///
 /// There is no such file, or it cannot be read, or is no key.
-pub fn read<K>(path: &Path, parse: impl Fn(&[u8]) -> Option<K>) -> Result<K, Error> {
+pub fn read<K>(path: &Path, format: &Format<K>) -> Result<K, Error> {
     let file = File::open(path).map_err(Error::at(path))?;
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(Error::at(path))?;
     let is_small = bytes.len() as u64 <= LARGEST;
-    let key = is_small.then(|| parse(&bytes)).flatten();
-    key.ok_or_else(|| Error::NoKey { path: path.to_owned() })
+    let key = is_small.then(|| (format.parse)(&bytes)).flatten();
+    key.ok_or_else(|| Error::NoKey { path: path.to_owned(), name: format.name })
 }
 
 /// Does the same; nothing if there is no such file.
@@ -57,8 +68,8 @@ pub fn read<K>(path: &Path, parse: impl Fn(&[u8]) -> Option<K>) -> Result<K, Err
 /// # Errors
 ///
 /// It cannot be read, or is no key.
-pub fn find<K>(path: &Path, parse: impl Fn(&[u8]) -> Option<K>) -> Result<Option<K>, Error> {
-    match read(path, parse) {
+pub fn find<K>(path: &Path, format: &Format<K>) -> Result<Option<K>, Error> {
+    match read(path, format) {
         Err(Error::Unusable { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         read => read.map(Some),
     }
@@ -72,10 +83,10 @@ pub fn find<K>(path: &Path, parse: impl Fn(&[u8]) -> Option<K>) -> Result<Option
 /// It cannot be read or written, or is no key: what is there is never replaced.
 pub fn kept<K>(
     path: &Path,
-    parse: impl Fn(&[u8]) -> Option<K>,
+    format: &Format<K>,
     make: impl FnOnce() -> io::Result<Vec<u8>>,
 ) -> Result<K, Error> {
-    if let Some(key) = find(path, &parse)? {
+    if let Some(key) = find(path, format)? {
         return Ok(key);
     }
     match make().and_then(|bytes| file::write_first(path, &bytes)) {
@@ -84,7 +95,7 @@ pub fn kept<K>(
         }
         Ok(()) | Err(_) => {}
     }
-    read(path, parse)
+    read(path, format)
 }
 
 #[cfg(test)]
@@ -98,12 +109,10 @@ mod tests {
 
     use super::*;
 
-    fn parse(bytes: &[u8]) -> Option<[u8; 32]> {
-        bytes.try_into().ok()
-    }
+    const FORMAT: Format<[u8; 32]> = Format { name: "key", parse: |bytes| bytes.try_into().ok() };
 
     fn key(path: &Path) -> Result<[u8; 32], Error> {
-        kept(path, parse, || Ok(file::random::<32>()?.into()))
+        kept(path, &FORMAT, || Ok(file::random::<32>()?.into()))
     }
 
     #[test]

@@ -4,59 +4,62 @@ use tokio::sync::oneshot;
 
 use crate::downstream::call::Reply;
 use crate::downstream::codes;
-use crate::downstream::connection::Connection;
 use crate::downstream::outbox::Kind;
 use crate::downstream::outbox::Outbox;
 use crate::downstream::outbox::Verdict;
-use crate::downstream::room::Room;
 use crate::wire::Raw;
+use crate::wire::Written;
 use crate::wire::frame;
-use crate::wire::frame::Message;
+use crate::wire::frame::Defect;
 
 /// How many messages one batch may hold.
 const LENGTH_LIMIT: usize = 1000;
 
-/// Takes every message of a batch; the answers that need one go out together.
-///
-/// If there was no `room` for it, its requests are refused.
-pub(super) async fn run(connection: &Connection, array: &Raw, room: Room, outbox: &Outbox) {
+/// Returns the messages of a batch, or the error that is the answer to all of it.
+pub(super) fn elements(array: &Raw) -> Result<Vec<Raw>, Raw> {
     let elements = array.elements().unwrap_or_default();
-    let problem = match elements.len() {
-        0 => Some("the batch is empty".to_owned()),
-        1..=LENGTH_LIMIT => None,
-        _ => Some(format!("a batch holds at most {LENGTH_LIMIT} messages")),
-    };
-    if let Some(problem) = problem {
-        return outbox.refuse(None, &codes::invalid(&problem)).await;
+    match elements.len() {
+        0 => Err(codes::invalid("the batch is empty")),
+        1..=LENGTH_LIMIT => Ok(elements),
+        _ => Err(codes::invalid(&format!("a batch holds at most {LENGTH_LIMIT} messages"))),
     }
-    let mut answers = Vec::with_capacity(elements.len());
-    for element in &elements {
+}
+
+/// The answers to the messages of one batch, in their order.
+#[derive(Debug)]
+pub(super) struct Answers {
+    outbox: Outbox,
+    expected: Vec<oneshot::Receiver<Written>>,
+}
+
+impl Answers {
+    /// Those to a batch of so many messages.
+    pub(super) fn of(outbox: &Outbox, length: usize) -> Self {
+        Self { outbox: outbox.clone(), expected: Vec::with_capacity(length) }
+    }
+
+    /// Makes the reply to the next message, which is a request.
+    pub(super) fn reply(&mut self) -> Reply {
+        let sender = self.next();
+        Reply::in_batch(&self.outbox, sender)
+    }
+
+    /// Refuses the next message, which is none.
+    pub(super) fn refuse(&mut self, defect: &Defect) {
+        let (id, error) = codes::defect(defect);
+        drop(self.next().send(frame::response(id, Err(&error))));
+    }
+
+    fn next(&mut self) -> oneshot::Sender<Written> {
         let (sender, answer) = oneshot::channel();
-        match frame::read_value(element) {
-            Ok(Message::Request(request)) => {
-                let reply = Reply::in_batch(outbox, sender);
-                let now = match room.refusal(&request, &connection.shared.service.room) {
-                    Some(error) => Some(reply.at_once(&request.id, &Err(error))),
-                    None => connection.request(request, reply),
-                };
-                if let Some(answer) = now {
-                    connection.say(answer).await;
-                }
-                answers.push(answer);
-            }
-            Ok(Message::Notification(notification)) => connection.notification(&notification),
-            Ok(Message::Response(response)) => connection.shared.questions.answered(response),
-            Err(defect) => {
-                let (id, error) = codes::defect(&defect);
-                drop(sender.send(frame::response(id, Err(&error))));
-                answers.push(answer);
-            }
-        }
+        self.expected.push(answer);
+        sender
     }
-    let outbox = outbox.clone();
-    connection.shared.tasks.spawn(async move {
+
+    /// Waits for all of them, and sends them as one.
+    pub(super) async fn send(self) {
         let mut out = Vec::new();
-        for answer in answers {
+        for answer in self.expected {
             // A cancelled request has none.
             if let Ok(answer) = answer.await {
                 out.push(if out.is_empty() { b'[' } else { b',' });
@@ -65,7 +68,7 @@ pub(super) async fn run(connection: &Connection, array: &Raw, room: Room, outbox
         }
         if !out.is_empty() {
             out.push(b']');
-            let _is_read = outbox.push(Kind::Answer(Verdict::Done), out.into()).await;
+            let _is_read = self.outbox.push(Kind::Answer(Verdict::Done), out.into()).await;
         }
-    });
+    }
 }

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::downstream::Service;
 use crate::downstream::asks::Questions;
 use crate::downstream::batch;
+use crate::downstream::batch::Answers;
 use crate::downstream::call::Answer;
 use crate::downstream::call::Reply;
 use crate::downstream::codes;
@@ -199,7 +200,7 @@ impl Connection {
             },
             Ok(message) => self.message(message, outbox).await,
             Err(Defect::Batch(raw)) if self.session() == Some(Revision::V2025_03_26) => {
-                Box::pin(batch::run(self, &raw, room, outbox)).await;
+                Box::pin(self.batch(&raw, room, outbox)).await;
             }
             Err(defect) => {
                 service.refused(self.caller().as_deref(), "", Why::NoMessage);
@@ -220,6 +221,36 @@ impl Connection {
             Message::Notification(notification) => self.notification(&notification),
             Message::Response(response) => self.shared.questions.answered(response),
         }
+    }
+
+    /// Takes every message of a batch; the answers that need one go out together.
+    ///
+    /// If there was no `room` for it, its requests are refused.
+    pub(super) async fn batch(&self, array: &Raw, room: Room, outbox: &Outbox) {
+        let shared = &*self.shared;
+        let elements = match batch::elements(array) {
+            Ok(elements) => elements,
+            Err(error) => return outbox.refuse(None, &error).await,
+        };
+        let mut answers = Answers::of(outbox, elements.len());
+        for element in &elements {
+            match frame::read_value(element) {
+                Ok(Message::Request(request)) => {
+                    let reply = answers.reply();
+                    let now = match room.refusal(&request, &shared.service.room) {
+                        Some(error) => Some(reply.at_once(&request.id, &Err(error))),
+                        None => self.request(request, reply),
+                    };
+                    if let Some(answer) = now {
+                        self.say(answer).await;
+                    }
+                }
+                Ok(Message::Notification(notification)) => self.notification(&notification),
+                Ok(Message::Response(response)) => shared.questions.answered(response),
+                Err(defect) => answers.refuse(&defect),
+            }
+        }
+        shared.tasks.spawn(answers.send());
     }
 
     /// Starts one request, or returns what there is to say to it; its era is told by the request
@@ -252,7 +283,7 @@ impl Connection {
     }
 
     /// Takes one notification; those that mean nothing here are ignored.
-    pub(super) fn notification(&self, notification: &Notification) {
+    fn notification(&self, notification: &Notification) {
         let params = notification.params.as_ref();
         match &*notification.method {
             method::INITIALIZED => self.begin_notices(),

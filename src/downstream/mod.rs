@@ -58,6 +58,7 @@ use crate::downstream::park::Parking;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
 use crate::exchange::caller::Capabilities;
+use crate::exchange::caller::Carrier;
 use crate::exchange::caller::Reach;
 use crate::exchange::principal::Principal;
 use crate::ids::CallerId;
@@ -76,6 +77,7 @@ pub struct Service {
     router: Arc<Router>,
     callers: Callers,
     principal: Principal,
+    carrier: Carrier,
     limits: Limits,
     opened: Arc<Opened>,
     parking: Arc<Parking>,
@@ -139,6 +141,7 @@ impl Service {
             router,
             callers,
             principal,
+            carrier: Carrier::default(),
             limits,
             opened: Arc::new(opened),
             parking,
@@ -163,9 +166,10 @@ impl Service {
         Self { router, ..self.clone() }
     }
 
-    /// Returns the same service for clients that call on behalf of somebody else.
-    fn on_behalf_of(&self, principal: Principal) -> Self {
-        Self { principal, ..self.clone() }
+    /// Returns the same service for clients that call on behalf of somebody else, over something
+    /// else.
+    fn on_behalf_of(&self, principal: Principal, carrier: Carrier) -> Self {
+        Self { principal, carrier, ..self.clone() }
     }
 
     /// Makes a caller and counts it as present.
@@ -178,7 +182,8 @@ impl Service {
     /// Makes a caller that nobody tells anything outside of its calls.
     fn caller(&self, capabilities: impl Into<Arc<Capabilities>>, reach: Reach) -> Caller {
         let id = CallerId(self.next_caller.fetch_add(1, Ordering::Relaxed));
-        Caller::new(id, capabilities.into(), reach).on_behalf_of(self.principal.clone())
+        let caller = Caller::new(id, capabilities.into(), reach).over(self.carrier);
+        caller.on_behalf_of(self.principal.clone())
     }
 
     /// Counts a caller as present, and as one that sees what `router` shows.

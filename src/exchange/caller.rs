@@ -224,6 +224,29 @@ pub enum Reach {
     InCallsOnly,
 }
 
+/// What carries the messages of a caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carrier {
+    /// The pipes of this process.
+    #[default]
+    Pipe,
+    /// A socket in the file system.
+    Unix,
+    /// The network.
+    Tcp,
+}
+
+impl Carrier {
+    /// Returns the word for it (OpenTelemetry, `network.transport`).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pipe => "pipe",
+            Self::Unix => "unix",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
 /// Whose is what is remembered of what a caller has seen. Nobody else gets it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Memory {
@@ -236,6 +259,7 @@ pub struct Memory {
 pub struct Caller {
     id: CallerId,
     principal: Principal,
+    carrier: Carrier,
     memory: CallerId,
     capabilities: Arc<Capabilities>,
     reach: watch::Sender<Reach>,
@@ -245,14 +269,21 @@ pub struct Caller {
 impl Caller {
     /// Makes a caller that declared `capabilities` for as long as it is there.
     pub fn new(id: CallerId, capabilities: Arc<Capabilities>, reach: Reach) -> Self {
-        let (principal, mailbox) = (Principal::process(), Mailbox::default());
-        Self { id, principal, memory: id, capabilities, reach: watch::Sender::new(reach), mailbox }
+        let (principal, carrier) = (Principal::process(), Carrier::default());
+        let (reach, mailbox) = (watch::Sender::new(reach), Mailbox::default());
+        Self { id, principal, carrier, memory: id, capabilities, reach, mailbox }
     }
 
     /// Makes it one that calls on behalf of `principal`; otherwise it is this process's own.
     #[must_use]
     pub fn on_behalf_of(self, principal: Principal) -> Self {
         Self { principal, ..self }
+    }
+
+    /// Says what carries its messages, if that is not the pipes of this process.
+    #[must_use]
+    pub fn over(self, carrier: Carrier) -> Self {
+        Self { carrier, ..self }
     }
 
     /// Lets it share with others what Conflux remembers about what it has seen.
@@ -269,6 +300,11 @@ impl Caller {
     /// Returns on whose behalf it calls.
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// Returns what carries its messages.
+    pub fn carrier(&self) -> Carrier {
+        self.carrier
     }
 
     /// Returns whether other clients use the same upstreams, one after the other or at once.

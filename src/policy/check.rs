@@ -1,4 +1,4 @@
-//! What a policy can speak of, and what in it speaks of nothing.
+//! What in a policy speaks of nothing.
 //!
 //! What cannot be known yet is no mistake: the tools of an upstream that has never listed.
 
@@ -15,80 +15,19 @@ use crate::config::cedar::Written;
 use crate::config::policy::Argument;
 use crate::config::policy::Names;
 use crate::config::policy::Pattern;
-use crate::config::policy::Spot;
 use crate::config::policy::Values;
 use crate::config::problem::Problem;
+use crate::config::spot::Spot;
 use crate::config::suggest;
 use crate::policy::Origin;
 use crate::policy::Policy;
 use crate::policy::Tool;
 use crate::policy::decision::names;
-use crate::policy::entity;
 use crate::policy::mentions;
 use crate::policy::mentions::Mention;
 use crate::policy::parameters::Type;
 use crate::policy::schema;
-
-/// What there is that a policy can name.
-#[derive(Clone, Debug, Default)]
-pub struct Vocabulary {
-    /// The keys of all upstreams, and what stands for Conflux itself.
-    pub upstreams: Vec<String>,
-    /// All tools.
-    pub tools: Vec<Tool>,
-    /// The public names of all prompts.
-    pub prompts: Vec<String>,
-    /// What the public names of tools begin with whose upstreams have never listed any.
-    pub unlisted_tools: Vec<String>,
-    /// The same for prompts.
-    pub unlisted_prompts: Vec<String>,
-}
-
-impl Vocabulary {
-    fn may_have(stems: &[String], name: &str) -> bool {
-        stems.iter().any(|stem| name.starts_with(stem.as_str()))
-    }
-
-    fn tool(&self, name: &str) -> Option<&Tool> {
-        self.tools.iter().find(|tool| tool.name == name)
-    }
-
-    /// Says that nothing has this name, unless something has or may have it.
-    fn missing(&self, mention: &Mention<'_>) -> Option<(String, String)> {
-        let tools = || self.tools.iter().map(|tool| tool.name.as_str());
-        let prompts = || self.prompts.iter().map(String::as_str);
-        let upstreams = || self.upstreams.iter().map(String::as_str);
-        let (word, nearest, is_there, may_be) = match *mention {
-            Mention::Tool(name) => (
-                "tool",
-                suggest::nearest(name, tools()),
-                tools().any(|it| it == name),
-                Self::may_have(&self.unlisted_tools, name),
-            ),
-            Mention::Prompt(name) => (
-                "prompt",
-                suggest::nearest(name, prompts()),
-                prompts().any(|it| it == name),
-                Self::may_have(&self.unlisted_prompts, name),
-            ),
-            Mention::Upstream(name) => (
-                "upstream",
-                suggest::nearest(name, upstreams()),
-                upstreams().any(|it| it == name),
-                false,
-            ),
-        };
-        if is_there || may_be {
-            return None;
-        }
-        let message = format!("there is no {word} `{}`", mention.name().escape_debug());
-        let hint = match nearest {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => format!("`conflux tools` lists every {word} there is, under its public name"),
-        };
-        Some((message, hint))
-    }
-}
+use crate::policy::vocabulary::Vocabulary;
 
 impl Policy {
     /// Returns everything in it that speaks of nothing: of names that nothing has, and of arguments
@@ -143,17 +82,6 @@ fn named(written: &Written, vocabulary: &Vocabulary) -> Named {
         false => Named::Wrong(wrong),
         true if is_later => Named::Later,
         true => Named::Well,
-    }
-}
-
-impl Vocabulary {
-    /// Whether something is not there yet; `missing` found that it may come.
-    fn is_later(&self, mention: &Mention<'_>) -> bool {
-        match *mention {
-            Mention::Tool(name) => self.tool(name).is_none(),
-            Mention::Prompt(name) => !self.prompts.iter().any(|it| it == name),
-            Mention::Upstream(_) => false,
-        }
     }
 }
 
@@ -325,9 +253,4 @@ fn can_be(kind: &Type, values: &Values) -> bool {
             _,
         ) => false,
     }
-}
-
-/// Returns whether an action is that of one tool.
-pub(super) fn is_tool_action(name: &str) -> bool {
-    ![entity::TOOLS, entity::PROMPTS, entity::RESOURCES].contains(&name)
 }

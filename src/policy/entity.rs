@@ -26,6 +26,11 @@ pub(super) const PROMPTS: &str = "prompts/get";
 /// The action that reading a resource is.
 pub(super) const RESOURCES: &str = "resources/read";
 
+/// Returns whether an action is that of one tool.
+pub(super) fn is_tool_action(name: &str) -> bool {
+    ![TOOLS, PROMPTS, RESOURCES].contains(&name)
+}
+
 /// The types of entities.
 struct Types {
     principal: EntityTypeName,

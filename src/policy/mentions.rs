@@ -3,8 +3,8 @@
 use cedar_policy::EntityUid;
 
 use crate::config::cedar::Written;
-use crate::config::policy::Spot;
-use crate::policy::check::is_tool_action;
+use crate::config::spot::Spot;
+use crate::policy::entity;
 use crate::policy::text;
 
 /// A name that something must have.
@@ -23,7 +23,7 @@ impl<'a> Mention<'a> {
     pub(super) fn of(entity: &'a EntityUid) -> Option<Self> {
         let id = entity.id().unescaped();
         match entity.type_name().basename() {
-            "Action" => is_tool_action(id).then_some(Self::Tool(id)),
+            "Action" => entity::is_tool_action(id).then_some(Self::Tool(id)),
             "Tool" => Some(Self::Tool(id)),
             "Prompt" => Some(Self::Prompt(id)),
             "Upstream" => Some(Self::Upstream(id)),

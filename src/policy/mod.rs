@@ -4,7 +4,7 @@
 //! for calls, so that what is seen and what can be called are the same. What cannot be judged is
 //! refused: a rule that denies and cannot be evaluated counts as one that applies.
 
-/// What a policy can speak of, and what in it speaks of nothing.
+/// What in a policy speaks of nothing.
 pub mod check;
 /// What is decided, by which rule, and why.
 pub mod decision;
@@ -14,6 +14,8 @@ pub mod explain;
 pub mod parameters;
 /// What policies can be written with, as Cedar's schema.
 pub mod schema;
+/// What a policy can speak of.
+pub mod vocabulary;
 
 mod address;
 mod arguments;
@@ -39,7 +41,7 @@ use crate::config;
 use crate::config::cedar::Written;
 use crate::config::hints::Hints;
 use crate::config::policy::Effect;
-use crate::config::policy::Spot;
+use crate::config::spot::Spot;
 use crate::policy::arguments::Known;
 use crate::policy::parameters::Parameters;
 use crate::wire::Raw;

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::config::hints::Hint;
 use crate::policy::Tool;
-use crate::policy::check::Vocabulary;
 use crate::policy::entity;
+use crate::policy::vocabulary::Vocabulary;
 
 /// Why there is no schema.
 #[derive(Debug, thiserror::Error)]

@@ -196,8 +196,7 @@ impl<'a> Ending<'a> {
         say("jsonrpc.request.id", shown(&request).into());
         say("mcp.protocol.version", client.revision().as_str().into());
         let principal = exchange.caller().principal();
-        let transport = if principal.is_process() { "pipe" } else { "tcp" };
-        say("network.transport", transport.into());
+        say("network.transport", exchange.caller().carrier().as_str().into());
         if principal.is_known() {
             say("enduser.id", shown(principal.name()).into());
         }

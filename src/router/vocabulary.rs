@@ -20,7 +20,7 @@ use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::policy::Policy;
 use crate::policy::Tool;
-use crate::policy::check::Vocabulary;
+use crate::policy::vocabulary::Vocabulary;
 use crate::router::Router;
 use crate::router::own::names;
 use crate::router::permits;

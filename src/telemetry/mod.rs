@@ -9,7 +9,7 @@ pub mod feed;
 pub mod journal;
 /// What happened, as numbers.
 pub mod metrics;
-/// What may be shown of names.
+/// What may be shown of names and of errors.
 pub mod shown;
 /// What happened to single requests.
 pub mod trace;

@@ -1,5 +1,7 @@
 //! Names and addresses of things as they may be shown: bounded, and without what is as good as an
-//! argument. Secrets are masked by whoever knows them.
+//! argument; and what of an error is. Secrets are masked by whoever knows them.
+
+use std::error::Error;
 
 /// How much of a name or an address is shown, in characters.
 const LIMIT: usize = 256;
@@ -19,10 +21,32 @@ pub fn address(address: &str) -> String {
     name(&format!("{scheme}://{host}{path}"))
 }
 
+/// The words of the innermost cause of an error, which say what happened; the outer ones say where.
+pub fn cause(mut error: &dyn Error) -> String {
+    while let Some(inner) = error.source() {
+        error = inner;
+    }
+    error.to_string()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::address;
+    use super::cause;
     use super::name;
+
+    #[test]
+    fn what_happened_is_said_by_the_innermost_cause() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("where")]
+        struct Outer(#[source] Box<dyn std::error::Error>);
+
+        let inner = || io::Error::other("what");
+        assert_eq!(cause(&inner()), "what");
+        assert_eq!(cause(&Outer(Box::new(Outer(Box::new(inner()))))), "what");
+    }
 
     #[test]
     fn what_is_as_good_as_an_argument_is_not_shown() {

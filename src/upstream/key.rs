@@ -4,17 +4,26 @@
 
 use std::io;
 use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::disk::file;
 use crate::disk::key;
 use crate::disk::key::Error;
+use crate::disk::key::Format;
 use crate::disk::wait;
 use crate::exchange::task_ids::Ids;
 use crate::exchange::task_ids::KEY_SIZE;
 
 /// How long the disk may take.
 const LIMIT: Duration = Duration::from_secs(1);
+/// How the key stands in its file.
+const FORMAT: Format<[u8; KEY_SIZE]> = Format { name: "key", parse: |it| it.try_into().ok() };
+
+/// Returns where the key is in the directory `state`.
+pub fn path(state: &Path) -> PathBuf {
+    state.join("tasks.key")
+}
 
 /// Returns what makes and reads the ids of tasks, under the key in the directory `state`.
 ///
@@ -32,8 +41,8 @@ pub async fn task_ids(state: &Path) -> Ids {
 
 /// Reads the key; the first process that looks for it makes it.
 fn kept(state: &Path) -> io::Result<[u8; KEY_SIZE]> {
-    let parse = |bytes: &[u8]| bytes.try_into().ok();
-    let key = key::kept(&state.join("tasks.key"), parse, || Ok(file::random::<KEY_SIZE>()?.into()));
+    let make = || Ok(file::random::<KEY_SIZE>()?.into());
+    let key = key::kept(&path(state), &FORMAT, make);
     key.map_err(|error| match error {
         Error::Unusable { error, .. } => error,
         Error::NoKey { .. } => io::Error::other(format!("{error}; remove it")),

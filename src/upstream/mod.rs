@@ -69,6 +69,7 @@ pub use self::error::Error;
 pub use self::error::Fault;
 pub use self::front::Front;
 pub use self::handle::Handle;
+pub use self::key::path as key_of_task_ids;
 pub use self::key::task_ids;
 pub use self::lists::List;
 pub use self::lists::Listed;

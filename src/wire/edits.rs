@@ -1,25 +1,23 @@
 //! Changes to members of a large object that were not written out: its text is shared, not copied.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::wire::Raw;
-use crate::wire::index::Index;
-use crate::wire::index::Member;
-use crate::wire::object;
+use crate::wire::member;
+use crate::wire::member::Member;
 
 /// How much of an object an edit must keep to be worth this, in bytes.
 pub(in crate::wire) const WORTH: usize = 64 * 1024;
 
 /// What was changed in an object, and what it is then, once somebody wanted that in one piece.
-#[derive(Clone, Debug)]
+///
+/// Whoever asks has the text as it was, and its members.
+#[derive(Clone, Debug, Default)]
 pub(in crate::wire) struct Edits {
-    /// Where the members stand in the text as it was.
-    index: Arc<Index>,
     changes: Vec<Change>,
     whole: OnceLock<ByteString>,
 }
@@ -76,29 +74,19 @@ impl fmt::Debug for Piece<'_> {
 }
 
 impl Edits {
-    /// No edits of a text in which the members stand like this.
-    pub(in crate::wire) fn none(index: Arc<Index>) -> Self {
-        Self { index, changes: Vec::new(), whole: OnceLock::new() }
-    }
-
     /// Adds changes; the last one of a member counts.
     pub(in crate::wire) fn and(
         &self,
         changes: impl Iterator<Item = (String, Option<Raw>)>,
     ) -> Self {
-        let mut all = Self { changes: self.changes.clone(), ..Self::none(Arc::clone(&self.index)) };
+        let mut all = self.changes.clone();
         for (key, value) in changes {
-            match all.changes.iter_mut().find(|change| change.key == key) {
+            match all.iter_mut().find(|change| change.key == key) {
                 Some(change) => change.value = value,
-                None => all.changes.push(Change { written: object::written_key(&key), key, value }),
+                None => all.push(Change { written: member::written_key(&key), key, value }),
             }
         }
-        all
-    }
-
-    /// Returns where the members stand in the text as it was.
-    pub(in crate::wire) fn index(&self) -> &Arc<Index> {
-        &self.index
+        Self { changes: all, whole: OnceLock::new() }
     }
 
     /// Returns what the member `key` is now.
@@ -111,17 +99,18 @@ impl Edits {
     }
 
     /// Returns the members that were added, in their order.
-    pub(in crate::wire) fn added<'a>(
+    pub(in crate::wire) fn added<'a, 'm>(
         &'a self,
-        text: &'a str,
+        text: &'m str,
+        members: &'m [Member],
     ) -> impl Iterator<Item = (&'a str, &'a Raw)> {
-        self.new_ones(text).map(|(change, value)| (change.key.as_str(), value))
+        self.new_ones(text, members).map(|(change, value)| (change.key.as_str(), value))
     }
 
     /// Returns the edited text in one piece, which is kept from then on.
-    pub(in crate::wire) fn whole(&self, text: &ByteString) -> &ByteString {
+    pub(in crate::wire) fn whole(&self, text: &ByteString, members: &[Member]) -> &ByteString {
         self.whole.get_or_init(|| {
-            let pieces = self.pieces(text);
+            let pieces = self.pieces(text, members);
             let mut out = String::with_capacity(pieces.iter().map(|piece| piece.text.len()).sum());
             out.extend(pieces.iter().map(|piece| piece.text));
             out.into()
@@ -139,12 +128,16 @@ impl Edits {
     }
 
     /// Returns the pieces of the edited `text`, in order.
-    pub(in crate::wire) fn pieces<'a>(&'a self, text: &'a ByteString) -> Vec<Piece<'a>> {
+    pub(in crate::wire) fn pieces<'a>(
+        &'a self,
+        text: &'a ByteString,
+        members: &[Member],
+    ) -> Vec<Piece<'a>> {
         let mut out = Pieces { text, out: Vec::new(), run: 0..0 };
         let mut end = text.find('{').map_or(0, |open| open + 1);
         out.keep(0..end);
         let mut is_empty = true;
-        for member in self.index.members() {
+        for member in members {
             let start = end;
             end = member.value.end;
             let value = match self.change(text, member) {
@@ -157,7 +150,7 @@ impl Edits {
             // A member behind a removed first one leaves its comma behind.
             let before = text.get(start..member.value.start).unwrap_or_default();
             let comma =
-                if is_empty { before.len() - object::without_comma(before).len() } else { 0 };
+                if is_empty { before.len() - member::without_comma(before).len() } else { 0 };
             is_empty = false;
             match value {
                 None => out.keep(start + comma..member.value.end),
@@ -167,7 +160,7 @@ impl Edits {
                 }
             }
         }
-        for (change, value) in self.new_ones(text) {
+        for (change, value) in self.new_ones(text, members) {
             if !is_empty {
                 out.say(",");
             }
@@ -184,10 +177,13 @@ impl Edits {
         self.changes.iter().find(|change| member.has_key(text, &change.key))
     }
 
-    fn new_ones<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (&'a Change, &'a Raw)> {
+    fn new_ones<'a, 'm>(
+        &'a self,
+        text: &'m str,
+        members: &'m [Member],
+    ) -> impl Iterator<Item = (&'a Change, &'a Raw)> {
         self.changes.iter().filter_map(move |change| {
-            let is_new =
-                !self.index.members().iter().any(|member| member.has_key(text, &change.key));
+            let is_new = !members.iter().any(|member| member.has_key(text, &change.key));
             Some((change, change.value.as_ref().filter(|_| is_new)?))
         })
     }

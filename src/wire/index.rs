@@ -1,14 +1,13 @@
 //! Where the members of one object stand in its text.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::wire::edits::Edits;
+use crate::wire::member::Member;
 use crate::wire::reader::Broken;
-use crate::wire::reader::Key;
 use crate::wire::reader::Reader;
 
 /// How many members an index may have that stays with its text; a text with more is read again
@@ -25,25 +24,9 @@ pub(in crate::wire) struct Index {
     members: SmallVec<[Member; USUAL]>,
     /// Of members that were looked into: where their value starts, and what is in it.
     inside: SmallVec<[(usize, Arc<Index>); 2]>,
-    /// If this is an edited object that was not written out, all there is to know of it. It stands
-    /// here so that values without edits are as small as they can be.
+    /// What was changed in the object without being written out; then places are those in the text
+    /// as it was. It stands here so that values without edits are as small as they can be.
     edits: Option<Box<Edits>>,
-}
-
-/// One member.
-#[derive(Clone, Debug)]
-pub(in crate::wire) struct Member {
-    key: Name,
-    /// Where its value stands.
-    pub(in crate::wire) value: Range<usize>,
-}
-
-#[derive(Clone, Debug)]
-enum Name {
-    /// It stands in the text as it is.
-    Plain(Range<usize>),
-    /// It has escapes there; this is what it says.
-    Decoded(Box<str>),
 }
 
 impl Index {
@@ -102,32 +85,24 @@ impl Index {
                 let mut inner = Self::default();
                 inner.fill(reader, start, &[])?;
                 self.inside.push((start - base, Arc::new(inner)));
-                self.push(key, base, start..reader.position());
+                self.members.push(Member::read(key, base, start..reader.position()));
             } else {
                 let value = reader.value()?;
-                self.push(key, base, value);
+                self.members.push(Member::read(key, base, value));
             }
             Ok(())
         })
     }
 
-    /// The index of an edited object.
-    pub(in crate::wire) fn edited(edits: Edits) -> Self {
-        Self { edits: Some(Box::new(edits)), ..Self::default() }
+    /// Returns the same members with what was changed in them without being written out.
+    pub(in crate::wire) fn with_edits(&self, edits: Edits) -> Self {
+        let (members, inside) = (self.members.clone(), self.inside.clone());
+        Self { members, inside, edits: Some(Box::new(edits)) }
     }
 
-    /// Returns what was edited without being written out; then there is nothing else in it.
+    /// Returns what was changed without being written out.
     pub(in crate::wire) fn edits(&self) -> Option<&Edits> {
         self.edits.as_deref()
-    }
-
-    fn push(&mut self, key: Key<'_>, base: usize, value: Range<usize>) {
-        let moved = |place: Range<usize>| place.start - base..place.end - base;
-        let key = match key.name {
-            Cow::Borrowed(_) => Name::Plain(moved(key.place)),
-            Cow::Owned(name) => Name::Decoded(name.into()),
-        };
-        self.members.push(Member { key, value: moved(value) });
     }
 
     /// Notes a member that was copied with its key, but perhaps with another value, and what is in
@@ -138,14 +113,7 @@ impl Index {
         value: Range<usize>,
         inside: Option<&Arc<Self>>,
     ) {
-        let key = match &from.key {
-            Name::Decoded(name) => Name::Decoded(name.clone()),
-            Name::Plain(place) => {
-                let start = value.start - (from.value.start - place.start);
-                Name::Plain(start..start + place.len())
-            }
-        };
-        self.note(key, value, inside);
+        self.note(from.moved(value), inside);
     }
 
     /// Notes a member that was written, with its key right before its value, and what is in it.
@@ -155,12 +123,12 @@ impl Index {
         value: Range<usize>,
         inside: Option<&Arc<Self>>,
     ) {
-        self.note(Name::Decoded(key.into()), value, inside);
+        self.note(Member::written(key, value), inside);
     }
 
-    fn note(&mut self, key: Name, value: Range<usize>, inside: Option<&Arc<Self>>) {
-        self.inside.extend(inside.map(|inner| (value.start, Arc::clone(inner))));
-        self.members.push(Member { key, value });
+    fn note(&mut self, member: Member, inside: Option<&Arc<Self>>) {
+        self.inside.extend(inside.map(|inner| (member.value.start, Arc::clone(inner))));
+        self.members.push(member);
     }
 
     /// Returns what is in the member whose value starts at `start`, if it was looked into.
@@ -197,24 +165,4 @@ impl Index {
 /// Returns whether no key occurs twice in a member that was looked into.
 fn is_certain((start, inner): &(usize, Arc<Index>), text: &str) -> bool {
     inner.duplicate(text.get(*start..).unwrap_or_default()).is_none()
-}
-
-impl Member {
-    /// Returns the key, given the text of the object.
-    pub(in crate::wire) fn key<'t>(&'t self, text: &'t str) -> &'t str {
-        match &self.key {
-            Name::Plain(place) => {
-                text.get(place.clone()).expect("places were taken from this very text")
-            }
-            Name::Decoded(name) => name,
-        }
-    }
-
-    /// Returns whether the key is this one.
-    pub(in crate::wire) fn has_key(&self, text: &str, key: &str) -> bool {
-        match &self.key {
-            Name::Plain(place) => text.as_bytes().get(place.clone()) == Some(key.as_bytes()),
-            Name::Decoded(name) => **name == *key,
-        }
-    }
 }

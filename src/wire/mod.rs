@@ -25,6 +25,8 @@ mod index;
 pub mod intake;
 /// Newline framing with a limit.
 pub mod line;
+/// One member of an object: where it stands.
+mod member;
 /// The keys of `_meta` that Conflux reads and writes.
 pub mod meta;
 /// The names of methods and notifications.

@@ -10,8 +10,8 @@ use crate::wire::Raw;
 use crate::wire::edits::Now;
 use crate::wire::edits::WORTH;
 use crate::wire::index::Index;
-use crate::wire::index::Member;
-use crate::wire::quote;
+use crate::wire::member;
+use crate::wire::member::Member;
 use crate::wire::reader::Reader;
 
 /// How many changes most edits make at most.
@@ -35,7 +35,7 @@ pub fn build<'a>(members: impl IntoIterator<Item = (&'a str, &'a str)>) -> Raw {
         if out.len() > 1 {
             out.push(',');
         }
-        push_key(&mut out, key);
+        member::push_key(&mut out, key);
         out.push_str(json);
     }
     out.push('}');
@@ -122,7 +122,8 @@ impl<'a> Object<'a> {
     /// Returns keys and texts in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
         let (text, edits) = (self.text, self.source.and_then(Raw::edits));
-        let members = self.index.members().iter().filter_map(move |member| {
+        let were = self.index.members();
+        let members = were.iter().filter_map(move |member| {
             let key = member.key(text);
             match edits.map_or(Now::Same, |edits| edits.find(key)) {
                 Now::New(value) => Some((key, value.get())),
@@ -130,7 +131,7 @@ impl<'a> Object<'a> {
                 Now::Same => Some((key, cut(text, &member.value))),
             }
         });
-        let added = edits.into_iter().flat_map(move |edits| edits.added(text));
+        let added = edits.into_iter().flat_map(move |edits| edits.added(text, were));
         members.chain(added.map(|(key, value)| (key, value.get())))
     }
 
@@ -303,7 +304,7 @@ impl<'a, 'o> Edited<'a, 'o> {
             self.out.push(',');
         }
         self.is_empty = false;
-        push_key(&mut self.out, key);
+        member::push_key(&mut self.out, key);
         let place = self.write("", value.json());
         if let Some(index) = &mut self.index {
             index.add(key, place, value.index());
@@ -313,18 +314,13 @@ impl<'a, 'o> Edited<'a, 'o> {
     /// Writes a value and what stands before it; returns where the value stands.
     fn write(&mut self, before: &str, value: &str) -> Range<usize> {
         // A member behind a removed first one leaves its comma behind.
-        let before = if self.is_empty { without_comma(before) } else { before };
+        let before = if self.is_empty { member::without_comma(before) } else { before };
         self.is_empty = false;
         self.out.push_str(before);
         let start = self.out.len();
         self.out.push_str(value);
         start..self.out.len()
     }
-}
-
-/// What stands before a member, without the comma and what stands before that.
-pub(in crate::wire) fn without_comma(before: &str) -> &str {
-    before.trim_start().strip_prefix(',').unwrap_or(before)
 }
 
 fn cut<'a>(text: &'a str, range: &Range<usize>) -> &'a str {
@@ -340,17 +336,4 @@ fn trimmed(json: Cow<'_, str>) -> Cow<'_, str> {
         }
         owned @ Cow::Owned(_) => owned,
     }
-}
-
-/// Returns a key and its colon.
-pub(in crate::wire) fn written_key(key: &str) -> String {
-    let mut out = String::new();
-    push_key(&mut out, key);
-    out
-}
-
-/// Writes a key and its colon.
-fn push_key(out: &mut String, key: &str) {
-    quote::push(out, key);
-    out.push(':');
 }

@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use crate::wire::edits::Edits;
 use crate::wire::edits::Piece;
 use crate::wire::index::Index;
+use crate::wire::member::Member;
 use crate::wire::object;
 use crate::wire::quote;
 use crate::wire::reader;
@@ -93,11 +94,9 @@ impl Raw {
         &self,
         changes: impl Iterator<Item = (String, Option<Self>)>,
     ) -> Self {
-        let edits = match (self.edits(), &self.index) {
-            (Some(edits), _) => edits.and(changes),
-            (None, index) => Edits::none(index.clone().unwrap_or_default()).and(changes),
-        };
-        Self { text: self.text.clone(), index: Some(Arc::new(Index::edited(edits))) }
+        let index = self.index.clone().unwrap_or_default();
+        let edits = index.edits().unwrap_or(&Edits::default()).and(changes);
+        Self { text: self.text.clone(), index: Some(Arc::new(index.with_edits(edits))) }
     }
 
     /// Returns what was changed without being written out.
@@ -109,7 +108,7 @@ impl Raw {
     pub(in crate::wire) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         let edits = self.edits().filter(|edits| edits.written().is_none());
         let whole = edits.is_none().then(|| Piece::of(self.text(), self.get()));
-        let edited = edits.map(|edits| edits.pieces(&self.text));
+        let edited = edits.map(|edits| edits.pieces(&self.text, self.members()));
         whole.into_iter().chain(edited.into_iter().flatten())
     }
 
@@ -141,9 +140,14 @@ impl Raw {
     /// Returns the text, to be shared.
     pub(in crate::wire) fn text(&self) -> &ByteString {
         match self.edits() {
-            Some(edits) => edits.whole(&self.text),
+            Some(edits) => edits.whole(&self.text, self.members()),
             None => &self.text,
         }
+    }
+
+    /// Returns the members of the text as it was, if it is known where they stand.
+    fn members(&self) -> &[Member] {
+        self.index.as_deref().map_or(&[], Index::members)
     }
 
     /// Returns where the members stand in the text, if that is known.
@@ -154,7 +158,9 @@ impl Raw {
     /// Returns the value `text`, which must be a part of this one, without copying it.
     #[must_use]
     pub fn part(&self, text: &str) -> Self {
-        if let Some(edits) = self.edits() {
+        if let Some(edits) = self.edits()
+            && !holds(&self.text, text)
+        {
             return self.edited_part(edits, text);
         }
         let part = Self::found(&self.text, text);
@@ -164,12 +170,8 @@ impl Raw {
         part.with_index(index.inside(start).cloned())
     }
 
-    /// Finds a part among what was there before, what was changed, and what came of it.
+    /// Finds a part that was not there before, among what was changed and in what came of it.
     fn edited_part(&self, edits: &Edits, text: &str) -> Self {
-        if holds(&self.text, text) {
-            let before = Self::known(self.text.clone());
-            return before.with_index(Some(Arc::clone(edits.index()))).part(text);
-        }
         match edits.values().find(|value| holds(&value.text, text)) {
             Some(value) => value.part(text),
             None => Self::found(self.text(), text),
@@ -214,10 +216,7 @@ impl Raw {
     /// Reads the members of the value, if it is an object without duplicate keys.
     pub fn object(&self) -> Result<object::Object<'_>, object::Error> {
         match &self.index {
-            Some(index) => {
-                let index = index.edits().map_or(index, Edits::index);
-                Ok(object::Object::of(self, &self.text, index))
-            }
+            Some(index) => Ok(object::Object::of(self, &self.text, index)),
             None => object::Object::parse(self.get()),
         }
     }

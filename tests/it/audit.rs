@@ -5,8 +5,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Output;
-use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -21,6 +19,9 @@ use tokio::time::timeout;
 use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
 use crate::support::http::Server;
+use crate::support::output::run;
+use crate::support::output::stderr;
+use crate::support::output::stdout;
 use crate::support::programs::toy;
 use crate::support::reader::Reader;
 use crate::support::wire_client::Client;
@@ -37,16 +38,6 @@ fn audited(audit: Value) -> Gateway {
     let mut gateway = Gateway::new(&[("toy", with(toy(&[]).entry(), "env", env)), ("slow", slow)]);
     gateway.set("audit", audit);
     gateway
-}
-
-async fn run(gateway: &Gateway, args: &[&str]) -> Output {
-    let mut command = gateway.conflux(args);
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    timeout(LIMIT, output).await.expect("it ends").unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 fn directory(gateway: &Gateway) -> PathBuf {
@@ -93,7 +84,7 @@ async fn recorded(gateway: &Gateway, kind: &str, count: usize) -> Vec<Value> {
 
 async fn verified(gateway: &Gateway) -> Value {
     let output = run(gateway, &["audit", "verify", "--json"]).await;
-    let said = (text(&output.stdout), text(&output.stderr));
+    let said = (stdout(&output), stderr(&output));
     assert_eq!(output.status.code(), Some(0), "{said:?}");
     serde_json::from_str(&said.0).unwrap()
 }
@@ -180,7 +171,7 @@ async fn nothing_is_recorded_unless_somebody_says_so() {
     assert!(client.leave().await.success());
     assert!(!directory(&gateway).exists());
     let output = run(&gateway, &["audit", "verify"]).await;
-    assert_eq!(text(&output.stdout), "there are no records\n");
+    assert_eq!(stdout(&output), "there are no records\n");
 }
 
 #[tokio::test]
@@ -230,7 +221,7 @@ async fn what_was_changed_is_found_and_said() {
     fs::remove_dir_all(&all[1]).unwrap();
     let output = run(&gateway, &["audit", "verify"]).await;
     assert_eq!(output.status.code(), Some(1));
-    let said = text(&output.stderr).replace(name, "{stream}").replace(other, "{other}");
+    let said = stderr(&output).replace(name, "{stream}").replace(other, "{other}");
     let said = said.replace(directory(&gateway).to_str().unwrap(), "{directory}");
     insta::assert_snapshot!(said, @r"
     error: the records in `{directory}` are not as they were written
@@ -325,7 +316,7 @@ async fn several_gateways_record_side_by_side_through_many_segments() {
     }
     let found =
         run(&gateway, &["audit", "search", "--tool", "toy__*", "--kind", "request", "--json"]);
-    let found = text(&found.await.stdout);
+    let found = stdout(&found.await);
     assert_eq!(found.lines().count(), 100);
 }
 
@@ -347,14 +338,21 @@ async fn a_full_disk_stops_no_call_and_what_is_lost_is_counted() {
     let gateway = audited(json!("on"));
     let mut client = Client::spawn(&mut confined(&gateway, 16));
     client.initialize("2025-11-25", json!({})).await.result();
-    for _ in 0..40 {
-        client.call("toy__echo", json!({ "text": "x".repeat(1000) })).await.result();
-    }
-    let audit = status(&gateway, |audit| audit["lost"].as_u64() > Some(0)).await;
+    // What is smaller than what did not fit may fit for a while.
+    let full = async {
+        loop {
+            client.call("toy__echo", json!({ "text": "x".repeat(1000) })).await.result();
+            let audit = status(&gateway, |_| true).await;
+            if audit["lost"].as_u64() > Some(0) && audit["problem"].is_string() {
+                return audit;
+            }
+        }
+    };
+    let audit = timeout(LIMIT, full).await.expect("records are lost");
     assert!(audit["problem"].as_str().unwrap().contains("too large"), "{audit}");
-    let shown = text(&run(&gateway, &["status"]).await.stdout);
+    let shown = stdout(&run(&gateway, &["status"]).await);
     assert!(shown.contains("records cannot be written"), "{shown}");
-    let doctor = text(&run(&gateway, &["doctor"]).await.stdout);
+    let doctor = stdout(&run(&gateway, &["doctor"]).await);
     assert!(doctor.contains("CFX018"), "{doctor}");
     client.wait_for_stderr("audit records cannot be written").await;
     assert!(client.leave().await.success());
@@ -438,8 +436,8 @@ async fn records_are_searched_and_followed() {
     assert_eq!(follower.interrupt().await.code(), Some(0));
     let shown = async |args: &[&str]| {
         let output = run(&gateway, args).await;
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        let lines: Vec<_> = text(&output.stdout).lines().map(without_times).collect();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let lines: Vec<_> = stdout(&output).lines().map(without_times).collect();
         lines.join("\n")
     };
     insta::assert_snapshot!(shown(&["audit", "search"]).await, @r"
@@ -460,7 +458,7 @@ async fn records_are_searched_and_followed() {
     {time} request tool_error {took} process toy__fail (toy)
     ");
     let none = run(&gateway, &["audit", "search", "--principal", "nobody"]).await;
-    assert!(text(&none.stderr).contains("no record"), "{}", text(&none.stderr));
+    assert!(stderr(&none).contains("no record"), "{}", stderr(&none));
     let last = shown(&["audit", "tail", "--lines", "1", "--json"]).await;
     assert_eq!(serde_json::from_str::<Value>(&last).unwrap()["outcome"], "unknown");
     // A checkpoint that was kept elsewhere is compared with.
@@ -483,7 +481,7 @@ async fn a_checkpoint_is_logged_and_finds_that_all_was_replaced() {
     assert!(client.leave().await.success());
     let compared = async || run(&gateway, &["audit", "verify", "--checkpoint", &kept]).await;
     let output = compared().await;
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     // With the key, all of it can be made anew.
     fs::remove_dir_all(directory(&gateway)).unwrap();
     let mut client = gateway.legacy("2025-11-25", json!({})).await;
@@ -492,9 +490,5 @@ async fn a_checkpoint_is_logged_and_finds_that_all_was_replaced() {
     verified(&gateway).await;
     let output = compared().await;
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        text(&output.stderr).contains("which the checkpoint is of"),
-        "{}",
-        text(&output.stderr)
-    );
+    assert!(stderr(&output).contains("which the checkpoint is of"), "{}", stderr(&output));
 }

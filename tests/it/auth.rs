@@ -1,7 +1,5 @@
 //! Who comes over HTTP: tokens that were made here, in every era, and what is bound to whom.
 
-use std::process::Output;
-use std::process::Stdio;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -15,6 +13,7 @@ use crate::support::http::Post;
 use crate::support::http::Reply;
 use crate::support::http::Server;
 use crate::support::http::initialize;
+use crate::support::output::run;
 use crate::support::programs::toy;
 use crate::support::remote::Remote;
 use crate::support::wire_client::LIMIT;
@@ -25,12 +24,6 @@ fn gateway() -> Gateway {
     let mut gateway = Gateway::new(&[("toy", toy(&["--era", "dual"]).entry())]);
     gateway.set("auth", json!({}));
     gateway
-}
-
-async fn run(gateway: &Gateway, args: &[&str]) -> Output {
-    let mut command = gateway.conflux(args);
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    timeout(LIMIT, output).await.expect("it ends").unwrap()
 }
 
 /// Makes a token, as a person does.

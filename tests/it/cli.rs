@@ -319,9 +319,50 @@ profile: narrow
 
     warning: `echo` in `profiles.some.tools` matches no tool there is
 
-    hint: patterns of a profile are about public names, as `conflux tools` shows them
+    hint: patterns of profiles and limits are about public names, as `conflux tools` shows them
 
     warning: `nothing` in `profiles.some.tools` matches no tool there is
+
+    hint: correct it, or remove it; `conflux tools` shows the names there are
+    ");
+    assert!(shown.starts_with("exit code 0\n"), "{shown}");
+}
+
+#[test]
+fn patterns_of_limits_and_caches_that_match_nothing_are_said() {
+    let place = Place::new(
+        "upstreams:
+  demo: { command: conflux, args: [demo], cache: { tools: [echo, 'demo__a*', gone] } }
+  hidden: { command: conflux, args: [demo], tools: { deny: [add] } }
+limits:
+  quotas:
+    - { per: all, tools: ['demo__*', echo, nothing], rate: 60/min }
+    - { per: all, tools: ['*__add', hidden__add], upstreams: ['hid*'], rate: 60/min }
+",
+    );
+    let shown = place.run(&["check", "--connect"]);
+    let (_, said) = shown.split_once("--- stderr\n").unwrap();
+    assert_snapshot!(said, @r"
+    configuration is valid: 2 upstreams in {dir}/upstreams.yaml
+    warning: resource `demo://welcome` of upstream `hidden` is also one of upstream `demo`: the former is known as `conflux+hidden:demo://welcome`; put `hidden` before `demo` in the file if it is to keep the address
+
+    warning: `demo__a*` in `upstreams.demo.cache.tools` matches no tool there is
+
+    hint: patterns of an upstream are about its own names, which have no prefix
+
+    warning: `gone` in `upstreams.demo.cache.tools` matches no tool there is
+
+    hint: correct it, or remove it; `conflux tools` shows the names there are
+
+    warning: `echo` in `limits.quotas[0].tools` matches no tool there is
+
+    hint: patterns of profiles and limits are about public names, as `conflux tools` shows them
+
+    warning: `nothing` in `limits.quotas[0].tools` matches no tool there is
+
+    hint: correct it, or remove it; `conflux tools` shows the names there are
+
+    warning: `hidden__add` in `limits.quotas[1].tools` matches no tool there is
 
     hint: correct it, or remove it; `conflux tools` shows the names there are
     ");

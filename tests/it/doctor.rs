@@ -272,6 +272,51 @@ fn files_with_secrets_are_closed() {
 }
 
 #[test]
+fn keys_that_others_can_read_are_closed() {
+    let place = Place::new(DEMO);
+    assert!(place.run(&["token", "create", "ci"]).starts_with("exit code 0\n"));
+    let state = place.path().join("state");
+    let files = ["audit.key", "tasks.key", "tokens/key", "tokens/tokens.json"];
+    let files = files.map(|name| state.join(name));
+    for path in files.iter().take(2) {
+        fs::write(path, "a key").unwrap();
+        chmod(path, 0o600);
+    }
+    assert_eq!(findings(&place, &[]), Vec::<Value>::new());
+    for (path, open) in files.iter().zip([0o644, 0o640, 0o602, 0o604]) {
+        assert_eq!(mode(path), 0o600, "{}", path.display());
+        chmod(path, open);
+    }
+    let found = findings(&place, &[]);
+    assert!(found.iter().all(|it| it["code"] == "CFX020" && it["severity"] == "error"));
+    assert_eq!(found.len(), files.len(), "{found:#?}");
+    assert_snapshot!(place.run(&["doctor"]), @r"
+    exit code 1
+    --- stdout
+    CFX020 error, can be mended: {dir}/state/audit.key
+      others can read or change it (mode 644), and it signs the checkpoints of audit records: who has it can make records anew, and nobody could tell
+      hint: `chmod 600 {dir}/state/audit.key`, which `--fix` does; if somebody may have read it, move it, `audit.pub` and the records elsewhere and start Conflux again, which makes a new one; `conflux audit verify` takes the old ones by `--directory` and `--key`
+
+    CFX020 error, can be mended: {dir}/state/tokens/key
+      others can read or change it (mode 602), and it makes the hashes of tokens: who has it can make one that passes for that of a token of this gateway
+      hint: `chmod 600 {dir}/state/tokens/key`, which `--fix` does; if somebody may have read it, revoke all tokens (`conflux token revoke`), remove it, and make them anew (`conflux token create`), which makes a new key, too
+
+    CFX020 error, can be mended: {dir}/state/tokens/tokens.json
+      others can read or change it (mode 604), and it says for whom tokens were made and what they are good for, and has their hashes
+      hint: `chmod 600 {dir}/state/tokens/tokens.json`, which `--fix` does
+
+    CFX020 error, can be mended: {dir}/state/tasks.key
+      others can read or change it (mode 640), and it seals the ids of tasks: who has it can make ids of tasks of others
+      hint: `chmod 600 {dir}/state/tasks.key`, which `--fix` does; if somebody may have read it, remove it and start Conflux again, which makes a new one; ids that clients have lead nowhere then
+
+    4 errors; `--fix` mends 4
+    ");
+    assert!(place.run(&["doctor", "--fix"]).contains("4 mended"));
+    assert_eq!(files.map(|path| mode(&path)), [0o600; 4]);
+    assert!(place.run(&["doctor"]).contains("nothing is wrong"));
+}
+
+#[test]
 fn secrets_that_are_written_out_are_named_but_not_shown() {
     let place = Place::new(
         "upstreams:\n  a: { url: 'https://example.com/mcp', headers: { Authorization: 'Bearer abcdef0123456789' } }\n",

@@ -1,8 +1,6 @@
 //! What upstreams wrote to stderr, and what became of them, from gateways that run.
 
 use std::path::PathBuf;
-use std::process::Output;
-use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 use nix::sys::signal::kill;
@@ -17,6 +15,9 @@ use tokio::time::timeout;
 
 use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
+use crate::support::output::run;
+use crate::support::output::stderr;
+use crate::support::output::stdout;
 use crate::support::programs::toy;
 use crate::support::reader::Reader;
 use crate::support::wire_client::Client;
@@ -24,20 +25,6 @@ use crate::support::wire_client::LIMIT;
 
 const POLL: std::time::Duration = std::time::Duration::from_millis(20);
 const SECRET: &str = "abcdef123456";
-
-async fn run(gateway: &Gateway, args: &[&str]) -> Output {
-    let mut command = gateway.conflux(args);
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    timeout(LIMIT, output).await.expect("it ends").unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
 
 /// What is shown, once it has this in it.
 async fn shown(gateway: &Gateway, args: &[&str], part: &str) -> String {

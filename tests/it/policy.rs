@@ -1,18 +1,16 @@
 //! Who may do what, through the real program: over stdio and HTTP, in lists and in calls.
 
-use std::process::Output;
-use std::process::Stdio;
-
 use serde_json::Value;
 use serde_json::json;
-use tokio::time::timeout;
 
 use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
 use crate::support::http::Server;
+use crate::support::output::run;
+use crate::support::output::stderr;
+use crate::support::output::stdout;
 use crate::support::programs::toy;
 use crate::support::wire_client::Client;
-use crate::support::wire_client::LIMIT;
 use crate::support::wire_client::MODERN;
 use crate::support::wire_client::Message;
 
@@ -26,20 +24,6 @@ fn gateway(rules: Value) -> Gateway {
     let mut gateway = Gateway::new(&[("a", a.entry()), ("b", toy(&flags("b")).entry())]);
     gateway.set("policy", json!({ "rules": rules }));
     gateway
-}
-
-async fn run(gateway: &Gateway, args: &[&str]) -> Output {
-    let mut command = gateway.conflux(args);
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    timeout(LIMIT, output).await.expect("it ends").unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// The names or addresses on a list.
@@ -160,6 +144,26 @@ async fn what_nobody_sees_anything_of_says_nothing() {
     let status = client.call("conflux__status", json!({})).await.structured();
     assert_eq!(status["upstreams"].as_array().unwrap().len(), 1);
     client.leave().await;
+}
+
+#[tokio::test]
+async fn nothing_is_filled_into_rules_but_all_can_be_written() {
+    let rules = json!([
+        { "allow": "a__*" },
+        { "deny": "a__echo", "arguments": { "command": "*$${HOME}*" } },
+    ]);
+    let written = gateway(rules);
+    let mut client = written.modern(json!({}));
+    for (command, is_denied) in [("rm ${HOME}", true), ("rm $${HOME}", true), ("rm HOME", false)] {
+        let reply = client.call("a__echo", json!({ "command": command })).await;
+        assert_eq!(reply.line.contains(r#""error""#), is_denied, "{command}: {}", reply.line);
+    }
+    client.leave().await;
+    let gateway = gateway(json!([{ "allow": {}, "principals": "user:${USER}" }]));
+    let refused = run(&gateway, &["check"]).await;
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    let said = stderr(&refused);
+    assert!(said.contains("has `${USER}`, but nothing is filled in there"), "{said}");
 }
 
 #[tokio::test]

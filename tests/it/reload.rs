@@ -3,8 +3,6 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
-use std::process::Output;
-use std::process::Stdio;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -20,6 +18,9 @@ use tokio::time::timeout;
 use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
 use crate::support::http::Server;
+use crate::support::output::run;
+use crate::support::output::stderr;
+use crate::support::output::stdout;
 use crate::support::programs::Program;
 use crate::support::programs::toy;
 use crate::support::remote::Remote;
@@ -89,16 +90,6 @@ async fn gone(process: i64) {
 
 fn signal(client: &Client, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(client.process_id()).unwrap()), signal).unwrap();
-}
-
-async fn run(gateway: &Gateway, args: &[&str]) -> Output {
-    let mut command = gateway.conflux(args);
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    timeout(LIMIT, output).await.expect("it ends").unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 #[tokio::test]
@@ -542,12 +533,12 @@ async fn a_certificate_is_renewed_and_what_cannot_change_is_said() {
 async fn a_running_gateway_says_what_a_reload_would_do() {
     let mut gateway = Gateway::new(&[("toy", entry(&[]))]);
     let nobody = run(&gateway, &["check", "--diff"]).await;
-    assert_eq!(nobody.status.code(), Some(10), "{}", text(&nobody.stderr));
+    assert_eq!(nobody.status.code(), Some(10), "{}", stderr(&nobody));
     // It does not follow this file by itself, so that asking is all that happens.
     let mut client = gateway.legacy("2025-11-25", json!({})).await;
     let before = process(&mut client, "toy").await;
     let same = run(&gateway, &["check", "--diff"]).await;
-    assert_eq!((same.status.code(), text(&same.stdout).as_str()), (Some(0), "nothing differs\n"));
+    assert_eq!((same.status.code(), stdout(&same).as_str()), (Some(0), "nothing differs\n"));
 
     // Only what it refers to changes, which nobody watches.
     gateway.add("keyed", with(entry(&["--scheme", "k"]), "env", json!({"KEY": "${file:key.txt}"})));
@@ -556,7 +547,7 @@ async fn a_running_gateway_says_what_a_reload_would_do() {
     gateway.write("key.txt", "second-secret");
     let differs = run(&gateway, &["check", "--diff"]).await;
     let expected = "`keyed` is restarted, for its `env.KEY`\n";
-    assert_eq!((differs.status.code(), text(&differs.stdout).as_str()), (Some(0), expected));
+    assert_eq!((differs.status.code(), stdout(&differs).as_str()), (Some(0), expected));
     let pid = client.process_id().to_string();
     let json = run(&gateway, &["check", "--diff", "--json", "--pid", &pid]).await;
     let document: Value = serde_json::from_slice(&json.stdout).unwrap();
@@ -567,7 +558,7 @@ async fn a_running_gateway_says_what_a_reload_would_do() {
     fs::remove_file(gateway.path().join("key.txt")).unwrap();
     let bad = run(&gateway, &["check", "--diff"]).await;
     assert_eq!(bad.status.code(), Some(3));
-    assert!(text(&bad.stderr).contains("error: ") && text(&bad.stderr).contains("key.txt"));
+    assert!(stderr(&bad).contains("error: ") && stderr(&bad).contains("key.txt"));
     assert_eq!(process(&mut client, "toy").await, before);
     assert!(client.leave().await.success());
 }

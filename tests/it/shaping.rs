@@ -97,6 +97,16 @@ fn shaped(flags: &[&str]) -> Gateway {
     gateway
 }
 
+/// A client of either era.
+async fn opened(mut client: Client, is_modern: bool) -> Client {
+    if is_modern {
+        client.modern(json!({}));
+    } else {
+        client.initialize("2025-11-25", json!({})).await.result();
+    }
+    client
+}
+
 fn start(gateway: &Gateway) -> Client {
     Client::spawn(gateway.command().env("TEAM", "blue-team"))
 }
@@ -106,12 +116,7 @@ async fn a_tool_is_listed_and_called_as_it_is_configured() {
     for flags in [&["--era", "modern"][..], &["--revision", "2025-06-18"]] {
         let gateway = shaped(flags);
         for is_modern in [false, true] {
-            let mut client = start(&gateway);
-            if is_modern {
-                client.modern(json!({}));
-            } else {
-                client.initialize("2025-11-25", json!({})).await.result();
-            }
+            let mut client = opened(start(&gateway), is_modern).await;
             let tool = tool(&mut client, "toy__new_issue").await;
             assert_eq!(tool["title"], "New issue");
             assert_eq!(tool["description"], "Makes one of ours.");
@@ -303,12 +308,7 @@ async fn real_servers_can_be_shaped() {
         ("all", with(Server::Everything.program(&directory).entry(), "tools", everything)),
     ]);
     for is_modern in [false, true] {
-        let mut client = gateway.start();
-        if is_modern {
-            client.modern(json!({}));
-        } else {
-            client.initialize("2025-11-25", json!({})).await.result();
-        }
+        let mut client = opened(gateway.start(), is_modern).await;
         let names = tools_of(&mut client).await;
         assert!(names.contains(&"files__read".to_owned()), "{names:?}");
         for gone in ["files__read_text_file", "files__write_file", "all__get-env"] {
@@ -341,12 +341,7 @@ async fn a_client_sees_the_first_profile_that_is_for_its_name() {
         .profile("rest", profile(json!(["*"]), "*__count"));
     let seen = ["toy__echo", "conflux__status"];
     for is_modern in [false, true] {
-        let mut client = gateway.start();
-        if is_modern {
-            client.modern(json!({}));
-        } else {
-            client.initialize("2025-11-25", json!({})).await.result();
-        }
+        let mut client = opened(gateway.start(), is_modern).await;
         assert_eq!(tools_of(&mut client).await, seen, "{is_modern}");
         assert_eq!(client.call("toy__count", json!({})).await.code(), INVALID_PARAMS);
         assert_eq!(client.call("toy__echo", json!({"a": 1})).await.structured(), json!({"a": 1}));

@@ -6,7 +6,6 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Output;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -28,6 +27,9 @@ use tokio::time::timeout;
 use crate::support::gateway::Gateway;
 use crate::support::gateway::with;
 use crate::support::http::Server;
+use crate::support::output::run;
+use crate::support::output::stderr;
+use crate::support::output::stdout;
 use crate::support::programs::toy;
 use crate::support::wire_client::Client;
 use crate::support::wire_client::LIMIT;
@@ -40,20 +42,6 @@ fn required(entry: Value) -> Value {
 
 fn broken() -> Value {
     json!({ "command": "sh", "args": ["-c", "echo out of luck >&2; exit 3"] })
-}
-
-async fn run(gateway: &Gateway, args: &[&str]) -> Output {
-    let mut command = gateway.conflux(args);
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    timeout(LIMIT, output).await.expect("it ends").unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// What every running gateway says, by `conflux status --json`.

@@ -489,6 +489,17 @@ async fn call(client: &mut Client, knows: Knows, arguments: Value) -> Message {
     client.converse("tools/call", call).await
 }
 
+/// Begins a call of it that is held, and waits until its task is there.
+async fn held(client: &mut Client, knows: Knows) -> u64 {
+    let mut params = json!({"name": "toy__must_work", "arguments": {"hold": true}});
+    if knows == Knows::Core {
+        params["task"] = json!({});
+    }
+    let id = client.start("tools/call", params).await;
+    while known_upstream(client).await != json!({"task-1": "working"}) {}
+    id
+}
+
 #[tokio::test]
 async fn a_call_is_waited_for_with_progress() {
     for (knows, gateway) in strangers() {
@@ -542,12 +553,7 @@ async fn a_task_that_fails_fails_the_call() {
 async fn a_cancelled_call_ends_its_task() {
     for (knows, gateway) in strangers() {
         let mut client = client(&gateway, knows).await;
-        let mut params = json!({"name": "toy__must_work", "arguments": {"hold": true}});
-        if knows == Knows::Core {
-            params["task"] = json!({});
-        }
-        let id = client.start("tools/call", params).await;
-        while known_upstream(&mut client).await != json!({"task-1": "working"}) {}
+        let id = held(&mut client, knows).await;
         client.cancel(id).await;
         while known_upstream(&mut client).await != json!({"task-1": "cancelled"}) {}
         assert!(client.leave().await.success());
@@ -558,12 +564,7 @@ async fn a_cancelled_call_ends_its_task() {
 async fn a_task_that_the_server_ends_fails_the_call() {
     for (knows, gateway) in strangers() {
         let mut client = client(&gateway, knows).await;
-        let mut params = json!({"name": "toy__must_work", "arguments": {"hold": true}});
-        if knows == Knows::Core {
-            params["task"] = json!({});
-        }
-        let id = client.start("tools/call", params).await;
-        while known_upstream(&mut client).await != json!({"task-1": "working"}) {}
+        let id = held(&mut client, knows).await;
         client.call("toy__end_task", json!({"id": "task-1"})).await.result();
         let failed = client.reply_to(id).await;
         assert_eq!(failed.result()["isError"], true, "{knows:?}: {}", failed.line);
@@ -703,12 +704,7 @@ async fn an_id_outlives_the_gateway_and_a_lost_task_is_said_to_be_lost() {
 async fn a_server_that_ends_under_a_task_fails_the_call() {
     for (knows, gateway) in strangers() {
         let mut client = client(&gateway, knows).await;
-        let mut params = json!({"name": "toy__must_work", "arguments": {"hold": true}});
-        if knows == Knows::Core {
-            params["task"] = json!({});
-        }
-        let id = client.start("tools/call", params).await;
-        while known_upstream(&mut client).await != json!({"task-1": "working"}) {}
+        let id = held(&mut client, knows).await;
         drop(client.call("toy__die", json!({})).await);
         let failed = client.reply_to(id).await;
         assert!(failed.line.contains("connection_lost"), "{knows:?}: {}", failed.line);

@@ -185,6 +185,30 @@ async fn spans_have_the_right_parents_over_http_of_both_eras_and_headers_are_eno
 }
 
 #[tokio::test]
+async fn what_carries_a_request_is_told() {
+    let collector = Collector::start().await;
+    let toy = toy(&["--era", "dual"]).entry();
+    let gateway = traced(Gateway::new(&[("toy", toy)]), &collector.url);
+    let socket = gateway.path().join("mcp.sock");
+    let servers = [
+        ("unix", Server::start_at(&gateway, &socket).await),
+        ("tcp", Server::start(&gateway).await),
+    ];
+    for (n, (carrier, server)) in servers.into_iter().enumerate() {
+        let session = server.session("2025-06-18", json!({})).await;
+        let call = |at: usize| params("toy__received", 10 * n + at);
+        server.modern("tools/call", call(1)).reply().await.result();
+        session.request(2, "tools/call", call(2)).reply().await.result();
+        for at in [1, 2] {
+            let spans = collector.wait(2, of_trace(10 * n + at)).await;
+            let told = [&spans[0], &spans[1]].map(|span| &span["attributes"]["network.transport"]);
+            assert_eq!(told, [carrier, "pipe"], "{spans:#?}");
+        }
+        assert!(server.stop().await.0.success());
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_recorded_is_relayed_byte_by_byte() {
     let collector = Collector::start().await;
     let upstreams = [("toy", toy(&["--era", "legacy"]).entry())];

@@ -1,6 +1,8 @@
 //! Streams from their beginning to their end: rotation, crashes, removal, several at once.
 
 use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use crate::audit::tests::finds;
 use crate::audit::tests::intact;
 use crate::audit::tests::journal;
 use crate::audit::verify::State;
+use crate::config::audit::Audit;
 use crate::config::audit::Keep;
 
 /// Writes so many records one by one, and signs when it is due.
@@ -26,6 +29,30 @@ fn fill(journal: &mut crate::audit::journal::Journal, count: u64) {
             sealed.unwrap();
         }
     }
+}
+
+/// A process that writes so many records and ends.
+fn closed(config: &Audit, count: u64) {
+    let mut journal = journal(config);
+    fill(&mut journal, count);
+    journal.close().unwrap();
+}
+
+/// A process that is killed when it has written so many.
+fn killed(config: &Audit, count: u64) {
+    fill(&mut journal(config), count);
+}
+
+/// The first file of the first stream.
+fn first_segment(config: &Audit) -> PathBuf {
+    files::streams(&config.directory).unwrap().remove(0).segments.remove(&1).unwrap()
+}
+
+/// Takes away what stands behind a line of a file.
+fn cut_behind(path: &Path, last: impl Fn(&[&str]) -> usize) {
+    let text = fs::read_to_string(path).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    fs::write(path, lines[..=last(&lines)].join("\n") + "\n").unwrap();
 }
 
 #[test]
@@ -48,9 +75,7 @@ fn segments_follow_each_other() {
     let home = TempDir::new().unwrap();
     let mut config = config(home.path());
     (config.segment, config.checkpoint_records) = (5000, 4);
-    let mut journal = journal(&config);
-    fill(&mut journal, 60);
-    journal.close().unwrap();
+    closed(&config, 60);
     let report = intact(&config);
     assert!(report.streams[0].segments > 3, "{report:?}");
     assert_eq!(report.streams[0].records, 60);
@@ -61,9 +86,7 @@ fn what_a_killed_process_left_is_signed_by_the_next_one() {
     let home = TempDir::new().unwrap();
     let mut config = config(home.path());
     config.checkpoint_records = 10;
-    let mut killed = journal(&config);
-    fill(&mut killed, 25);
-    drop(killed);
+    killed(&config, 25);
     let report = intact(&config);
     assert_eq!((report.streams[0].state, report.streams[0].unsealed), (State::CutOff, 5));
     let mut next = journal(&config);
@@ -72,11 +95,7 @@ fn what_a_killed_process_left_is_signed_by_the_next_one() {
     assert_eq!((report.streams[0].state, report.streams[0].unsealed), (State::Found, 0));
     assert_eq!(report.streams[1].state, State::Running);
     // From now on its end counts, too.
-    let streams = files::streams(&config.directory).unwrap();
-    let path = &streams[0].segments[&1];
-    let text = fs::read_to_string(path).unwrap();
-    let shorter: Vec<_> = text.lines().collect();
-    fs::write(path, shorter[..shorter.len() - 1].join("\n") + "\n").unwrap();
+    cut_behind(&first_segment(&config), |lines| lines.len() - 2);
     finds(&config, "1 lines that the ledger knows are missing");
 }
 
@@ -85,17 +104,11 @@ fn what_was_cut_behind_a_checkpoint_is_not_signed_by_the_next_one() {
     let home = TempDir::new().unwrap();
     let mut config = config(home.path());
     config.checkpoint_records = 10;
-    let mut killed = journal(&config);
-    fill(&mut killed, 25);
-    drop(killed);
-    let streams = files::streams(&config.directory).unwrap();
-    let path = &streams[0].segments[&1];
-    let text = fs::read_to_string(path).unwrap();
-    let lines: Vec<_> = text.lines().collect();
-    let first = lines.iter().position(|line| line.contains("\"checkpoint\"")).unwrap();
-    fs::write(path, lines[..=first].join("\n") + "\n").unwrap();
+    killed(&config, 25);
+    let is_checkpoint = |line: &&str| line.contains("\"checkpoint\"");
+    cut_behind(&first_segment(&config), |lines| lines.iter().position(is_checkpoint).unwrap());
     finds(&config, "lines that head.json knows are missing at its end");
-    fill(&mut journal(&config), 1);
+    killed(&config, 1);
     finds(&config, "lines that head.json knows are missing at its end");
 }
 
@@ -103,17 +116,14 @@ fn what_was_cut_behind_a_checkpoint_is_not_signed_by_the_next_one() {
 fn half_a_line_of_a_killed_process_is_told() {
     let home = TempDir::new().unwrap();
     let config = config(home.path());
-    let mut killed = journal(&config);
-    fill(&mut killed, 3);
-    drop(killed);
-    let streams = files::streams(&config.directory).unwrap();
-    let path = &streams[0].segments[&1];
-    let mut text = fs::read(path).unwrap();
+    killed(&config, 3);
+    let path = first_segment(&config);
+    let mut text = fs::read(&path).unwrap();
     text.truncate(text.len() - 30);
     fs::write(path, text).unwrap();
     let report = intact(&config);
     assert!(report.streams[0].is_torn, "{report:?}");
-    fill(&mut journal(&config), 1);
+    killed(&config, 1);
     assert!(intact(&config).streams[0].is_torn);
 }
 
@@ -122,9 +132,7 @@ fn a_stream_that_nobody_began_is_found() {
     let home = TempDir::new().unwrap();
     let other = TempDir::new().unwrap();
     for home in [&home, &other] {
-        let mut journal = journal(&config(home.path()));
-        fill(&mut journal, 2);
-        journal.close().unwrap();
+        closed(&config(home.path()), 2);
     }
     let (config, other) = (config(home.path()), config(other.path()));
     let strange = files::streams(&other.directory).unwrap().remove(0);
@@ -137,9 +145,7 @@ fn what_is_too_old_goes_and_the_rest_stays_provable() {
     let home = TempDir::new().unwrap();
     let mut config = config(home.path());
     (config.segment, config.checkpoint_records) = (5000, 4);
-    let mut first = journal(&config);
-    fill(&mut first, 60);
-    first.close().unwrap();
+    closed(&config, 60);
     // Of two streams, the newest so many bytes.
     config.keep = Keep::Size(30_000);
     let mut second = journal(&config);
@@ -150,9 +156,7 @@ fn what_is_too_old_goes_and_the_rest_stays_provable() {
     config.keep = Keep::Size(10_000);
     fill(&mut second, 1);
     second.close().unwrap();
-    let mut third = journal(&config);
-    fill(&mut third, 1);
-    third.close().unwrap();
+    closed(&config, 1);
     let report = intact(&config);
     assert_eq!(report.streams.len(), 2, "{report:?}");
     assert!(report.streams[0].records < 60, "{report:?}");
@@ -168,9 +172,7 @@ fn nothing_is_removed_that_is_not_old() {
     let mut config = config(home.path());
     config.keep = Keep::Age(Duration::from_hours(1));
     for _ in 0..3 {
-        let mut journal = journal(&config);
-        fill(&mut journal, 2);
-        journal.close().unwrap();
+        closed(&config, 2);
     }
     assert_eq!(intact(&config).streams.len(), 3);
 }
@@ -182,11 +184,7 @@ fn several_processes_write_to_one_directory() {
     config.checkpoint_records = 3;
     thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| {
-                let mut journal = journal(&config);
-                fill(&mut journal, 20);
-                journal.close().unwrap();
-            });
+            scope.spawn(|| closed(&config, 20));
         }
     });
     let report = intact(&config);
@@ -210,13 +208,11 @@ fn what_was_lost_is_part_of_the_record() {
 fn a_process_that_is_killed_between_two_segments_leaves_no_doubt() {
     let home = TempDir::new().unwrap();
     let config = config(home.path());
-    let mut killed = journal(&config);
-    fill(&mut killed, 3);
-    drop(killed);
+    killed(&config, 3);
     let stream = files::streams(&config.directory).unwrap().remove(0);
     fs::write(stream.directory.join("000002.jsonl"), "").unwrap();
     let report = intact(&config);
     assert_eq!((report.streams[0].state, report.streams[0].segments), (State::CutOff, 2));
-    fill(&mut journal(&config), 1);
+    killed(&config, 1);
     assert_eq!(intact(&config).streams[0].state, State::Found);
 }

@@ -26,6 +26,7 @@ use crate::downstream::http::response::Response;
 use crate::downstream::http::status;
 use crate::downstream::http::status::Challenge;
 use crate::downstream::http::status::Refusal;
+use crate::exchange::caller::Carrier;
 use crate::exchange::principal::Grant;
 use crate::exchange::principal::Principal;
 
@@ -197,6 +198,11 @@ impl Access {
 impl Visitor {
     fn known(principal: Principal, peer: &Peer) -> Self {
         Self { principal, grant: Grant::default(), peer: peer.clone(), proof: None }
+    }
+
+    /// Returns what carries its messages.
+    pub(super) fn carrier(&self) -> Carrier {
+        if self.peer.is_local() { Carrier::Unix } else { Carrier::Tcp }
     }
 
     /// Says in the head of an answer which scopes a request lacked, if that was found out.

@@ -7,7 +7,6 @@ use hyper::HeaderMap;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 
-use crate::downstream::batch;
 use crate::downstream::call::Reply;
 use crate::downstream::codes;
 use crate::downstream::http::Shared;
@@ -102,7 +101,7 @@ pub(super) async fn batch(
     let hold = session.hold();
     let (outbox, outgoing) = Outbox::channel();
     let outbox = outbox.granting(visitor.grant.clone());
-    batch::run(&session.connection, &array, room, &outbox).await;
+    session.connection.batch(&array, room, &outbox).await;
     drop(outbox);
     let answered = session.respond(outgoing, hold).await;
     Ok(answered.unwrap_or_else(|| status::bare(StatusCode::ACCEPTED)))

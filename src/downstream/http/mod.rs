@@ -205,7 +205,8 @@ impl Shared {
 
     /// Returns what is served to somebody who looks at this view.
     fn service_for(&self, visitor: &Visitor, router: Arc<Router>) -> Service {
-        self.service.looking_at(router).on_behalf_of(visitor.principal.clone())
+        let service = self.service.looking_at(router);
+        service.on_behalf_of(visitor.principal.clone(), visitor.carrier())
     }
 
     /// Shows in the metrics how many are there.

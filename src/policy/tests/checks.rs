@@ -7,9 +7,9 @@ use super::configured;
 use super::tool;
 use super::write_file;
 use crate::policy::Policy;
-use crate::policy::check::Vocabulary;
 use crate::policy::check::matches;
 use crate::policy::schema;
+use crate::policy::vocabulary::Vocabulary;
 
 fn vocabulary() -> Vocabulary {
     let read = json!({

@@ -1,13 +1,11 @@
 //! What some of those who ask see, all of them the same: the lists of it are written once.
 
-use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::OnceLock;
-use std::sync::PoisonError;
 
 use crate::catalog::Audience;
+use crate::catalog::Audiences;
 use crate::catalog::Catalog;
 use crate::catalog::Entry;
 use crate::catalog::Kind;
@@ -28,8 +26,7 @@ pub(in crate::router) struct Seen {
     own: Vec<Raw>,
     upstreams: HashSet<UpstreamId>,
     lists: [OnceLock<Arc<Prepared>>; Kind::ALL.len()],
-    /// Lists of tools for some, of which there are few.
-    audiences: Mutex<HashMap<Audience, Arc<OnceLock<Arc<Prepared>>>>>,
+    audiences: Audiences,
     tokens: OnceLock<usize>,
 }
 
@@ -59,7 +56,7 @@ impl Seen {
             upstreams,
             kinds,
             lists: Default::default(),
-            audiences: Mutex::default(),
+            audiences: Audiences::default(),
             tokens: OnceLock::new(),
         }
     }
@@ -116,14 +113,7 @@ impl Seen {
         if self.is_everything {
             return self.catalog.tools_for(audience, make);
         }
-        let mut lists = self.audiences.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = Arc::clone(lists.entry(audience).or_default());
-        drop(lists);
-        let list = list.get_or_init(|| match make() {
-            Some(items) => Arc::new(Prepared::new(Kind::Tools.member(), &items)),
-            None => Arc::clone(self.prepared(Kind::Tools)),
-        });
-        Arc::clone(list)
+        self.audiences.list(audience, make, || self.prepared(Kind::Tools))
     }
 
     /// Returns how many tools are on the list.

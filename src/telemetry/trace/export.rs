@@ -3,7 +3,6 @@
 //! A collector that is away is said once; what it was to get is tried again for a while, then
 //! given up and counted.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +23,7 @@ use crate::config::secrets::Secrets;
 use crate::config::telemetry::Otlp;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Spans;
+use crate::telemetry::shown;
 use crate::telemetry::trace::Span;
 use crate::telemetry::trace::otlp;
 
@@ -133,7 +133,7 @@ impl Exporter {
     async fn send(&mut self, body: Bytes) -> Result<u64, Trouble> {
         let client = self.client()?;
         let posted = client.post(self.settings.endpoint.clone()).body(body).send();
-        let response = posted.await.map_err(|error| Trouble::passing(root(&error)))?;
+        let response = posted.await.map_err(|error| Trouble::passing(shown::cause(&error)))?;
         let status = response.status();
         if !status.is_success() {
             return Err(Trouble::of(status, response.headers()));
@@ -195,10 +195,10 @@ fn connect(settings: &Otlp) -> Result<Client, String> {
         builder = builder.tls_certs_only([]);
     }
     if let Some(proxy) = &settings.proxy {
-        let proxy = reqwest::Proxy::all(proxy.clone()).map_err(|error| root(&error))?;
+        let proxy = reqwest::Proxy::all(proxy.clone()).map_err(|error| shown::cause(&error))?;
         builder = builder.proxy(proxy);
     }
-    builder.build().map_err(|error| root(&error))
+    builder.build().map_err(|error| shown::cause(&error))
 }
 
 /// Reads the beginning of an answer.
@@ -229,15 +229,4 @@ impl Trouble {
             _ => Self { why, again: None },
         }
     }
-}
-
-/// Returns the words of the innermost cause, which say what happened; the outer ones say where.
-fn root(error: &reqwest::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        words = inner.to_string();
-        cause = inner.source();
-    }
-    words
 }

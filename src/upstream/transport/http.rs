@@ -79,18 +79,12 @@ impl Http {
     /// Sends what is queued until the connection is closed.
     pub(in crate::upstream) async fn run(self, mut queue: mpsc::Receiver<Message>) {
         let http = Arc::new(self);
-        let closed = http.connection().closed().clone();
-        loop {
-            let message = tokio::select! {
-                message = queue.recv() => message,
-                () = closed.cancelled() => break,
-            };
-            let Some(message) = message else { break };
-            tokio::select! {
-                () = http.dispatch(message) => {}
-                () = closed.cancelled() => break,
+        let dispatched = async {
+            while let Some(message) = queue.recv().await {
+                http.dispatch(message).await;
             }
-        }
+        };
+        http.connection().closed().run_until_cancelled(dispatched).await;
     }
 
     /// Tells the server that the session is over; waits for that at most [`DELETE_LIMIT`].

@@ -3,7 +3,6 @@
 //! Every request towards a remote upstream is sent from here, so this is where redirects, proxies,
 //! certificates and the headers of the entry are seen to, and where what went wrong gets its words.
 
-use std::error::Error as _;
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -24,6 +23,7 @@ use reqwest::redirect;
 use url::Url;
 
 use crate::config;
+use crate::telemetry::shown;
 use crate::upstream::error::Error;
 use crate::upstream::error::Executed;
 use crate::upstream::error::Kind;
@@ -110,7 +110,7 @@ impl Site {
             .default_headers(entry_headers(remote)?)
             .user_agent(concat!("conflux/", env!("CARGO_PKG_VERSION")));
         if let Some(proxy) = &remote.proxy {
-            let proxy = reqwest::Proxy::all(proxy.clone()).map_err(|error| root(&error))?;
+            let proxy = reqwest::Proxy::all(proxy.clone()).map_err(|error| shown::cause(&error))?;
             builder = builder.proxy(proxy);
         }
         if let Some(file) = &remote.ca {
@@ -119,13 +119,17 @@ impl Site {
             })?;
             let certificates = reqwest::Certificate::from_pem_bundle(&pem);
             let certificates = certificates.map_err(|error| {
-                format!("the certificates in `{}` are broken: {}", file.display(), root(&error))
+                format!(
+                    "the certificates in `{}` are broken: {}",
+                    file.display(),
+                    shown::cause(&error)
+                )
             })?;
             builder = builder.tls_certs_merge(certificates);
         } else {
             builder = builder.tls_backend_preconfigured(roots.trusted().await?);
         }
-        let client = builder.build().map_err(|error| root(&error))?;
+        let client = builder.build().map_err(|error| shown::cause(&error))?;
         let site = Self { url: remote.url.clone(), shown: remote.shown(), client, errors };
         Ok(site)
     }
@@ -163,7 +167,7 @@ impl Site {
                 let detail = format!("{}: {why}", self.shown);
                 return self.error(kind, &detail, Executed::No);
             }
-            let detail = format!("{}: {}", self.shown, root(&error));
+            let detail = format!("{}: {}", self.shown, shown::cause(&error));
             if error.is_connect() {
                 return self.error(Kind::Unreachable, &detail, Executed::No);
             }
@@ -224,7 +228,8 @@ impl Site {
 
     /// Returns `error` as an error of this upstream, of a body that broke off.
     pub(super) fn cut(&self, error: Option<&reqwest::Error>) -> Error {
-        let why = error.map_or_else(|| "the answer ends too early".to_owned(), root);
+        let why = error
+            .map_or_else(|| "the answer ends too early".to_owned(), |error| shown::cause(&error));
         let detail = format!("{}: {}", self.shown, why);
         self.error(Kind::ConnectionLost, &detail, Executed::Unknown)
     }
@@ -279,17 +284,6 @@ fn entry_headers(remote: &config::Remote) -> Result<HeaderMap, String> {
         headers.insert(header, value);
     }
     Ok(headers)
-}
-
-/// Returns the words of the innermost cause, which say what happened; the outer ones say where.
-fn root(error: &reqwest::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        words = inner.to_string();
-        cause = inner.source();
-    }
-    words
 }
 
 fn without_query(mut url: Url) -> Url {

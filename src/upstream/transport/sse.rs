@@ -121,18 +121,12 @@ struct Post {
 
 impl Post {
     async fn run(self, mut queue: mpsc::Receiver<Message>) {
-        let closed = self.connection.closed().clone();
-        loop {
-            let message = tokio::select! {
-                message = queue.recv() => message,
-                () = closed.cancelled() => break,
-            };
-            let Some(message) = message else { break };
-            tokio::select! {
-                () = self.dispatch(message) => {}
-                () = closed.cancelled() => break,
+        let dispatched = async {
+            while let Some(message) = queue.recv().await {
+                self.dispatch(message).await;
             }
-        }
+        };
+        self.connection.closed().run_until_cancelled(dispatched).await;
     }
 
     async fn dispatch(&self, message: Message) {

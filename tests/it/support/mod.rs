@@ -14,6 +14,7 @@ pub(crate) mod matrix_handler;
 pub(crate) mod matrix_page;
 pub(crate) mod matrix_programs;
 pub(crate) mod matrix_rmcp;
+pub(crate) mod output;
 pub(crate) mod page;
 pub(crate) mod parity;
 pub(crate) mod processes;

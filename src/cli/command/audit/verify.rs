@@ -7,7 +7,6 @@ use clap::Args;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::audit::key;
 use crate::audit::key::PublicKey;
 use crate::audit::receipt::Receipt;
 use crate::audit::verify;
@@ -23,6 +22,7 @@ use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
 use crate::cli::table;
+use crate::disk::key;
 
 /// Find what was changed in the records since they were written
 ///

@@ -36,6 +36,10 @@ pub(super) fn idle(app: &App) -> Vec<Notice> {
         let key = format!("upstreams.{}.tools", handle.id());
         let config = handle.config();
         notices.extend(warned(&config.tools, &key, &names, About::Local));
+        if let Some(patterns) = config.cache.as_ref().and_then(|cache| cache.tools.as_ref()) {
+            let key = format!("upstreams.{}.cache.tools", handle.id());
+            notices.extend(warned_of(patterns, &key, &names, About::Local));
+        }
         let locals = || names.iter().map(|names| names.local.as_str());
         let lost = config.overrides.lost(locals).map(|variant| {
             let key = format!("{key}.variants.{}.of", variant.name);
@@ -68,6 +72,10 @@ pub(super) fn idle(app: &App) -> Vec<Notice> {
             notices.extend(pinned(&profile.exposure.pinned, &format!("profiles.{name}.pinned")));
         }
     }
+    for (index, quota) in app.config().limits.quotas.iter().enumerate() {
+        let key = format!("limits.quotas[{index}].tools");
+        notices.extend(warned_of(&quota.about.tools, &key, &all, About::Public));
+    }
     notices
 }
 
@@ -80,11 +88,16 @@ fn matches_nothing(pattern: &str, key: &str) -> Notice {
 }
 
 fn warned(tools: &ToolFilter, key: &str, names: &[Names], about: About) -> Vec<Notice> {
+    let each = tools.patterns().into_iter();
+    each.flat_map(|patterns| warned_of(patterns, key, names, about)).collect()
+}
+
+fn warned_of(patterns: &Patterns, key: &str, names: &[Names], about: About) -> Vec<Notice> {
     let locals = || names.iter().map(|names| names.local.as_str());
     let publics = || names.iter().map(|names| names.public.as_str());
     let (idle, other) = match about {
-        About::Local => (tools.idle(locals), tools.idle(publics)),
-        About::Public => (tools.idle(publics), tools.idle(locals)),
+        About::Local => (patterns.idle(locals), patterns.idle(publics)),
+        About::Public => (patterns.idle(publics), patterns.idle(locals)),
     };
     let warn = |pattern: &str| {
         let notice = matches_nothing(pattern, key);
@@ -94,7 +107,8 @@ fn warned(tools: &ToolFilter, key: &str, names: &[Names], about: About) -> Vec<N
                 "patterns of an upstream are about its own names, which have no prefix"
             }
             (About::Public, true) => {
-                "patterns of a profile are about public names, as `conflux tools` shows them"
+                "patterns of profiles and limits are about public names, as `conflux tools` shows \
+                 them"
             }
             (_, false) => CORRECT,
         })

@@ -19,9 +19,13 @@ use crate::cli::command::doctor::finding::Fix;
 use crate::cli::command::doctor::finding::Severity;
 use crate::cli::command::doctor::finding::Spot;
 use crate::cli::command::doctor::fronts;
+use crate::cli::command::doctor::keys::Kept;
 use crate::config::suggest;
 use crate::setup::mentions;
 use crate::setup::yaml;
+
+/// What permissions give to others than the owner of a file.
+const OTHERS: u32 = 0o077;
 
 /// Every check, in the order of the codes.
 const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
@@ -41,6 +45,7 @@ const CHECKS: &[fn(&Facts) -> Vec<Finding>] = &[
     state,
     audit,
     rules,
+    keys,
 ];
 
 /// Returns everything that is found, the worst first.
@@ -143,7 +148,7 @@ fn pins(facts: &Facts) -> Vec<Finding> {
 }
 
 fn permissions(facts: &Facts) -> Vec<Finding> {
-    let open = facts.secrets.iter().filter(|file| file.mode & 0o077 != 0);
+    let open = facts.secrets.iter().filter(|file| file.mode & OTHERS != 0);
     let finding = |file: &SecretFile| {
         let message = format!("others can read it (mode {:03o}), and {}", file.mode, file.why);
         let hint = format!("`chmod 600 {}`, which `--fix` does", file.path.display());
@@ -248,6 +253,20 @@ fn state(facts: &Facts) -> Vec<Finding> {
 fn rules(facts: &Facts) -> Vec<Finding> {
     let finding = |problem| Finding::of(problem, Code::Rule, Severity::Error);
     facts.rules.iter().map(finding).collect()
+}
+
+fn keys(facts: &Facts) -> Vec<Finding> {
+    let open = facts.kept.iter().filter(|file| file.mode & OTHERS != 0);
+    let finding = |Kept { path, why, anew, mode }: &Kept| {
+        let message = format!("others can read or change it (mode {mode:03o}), and {why}");
+        let mut hint = format!("`chmod 600 {}`, which `--fix` does", path.display());
+        if let Some(anew) = anew {
+            hint = format!("{hint}; if somebody may have read it, {anew}");
+        }
+        Finding::new(Code::Key, Severity::Error, Spot::file(path), message, hint)
+            .fix(Fix::Close(path.clone()))
+    };
+    open.map(finding).collect()
 }
 
 /// Returns where a value of an upstream is.

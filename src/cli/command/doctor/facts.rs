@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::cli::command::doctor::keys::Kept;
 use crate::clients::Client;
 use crate::config::problem::Problem;
 use crate::setup::secrets;
@@ -27,6 +28,8 @@ pub(super) struct Facts {
     pub(super) packages: Vec<Package>,
     /// Files with secrets in them.
     pub(super) secrets: Vec<SecretFile>,
+    /// Files of the state that others must not read.
+    pub(super) kept: Vec<Kept>,
     /// What is known about upstreams from earlier runs, or from this one.
     pub(super) known: Vec<Known>,
     /// Whether clients are listed all of their tools.

@@ -29,6 +29,7 @@ pub(super) enum Code {
     State = 17,
     Audit = 18,
     Rule = 19,
+    Key = 20,
 }
 
 /// How bad it is.

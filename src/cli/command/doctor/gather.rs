@@ -20,6 +20,7 @@ use crate::cli::command::doctor::facts::SecretFile;
 use crate::cli::command::doctor::facts::Seen;
 use crate::cli::command::doctor::facts::Server;
 use crate::cli::command::doctor::facts::Unrecorded;
+use crate::cli::command::doctor::keys;
 use crate::cli::command::doctor::packages;
 use crate::cli::command::doctor::programs;
 use crate::cli::context::Context;
@@ -77,6 +78,7 @@ pub(super) async fn facts(context: &Context<'_>) -> Facts {
     }
     commands(&mut facts, config.as_ref(), around);
     facts.secrets = secrets(&facts.entries, &texts, around);
+    facts.kept = around.state().map(|state| keys::all(&state, mode)).unwrap_or_default();
     facts.clients = clients(around);
     facts.state = around.state().and_then(|state| Some((state.clone(), unwritable(&state)?)));
     gateways(&mut facts, around).await;

@@ -10,6 +10,7 @@ mod finding;
 mod fix;
 mod fronts;
 mod gather;
+mod keys;
 mod packages;
 mod programs;
 

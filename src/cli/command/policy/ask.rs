@@ -10,7 +10,7 @@ use crate::policy::Decision;
 use crate::policy::Policy;
 use crate::policy::Target;
 use crate::policy::Who;
-use crate::policy::check::Vocabulary;
+use crate::policy::vocabulary::Vocabulary;
 use crate::router::View;
 use crate::wire::Raw;
 
