@@ -22,6 +22,7 @@ use crate::downstream::http::headers;
 use crate::downstream::http::legacy;
 use crate::downstream::http::listener::Peer;
 use crate::downstream::http::modern;
+use crate::downstream::http::paths;
 use crate::downstream::http::probes;
 use crate::downstream::http::response::Body;
 use crate::downstream::http::response::Response;
@@ -135,8 +136,8 @@ async fn route(
             let router = everything(front, visitor, &head.headers)?;
             Box::pin(mcp(front, router, visitor, head, body)).await
         }
-        "/sse" => channel(front, visitor, head),
-        sse::MESSAGES => Box::pin(channel_message(front, visitor, head, body)).await,
+        paths::STREAM => channel(front, visitor, head),
+        paths::MESSAGES => Box::pin(channel_message(front, visitor, head, body)).await,
         path => match part_of(path) {
             Some(view) => {
                 let router = part(front, &view, visitor, &head.headers)?;
