@@ -84,7 +84,9 @@ impl Snapshot {
         let Some((permits, row)) = self.permitted(caller.principal(), client) else { return true };
         let stem = self.prefix(upstream).map(name::stem).unwrap_or_default();
         let local = name.strip_prefix(&stem).unwrap_or(name);
-        permits.may_show(&row, kind, upstream.as_str(), name, local)
+        // Rules speak of the name that it would have where everything is seen.
+        let name = self.ruled_name(upstream, name);
+        permits.may_show(&row, kind, upstream.as_str(), &name, local)
     }
 
     /// Takes what a caller may not see out of the list of a directory.

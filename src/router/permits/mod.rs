@@ -193,6 +193,15 @@ impl Permits {
         Some(Slot(first + place))
     }
 
+    /// Returns the name that a tool has where everything is seen; nothing if it has none there.
+    pub(super) fn name_of(&self, tool: &Entry) -> Option<&str> {
+        let Slot(place) = self.slot(Kind::Tools, &tool.public)?;
+        match self.things.get(place)? {
+            Thing::Tool(tool) => Some(&tool.name),
+            Thing::Prompt { .. } | Thing::Resource { .. } | Thing::Nameless => None,
+        }
+    }
+
     /// Returns what becomes of any use of something, whatever the arguments.
     pub(super) fn verdict(&self, row: &Row, slot: Slot) -> Verdict {
         row.get_or_decide(slot.0, || {
@@ -254,6 +263,9 @@ impl Permits {
         name: &str,
         local: &str,
     ) -> bool {
+        if kind == Kind::Tools && !row.principal.bounds().permit_tool(name) {
+            return false;
+        }
         let Some(policy) = self.policy.as_ref().filter(|policy| !policy.is_shadow()) else {
             return true;
         };
