@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::Entry;
 use crate::catalog::Kind;
+use crate::catalog::Owner;
 use crate::catalog::name;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Caller;
@@ -52,22 +53,54 @@ impl Snapshot {
         Some((permits, permits.row(principal, client)))
     }
 
-    /// Returns whether somebody sees a tool.
+    /// Returns whether somebody sees a tool or a prompt.
     pub(super) fn is_shown(
         &self,
-        tool: &Entry,
+        kind: Kind,
+        entry: &Entry,
         principal: &Principal,
         client: Option<&str>,
     ) -> bool {
         let Some((permits, row)) = self.permitted(principal, client) else { return true };
-        let slot = permits.slot(Kind::Tools, &tool.public);
+        let slot = permits.slot(kind, &entry.public);
         slot.is_some_and(|slot| permits.shows(&row, slot))
+    }
+
+    /// Returns whether whoever asks sees a tool or a prompt.
+    pub(super) fn shows(&self, exchange: &Exchange, kind: Kind, entry: &Entry) -> bool {
+        let client = exchange.capabilities().client_name();
+        self.is_shown(kind, entry, exchange.caller().principal(), client)
+    }
+
+    /// Returns whether there is a tool or a prompt of this name. While others are awaited that
+    /// could have it, what is hidden is as if it was not there: it takes as long to be told so.
+    pub(super) fn has(&self, exchange: &Exchange, kind: Kind, name: &str) -> bool {
+        let found = self.catalog.named(kind, name);
+        found.is_some_and(|it| self.unlisted.is_empty() || self.shows(exchange, kind, it))
+    }
+
+    /// Returns whether whoever asks sees an address.
+    pub(super) fn shows_address(&self, exchange: &Exchange, owner: &Owner) -> bool {
+        let (caller, client) = (exchange.caller(), exchange.capabilities().client_name());
+        self.permitted(caller.principal(), client).is_none_or(|(permits, row)| {
+            permits.shows_address(&row, owner.upstream.as_str(), &owner.local)
+        })
     }
 
     /// Returns whether a caller sees anything of an upstream.
     pub(super) fn is_seen(&self, upstream: &UpstreamId, caller: &Caller) -> bool {
         let client = caller.capabilities().client_name();
-        let permitted = self.permitted(caller.principal(), client);
+        self.is_seen_by(upstream, caller.principal(), client)
+    }
+
+    /// Returns whether somebody sees anything of an upstream.
+    pub(super) fn is_seen_by(
+        &self,
+        upstream: &UpstreamId,
+        principal: &Principal,
+        client: Option<&str>,
+    ) -> bool {
+        let permitted = self.permitted(principal, client);
         permitted.is_none_or(|(permits, row)| permits.sees(&row, upstream.as_str()))
     }
 
