@@ -19,6 +19,21 @@ use crate::router::snapshot::Snapshot;
 use crate::wire::Raw;
 
 impl Router {
+    /// Returns whether somebody who sees all of this view is hidden nothing that is in no view of
+    /// theirs, either. Whoever started this process can read everything about it elsewhere.
+    pub(super) fn is_all_for(&self, principal: &Principal) -> bool {
+        let is_all = || self.view.is_none() || !self.hides_anything();
+        principal.is_process() || (principal.bounds().profiles.is_none() && is_all())
+    }
+
+    /// Returns whether a policy may hide something from somebody.
+    pub fn hides_anything(&self) -> bool {
+        self.snapshot()
+            .permits
+            .as_ref()
+            .is_some_and(|permits| permits.policy().is_some_and(|policy| !policy.is_shadow()))
+    }
+
     /// Returns whether a caller, of whatever view, may be told outside of calls of an upstream, and
     /// of this address if there is one; for who tells.
     pub fn may_tell(

@@ -3,6 +3,7 @@
 use std::process::Output;
 use std::process::Stdio;
 
+use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
 use tokio::time::timeout;
@@ -160,6 +161,17 @@ async fn an_extension_is_of_whom_the_caller_sees_and_finds_nothing_that_is_hidde
         }
     }
     client.leave().await;
+}
+
+#[tokio::test]
+async fn a_probe_tells_nobody_what_is_hidden() {
+    let gateway = gateway(json!([{ "allow": "b__echo" }]));
+    let server = Server::start_ready(&gateway).await;
+    for path in ["/readyz", "/readyz?verbose"] {
+        let reply = server.request(Method::GET, path).reply().await;
+        assert_eq!((reply.status, reply.json()), (200, json!({ "ready": true })), "{path}");
+    }
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -54,8 +54,11 @@ pub(super) async fn answer(
     let (head, body) = request.into_parts();
     // Not behind the guard: strangers are told next to nothing there.
     // Whoever brings no token where tokens are needed is told as little as a strange web page.
-    let is_trusted =
-        || front.access.is_open() && front.guard.admit(&head.uri, &head.headers).is_ok();
+    // So is everybody where a policy hides something from somebody: who asks is nobody known.
+    let is_trusted = || {
+        let is_open = front.access.is_open() && !front.service.router.hides_anything();
+        is_open && front.guard.admit(&head.uri, &head.headers).is_ok()
+    };
     let response = match probes::respond(&front.service.router, &head, is_trusted) {
         Some(response) => response,
         None => guarded(front, peer, &head, body).await,
