@@ -131,6 +131,30 @@ async fn what_is_made_and_revoked_meanwhile_counts() {
     tokio::join!(authenticator.follow(stop.clone()), look);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_read_is_read_when_it_can_be() {
+    let (_directory, store) = store();
+    let (token, _) = store.create("ci", Scope::default(), None).unwrap();
+    let token = token.reveal();
+    let authenticator = Authenticator::try_new(&config(), store.clone()).unwrap();
+    let credential = authenticator.identify(&token, "/mcp").await.unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let look = async {
+        let path = store.directory().join("key");
+        let key = std::fs::read(&path).unwrap();
+        std::fs::write(&path, "no key").unwrap();
+        store.revoke("ci").unwrap();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let known = authenticator.identify(&token, "/mcp").await;
+        assert!(known.is_ok(), "those of before count: {known:?}");
+        std::fs::write(&path, key).unwrap();
+        authenticator.ended(&credential).await;
+        assert!(authenticator.identify(&token, "/mcp").await.is_err());
+        stop.cancel();
+    };
+    tokio::join!(authenticator.follow(stop.clone()), look);
+}
+
 #[tokio::test]
 async fn what_is_no_token_of_anybody_is_refused() {
     let (_directory, store) = store();

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Credential;
 use crate::auth::Source;
+use crate::auth::store;
 use crate::auth::store::Store;
 use crate::auth::store::Tokens;
 
@@ -31,7 +32,7 @@ pub(super) struct Watched {
 impl Watched {
     /// Reads them once. If they cannot be read, there are none.
     pub(super) fn new(store: Store) -> Self {
-        let tokens = read(&store).unwrap_or_default();
+        let tokens = store.load().inspect_err(complain).unwrap_or_default();
         Self { store, tokens: watch::Sender::new(Arc::new(tokens)) }
     }
 
@@ -49,18 +50,29 @@ impl Watched {
         let mut looks = time::interval(LOOKED);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut known = None;
+        let mut has_failed = false;
         loop {
             looks.tick().await;
             let store = self.store.clone();
             let look = move || {
                 let stamp = store.stamp();
-                (known != Some(stamp)).then(|| (stamp, read(&store)))
+                (known != Some(stamp)).then(|| (stamp, store.load()))
             };
             // A disk that hangs holds up nobody but this.
-            let Ok(Some((stamp, tokens))) = task::spawn_blocking(look).await else { continue };
-            known = Some(stamp);
-            if let Some(tokens) = tokens {
-                self.tokens.send_replace(Arc::new(tokens));
+            let Ok(Some((stamp, loaded))) = task::spawn_blocking(look).await else { continue };
+            match loaded {
+                Ok(tokens) => {
+                    (known, has_failed) = (Some(stamp), false);
+                    self.tokens.send_replace(Arc::new(tokens));
+                }
+                // It is tried again: one of those that count may be revoked in what cannot be
+                // read now.
+                Err(error) => {
+                    if !has_failed {
+                        complain(&error);
+                    }
+                    has_failed = true;
+                }
             }
         }
     }
@@ -85,12 +97,8 @@ impl Watched {
     }
 }
 
-/// Reads the tokens; nothing if they cannot be read, which is said.
-fn read(store: &Store) -> Option<Tokens> {
-    let read = store.load();
-    read.inspect_err(|error| {
-        let cause = std::error::Error::source(error).map(ToString::to_string);
-        tracing::warn!(%error, cause, "tokens cannot be read, so those of before count");
-    })
-    .ok()
+/// Says that tokens cannot be read.
+fn complain(error: &store::Error) {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    tracing::warn!(%error, cause, "tokens cannot be read, so those of before count");
 }

@@ -133,7 +133,7 @@ impl Parking {
             number
         };
         let until = Instant::now() + EXPIRY;
-        let (until_millis, principal) = (self.millis(until), digest(principal));
+        let (until_millis, principal) = (self.millis(until), principal.digest());
         let ticket = Ticket { number, until: until_millis, principal, request: *fingerprint };
         let state = self.seal.close(&ticket.write());
         Some((state, Waiting { parking: Arc::clone(self), number, resume, until }))
@@ -148,7 +148,7 @@ impl Parking {
     ) -> Result<Claim, Refused> {
         let ticket = self.seal.open(state).and_then(|plain| Ticket::read(&plain));
         let ticket = ticket.ok_or(Refused::Altered)?;
-        if ticket.principal != digest(principal) {
+        if ticket.principal != principal.digest() {
             return Err(Refused::OtherPrincipal);
         }
         if ticket.request != *fingerprint {
@@ -246,10 +246,6 @@ impl Ticket {
             request: request.try_into().ok()?,
         })
     }
-}
-
-fn digest(principal: &Principal) -> Digest {
-    Sha256::digest(principal.name()).into()
 }
 
 /// Returns what identifies a request from round to round: its method and its parameters.

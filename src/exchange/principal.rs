@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::OnceLock;
 
+use sha2::Digest as _;
+use sha2::Sha256;
+
 use crate::config::patterns::Patterns;
 
 static PROCESS: LazyLock<Principal> = LazyLock::new(|| Principal::named("process"));
@@ -123,6 +126,32 @@ impl Principal {
         &self.0.bounds
     }
 
+    /// Returns what is the same for two of them exactly if they are equal, in every run.
+    pub fn digest(&self) -> [u8; 32] {
+        let Identity { name, groups, actor, bounds } = &*self.0;
+        let Bounds { profiles, tools } = bounds;
+        let mut digest = Sha256::new();
+        let mut add = |part: &str| {
+            // With its length: no part can pass for the end of one and the beginning of another.
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        };
+        add(name);
+        let tools = tools.as_ref().map(|tools| tools.iter().collect::<Vec<_>>());
+        let lists = [
+            Some(groups.iter().map(String::as_str).collect()),
+            actor.as_deref().map(|actor| vec![actor]),
+            profiles.as_ref().map(|profiles| profiles.iter().map(String::as_str).collect()),
+            tools,
+        ];
+        for list in lists {
+            // That there is none is something else than that it is empty.
+            add(&list.as_ref().map_or(-1, |list| list.len().cast_signed()).to_string());
+            list.into_iter().flatten().for_each(&mut add);
+        }
+        digest.finalize().into()
+    }
+
     /// Returns whether it is known who it is: it can be told apart from others.
     pub fn is_known(&self) -> bool {
         *self != *ANONYMOUS
@@ -180,6 +209,7 @@ mod tests {
     use super::Bounds;
     use super::Identity;
     use super::Principal;
+    use crate::config::patterns::Patterns;
 
     fn alice(groups: &[&str]) -> Principal {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
@@ -193,5 +223,39 @@ mod tests {
         assert_ne!(alice(&["a"]), alice(&["a", "b"]));
         assert_ne!(Principal::process(), Principal::anonymous());
         assert!(Principal::process().is_process() && !alice(&[]).is_process());
+    }
+
+    #[test]
+    fn those_who_differ_in_anything_have_other_digests() {
+        let tools = |all: &[&str]| Patterns::of_names(all.iter().copied()).unwrap();
+        let bounds = |profiles: Option<&[&str]>, tools| Bounds {
+            profiles: profiles.map(|all| all.iter().map(|it| (*it).to_owned()).collect()),
+            tools,
+        };
+        let names: [(&str, &[&str], Option<&str>, Bounds); 10] = [
+            ("a", &[], None, bounds(None, None)),
+            ("b", &[], None, bounds(None, None)),
+            ("a", &["g"], None, bounds(None, None)),
+            ("a", &["g", "h"], None, bounds(None, None)),
+            ("a", &["gh"], None, bounds(None, None)),
+            ("a", &[], Some("g"), bounds(None, None)),
+            ("a", &[], None, bounds(Some(&["g"]), None)),
+            ("a", &[], None, bounds(Some(&[]), None)),
+            ("a", &[], None, bounds(None, Some(tools(&["g"])))),
+            ("a", &[], None, bounds(None, Some(tools(&["g", "h"])))),
+        ];
+        let all: Vec<Principal> = names
+            .into_iter()
+            .map(|(name, groups, actor, bounds)| {
+                let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+                let (name, actor) = (name.to_owned(), actor.map(str::to_owned));
+                Identity { name, groups, actor, bounds }.into()
+            })
+            .collect();
+        for one in &all {
+            for other in &all {
+                assert_eq!(one == other, one.digest() == other.digest(), "{one:?} {other:?}");
+            }
+        }
     }
 }

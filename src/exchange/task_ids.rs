@@ -111,12 +111,13 @@ fn binding(caller: &Caller, dialect: Dialect) -> Vec<u8> {
         Dialect::Core => b"core\0",
         Dialect::Extension => b"extension\0",
     };
-    [kind, owner(caller)].concat()
+    [kind, &owner(caller)].concat()
 }
 
 /// Who alone may use the ids given to this caller.
 ///
-/// Not the caller's number: a client that comes back is another caller with the same tasks.
-fn owner(caller: &Caller) -> &[u8] {
-    caller.principal().name().as_bytes()
+/// Not the caller's number: a client that comes back is another caller with the same tasks; but
+/// not if its principal has other rights by now.
+fn owner(caller: &Caller) -> [u8; 32] {
+    caller.principal().digest()
 }

@@ -18,6 +18,7 @@ use crate::exchange::caller::Reach;
 use crate::exchange::mailbox::ListKind;
 use crate::exchange::mailbox::Notice;
 use crate::exchange::mailbox::Topic;
+use crate::exchange::principal;
 use crate::exchange::task::Dialect;
 use crate::exchange::task_ids;
 use crate::ids::CallerId;
@@ -252,6 +253,22 @@ proptest::proptest! {
         let owner = ids.open(&someone(), Dialect::Core, &public);
         proptest::prop_assert_eq!(owner, Some((upstream, local)));
     }
+}
+
+#[test]
+fn an_id_is_good_for_the_same_principal_with_the_same_rights_alone() {
+    let known = |groups: &[&str]| {
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        let (name, bounds) = ("corp:ann".to_owned(), principal::Bounds::default());
+        let identity = principal::Identity { name, groups, actor: None, bounds };
+        let caller = Caller::new(CallerId(1), Arc::default(), Reach::InCallsOnly);
+        caller.on_behalf_of(identity.into())
+    };
+    let (ids, files) = (task_ids::Ids::default(), UpstreamId::new("files"));
+    let public = ids.close(&known(&["a"]), Dialect::Core, &files, "1");
+    let opens = |caller: &Caller| ids.open(caller, Dialect::Core, &public).is_some();
+    assert!(opens(&known(&["a"])));
+    assert!(!opens(&known(&["a", "b"])) && !opens(&known(&[])) && !opens(&someone()));
 }
 
 #[test]

@@ -13,6 +13,14 @@ use crate::policy::parameters::Parameters;
 use crate::policy::parameters::Type;
 use crate::wire::Raw;
 
+/// How many values are judged; arguments that hold more are unknown as a whole. Each takes some
+/// hundred bytes more than its text, which may be two.
+const VALUES: usize = 1 << 16;
+/// How many items a list may have; a longer one is unknown.
+const ITEMS: usize = 4096;
+/// How long the text of one may be, in bytes.
+const LONGEST_LIST: usize = 1 << 20;
+
 /// Arguments, and which of them cannot be judged.
 pub(super) struct Known {
     expression: RestrictedExpression,
@@ -40,7 +48,7 @@ impl Known {
 impl Parameters {
     /// Reads arguments as they are sent; none at all is the same as an object without members.
     pub(super) fn known(&self, raw: Option<&Raw>) -> Known {
-        let mut reader = Reader { doubts: Vec::new() };
+        let mut reader = Reader { doubts: Vec::new(), left: VALUES };
         let value = match raw {
             Some(raw) if raw.get() != "null" => {
                 reader.record(raw, &self.fields, "arguments", DEPTH)
@@ -54,10 +62,12 @@ impl Parameters {
 
 struct Reader {
     doubts: Vec<String>,
+    /// How many more values are judged.
+    left: usize,
 }
 
 impl Reader {
-    /// Reads an object; nothing if it is none, or names one member twice.
+    /// Reads an object; nothing if it is none, names one member twice, or if there is too much.
     fn record(
         &mut self,
         raw: &Raw,
@@ -68,6 +78,9 @@ impl Reader {
         let object = raw.object().ok()?;
         let mut members = Vec::new();
         for (key, json) in object.iter() {
+            if self.left == 0 {
+                return None;
+            }
             let field = fields.iter().find(|field| field.name == key);
             let inner = Raw::parse(json.to_owned()).ok()?;
             let is_null = inner.get() == "null";
@@ -92,6 +105,7 @@ impl Reader {
         depth: usize,
     ) -> Option<RestrictedExpression> {
         let depth = depth.checked_sub(1)?;
+        self.left = self.left.checked_sub(1)?;
         let json = raw.get().trim();
         match (json.as_bytes().first()?, kind) {
             (b'"', Type::Text | Type::Any) => raw.string().map(RestrictedExpression::new_string),
@@ -109,7 +123,10 @@ impl Reader {
 
     /// Reads a list, which is unknown as a whole if anything in it is.
     fn list(&mut self, raw: &Raw, item: &Type, depth: usize) -> Option<RestrictedExpression> {
-        let items = raw.elements()?;
+        if raw.get().len() > LONGEST_LIST {
+            return None;
+        }
+        let items = raw.elements().filter(|items| items.len() <= ITEMS)?;
         let before = self.doubts.len();
         let read = items.iter().map(|it| self.value(it, item, "", depth));
         let read = read.collect::<Option<Vec<_>>>();

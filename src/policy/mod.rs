@@ -197,23 +197,29 @@ impl Policy {
     /// With [`Arguments::Unknown`], the decision is about all calls there can be: it is
     /// [`Outcome::Depends`] unless each of them would be decided alike. Whatever the arguments,
     /// a call is never allowed where this says [`Outcome::Refused`], and always where it says
-    /// [`Outcome::Allowed`]. An address is judged as it is written and as it is meant, and
-    /// refused if either is.
+    /// [`Outcome::Allowed`]. An address is judged as it is written, as it is meant, and as what
+    /// its path leads to, and refused if any of them is.
     pub fn decide(
         &self,
         who: &Who<'_>,
         target: &Target<'_>,
         arguments: Arguments<'_>,
     ) -> Decision<'_> {
-        if let Target::Resource { upstream, uri } = *target
-            && let Some(meant) = address::meant(uri)
-        {
-            let written = self.decided(who, target, arguments);
-            let target = Target::Resource { upstream, uri: &meant };
-            let meant = self.decided(who, &target, arguments);
-            return if meant.outcome < written.outcome { meant } else { written };
+        let mut decision = self.decided(who, target, arguments);
+        let Target::Resource { upstream, uri } = *target else { return decision };
+        let decided = |uri: &str| self.decided(who, &Target::Resource { upstream, uri }, arguments);
+        if let Some(meant) = address::meant(uri) {
+            let meant = decided(&meant);
+            decision = if meant.outcome < decision.outcome { meant } else { decision };
         }
-        self.decided(who, target, arguments)
+        if let Some(path) = address::path(uri) {
+            let found = decided(&path.uri);
+            // Who allows an address allows its spelling, unless that leads somewhere else.
+            let counts = path.steps_back || found.rule().is_some();
+            let is_weaker = counts && found.outcome < decision.outcome;
+            decision = if is_weaker { found } else { decision };
+        }
+        decision
     }
 
     fn decided(

@@ -127,7 +127,10 @@ impl Table {
 
     /// Notes that a request has ended.
     pub(super) fn end(&mut self, held: &Held) {
-        self.held(held, Counter::end);
+        // Nor was it counted as under way, if the limit said nothing of that when it began.
+        if held.rule.quota.concurrency.is_some() {
+            self.held(held, Counter::end);
+        }
     }
 
     /// Counts bytes that a request turned out to need.

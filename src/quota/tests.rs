@@ -253,6 +253,22 @@ fn who_has_no_room_is_refused_and_idle_counters_make_room() {
 }
 
 #[test]
+fn what_began_before_a_limit_on_what_is_under_way_makes_no_room_in_it() {
+    let clock = Clock::new();
+    let all = limited("\n    - { per: principal, bytes: 1MiB/h }");
+    let admit = || all.admit(&subject("alice", Some("t")), clock.now());
+    let before = admit().unwrap();
+    let more = quotas("\n    - { per: principal, bytes: 1MiB/h, concurrency: 1 }");
+    all.apply(&more, clock.now());
+    let one = admit().unwrap();
+    drop(before);
+    let (text, _) = refused(admit());
+    assert!(text.contains("at most 1 under way at once"), "{text}");
+    drop(one);
+    drop(admit().unwrap());
+}
+
+#[test]
 fn many_at_once_get_no_more_than_there_is() {
     let all = limited(
         "

@@ -48,7 +48,11 @@ impl Router {
             Thing::Own(name) => Some(Cow::Borrowed(name)),
             Thing::Prompt(_) | Thing::Resource(..) | Thing::Extension => None,
         };
-        let is_seen = ruled.as_ref().is_none_or(|tool| bounds.permit_tool(tool));
+        let is_seen = match target.thing {
+            Thing::Tool(tool) => snapshot.is_within(bounds, tool),
+            Thing::Own(name) => bounds.permit_tool(name),
+            Thing::Prompt(_) | Thing::Resource(..) | Thing::Extension => true,
+        };
         if !is_seen || !self.is_within(bounds) {
             let (method, upstream) = (target.method, target.upstream);
             let id = exchange.trace();

@@ -46,7 +46,8 @@ impl Router {
         let tool = snapshot.catalog.tool(name);
         // What is hidden asks for no headers, as what there is not.
         let tool = tool.filter(|tool| {
-            tool.traits.mirrors.is_empty() || snapshot.is_shown(tool, principal, client)
+            tool.traits.mirrors.is_empty()
+                || snapshot.is_shown(Kind::Tools, tool, principal, client)
         });
         tool.map(|tool| tool.traits.mirrors.clone()).unwrap_or_default()
     }
@@ -58,7 +59,7 @@ impl Router {
     ) -> Result<Raw, Error> {
         let (params, name) = named(params, "name")?;
         let mut snapshot = self.snapshot();
-        let mut place = snapshot.catalog.position(Kind::Tools, &name);
+        let mut place = snapshot.place(exchange, Kind::Tools, &name);
         if place.is_none() {
             if let Some(own) = Own::named(&name, &snapshot) {
                 // One of them calls another tool.
@@ -119,7 +120,7 @@ impl Router {
         name: &str,
         exchange: &Exchange,
     ) -> Result<Arc<Snapshot>, Error> {
-        let has = |snapshot: &Snapshot| snapshot.catalog.named(kind, name).is_some();
+        let has = |snapshot: &Snapshot| snapshot.place(exchange, kind, name).is_some();
         let mut snapshot = self.snapshot();
         if has(&snapshot) || snapshot.unlisted.is_empty() {
             return Ok(snapshot);

@@ -9,6 +9,7 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::catalog::Kind;
 use crate::catalog::Owner;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Caller;
@@ -74,11 +75,11 @@ impl Router {
     /// which the client sees anything.
     pub fn notified(&self, caller: Option<&Caller>, method: &str, params: Option<&Raw>) {
         let snapshot = self.snapshot();
-        let is_seen = |id: &&UpstreamId| match caller {
+        let is_seen = |id: &UpstreamId| match caller {
             Some(caller) => snapshot.is_seen(id, caller),
             None => snapshot.permits.is_none(),
         };
-        let speaker = speaker(&snapshot, method).filter(is_seen);
+        let speaker = speaker(&snapshot, method, is_seen);
         let handle = speaker.and_then(|id| snapshot.upstreams.get(id));
         if let Some(handle) = handle {
             handle.pass_on(method, params);
@@ -88,6 +89,7 @@ impl Router {
     }
 
     /// Finds the one upstream that a request concerns, and the parameters as that one knows them.
+    /// What is hidden from whoever asks concerns nobody.
     fn concerned<'p>(
         &self,
         snapshot: &Snapshot,
@@ -98,8 +100,9 @@ impl Router {
         let text = |key| params?.member(key)?.string();
         let (uri, name) = (text("uri"), text("name"));
         let owns_uri = uri.and_then(|uri| self.known_owner(snapshot, exchange, &uri));
-        let owns_name = name.and_then(|name| named(snapshot, &name));
-        let speaker = speaker(snapshot, method);
+        let owns_uri = owns_uri.filter(|owner| snapshot.shows_address(exchange, owner));
+        let owns_name = name.and_then(|name| named(snapshot, exchange, &name));
+        let speaker = speaker_for(snapshot, exchange, method);
         let named = [("uri", owns_uri), ("name", owns_name)];
         let named: Vec<(&str, Owner)> =
             named.into_iter().filter_map(|(key, owner)| Some((key, owner?))).collect();
@@ -117,20 +120,40 @@ impl Router {
     }
 }
 
-/// Whose tool or prompt has this public name.
-fn named(snapshot: &Snapshot, name: &str) -> Option<Owner> {
-    let catalog = &snapshot.catalog;
-    let entry = catalog.tool(name).or_else(|| catalog.prompt(name))?;
+/// Whose tool or prompt has this public name, of those that whoever asks sees.
+fn named(snapshot: &Snapshot, exchange: &Exchange, name: &str) -> Option<Owner> {
+    let entry = [Kind::Tools, Kind::Prompts].into_iter().find_map(|kind| {
+        let entry = snapshot.catalog.named(kind, name);
+        entry.filter(|entry| snapshot.shows(exchange, kind, entry))
+    })?;
     Some(Owner { upstream: entry.upstream.clone(), local: entry.local.clone() })
 }
 
-/// The only upstream that declared an extension to which the method belongs.
-pub(super) fn speaker<'s>(snapshot: &'s Snapshot, method: &str) -> Option<&'s UpstreamId> {
+/// The only upstream that declared an extension to which the method belongs, of those of which
+/// whoever asks sees anything.
+pub(super) fn speaker_for<'s>(
+    snapshot: &'s Snapshot,
+    exchange: &Exchange,
+    method: &str,
+) -> Option<&'s UpstreamId> {
+    let (caller, client) = (exchange.caller(), exchange.capabilities().client_name());
+    let is_seen = |id: &UpstreamId| snapshot.is_seen_by(id, caller.principal(), client);
+    speaker(snapshot, method, is_seen)
+}
+
+/// The only upstream that declared an extension to which the method belongs, of those that are
+/// seen: what is offered is what can be used.
+fn speaker<'s>(
+    snapshot: &'s Snapshot,
+    method: &str,
+    is_seen: impl Fn(&UpstreamId) -> bool,
+) -> Option<&'s UpstreamId> {
     let declares = |declared: &Raw| {
         let fits = |(id, _): (&str, &str)| extension::passes(id) && extension::fits(id, method);
         declared.object().is_ok_and(|all| all.iter().any(fits))
     };
-    let mut speakers = snapshot.extensions.iter().filter(|(_, declared)| declares(declared));
+    let speakers = snapshot.extensions.iter().filter(|(_, declared)| declares(declared));
+    let mut speakers = speakers.filter(|(id, _)| is_seen(id));
     let (only, _) = speakers.next()?;
     speakers.next().is_none().then_some(only)
 }

@@ -12,7 +12,7 @@ use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
 use crate::router::cache::Question;
-use crate::router::extension::speaker;
+use crate::router::extension::speaker_for;
 use crate::router::params::named;
 use crate::router::params::with;
 use crate::router::snapshot::Snapshot;
@@ -63,7 +63,7 @@ impl Router {
         }
         let (snapshot, owner) = match self.owner(exchange, &uri).await {
             Err(Error::UnknownResource(_)) if is_about_skills(kind) => {
-                self.unlisted_skill(uri.clone().into_owned())?
+                self.unlisted_skill(exchange, uri.clone().into_owned())?
             }
             found => found?,
         };
@@ -154,7 +154,9 @@ impl Router {
     ) -> Result<(Arc<Snapshot>, Owner), Error> {
         let mut snapshot = self.snapshot();
         let mut owner = self.known_owner(&snapshot, exchange, uri);
-        if owner.is_none() && !snapshot.unlisted.is_empty() {
+        // What is hidden is awaited like what there is not: it takes as long to be told so.
+        let is_seen = |owner: &Owner| snapshot.shows_address(exchange, owner);
+        if !snapshot.unlisted.is_empty() && !owner.as_ref().is_some_and(is_seen) {
             tokio::select! {
                 () = self.live() => {}
                 () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
@@ -170,9 +172,13 @@ impl Router {
 
     /// Finds who answers for a skill that nobody lists, which is allowed: the only upstream that
     /// has skills at all.
-    fn unlisted_skill(&self, uri: String) -> Result<(Arc<Snapshot>, Owner), Error> {
+    fn unlisted_skill(
+        &self,
+        exchange: &Exchange,
+        uri: String,
+    ) -> Result<(Arc<Snapshot>, Owner), Error> {
         let snapshot = self.snapshot();
-        match speaker(&snapshot, method::SKILLS_GET).cloned() {
+        match speaker_for(&snapshot, exchange, method::SKILLS_GET).cloned() {
             Some(upstream) => Ok((snapshot, Owner { upstream, local: uri })),
             None => Err(Error::UnknownResource(uri)),
         }

@@ -84,6 +84,7 @@ use crate::router::mentions::Mentions;
 use crate::router::permits::Names;
 use crate::router::reloads::Reloads;
 use crate::router::spill::Spills;
+use crate::router::status::Part;
 use crate::router::told::Told;
 use crate::router::view::Lens;
 use crate::telemetry::Feed;
@@ -284,7 +285,7 @@ impl Router {
     /// Returns how everything in this view is, as data: the one document behind every door, be it
     /// a tool, a socket or an address.
     pub fn status(&self) -> serde_json::Value {
-        status::document(self, None, None)
+        status::document(self, None, Part::Everything)
     }
 
     /// Returns the callers that see this view; who is among them is told when its lists change.

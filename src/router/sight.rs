@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::catalog::Entry;
 use crate::catalog::Kind;
+use crate::catalog::Owner;
 use crate::catalog::name;
 use crate::exchange::Exchange;
 use crate::exchange::caller::Caller;
@@ -18,6 +19,21 @@ use crate::router::snapshot::Snapshot;
 use crate::wire::Raw;
 
 impl Router {
+    /// Returns whether somebody who sees all of this view is hidden nothing that is in no view of
+    /// theirs, either. Whoever started this process can read everything about it elsewhere.
+    pub(super) fn is_all_for(&self, principal: &Principal) -> bool {
+        let is_all = || self.view.is_none() || !self.hides_anything();
+        principal.is_process() || (principal.bounds().profiles.is_none() && is_all())
+    }
+
+    /// Returns whether a policy may hide something from somebody.
+    pub fn hides_anything(&self) -> bool {
+        self.snapshot()
+            .permits
+            .as_ref()
+            .is_some_and(|permits| permits.policy().is_some_and(|policy| !policy.is_shadow()))
+    }
+
     /// Returns whether a caller, of whatever view, may be told outside of calls of an upstream, and
     /// of this address if there is one; for who tells.
     pub fn may_tell(
@@ -52,22 +68,58 @@ impl Snapshot {
         Some((permits, permits.row(principal, client)))
     }
 
-    /// Returns whether somebody sees a tool.
+    /// Returns whether somebody sees a tool or a prompt.
     pub(super) fn is_shown(
         &self,
-        tool: &Entry,
+        kind: Kind,
+        entry: &Entry,
         principal: &Principal,
         client: Option<&str>,
     ) -> bool {
         let Some((permits, row)) = self.permitted(principal, client) else { return true };
-        let slot = permits.slot(Kind::Tools, &tool.public);
+        let slot = permits.slot(kind, &entry.public);
         slot.is_some_and(|slot| permits.shows(&row, slot))
+    }
+
+    /// Returns whether whoever asks sees a tool or a prompt.
+    pub(super) fn shows(&self, exchange: &Exchange, kind: Kind, entry: &Entry) -> bool {
+        let client = exchange.capabilities().client_name();
+        self.is_shown(kind, entry, exchange.caller().principal(), client)
+    }
+
+    /// Returns the place of the tool or the prompt of this name. While others are awaited that
+    /// could have it, what is hidden is as if it was not there: it takes as long to be told so.
+    pub(super) fn place(&self, exchange: &Exchange, kind: Kind, name: &str) -> Option<usize> {
+        let shows = |place| {
+            let found = self.catalog.entries(kind).nth(place);
+            found.is_some_and(|it| self.shows(exchange, kind, it))
+        };
+        let place = self.catalog.position(kind, name);
+        place.filter(|place| self.unlisted.is_empty() || shows(*place))
+    }
+
+    /// Returns whether whoever asks sees an address.
+    pub(super) fn shows_address(&self, exchange: &Exchange, owner: &Owner) -> bool {
+        let (caller, client) = (exchange.caller(), exchange.capabilities().client_name());
+        self.permitted(caller.principal(), client).is_none_or(|(permits, row)| {
+            permits.shows_address(&row, owner.upstream.as_str(), &owner.local)
+        })
     }
 
     /// Returns whether a caller sees anything of an upstream.
     pub(super) fn is_seen(&self, upstream: &UpstreamId, caller: &Caller) -> bool {
         let client = caller.capabilities().client_name();
-        let permitted = self.permitted(caller.principal(), client);
+        self.is_seen_by(upstream, caller.principal(), client)
+    }
+
+    /// Returns whether somebody sees anything of an upstream.
+    pub(super) fn is_seen_by(
+        &self,
+        upstream: &UpstreamId,
+        principal: &Principal,
+        client: Option<&str>,
+    ) -> bool {
+        let permitted = self.permitted(principal, client);
         permitted.is_none_or(|(permits, row)| permits.sees(&row, upstream.as_str()))
     }
 
@@ -84,7 +136,9 @@ impl Snapshot {
         let Some((permits, row)) = self.permitted(caller.principal(), client) else { return true };
         let stem = self.prefix(upstream).map(name::stem).unwrap_or_default();
         let local = name.strip_prefix(&stem).unwrap_or(name);
-        permits.may_show(&row, kind, upstream.as_str(), name, local)
+        // Rules speak of the name that it would have where everything is seen.
+        let name = self.ruled_name(upstream, name);
+        permits.may_show(&row, kind, upstream.as_str(), &name, local)
     }
 
     /// Takes what a caller may not see out of the list of a directory.

@@ -18,6 +18,7 @@ use crate::config;
 use crate::config::auth::Scopes;
 use crate::config::exposure::Exposure;
 use crate::config::exposure::Mode;
+use crate::exchange::principal::Bounds;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::router::Lasting;
@@ -141,12 +142,32 @@ impl Snapshot {
 
     /// Returns the name that something has where everything is seen: the one that rules are about,
     /// through whatever view somebody looks.
-    pub(super) fn ruled<'e>(&self, entry: &'e Entry) -> Cow<'e, str> {
+    pub(super) fn ruled<'e>(&'e self, entry: &'e Entry) -> Cow<'e, str> {
         let Lens::Server(_) = &self.lens else { return Cow::Borrowed(&entry.public) };
-        let handle = self.upstreams.get(&entry.upstream);
-        handle.map_or(Cow::Borrowed(&entry.public), |handle| {
-            name::public(&handle.config().prefix, &entry.public, self.max_name_length).into()
+        // What is in its way there, only who looks at everything can know.
+        let known = self.permits.as_ref().and_then(|permits| permits.name_of(entry));
+        known.map_or_else(|| self.ruled_name(&entry.upstream, &entry.name), Cow::Borrowed)
+    }
+
+    /// Returns the name that something of this name would have where everything is seen, if
+    /// nothing is in its way.
+    pub(super) fn ruled_name<'n>(&self, upstream: &UpstreamId, name: &'n str) -> Cow<'n, str> {
+        let Lens::Server(_) = &self.lens else { return Cow::Borrowed(name) };
+        self.upstreams.get(upstream).map_or(Cow::Borrowed(name), |handle| {
+            name::public(&handle.config().prefix, name, self.max_name_length).into()
         })
+    }
+
+    /// Returns whether a tool is within the bounds of somebody, whatever rules say.
+    pub(super) fn is_within(&self, bounds: &Bounds, tool: &Entry) -> bool {
+        if bounds.tools.is_none() {
+            return true;
+        }
+        match &self.permits {
+            // Of what has no name nobody can say whether it is within.
+            Some(permits) => permits.name_of(tool).is_some_and(|name| bounds.permit_tool(name)),
+            None => bounds.permit_tool(&self.ruled(tool)),
+        }
     }
 
     /// Returns what callers are told of when it differs.

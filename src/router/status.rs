@@ -29,17 +29,33 @@ use crate::router::snapshot::Snapshot;
 use crate::upstream;
 use crate::wire::era::Era;
 
+/// How much of everything somebody is told of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part<'s> {
+    /// All that the view shows, and all of this process.
+    Everything,
+    /// All that the view shows; what there is besides is hidden from them.
+    View,
+    /// What they see of it.
+    Seen(&'s Seen),
+}
+
 /// Tells what one view shows of this process and its upstreams.
 ///
 /// Somebody who asks in a request of a client is told of that client, too, even if it is not one
-/// that stays. Somebody who sees a part of everything is told of that part.
-pub(super) fn document(router: &Router, asking: Option<&str>, seen: Option<&Seen>) -> Value {
+/// that stays.
+pub(super) fn document(router: &Router, asking: Option<&str>, part: Part<'_>) -> Value {
     let (snapshot, instance) = (router.snapshot(), router.instance());
     let cache = &router.shared.cache;
     let configuration = instance.configuration();
-    // What is said of the files, or of two upstreams, would tell what there is besides.
-    let whole = seen.is_none();
-    let files = configuration.files.iter().filter(|_| whole).map(|file| file.to_string_lossy());
+    let seen = match part {
+        Part::Everything | Part::View => None,
+        Part::Seen(seen) => Some(seen),
+    };
+    // What is said of two upstreams would tell what there is besides, and so would what is said of
+    // this process to who looks at one view of it.
+    let (whole, all) = (seen.is_none(), matches!(part, Part::Everything));
+    let files = configuration.files.iter().filter(|_| all).map(|file| file.to_string_lossy());
     let handles = snapshot.upstreams.values();
     let handles = handles.filter(|handle| seen.is_none_or(|seen| seen.sees(handle.id())));
     let handles = handles.map(|handle| upstream(&snapshot, handle, cache, seen));
@@ -56,18 +72,18 @@ pub(super) fn document(router: &Router, asking: Option<&str>, seen: Option<&Seen
         "started": timestamp(instance.started),
         "uptimeMs": millis(instance.begun.elapsed()),
         "files": files.collect::<Vec<_>>(),
-        "reload": configuration.reload.filter(|_| whole).map(reload),
+        "reload": configuration.reload.filter(|_| all).map(reload),
         "listening": instance.listening(),
-        "audit": router.audit().status().filter(|_| whole),
+        "audit": router.audit().status().filter(|_| all),
         "ready": unready.next().is_none(),
         "generation": snapshot.generation.0,
         "upstreams": upstreams,
-        "warnings": if whole { warnings(router, asking) } else { Vec::new() },
+        "warnings": if all { warnings(router, asking) } else { Vec::new() },
         "conflicts": sentences(&mut snapshot.catalog.conflicts().iter().map(ToString::to_string)),
         "defects": sentences(&mut snapshot.catalog.defects().iter().map(ToString::to_string)),
     });
     let limits: Vec<_> = router.quotas().report().into_iter().map(limit).collect();
-    if let Some(document) = document.as_object_mut().filter(|_| whole && !limits.is_empty()) {
+    if let Some(document) = document.as_object_mut().filter(|_| all && !limits.is_empty()) {
         document.insert("limits".to_owned(), limits.into());
     }
     document

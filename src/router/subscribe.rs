@@ -48,8 +48,15 @@ impl Router {
         exchange: &Exchange,
     ) -> Result<Raw, Error> {
         let (_, uri) = named(params, "uri")?;
-        let (_, Owner { upstream, local }) = self.owner(exchange, &uri).await?;
-        exchange.caller().mailbox().give_up(&upstream, &Topic::Resource(local));
+        let (snapshot, owner) = self.owner(exchange, &uri).await?;
+        let is_seen = snapshot.shows_address(exchange, &owner);
+        let Owner { upstream, local } = owner;
+        let (mailbox, topic) = (exchange.caller().mailbox(), Topic::Resource(local));
+        // Whoever was told of it until now may say that it was enough.
+        if !is_seen && !mailbox.is_held(&upstream, &topic) {
+            return Err(Error::UnknownResource(uri.into_owned()));
+        }
+        mailbox.give_up(&upstream, &topic);
         Ok(object::build([]))
     }
 

@@ -214,6 +214,29 @@ async fn status_over_http_tells_a_principal_of_what_it_sees() {
 }
 
 #[tokio::test]
+async fn who_may_look_at_one_profile_is_told_nothing_of_the_rest() {
+    let flags = |name| toy(&["--era", "dual", "--scheme", name]).entry();
+    let mut gateway = Gateway::new(&[("a", flags("a")), ("b", flags("b"))]);
+    gateway = gateway.profile("small", json!({ "upstreams": ["a"] }));
+    gateway = gateway.limit("quotas", json!([{ "per": "all", "rate": "900/min", "name": "b" }]));
+    gateway.set("auth", json!({}));
+    let bound = token(&gateway, &["bound", "--for", "small"]).await;
+    let all = token(&gateway, &["all"]).await;
+    let server = Server::start(&gateway).await;
+    let status = async |token: &str| {
+        let called = server.call("conflux__status", json!({})).to("/profiles/small/mcp");
+        bearing(called, token).reply().await.result()["structuredContent"].clone()
+    };
+    let (part, whole) = (status(&bound).await, status(&all).await);
+    assert_eq!(part["upstreams"][0]["name"], "a", "{part}");
+    assert_eq!(part["upstreams"].as_array().unwrap().len(), 1, "{part}");
+    assert_eq!((&part["files"], &part["limits"]), (&json!([]), &Value::Null), "{part}");
+    assert_eq!(whole["limits"][0]["limit"], "b", "{whole}");
+    assert_eq!(whole["files"].as_array().unwrap().len(), 1, "{whole}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_refused_uses_up_nothing() {
     let gateway = gateway(json!([
         { "allow": "a__echo" },

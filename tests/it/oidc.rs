@@ -287,6 +287,24 @@ async fn a_token_for_one_path_is_good_there_alone() {
     }
 }
 
+#[tokio::test]
+async fn a_token_that_opens_a_stream_of_2024_11_05_is_good_for_its_messages() {
+    let identity = Identity::start().await;
+    let gateway = gateway(&[("corp", &identity)]);
+    let server = Server::start(&gateway).await;
+    let token = identity.token(&format!("{BASE}/sse"), "mcp").await;
+    let open = server.request(Method::GET, "/sse").header("Accept", "text/event-stream");
+    let mut stream = bearing(open, &token).events().await;
+    let address = stream.next().await.unwrap().data;
+    let post = |token: &str| bearing(list(&server).to(&address), token);
+    assert_eq!(post(&token).reply().await.status, 202);
+    let other = identity.token(&format!("{BASE}/mcp"), "mcp").await;
+    let refused = post(&other).reply().await;
+    assert_eq!(refused.status, 401);
+    let challenge = refused.header("www-authenticate").unwrap_or_default();
+    assert!(challenge.contains("oauth-protected-resource/sse"), "{challenge}");
+}
+
 /// Tokens that are not good, with what the log says.
 async fn bad_tokens(identity: &Identity, stranger: &Identity) -> Vec<(&'static str, String)> {
     let claims = |claims: Value| json!({ "claims": claims });

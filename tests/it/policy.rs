@@ -1,5 +1,6 @@
 //! Who may do what, through the real program: over stdio and HTTP, in lists and in calls.
 
+use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
 
@@ -15,6 +16,7 @@ use crate::support::wire_client::MODERN;
 use crate::support::wire_client::Message;
 
 const INVALID_PARAMS: i64 = -32602;
+const METHOD_NOT_FOUND: i64 = -32601;
 const LEGACY: &str = "2025-11-25";
 
 /// A gateway before two toys with these rules.
@@ -72,10 +74,11 @@ async fn what_is_hidden_is_answered_like_what_there_is_not() {
             ("resources/read", "uri", "a://static/1", "x://nothing"),
             ("resources/read", "uri", "a://item/1", "x://nothing"),
             ("resources/subscribe", "uri", "a://static/1", "x://nothing"),
+            ("resources/unsubscribe", "uri", "a://static/1", "x://nothing"),
             ("skills/get", "uri", "skill://a/SKILL.md", "x://nothing"),
         ];
         for (method, key, hidden, unknown) in requests {
-            if method == "resources/subscribe" && revision == MODERN {
+            if method.ends_with("subscribe") && revision == MODERN {
                 continue;
             }
             let hidden_answer = client.request(method, json!({ key: hidden })).await;
@@ -97,6 +100,62 @@ async fn what_is_hidden_is_answered_like_what_there_is_not() {
         assert_eq!(client.call("b__echo", json!({"x": 1})).await.structured(), json!({"x": 1}));
         client.leave().await;
     }
+}
+
+#[tokio::test]
+async fn an_extension_is_of_whom_the_caller_sees_and_finds_nothing_that_is_hidden() {
+    let with = |name: &str, id: &str| {
+        toy(&["--extension", id, "--extension", "v/both", "--scheme", name]).entry()
+    };
+    let mut gateway = Gateway::new(&[("a", with("a", "v/one")), ("b", with("b", "v/two"))]);
+    let knows = json!({ "extensions": { "v/one": {}, "v/both": {} } });
+    let rules = |more: Value| json!({ "rules": [{ "allow": { "upstreams": ["b"] } }, more] });
+    gateway.set("policy", rules(json!({ "deny": { "prompts": "*" } })));
+    for revision in [LEGACY, MODERN] {
+        let mut client = gateway.start();
+        let offered = if revision == MODERN {
+            client.modern(knows.clone());
+            client.request("server/discover", json!({})).await.result()
+        } else {
+            client.initialize(revision, knows.clone()).await.result()
+        };
+        list(&mut client, "tools").await;
+        let both = client.request("both/ask", json!({})).await.result();
+        assert_eq!(both["method"], "both/ask", "only one of them is seen: {offered}");
+        assert_eq!(client.request("one/ask", json!({})).await.code(), METHOD_NOT_FOUND);
+        client.leave().await;
+    }
+    gateway.set("policy", rules(json!({ "allow": "a__echo" })));
+    let mut client = gateway.legacy(LEGACY, knows).await;
+    list(&mut client, "tools").await;
+    for (params, is_known) in [
+        (json!({ "name": "a__echo" }), true),
+        (json!({ "name": "a__count" }), false),
+        (json!({ "name": "a__greet" }), false),
+        (json!({ "name": "a__nothing" }), false),
+        (json!({ "uri": "b://static/1" }), true),
+        (json!({ "uri": "a://static/1" }), false),
+        (json!({ "uri": "x://nothing" }), false),
+    ] {
+        let answer = client.request("both/ask", params.clone()).await;
+        if is_known {
+            assert_eq!(answer.result()["method"], "both/ask", "{params}");
+        } else {
+            assert_eq!(answer.code(), METHOD_NOT_FOUND, "{params}");
+        }
+    }
+    client.leave().await;
+}
+
+#[tokio::test]
+async fn a_probe_tells_nobody_what_is_hidden() {
+    let gateway = gateway(json!([{ "allow": "b__echo" }]));
+    let server = Server::start_ready(&gateway).await;
+    for path in ["/readyz", "/readyz?verbose"] {
+        let reply = server.request(Method::GET, path).reply().await;
+        assert_eq!((reply.status, reply.json()), (200, json!({ "ready": true })), "{path}");
+    }
+    server.stop().await;
 }
 
 #[tokio::test]

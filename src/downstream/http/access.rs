@@ -22,6 +22,7 @@ use crate::auth::token::Token;
 use crate::config::Config;
 use crate::config::Listen;
 use crate::downstream::http::listener::Peer;
+use crate::downstream::http::paths;
 use crate::downstream::http::response::Response;
 use crate::downstream::http::status;
 use crate::downstream::http::status::Challenge;
@@ -146,7 +147,7 @@ impl Access {
                 Err(refused) => Err(refusal(&refused, None)),
             },
             Rule::Known(authenticator) => {
-                let path = head.uri.path();
+                let path = paths::resource(head.uri.path());
                 let refuse = |refused: Refused| {
                     let challenge = authenticator.challenge(path, &refused);
                     refusal(&refused, Some(challenge))

@@ -15,6 +15,7 @@ mod headers;
 mod legacy;
 mod listener;
 mod modern;
+mod paths;
 mod probes;
 mod replay;
 mod response;

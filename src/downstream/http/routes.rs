@@ -22,6 +22,7 @@ use crate::downstream::http::headers;
 use crate::downstream::http::legacy;
 use crate::downstream::http::listener::Peer;
 use crate::downstream::http::modern;
+use crate::downstream::http::paths;
 use crate::downstream::http::probes;
 use crate::downstream::http::response::Body;
 use crate::downstream::http::response::Response;
@@ -53,8 +54,11 @@ pub(super) async fn answer(
     let (head, body) = request.into_parts();
     // Not behind the guard: strangers are told next to nothing there.
     // Whoever brings no token where tokens are needed is told as little as a strange web page.
-    let is_trusted =
-        || front.access.is_open() && front.guard.admit(&head.uri, &head.headers).is_ok();
+    // So is everybody where a policy hides something from somebody: who asks is nobody known.
+    let is_trusted = || {
+        let is_open = front.access.is_open() && !front.service.router.hides_anything();
+        is_open && front.guard.admit(&head.uri, &head.headers).is_ok()
+    };
     let response = match probes::respond(&front.service.router, &head, is_trusted) {
         Some(response) => response,
         None => guarded(front, peer, &head, body).await,
@@ -135,8 +139,8 @@ async fn route(
             let router = everything(front, visitor, &head.headers)?;
             Box::pin(mcp(front, router, visitor, head, body)).await
         }
-        "/sse" => channel(front, visitor, head),
-        sse::MESSAGES => Box::pin(channel_message(front, visitor, head, body)).await,
+        paths::STREAM => channel(front, visitor, head),
+        paths::MESSAGES => Box::pin(channel_message(front, visitor, head, body)).await,
         path => match part_of(path) {
             Some(view) => {
                 let router = part(front, &view, visitor, &head.headers)?;

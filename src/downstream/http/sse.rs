@@ -24,6 +24,7 @@ use crate::downstream::http::access::Visitor;
 use crate::downstream::http::body;
 use crate::downstream::http::body::Received;
 use crate::downstream::http::headers;
+use crate::downstream::http::paths;
 use crate::downstream::http::sessions;
 use crate::downstream::http::status;
 use crate::downstream::http::status::Refusal;
@@ -36,8 +37,6 @@ use crate::router::Router;
 use crate::wire::line::Line;
 use crate::wire::sse::Event;
 
-/// Where clients post their messages.
-pub(super) const MESSAGES: &str = "/messages";
 /// The parameter that says which stream a message belongs to.
 const PARAMETER: &str = "sessionId";
 /// How long a message may wait for a client that does not read what it is told.
@@ -88,7 +87,7 @@ pub(super) fn open(
         }
         open.insert(id.clone(), Arc::new(connection));
     }
-    let address = Some(format!("{MESSAGES}?{PARAMETER}={id}"));
+    let address = Some(format!("{}?{PARAMETER}={id}", paths::MESSAGES));
     let presence = Presence { front: Arc::clone(front), id };
     let stream = stream::events(Channel { address, outgoing, _presence: presence });
     Ok(stream.until(visitor.clone().ended(front.access.clone())))

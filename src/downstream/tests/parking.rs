@@ -15,6 +15,8 @@ use crate::downstream::park::fingerprint;
 use crate::downstream::seal::Seal;
 use crate::exchange::caller::Caller;
 use crate::exchange::caller::Reach;
+use crate::exchange::principal::Bounds;
+use crate::exchange::principal::Identity;
 use crate::exchange::principal::Principal;
 use crate::ids::CallerId;
 use crate::wire::Raw;
@@ -99,8 +101,8 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     let index = any::<prop::sample::Index>;
     prop_oneof![
-        2 => (0..2_usize, 0..2_usize).prop_map(|(who, request)| Act::Park { who, request }),
-        6 => (index(), 0..2_usize, 0..2_usize, prop::option::weighted(0.2, 0..114_usize)).prop_map(
+        2 => (0..4_usize, 0..2_usize).prop_map(|(who, request)| Act::Park { who, request }),
+        6 => (index(), 0..4_usize, 0..2_usize, prop::option::weighted(0.2, 0..114_usize)).prop_map(
             |(which, who, request, altered)| Act::Claim { which, who, request, altered },
         ),
         1 => (index(), index(), 1..113_usize)
@@ -118,9 +120,15 @@ struct Parked {
     waiting: Option<Waiting>,
 }
 
-/// Those who may come back.
-static PRINCIPALS: LazyLock<[Principal; 2]> =
-    LazyLock::new(|| [Principal::process(), Principal::anonymous()]);
+/// Those who may come back; of two of them the name is the same.
+static PRINCIPALS: LazyLock<[Principal; 4]> =
+    LazyLock::new(|| [Principal::process(), Principal::anonymous(), ann(&[]), ann(&["team"])]);
+
+fn ann(groups: &[&str]) -> Principal {
+    let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+    let (name, bounds) = ("corp:ann".to_owned(), Bounds::default());
+    Identity { name, groups, actor: None, bounds }.into()
+}
 
 fn caller(who: usize) -> Caller {
     let caller = Caller::new(CallerId(0), Arc::default(), Reach::InCallsOnly);

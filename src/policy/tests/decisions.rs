@@ -72,6 +72,36 @@ fn rules_tell_who_calls() {
 }
 
 #[test]
+fn an_address_is_judged_as_what_its_path_leads_to_as_well() {
+    let resource = |uri| Target::Resource { upstream: "files", uri };
+    let denying = "- allow: { resources: \"*\" }\n- deny: { resources: \"file:///etc/*\" }";
+    for uri in [
+        "file:///etc/passwd",
+        "file:////etc/passwd",
+        "file:///./etc//passwd",
+        "file:///srv//../etc/passwd",
+        "file:///srv/%2f../etc/passwd",
+        "file://somewhere/etc/passwd",
+        "file:///etc%2Fpasswd",
+    ] {
+        check(denying, &NOBODY, &resource(uri), Refused);
+    }
+    check(denying, &NOBODY, &resource("file:///srv//etc/passwd"), Allowed);
+    let one = "- allow: { resources: \"*\" }\n- deny: { resources: \"file:///etc/passwd\" }";
+    for uri in ["file:///etc/passwd?x", "file:///etc/passwd#x", "file:///etc//passwd"] {
+        check(one, &NOBODY, &resource(uri), Refused);
+    }
+    let allowing = "- allow: { resources: [\"file:///srv/*\", \"docs://h/a//*\"] }";
+    for uri in ["file:///srv//../etc/passwd", "file:///srv/x/%2f../../../etc/passwd"] {
+        check(allowing, &NOBODY, &resource(uri), Refused);
+    }
+    // How it is spelt is no reason to refuse what leads to the same.
+    for uri in ["file:///srv//x", "file:///srv/x?y", "docs://h/a//b", "docs://h/a//b?c#d"] {
+        check(allowing, &NOBODY, &resource(uri), Allowed);
+    }
+}
+
+#[test]
 fn rules_tell_what_is_wanted() {
     let plain = write_file();
     let hints = Hints::of(|hint| (hint == Hint::ReadOnly).then_some(true));

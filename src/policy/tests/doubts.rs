@@ -54,6 +54,28 @@ fn a_rule_that_allows_and_cannot_be_judged_does_not() {
 }
 
 #[test]
+fn what_is_too_much_to_be_judged_is_in_doubt() {
+    let tool = write_file();
+    let list = |items: usize| vec!["\"b\""; items].join(",");
+    let (few, many) = (list(4096), list(4097));
+    let of_tags = policy(&format!("{DENY}{{ undeclared: true }}"));
+    let of_path = policy(&format!("{DENY}{{ path: \"/etc/*\" }}"));
+    let tags = |items: &str| format!(r#"{{"path":"/a","undeclared":[{items}]}}"#);
+    assert_eq!(call(&of_path, &tool, &tags(&few)).outcome, Outcome::Allowed);
+    assert_eq!(
+        call(&of_path, &tool, &tags(&many)).outcome,
+        Outcome::Allowed,
+        "it is not looked at"
+    );
+    assert_eq!(call(&of_tags, &tool, &tags(&many)).outcome, Outcome::Refused);
+    let long = format!("\"{}\"", "b".repeat(1 << 20));
+    assert_eq!(call(&of_tags, &tool, &tags(&long)).outcome, Outcome::Refused);
+    let members: Vec<_> = (0..70_000).map(|number| format!("\"x{number}\":1")).collect();
+    let members = format!("{{\"path\":\"/a\",{}}}", members.join(","));
+    assert_eq!(call(&of_path, &tool, &members).outcome, Outcome::Refused);
+}
+
+#[test]
 fn what_no_rule_looks_at_may_be_whatever_it_is() {
     let tool = write_file();
     let policy = policy(&format!("{DENY}{{ mode: w }}"));

@@ -17,6 +17,7 @@ use crate::router::own::names::SEARCH;
 use crate::router::own::names::STATUS;
 use crate::router::snapshot::Snapshot;
 use crate::router::status;
+use crate::router::status::Part;
 use crate::router::target::Target;
 use crate::router::target::Thing;
 use crate::wire::Raw;
@@ -83,7 +84,12 @@ async fn status(router: &Router, params: &Raw, exchange: &Exchange) -> Result<Ra
     let pass = router.admitted(&snapshot, exchange, &target).await?;
     let seen = snapshot.seen_by(exchange).await?;
     let client = exchange.capabilities().client_name();
-    let status = status::document(router, client, seen.as_deref());
+    let part = match &seen {
+        Some(seen) => Part::Seen(seen),
+        None if router.is_all_for(exchange.caller().principal()) => Part::Everything,
+        None => Part::View,
+    };
+    let status = status::document(router, client, part);
     let text = serde_json::to_string_pretty(&status).unwrap_or_default();
     let result = Raw::of(&json!({
         "content": [{ "type": "text", "text": text }],

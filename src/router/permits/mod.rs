@@ -38,6 +38,8 @@ pub(super) use self::seen::Seen;
 /// Of how many who ask it is kept what they may do; those who have not asked for longest give way.
 /// Each takes four bytes for each thing there is: twenty megabytes with five thousand tools.
 const ROWS: usize = 1024;
+/// How much of what a client calls itself rules look at, in bytes.
+const CLIENT: usize = 256;
 /// Of how many different selections lists are kept; most who ask see one of a few.
 const SELECTIONS: usize = 64;
 /// What stands for Conflux where upstreams do.
@@ -163,6 +165,8 @@ impl Permits {
         // Otherwise somebody could make up any number of names, each of which costs all decisions.
         let policy = self.policy.as_ref();
         let client = client.filter(|_| policy.is_some_and(|it| it.distinguishes_clients()));
+        // Nor any of any length, as some of them are kept.
+        let client = client.map(|it| it.get(..it.floor_char_boundary(CLIENT)).unwrap_or_default());
         let key = (principal.clone(), client.map(Box::from));
         self.rows.get_or_make(&key, || Row::new(principal.clone(), client, self.things.len()))
     }
@@ -187,6 +191,15 @@ impl Permits {
         let is_it = |thing: &Thing| matches!(thing, Thing::Tool(tool) if tool.name == name);
         let place = self.things.iter().skip(first).position(is_it)?;
         Some(Slot(first + place))
+    }
+
+    /// Returns the name that a tool has where everything is seen; nothing if it has none there.
+    pub(super) fn name_of(&self, tool: &Entry) -> Option<&str> {
+        let Slot(place) = self.slot(Kind::Tools, &tool.public)?;
+        match self.things.get(place)? {
+            Thing::Tool(tool) => Some(&tool.name),
+            Thing::Prompt { .. } | Thing::Resource { .. } | Thing::Nameless => None,
+        }
     }
 
     /// Returns what becomes of any use of something, whatever the arguments.
@@ -250,6 +263,9 @@ impl Permits {
         name: &str,
         local: &str,
     ) -> bool {
+        if kind == Kind::Tools && !row.principal.bounds().permit_tool(name) {
+            return false;
+        }
         let Some(policy) = self.policy.as_ref().filter(|policy| !policy.is_shadow()) else {
             return true;
         };

@@ -122,6 +122,9 @@ fn names_that_clients_make_up_cost_nothing_if_no_rule_looks_at_them() {
     let permits = self::permits(&policy(RULES));
     let rows = ["x", "y"].map(|client| permits.row(&Principal::process(), Some(client)));
     assert!(!Arc::ptr_eq(&rows[0], &rows[1]));
+    let long = ["x", "y"].map(|end| format!("Cursor{}{end}", "é".repeat(300)));
+    let rows = long.map(|client| permits.row(&Principal::process(), Some(&client)));
+    assert!(Arc::ptr_eq(&rows[0], &rows[1]), "what is kept of a name is bounded");
 }
 
 #[test]

@@ -23,6 +23,7 @@ use crate::exchange::caller::Reach;
 use crate::exchange::principal::Bounds;
 use crate::exchange::principal::Identity;
 use crate::ids::CallerId;
+use crate::ids::UpstreamId;
 use crate::router::Error;
 use crate::router::Router;
 use crate::router::Settled;
@@ -34,7 +35,7 @@ use crate::wire::Raw;
 use crate::wire::era::Revision;
 use crate::wire::method;
 
-const TOOLS: [&str; 5] = ["read", "write", "write_all", "a.b/c", "b__read"];
+const TOOLS: [&str; 6] = ["read", "write", "write_all", "a.b/c", "a.b_c", "b__read"];
 const PROMPTS: [&str; 2] = ["hello", "read"];
 const ADDRESSES: [&str; 3] = ["file:///a", "file:///etc/b", "note:c"];
 const PATTERNS: [&str; 6] = ["*", "a__*", "*__write*", "*read", "b__*", "*__a*c*"];
@@ -161,7 +162,7 @@ proptest! {
         rules in vec(rule(), 0..5),
         view in view(),
         is_in_team in any::<bool>(),
-        bounds in option::weighted(0.3, select(&["a__*", "*read"][..])),
+        bounds in option::weighted(0.3, select(&["a__*", "*read", "*_b_c"][..])),
     ) {
         let file = json!({
             "upstreams": { "a": { "command": "none" }, "b": { "command": "none" } },
@@ -181,6 +182,13 @@ proptest! {
         for kind in [Kind::Tools, Kind::Prompts, Kind::Resources] {
             let listed = runtime.block_on(listed(&router, kind, &exchange));
             for entry in snapshot.catalog.entries(kind) {
+                if kind == Kind::Tools && view != Some(View::Profile("small".to_owned())) {
+                    // Limits and scopes are about one name, too.
+                    let everything = all.snapshot();
+                    let named = everything.catalog.tool(&snapshot.ruled(entry));
+                    let found = named.map(|named| (&named.upstream, &named.local));
+                    prop_assert_eq!(found, Some((&entry.upstream, &entry.local)));
+                }
                 let uses = TEXTS.map(|text| used(&router, &exchange, kind, entry, text));
                 if !listed.contains(&entry.public) {
                     prop_assert_eq!(uses, [Use::Unknown; 3], "{} is not listed", entry.public);
@@ -196,4 +204,26 @@ proptest! {
             prop_assert!(own.iter().all(|name| name.starts_with("conflux__")), "{:?}", own);
         }
     }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_what_they_could_not_see() {
+    let file = |policy: Value| {
+        let none = json!({ "command": "none" });
+        let upstreams = json!({ "a": none, "b": none });
+        json!({ "upstreams": upstreams, "auth": {}, "policy": policy }).to_string()
+    };
+    let sees = |router: &Router, bounds, upstream: &str, name: &str| {
+        let (exchange, upstream) = (exchange(&[], bounds), UpstreamId::new(upstream));
+        router.snapshot().may_see(&exchange, Kind::Tools, &upstream, name)
+    };
+    let (all, _home) = world(&file(json!({ "rules": [{ "allow": "a__*" }] })), &[]);
+    let alone = |name: &str| all.view(&View::Server(name.to_owned())).unwrap();
+    assert!(sees(&all, None, "a", "a__read") && !sees(&all, None, "b", "b__read"));
+    assert!(sees(&alone("a"), None, "a", "read") && !sees(&alone("b"), None, "b", "read"));
+    // The bounds of a token hold without rules, too.
+    let (all, _home) = world(&file(json!({})), &[]);
+    let alone = all.view(&View::Server("a".to_owned())).unwrap();
+    assert!(sees(&all, Some("a__*"), "a", "a__read") && sees(&alone, Some("a__*"), "a", "read"));
+    assert!(!sees(&all, Some("a__*"), "b", "b__read") && !sees(&alone, Some("b__*"), "a", "read"));
 }
