@@ -277,9 +277,10 @@ impl Log {
 impl Inner {
     fn hand_over(
         &self,
-        record: Record,
+        mut record: Record,
         message: impl FnOnce(Box<Record>) -> Message,
     ) -> Result<(), Unrecorded> {
+        record.shorten();
         let held = record.what.arguments.as_ref().map_or(0, Arguments::held);
         self.shared.held.fetch_add(held, Ordering::Relaxed);
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);
