@@ -119,7 +119,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     stream: Option<String>,
+    /// Why nothing can be written.
     problem: Option<String>,
+    /// Why what is written cannot be signed.
+    unsigned: Option<String>,
     checkpoint: Option<(String, SystemTime)>,
 }
 
@@ -269,6 +272,7 @@ impl Log {
             "written": shared.written.load(Ordering::Relaxed),
             "lost": shared.lost.load(Ordering::Relaxed),
             "problem": state.problem,
+            "unsigned": state.unsigned,
             "checkpoint": checkpoint,
         }))
     }

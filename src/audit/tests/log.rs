@@ -11,6 +11,7 @@ use crate::audit::HELD;
 use crate::audit::Log;
 use crate::audit::error::Unrecorded;
 use crate::audit::files;
+use crate::audit::ledger::LEDGER;
 use crate::audit::record::Arguments;
 use crate::audit::record::NAME;
 use crate::audit::record::Outcome;
@@ -156,6 +157,31 @@ async fn names_that_clients_make_up_take_no_room_and_show_no_part_of_a_secret() 
     let line = &lines(&config)[1];
     assert_eq!(line["uri"], "*".repeat(5 * 3));
     assert_eq!((&line["client"]["name"], &line["kind"]), (&"probe".into(), &"decision".into()));
+}
+
+#[tokio::test]
+async fn what_cannot_be_signed_is_told_until_it_can() {
+    let home = TempDir::new().unwrap();
+    let mut config = config(home.path());
+    config.checkpoint_time = Duration::from_millis(1);
+    // Where the ledger should be is something else.
+    let ledger = config.directory.join(LEDGER);
+    fs::create_dir_all(&ledger).unwrap();
+    let log = start(&config);
+    for event in 1..3 {
+        assert_eq!(log.confirm(decided(event, "toy__echo")).await, Ok(()));
+        while log.status().unwrap()["unsigned"].is_null() {
+            tokio::task::yield_now().await;
+        }
+        assert!(log.status().unwrap()["unsigned"].as_str().unwrap().contains(LEDGER));
+        assert_eq!(log.status().unwrap()["problem"], Value::Null);
+    }
+    fs::remove_dir(&ledger).unwrap();
+    while !log.status().unwrap()["unsigned"].is_null() {
+        tokio::task::yield_now().await;
+    }
+    log.close().await;
+    intact(&config);
 }
 
 /// How arguments are written in each manner.
