@@ -26,6 +26,12 @@ pub enum Error {
         /// Why not.
         error: io::Error,
     },
+    /// Somebody removed or replaced what is written to.
+    #[error("`{}` was removed or replaced while it was written to", path.display())]
+    Gone {
+        /// The segment.
+        path: PathBuf,
+    },
     /// Another process holds the ledger and does not let go.
     #[error("`{}` is in use by another process for over {}s", path.display(), limit.as_secs())]
     Busy {

@@ -1,10 +1,13 @@
 //! What there is to read: streams, their segments, and the ends of those.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs;
 use std::fs::File;
 use std::fs::TryLockError;
 use std::io;
+use std::io::BufRead as _;
+use std::io::BufReader;
 use std::io::Read as _;
 use std::io::Seek as _;
 use std::io::SeekFrom;
@@ -16,6 +19,7 @@ use serde_json::Value;
 use crate::audit::digest::Digest;
 use crate::audit::error::Error;
 use crate::audit::stream::Position;
+use crate::audit::stream::file_name;
 
 /// The longest line that is read, in bytes: many times the longest that is written.
 pub(super) const MAX_LINE: u64 = 1 << 20;
@@ -67,8 +71,11 @@ impl Stream {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             entries => {
                 for entry in entries.map_err(Error::at(&directory))? {
-                    let path = entry.map_err(Error::at(&directory))?.path();
-                    if let Some(number) = number(&path) {
+                    let entry = entry.map_err(Error::at(&directory))?;
+                    // To open a pipe that nobody writes to would never end.
+                    let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+                    let path = entry.path();
+                    if let Some(number) = number(&path).filter(|_| is_file) {
                         segments.insert(number, path);
                     }
                 }
@@ -88,6 +95,17 @@ impl Stream {
         if is_held { Life::Running } else { Life::Over }
     }
 
+    /// Returns whether what stands at its `end` was added to a line that it had, and no line up to
+    /// that one can have been replaced without a break in the chain.
+    pub(super) fn goes_on(&self, had: Position, end: Position) -> Result<bool, Error> {
+        match (end.segment.cmp(&had.segment), self.segments.get(&had.segment)) {
+            // The first line of a segment is signed, and says what the one before came to.
+            (Ordering::Greater, _) => Ok(true),
+            (Ordering::Equal, Some(path)) => has_line(path, had).map_err(Error::at(path)),
+            (Ordering::Less | Ordering::Equal, _) => Ok(false),
+        }
+    }
+
     /// Returns where it ends; nothing if it has no line.
     pub(super) fn end(&self) -> Result<Option<Position>, Error> {
         // The last one has no line yet if its process was killed just then.
@@ -102,11 +120,27 @@ impl Stream {
     }
 }
 
-/// The number in the name of a segment.
+/// The number in the name of a segment, which has one name and no other.
 fn number(path: &Path) -> Option<u32> {
-    let stem = path.file_name()?.to_str()?.strip_suffix(".jsonl")?;
-    let is_number = stem.len() >= 6 && stem.bytes().all(|byte| byte.is_ascii_digit());
-    stem.parse().ok().filter(|_| is_number)
+    let name = path.file_name()?.to_str()?;
+    let number = name.strip_suffix(".jsonl")?.parse().ok()?;
+    (name == file_name(number)).then_some(number)
+}
+
+/// Returns whether a line is in a segment, by its number and its digest.
+fn has_line(path: &Path, wanted: Position) -> io::Result<bool> {
+    let number = format!("\"seq\":{},", wanted.seq);
+    let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
+    let mut line = Vec::new();
+    while (&mut file).take(MAX_LINE).read_until(b'\n', &mut line)? > 0 {
+        let text = line.strip_suffix(b"\n").unwrap_or_default();
+        let is_numbered = memchr::memmem::find(text, number.as_bytes()).is_some();
+        if is_numbered && Digest::of(text) == wanted.head {
+            return Ok(true);
+        }
+        line.clear();
+    }
+    Ok(false)
 }
 
 /// Returns the last line of a file that is complete, without its end; nothing if there is none.
@@ -168,5 +202,6 @@ mod tests {
         let names = ["000001.jsonl", "1234567.jsonl", "1.jsonl", "+00001.jsonl", "000001.json"];
         let numbers = names.map(|name| number(Path::new(name)));
         assert_eq!(numbers, [Some(1), Some(1_234_567), None, None, None]);
+        assert_eq!(number(Path::new("0000001.jsonl")), None, "it is another name for the first");
     }
 }

@@ -8,6 +8,7 @@ use std::io;
 use std::io::Read as _;
 use std::io::Seek as _;
 use std::io::SeekFrom;
+use std::ops::Bound;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -79,10 +80,9 @@ impl Follower {
                 let (lines, offset) = read(&path, place.offset)?;
                 records.extend(lines.iter().filter_map(|line| Record::parse(&id, line)));
                 place.offset = offset;
-                if !stream.segments.keys().any(|number| *number > place.segment) {
-                    break;
-                }
-                place = Place { segment: place.segment + 1, offset: 0 };
+                let later = (Bound::Excluded(place.segment), Bound::Unbounded);
+                let Some((next, _)) = stream.segments.range(later).next() else { break };
+                place = Place { segment: *next, offset: 0 };
             }
             match life {
                 Life::Running => drop(self.open.insert(id, place)),

@@ -33,12 +33,17 @@ pub(super) struct Gap {
     pub(super) why: String,
 }
 
+/// What the ledger says of a stream that was taken away from the process that wrote it.
+const REMOVED: &str = "a segment was removed or replaced while it was written to";
+
 /// The stream of this process.
 #[derive(Debug)]
 pub(super) struct Journal {
     config: Audit,
     manner: Manner,
     open: Option<Open>,
+    /// What the ledger is to say of the stream before this one.
+    lost: Option<String>,
 }
 
 /// A stream that is written to.
@@ -49,8 +54,11 @@ struct Open {
     /// How many records no checkpoint covers yet, and since when.
     unsealed: usize,
     since: Option<Instant>,
-    /// Whether the ledger does not yet say what it should.
-    is_untold: bool,
+    /// What the ledger says since this process wrote there last; nothing as long as it does not
+    /// know of this stream.
+    told: Option<Head>,
+    /// The stream of this process that somebody took away, until the ledger says so.
+    lost: Option<String>,
 }
 
 /// What became of a checkpoint.
@@ -64,7 +72,7 @@ pub(super) struct Sealed {
 impl Journal {
     pub(super) fn new(config: Audit, secrets: Secrets) -> Self {
         let manner = Manner { secrets, arguments: config.arguments, limit: config.argument_limit };
-        Self { config, manner, open: None }
+        Self { config, manner, open: None, lost: None }
     }
 
     /// Looks whether there can be records where they should be.
@@ -86,17 +94,31 @@ impl Journal {
     }
 
     /// Writes records, all of them or none, after what is to be said about lost ones.
+    ///
+    /// If somebody takes the stream away that is written to, it goes on in another one.
     pub(super) fn write(&mut self, gap: Option<&Gap>, records: &[Record]) -> Result<(), Error> {
-        let Self { config, manner, open } = self;
+        let written = self.append(gap, records);
+        let Err(error @ Error::Gone { .. }) = written else { return written };
+        tracing::warn!(%error, "the audit goes on in a new stream");
+        self.lost = self.open.take().map(|open| open.stream.id().to_owned());
+        self.append(gap, records)
+    }
+
+    fn append(&mut self, gap: Option<&Gap>, records: &[Record]) -> Result<(), Error> {
+        let Self { config, manner, open, lost } = self;
         let open = match open {
             Some(open) => open,
-            closed => closed.insert(Open::begin(config)?),
+            closed => {
+                let begun = Open::begin(config, lost.clone())?;
+                *lost = None;
+                closed.insert(begun)
+            }
         };
         let mut batch = open.stream.batch();
         if let Some(Gap { lost, why }) = gap {
             batch.add(|seq, prev| {
                 let mut line = Line::new(seq, prev, SystemTime::now(), "gap");
-                line.number("lost", *lost).text("reason", why);
+                line.number("lost", *lost).text("reason", &manner.secrets.mask(why));
                 line.end()
             });
         }
@@ -141,25 +163,31 @@ impl Journal {
 }
 
 impl Open {
-    fn begin(config: &Audit) -> Result<Self, Error> {
+    fn begin(config: &Audit, lost: Option<String>) -> Result<Self, Error> {
         let directory = &config.directory;
         directory::make(directory, Others::MayLook)?;
         let signer = Signer::in_state(&config.keys)?;
         let stream = Stream::begin(directory, &signer, SystemTime::now())?;
-        let mut open = Self { stream, signer, unsealed: 0, since: None, is_untold: true };
+        let mut open = Self { stream, signer, unsealed: 0, since: None, told: None, lost };
         // Without the ledger there are records all the same; the next checkpoint tries again.
         if let Err(error) = open.tell(directory) {
             tracing::warn!(%error, "the ledger of the audit cannot be written");
         }
-        let lock = || open.ledger(directory);
-        if let Err(error) = retention::prune(directory, config.keep, SystemTime::now(), lock) {
-            tracing::warn!(%error, "old audit records cannot be removed");
-        }
+        open.prune(config, SystemTime::now());
         Ok(open)
     }
 
+    /// Removes what need not be kept; records are written whether that works or not.
+    fn prune(&self, config: &Audit, now: SystemTime) {
+        let lock = || self.ledger(&config.directory);
+        if let Err(error) = retention::prune(&config.directory, config.keep, now, lock) {
+            tracing::warn!(%error, "old audit records cannot be removed");
+        }
+    }
+
     fn ledger<'a>(&'a self, directory: &'a Path) -> Result<Ledger<'a>, Error> {
-        Ledger::lock(directory, &self.signer, self.stream.id(), SystemTime::now())
+        let (id, told) = (self.stream.id(), self.told.as_ref());
+        Ledger::lock(directory, &self.signer, id, told, SystemTime::now())
     }
 
     /// Says in the ledger how far the stream is; the first time that there is one, and what others
@@ -167,16 +195,19 @@ impl Open {
     fn tell(&mut self, directory: &Path) -> Result<Head, Error> {
         let (id, at) = (self.stream.id(), self.stream.position());
         let mut ledger = self.ledger(directory)?;
-        if self.is_untold {
+        if self.told.is_none() {
             for (id, at) in abandoned(directory, &ledger.head)? {
                 ledger.head.running.remove(&id);
                 ledger.add(&id, &Entry::Found(at));
             }
             ledger.add(id, &Entry::Opened);
+            if let Some(lost) = &self.lost {
+                ledger.add(lost, &Entry::Mended(REMOVED.to_owned()));
+            }
         }
         ledger.head.running.insert(id.to_owned(), at);
         let head = ledger.save()?;
-        self.is_untold = false;
+        (self.told, self.lost) = (Some(head.clone()), None);
         Ok(head)
     }
 
@@ -188,15 +219,15 @@ impl Open {
         let receipt = receipt::write(self.stream.id(), at, &head, &self.signer);
         if is_full {
             self.stream.rotate(&self.signer, now)?;
-            let lock = || self.ledger(&config.directory);
-            retention::prune(&config.directory, config.keep, now, lock)?;
+            self.prune(config, now);
         }
         Ok(Sealed { receipt, rotated: is_full })
     }
 }
 
 /// Returns the streams whose process is gone without having closed them, and where they end. One
-/// that ends before the head says so was cut by somebody, and stays as it is.
+/// that is without what the head knows of it was cut or changed by somebody, and stays as it is: it
+/// is not signed once more.
 fn abandoned(directory: &Path, head: &Head) -> Result<Vec<(String, Position)>, Error> {
     let mut found = Vec::new();
     for (id, known) in &head.running {
@@ -205,7 +236,7 @@ fn abandoned(directory: &Path, head: &Head) -> Result<Vec<(String, Position)>, E
             continue;
         }
         let Some(end) = stream.end()? else { continue };
-        if end.seq > known.seq || end == *known {
+        if stream.goes_on(*known, end)? {
             found.push((id.clone(), end));
         }
     }

@@ -39,6 +39,9 @@ const LOCK_LIMIT: Duration = Duration::from_secs(2);
 /// The largest head that is read, in bytes: ten thousand streams that were cut off.
 const MAX_HEAD: u64 = 4 << 20;
 
+/// What is said of files that were true once.
+const OLDER: &str = "older files were put in the place of `ledger.jsonl` or `head.json`";
+
 /// What happened to a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
@@ -57,7 +60,8 @@ pub(super) enum Entry {
         /// Whether nothing of the stream is left.
         whole: bool,
     },
-    /// The ledger itself was not as it was left; the stream is the one whose process saw that.
+    /// Something was not as it was left: the ledger, by the word of the process of this stream, or
+    /// the stream itself.
     Mended(String),
 }
 
@@ -85,11 +89,13 @@ pub(super) struct Ledger<'a> {
 }
 
 impl<'a> Ledger<'a> {
-    /// Waits until nobody else writes, and reads how far all is. `stream` is whose process asks.
+    /// Waits until nobody else writes, and reads how far all is. `stream` is whose process asks,
+    /// and `told` how far all was when it wrote here last.
     pub(super) fn lock(
         directory: &'a Path,
         signer: &'a Signer,
         stream: &str,
+        told: Option<&Head>,
         now: SystemTime,
     ) -> Result<Self, Error> {
         let path = directory.join(LEDGER);
@@ -98,7 +104,9 @@ impl<'a> Ledger<'a> {
         wait(&file, &path)?;
         let mut ledger =
             Self { directory, signer, now, file, head: Head::default(), added: String::new() };
-        if let Some(why) = ledger.read()? {
+        let wrong = ledger.read()?;
+        let is_older = || told.is_some_and(|told| ledger.head.is_older(told, stream));
+        if let Some(why) = wrong.or_else(|| is_older().then_some(OLDER)) {
             tracing::warn!(why, "the ledger of the audit is not as it was left");
             ledger.add(stream, &Entry::Mended(why.to_owned()));
         }
@@ -130,6 +138,9 @@ impl<'a> Ledger<'a> {
                 match last {
                     None => Some("`ledger.jsonl` is missing"),
                     Some(_) if is_shorter => Some("entries of `ledger.jsonl` are missing"),
+                    Some(last) if seal::check(&last, &keys) == Seal::Bad => {
+                        Some("`ledger.jsonl` ends in what this gateway has not signed")
+                    }
                     Some(_) => None,
                 }
             }
@@ -153,7 +164,7 @@ impl<'a> Ledger<'a> {
 
     /// Adds an entry; [`Self::save`] writes it.
     pub(super) fn add(&mut self, stream: &str, entry: &Entry) {
-        self.head.entries += 1;
+        self.head.entries = self.head.entries.saturating_add(1);
         let mut line = Line::object();
         line.number("v", VERSION).number("entry", self.head.entries);
         line.digest("prev", self.head.ledger).time("time", self.now);
@@ -178,38 +189,35 @@ impl<'a> Ledger<'a> {
         self.added.push('\n');
     }
 
-    /// Writes what was added, and how far all is.
+    /// Writes what was added, and how far all is, and lets others write.
     pub(super) fn save(mut self) -> Result<Head, Error> {
+        self.write()?;
+        Ok(self.head)
+    }
+
+    /// Writes what was added, and how far all is.
+    pub(super) fn write(&mut self) -> Result<(), Error> {
         if !self.added.is_empty() {
             let write = self.file.write_all(self.added.as_bytes());
             let write = write.and_then(|()| self.file.sync_data());
             write.map_err(Error::at(&self.directory.join(LEDGER)))?;
+            self.added.clear();
         }
         let path = self.directory.join(HEAD);
         let text = self.head.line(self.signer, self.now) + "\n";
-        file::write(&path, text.as_bytes(), Outlives::Power).map_err(Error::at(&path))?;
-        Ok(self.head)
+        file::write(&path, text.as_bytes(), Outlives::Power).map_err(Error::at(&path))
     }
 }
 
 /// Returns the text of the head, without its end; nothing if there is none.
 pub(super) fn read_head(directory: &Path) -> Result<Option<String>, Error> {
     let path = directory.join(HEAD);
-    let read = || {
-        if fs::metadata(&path)?.len() > MAX_HEAD {
-            return Err(io::Error::other("it is too large"));
-        }
-        fs::read(&path)
-    };
-    match read() {
-        Ok(bytes) => {
-            let text = String::from_utf8_lossy(&bytes);
-            // It is replaced in one step, so one that does not end like that was changed.
-            Ok(Some(text.strip_suffix('\n').unwrap_or_default().to_owned()))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::at(&path)(error)),
-    }
+    let found = file::read(&path, MAX_HEAD).map_err(Error::at(&path))?;
+    Ok(found.map(|(bytes, _)| {
+        let text = String::from_utf8_lossy(&bytes);
+        // It is replaced in one step, so one that does not end like that was changed.
+        text.strip_suffix('\n').unwrap_or_default().to_owned()
+    }))
 }
 
 fn wait(file: &File, path: &Path) -> Result<(), Error> {
@@ -258,6 +266,12 @@ fn position(value: &Value) -> Option<Position> {
 }
 
 impl Head {
+    /// Returns whether this was how far all was before `told`, by the word of whoever writes that
+    /// stream.
+    fn is_older(&self, told: &Self, stream: &str) -> bool {
+        self.entries < told.entries || self.running.get(stream) != told.running.get(stream)
+    }
+
     fn line(&self, signer: &Signer, now: SystemTime) -> String {
         let mut running = Line::object();
         for (id, at) in &self.running {

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use crate::audit::digest::Digest;
 use crate::audit::digest::hex;
 use crate::audit::mask;
+use crate::audit::record;
 use crate::audit::record::Arguments;
 use crate::audit::record::Fact;
 use crate::audit::record::Record;
@@ -188,7 +189,12 @@ impl Manner {
     /// A name as it may be shown, and no longer than people can read.
     fn name(&self, name: &str) -> String {
         // A part of a secret that is cut off would not be known any more.
-        self.secrets.mask_all(name).chars().take(NAME).collect()
+        let mut masked = self.secrets.mask_all(name);
+        if name.len() + char::MAX_LEN_UTF8 > record::NAME {
+            // Here that was done before.
+            masked = self.secrets.mask_beginning(&masked).into_owned();
+        }
+        masked.chars().take(NAME).collect()
     }
 
     fn arguments(&self, arguments: &Arguments) -> String {

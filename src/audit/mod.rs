@@ -119,7 +119,10 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     stream: Option<String>,
+    /// Why nothing can be written.
     problem: Option<String>,
+    /// Why what is written cannot be signed.
+    unsigned: Option<String>,
     checkpoint: Option<(String, SystemTime)>,
 }
 
@@ -269,6 +272,7 @@ impl Log {
             "written": shared.written.load(Ordering::Relaxed),
             "lost": shared.lost.load(Ordering::Relaxed),
             "problem": state.problem,
+            "unsigned": state.unsigned,
             "checkpoint": checkpoint,
         }))
     }
@@ -277,9 +281,10 @@ impl Log {
 impl Inner {
     fn hand_over(
         &self,
-        record: Record,
+        mut record: Record,
         message: impl FnOnce(Box<Record>) -> Message,
     ) -> Result<(), Unrecorded> {
+        record.shorten();
         let held = record.what.arguments.as_ref().map_or(0, Arguments::held);
         self.shared.held.fetch_add(held, Ordering::Relaxed);
         self.shared.waiting.fetch_add(1, Ordering::Relaxed);

@@ -19,6 +19,10 @@ use crate::wire::Raw;
 /// that large messages have, which nobody may hold only to record it.
 const KEPT: usize = 64 * 1024;
 
+/// How much of a name or an address waits, in bytes: many times what is written of it. What clients
+/// make up may be as long as a message.
+pub(super) const NAME: usize = 4 * 1024;
+
 /// One decision, or the end of one request.
 #[derive(Debug)]
 pub struct Record {
@@ -161,6 +165,29 @@ pub enum Outcome {
     Unauthenticated,
     /// It could not be recorded.
     Unrecorded,
+}
+
+impl Record {
+    /// Lets go of what is longer than anything that is written of it.
+    pub(super) fn shorten(&mut self) {
+        cut(&mut self.what.method);
+        match &mut self.what.subject {
+            Some(Subject::Tool(name) | Subject::Prompt(name)) => cut(&mut name.public),
+            Some(Subject::Uri(text) | Subject::Task(text)) => cut(text),
+            None => {}
+        }
+        if let Some(capabilities) = self.who.capabilities.take_if(|it| it.size() > KEPT) {
+            let info = capabilities.client_info().filter(|info| info.size() <= KEPT);
+            let only = Capabilities::default().of_client(info.cloned());
+            self.who.capabilities = Some(Arc::new(only));
+        }
+    }
+}
+
+fn cut(text: &mut Box<str>) {
+    if text.len() > NAME {
+        *text = text.get(..text.floor_char_boundary(NAME)).unwrap_or_default().into();
+    }
 }
 
 impl Decision {

@@ -42,13 +42,18 @@ pub(super) fn prune<'l>(
     now: SystemTime,
     lock: impl FnOnce() -> Result<Ledger<'l>, Error>,
 ) -> Result<(), Error> {
-    let streams = files::streams(directory)?;
-    let (settled, total) = settled(&streams);
-    let old = chosen(settled, total, keep, now);
-    if old.is_empty() {
+    let look = || {
+        let streams = files::streams(directory)?;
+        let (settled, total) = settled(&streams);
+        let old = chosen(settled, total, keep, now);
+        Ok::<_, Error>((streams, old))
+    };
+    if look()?.1.is_empty() {
         return Ok(());
     }
     let mut ledger = lock()?;
+    // Until it was locked another process may have removed some.
+    let (streams, old) = look()?;
     let mut removals = Vec::new();
     for stream in &streams {
         let Some(removal) = removal(stream, &old)? else { continue };
@@ -58,7 +63,11 @@ pub(super) fn prune<'l>(
         }
         removals.push(removal);
     }
-    ledger.save()?;
+    if removals.is_empty() {
+        return Ok(());
+    }
+    // It stays locked until they are gone: no other process may say less than this one did.
+    ledger.write()?;
     for removal in removals {
         for path in &removal.paths {
             fs::remove_file(path).map_err(Error::at(path))?;

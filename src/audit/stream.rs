@@ -12,6 +12,7 @@ use std::io::Seek as _;
 use std::io::SeekFrom;
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -57,6 +58,8 @@ struct Segment {
     number: u32,
     path: PathBuf,
     file: File,
+    /// Whether the system tells if the file is removed.
+    tells_links: bool,
     /// How many bytes of it count; what is behind them was half written.
     len: u64,
     begun: SystemTime,
@@ -226,10 +229,15 @@ impl Segment {
         let file = file::private().write(true).create_new(true).open(&path);
         let file = file.map_err(Error::at(&path))?;
         file.lock().map_err(Error::at(&path))?;
-        Ok(Self { number, path, file, len: 0, begun })
+        let tells_links = links(&file).map_err(Error::at(&path))? > 0;
+        Ok(Self { number, path, file, tells_links, len: 0, begun })
     }
 
     fn write(&mut self, text: &str) -> Result<(), Error> {
+        // What is written into a file without a name is gone with this process.
+        if self.tells_links && links(&self.file).map_err(Error::at(&self.path))? == 0 {
+            return Err(Error::Gone { path: self.path.clone() });
+        }
         let mut write = || {
             // After a failure a part of a line may be there.
             if self.file.seek(SeekFrom::End(0))? != self.len {
@@ -246,4 +254,9 @@ impl Segment {
         }
         written.map_err(Error::at(&self.path))
     }
+}
+
+/// Returns how many names a file has.
+fn links(file: &File) -> io::Result<u64> {
+    Ok(file.metadata()?.nlink())
 }

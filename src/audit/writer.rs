@@ -204,13 +204,19 @@ impl Writer {
     fn sealed(&self, sealed: Result<Sealed, Error>) {
         match sealed {
             Ok(Sealed { receipt, rotated }) => {
-                self.shared.sealed(&receipt);
+                if self.shared.sealed(&receipt) {
+                    tracing::warn!("audit records are signed again");
+                }
                 tracing::info!(checkpoint = receipt, "an audit checkpoint");
                 if rotated {
                     self.shared.rotated.notify_one();
                 }
             }
-            Err(error) => self.failed(&error),
+            Err(error) => {
+                if is_news(&mut self.shared.state().unsigned, &error.to_string()) {
+                    tracing::warn!(%error, "audit records cannot be signed");
+                }
+            }
         }
     }
 }
@@ -218,10 +224,7 @@ impl Writer {
 impl Shared {
     /// Notes a failure; returns whether it is news.
     fn failed(&self, why: &str) -> bool {
-        let mut state = self.state();
-        let is_news = state.problem.as_deref() != Some(why);
-        state.problem = Some(why.to_owned());
-        is_news
+        is_news(&mut self.state().problem, why)
     }
 
     /// Notes that all is well again; returns whether it was not.
@@ -236,7 +239,17 @@ impl Shared {
         }
     }
 
-    fn sealed(&self, receipt: &str) {
-        self.state().checkpoint = Some((receipt.to_owned(), SystemTime::now()));
+    /// Notes a checkpoint; returns whether there could be none before.
+    fn sealed(&self, receipt: &str) -> bool {
+        let mut state = self.state();
+        state.checkpoint = Some((receipt.to_owned(), SystemTime::now()));
+        state.unsigned.take().is_some()
     }
+}
+
+/// Notes why something does not work; returns whether that was not known.
+fn is_news(known: &mut Option<String>, why: &str) -> bool {
+    let is_news = known.as_deref() != Some(why);
+    *known = Some(why.to_owned());
+    is_news
 }

@@ -105,6 +105,12 @@ impl Capabilities {
         self.client.info.as_ref()
     }
 
+    /// Returns how long the declaration and what the client says about itself are, in bytes.
+    pub fn size(&self) -> usize {
+        let parts = [&self.raw, &self.client.info];
+        parts.into_iter().flatten().map(Raw::size).sum()
+    }
+
     /// Returns the revision the client speaks.
     pub fn revision(&self) -> Revision {
         self.revision

@@ -27,6 +27,7 @@ use crate::router::snapshot::Snapshot;
 use crate::router::target::Target;
 use crate::router::target::Thing;
 use crate::wire::Raw;
+use crate::wire::budget::SMALL;
 use crate::wire::method;
 
 /// Where nothing is recorded.
@@ -239,11 +240,14 @@ fn who(exchange: &Exchange) -> Who {
 /// The part of the parameters that says what is to be done with what they name.
 fn arguments(method: &str, params: Option<&Raw>) -> Option<Raw> {
     let params = params?;
-    match method {
+    let arguments = match method {
         method::TOOLS_CALL | method::PROMPTS_GET => params.member("arguments"),
         method::COMPLETE => params.member("argument"),
         _ => None,
-    }
+    }?;
+    // A record that waits keeps none of the room that a large message has.
+    let is_part = params.size() > SMALL && arguments.size() <= SMALL;
+    Some(if is_part { arguments.detached() } else { arguments })
 }
 
 /// Says how a request ended, and why, where that is not enough.

@@ -240,6 +240,25 @@ async fn what_is_not_recorded_is_relayed_byte_by_byte() {
 }
 
 #[tokio::test]
+async fn whoever_began_a_trace_in_a_header_decides_that_it_is_not_recorded() {
+    let collector = Collector::start().await;
+    let gateway = traced(Gateway::new(&[("toy", toy(&[]).entry())]), &collector.url);
+    let server = Server::start(&gateway).await;
+    for (n, flags) in [(1, "00"), (2, "01")] {
+        let params = json!({ "name": "toy__received", "arguments": {} });
+        let asked = server.modern("tools/call", params);
+        let reply = asked.header("traceparent", &traceparent(n, flags)).reply().await;
+        let told = &reply.result()["structuredContent"]["params"]["_meta"]["traceparent"];
+        assert!(told.as_str().is_some_and(|told| told.contains(&trace(n))), "{told}");
+    }
+    // The second one waited behind whatever there was of the first.
+    collector.wait(2, of_trace(2)).await;
+    let others = collector.spans().into_iter().filter(|span| !of_trace(2)(span));
+    assert_eq!(others.collect::<Vec<_>>(), Vec::<Value>::new());
+    assert!(server.stop().await.0.success());
+}
+
+#[tokio::test]
 async fn each_attempt_is_a_span_and_errors_say_their_kind() {
     let (collector, scripted) = (Collector::start().await, Scripted::start().await);
     let slow = with(toy(&[]).entry(), "timeout", json!({ "call": "300ms" }));

@@ -1,6 +1,7 @@
 //! What whoever records gets to see: it never waits, unless it must be recorded.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,8 +11,11 @@ use crate::audit::HELD;
 use crate::audit::Log;
 use crate::audit::error::Unrecorded;
 use crate::audit::files;
+use crate::audit::ledger::LEDGER;
 use crate::audit::record::Arguments;
+use crate::audit::record::NAME;
 use crate::audit::record::Outcome;
+use crate::audit::record::Subject;
 use crate::audit::tests::config;
 use crate::audit::tests::decided;
 use crate::audit::tests::ended;
@@ -20,7 +24,9 @@ use crate::config::audit;
 use crate::config::audit::Audit;
 use crate::config::audit::Mode;
 use crate::config::secrets::Secrets;
+use crate::exchange::caller::Capabilities;
 use crate::wire::Raw;
+use crate::wire::era::Revision;
 
 fn start(config: &Audit) -> Log {
     Log::start(config, &Secrets::new(["hunter2!".to_owned()]))
@@ -127,6 +133,55 @@ fn large_arguments_are_not_kept_while_they_wait() {
     let inner = log.0.as_ref().unwrap();
     inner.shared.held.fetch_add(HELD, std::sync::atomic::Ordering::Relaxed);
     assert!(!is_whole(log.arguments(raw(60_000))));
+}
+
+#[tokio::test]
+async fn names_that_clients_make_up_take_no_room_and_show_no_part_of_a_secret() {
+    let home = TempDir::new().unwrap();
+    let config = config(home.path());
+    let secret = format!("s{}", "0123456789".repeat(100));
+    let log = Log::start(&config, &Secrets::new([secret.clone()]));
+    let mut record = decided(1, "toy__echo");
+    record.what.subject = Some(Subject::Uri(secret.repeat(1000).into()));
+    record.what.method = "x".repeat(1 << 20).into();
+    let declared = format!(r#"{{"experimental":"{}"}}"#, "x".repeat(1 << 20));
+    let declared = Capabilities::parse(Raw::parse(declared).ok(), Revision::LATEST);
+    let declared = declared.of_client(Raw::parse(r#"{"name":"probe"}"#).ok());
+    record.who.capabilities = Some(Arc::new(declared));
+    record.shorten();
+    let Some(Subject::Uri(uri)) = &record.what.subject else { panic!("{record:?}") };
+    assert_eq!((uri.len(), record.what.method.len()), (NAME, NAME));
+    assert!(record.who.capabilities.as_ref().unwrap().size() < 100);
+    log.record(record);
+    log.close().await;
+    let line = &lines(&config)[1];
+    assert_eq!(line["uri"], "*".repeat(5 * 3));
+    assert_eq!((&line["client"]["name"], &line["kind"]), (&"probe".into(), &"decision".into()));
+}
+
+#[tokio::test]
+async fn what_cannot_be_signed_is_told_until_it_can() {
+    let home = TempDir::new().unwrap();
+    let mut config = config(home.path());
+    config.checkpoint_time = Duration::from_millis(1);
+    // Where the ledger should be is something else.
+    let ledger = config.directory.join(LEDGER);
+    fs::create_dir_all(&ledger).unwrap();
+    let log = start(&config);
+    for event in 1..3 {
+        assert_eq!(log.confirm(decided(event, "toy__echo")).await, Ok(()));
+        while log.status().unwrap()["unsigned"].is_null() {
+            tokio::task::yield_now().await;
+        }
+        assert!(log.status().unwrap()["unsigned"].as_str().unwrap().contains(LEDGER));
+        assert_eq!(log.status().unwrap()["problem"], Value::Null);
+    }
+    fs::remove_dir(&ledger).unwrap();
+    while !log.status().unwrap()["unsigned"].is_null() {
+        tokio::task::yield_now().await;
+    }
+    log.close().await;
+    intact(&config);
 }
 
 /// How arguments are written in each manner.

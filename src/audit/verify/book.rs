@@ -147,7 +147,7 @@ impl Reading<'_> {
 
     fn note(&mut self, id: String, entry: Entry) -> Result<(), String> {
         if let Entry::Mended(why) = entry {
-            return Err(format!("a gateway found the ledger changed: {why}"));
+            return Err(format!("a gateway found that something was changed: {why}"));
         }
         let known = self.book.streams.entry(id).or_default();
         match entry {

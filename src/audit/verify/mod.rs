@@ -107,10 +107,10 @@ pub fn verify(
 ) -> Result<Report, Error> {
     let mut attempts = 1;
     loop {
-        let before = ledger(directory);
+        let before = there_is(directory);
         let report = once(directory, keys, receipt)?;
-        // Whoever rotates or removes meanwhile says so in the ledger.
-        let is_settled = report.findings.is_empty() || before == ledger(directory);
+        // Whoever rotates or removes meanwhile says so in the ledger, before it is done or after.
+        let is_settled = report.findings.is_empty() || before == there_is(directory);
         if is_settled || attempts == ATTEMPTS {
             return Ok(report);
         }
@@ -118,8 +118,9 @@ pub fn verify(
     }
 }
 
-fn ledger(directory: &Path) -> Option<Vec<u8>> {
-    fs::read(directory.join(LEDGER)).ok()
+/// Returns the ledger, and which segments there are.
+fn there_is(directory: &Path) -> (Option<Vec<u8>>, Option<Vec<Stream>>) {
+    (fs::read(directory.join(LEDGER)).ok(), files::streams(directory).ok())
 }
 
 fn once(directory: &Path, keys: &[PublicKey], receipt: Option<&Receipt>) -> Result<Report, Error> {
@@ -127,7 +128,9 @@ fn once(directory: &Path, keys: &[PublicKey], receipt: Option<&Receipt>) -> Resu
     // First the ledger: what is written meanwhile is more than it says, never less.
     let book = Book::read(directory, keys, receipt, &mut report.findings)?;
     let streams = files::streams(directory)?;
-    for stream in &streams {
+    // Of one that was removed on purpose its directory may be there still.
+    let is_left = |stream: &&Stream| !(stream.segments.is_empty() && book.is_removed(&stream.id));
+    for stream in streams.iter().filter(is_left) {
         let found = look(stream, &book, keys, receipt, &mut report.findings)?;
         report.streams.push(found);
     }
@@ -176,6 +179,9 @@ fn look(
         (Life::Over, Some(state)) => state,
         (Life::Over, None) => State::CutOff,
     };
+    if state == State::Closed && walk.is_torn {
+        walk.finding(None, "something follows its end, which is whole");
+    }
     let Walk { records, lost, seq, sealed, is_torn, .. } = walk;
     findings.append(&mut walk.findings);
     // What another process signed afterwards is signed up to its end.

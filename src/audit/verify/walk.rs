@@ -75,8 +75,9 @@ impl<'a> Walk<'a> {
             && first > 1
         {
             // Of those that are to be removed some may be there still.
-            expected = first.min(removed + 1);
-            self.prev = (first == removed + 1).then_some(head);
+            let next = removed.saturating_add(1);
+            expected = first.min(next);
+            self.prev = (first == next).then_some(head);
         }
         let last = self.stream.segments.keys().next_back().copied();
         for (number, path) in &self.stream.segments {
@@ -91,7 +92,7 @@ impl<'a> Walk<'a> {
                 self.before = None;
             }
             self.segment(path, Some(*number) == last)?;
-            expected = number + 1;
+            expected = number.saturating_add(1);
         }
         self.missing();
         Ok(())
@@ -159,12 +160,12 @@ impl<'a> Walk<'a> {
         let value: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
         let (Some(text), Some(value)) = (text, value) else {
             self.broken("this is no record: the line was changed");
-            return self.follows(bytes, self.seq + 1);
+            return self.follows(bytes, self.seq.saturating_add(1));
         };
         let number = |key: &str| value.get(key).and_then(Value::as_u64);
         let digest = |key: &str| value.get(key)?.as_str().and_then(Digest::parse);
         let seq = number("seq").unwrap_or_default();
-        let is_next = seq == self.seq + 1 || (self.seq == 0 && self.line == 1);
+        let is_next = Some(seq) == self.seq.checked_add(1) || (self.seq == 0 && self.line == 1);
         if self.prev.is_some_and(|prev| digest("prev") != Some(prev)) || !is_next {
             let before = "it does not follow the line before it: one of them was changed, or lines \
                           were added, removed or moved";
@@ -177,7 +178,7 @@ impl<'a> Walk<'a> {
         match kind {
             "segment" => self.header(text, &value),
             "checkpoint" => self.checkpoint(text, &value),
-            "gap" => self.lost += number("lost").unwrap_or_default(),
+            "gap" => self.lost = self.lost.saturating_add(number("lost").unwrap_or_default()),
             "decision" | "request" => self.records += 1,
             _ => self.broken("this is no record that this version of Conflux knows"),
         }

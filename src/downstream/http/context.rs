@@ -14,12 +14,13 @@ const TRACEPARENT: HeaderName = HeaderName::from_static(meta::TRACEPARENT);
 const OTHERS: [&str; 2] = [meta::TRACESTATE, meta::BAGGAGE];
 
 /// Puts the trace that the headers name where messages name it (SEP-414), unless this one does: a
-/// message knows better than what brought it. What is not recorded changes nothing.
+/// message knows better than what brought it. That a trace is not recorded counts as well: whoever
+/// began it decides.
 pub(super) fn adopt(headers: &HeaderMap, request: &mut Request) {
     let Some(parent) = headers::text(headers, TRACEPARENT) else { return };
     let own = request.params.as_ref().and_then(|params| params.member("_meta"));
     let is_named = own.is_some_and(|own| own.member(meta::TRACEPARENT).is_some());
-    if is_named || !Context::parse(parent).is_some_and(|context| context.is_sampled) {
+    if is_named || Context::parse(parent).is_none() {
         return;
     }
     let said = |name: &'static str| {
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_message_says_itself_counts_more_and_what_is_not_recorded_nothing() {
+    fn what_a_message_says_itself_counts_more() {
         let all = [("traceparent", SAMPLED), ("tracestate", "a=b"), ("baggage", "c=d")];
         let named = format!(r#""traceparent":"{SAMPLED}","tracestate":"a=b","baggage":"c=d""#);
         let expected = format!(r#"{{"name":"x","_meta":{{{named}}}}}"#);
@@ -65,7 +66,12 @@ mod tests {
         let own = r#"{"_meta":{"traceparent":"00-1-2-01"}}"#;
         assert_eq!(adopted(&all, own), own);
         let plain = r#"{"name":"x"}"#;
-        for headers in [&[("traceparent", UNSAMPLED)][..], &[("traceparent", "x")], &all[1..]] {
+        let unrecorded = adopted(&[("traceparent", UNSAMPLED)], plain);
+        assert_eq!(
+            unrecorded,
+            format!(r#"{{"name":"x","_meta":{{"traceparent":"{UNSAMPLED}"}}}}"#)
+        );
+        for headers in [&[("traceparent", "x")], &all[1..]] {
             assert_eq!(adopted(headers, plain), plain, "{headers:?}");
         }
     }

@@ -21,6 +21,7 @@ use crate::cli::exit;
 use crate::cli::output;
 use crate::cli::report::Failure;
 use crate::cli::report::Notice;
+use crate::cli::report::printable;
 use crate::cli::table;
 use crate::disk::key;
 
@@ -92,7 +93,7 @@ fn table(report: &Report, width: Option<usize>) -> String {
     }
     let row = |found: &Found| {
         [
-            found.id.clone(),
+            printable(&found.id).replace('\n', " "),
             found.state.as_str().to_owned(),
             found.segments.to_string(),
             found.records.to_string(),

@@ -117,7 +117,8 @@ fn audit(facts: &Facts) -> Vec<Finding> {
         let Unrecorded { pid, why, lost } = unrecorded;
         let (severity, message) = match why {
             Some(why) => {
-                (Severity::Error, format!("process {pid} cannot write audit records: {why}"))
+                let message = format!("process {pid} cannot record all it should: {why}");
+                (Severity::Error, message)
             }
             None => (Severity::Warning, format!("process {pid} lost {lost} audit records")),
         };

@@ -283,7 +283,8 @@ fn unwritable(directory: &Path) -> Option<String> {
 fn unrecorded(document: &Value) -> Option<Unrecorded> {
     let audit = document.get("audit")?;
     let lost = audit.get("lost").and_then(Value::as_u64).unwrap_or_default();
-    let why = audit.get("problem").and_then(Value::as_str).map(str::to_owned);
+    let why = |key: &str| audit.get(key).and_then(Value::as_str).map(str::to_owned);
+    let why = why("problem").or_else(|| Some(format!("they are not signed: {}", why("unsigned")?)));
     let pid = document.get("pid").and_then(Value::as_u64).unwrap_or_default();
     (lost > 0 || why.is_some()).then_some(Unrecorded { pid, why, lost })
 }

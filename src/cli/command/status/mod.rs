@@ -131,8 +131,10 @@ fn audit(audit: &Value) -> Option<String> {
         Some(at) => said.push(format!("signed {} ago", since(at))),
         None => said.push("not signed yet".to_owned()),
     }
-    if let Some(problem) = audit["problem"].as_str() {
-        said.push(format!("records cannot be written: {}", printable(problem)));
+    for (key, what) in [("problem", "written"), ("unsigned", "signed")] {
+        if let Some(why) = audit[key].as_str() {
+            said.push(format!("records cannot be {what}: {}", printable(why)));
+        }
     }
     Some(said.join(", "))
 }
