@@ -26,15 +26,15 @@ use crate::config::secrets::Secrets;
 use crate::disk::directory;
 use crate::disk::directory::Others;
 
+/// What the ledger says of a stream that was taken away from the process that wrote it.
+const REMOVED: &str = "a segment was removed or replaced while it was written to";
+
 /// Records that were lost before those that follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gap {
     pub(super) lost: u64,
     pub(super) why: String,
 }
-
-/// What the ledger says of a stream that was taken away from the process that wrote it.
-const REMOVED: &str = "a segment was removed or replaced while it was written to";
 
 /// The stream of this process.
 #[derive(Debug)]

@@ -51,24 +51,6 @@ struct Ended<'a> {
     bytes: usize,
 }
 
-impl<'a> Ended<'a> {
-    fn of(method: &str, outcome: &'a Result<Raw, Error>) -> Self {
-        match outcome {
-            Ok(result) => {
-                let outcome = self::outcome(&Verdict::of(method, Ok(result)));
-                Self { outcome, error: None, bytes: result.size() }
-            }
-            Err(error) => Self::failed(error),
-        }
-    }
-}
-
-impl<'a> Ended<'a> {
-    fn failed(error: &'a Error) -> Self {
-        Self { outcome: outcome(&error.into()), error: Some(error), bytes: 0 }
-    }
-}
-
 impl<'a> Ending<'a> {
     /// Begins to watch a request.
     pub(super) fn of(
@@ -83,31 +65,24 @@ impl<'a> Ending<'a> {
 
     /// Records and tells how it ended.
     pub(super) fn over(self, outcome: &Result<Raw, Error>) {
-        self.record(outcome.as_ref());
-        let ended = Ended::of(self.method, outcome);
-        self.end(ended);
+        let verdict = Verdict::of(self.method, outcome.as_ref());
+        self.end(verdict, outcome.as_ref());
     }
 
     /// Records and tells how it ended that something was listed.
     pub(super) fn listed(self, outcome: &Result<List, Error>) {
-        self.record(outcome.as_ref().map(List::result));
-        let ended = match outcome {
-            Ok(list) => Ended { outcome: Outcome::Ok, error: None, bytes: list.result().size() },
-            Err(error) => Ended::failed(error),
-        };
-        self.end(ended);
+        let verdict = outcome.as_ref().map_or_else(Verdict::from, |_| Verdict::Good);
+        self.end(verdict, outcome.as_ref().map(List::result));
     }
 
-    fn record(&self, outcome: Result<&Raw, &Error>) {
-        self.router.record_end(self.exchange, self.method, self.params, outcome);
-    }
-
-    fn end(mut self, ended: Ended<'_>) {
+    fn end(mut self, verdict: Verdict<'_>, outcome: Result<&Raw, &Error>) {
         self.is_over = true;
-        self.conclude(ended);
+        self.conclude(verdict, outcome.err(), outcome.map_or(0, Raw::size));
     }
 
-    fn conclude(&self, ended: Ended<'_>) {
+    fn conclude(&self, verdict: Verdict<'_>, error: Option<&Error>, bytes: usize) {
+        let ended = Ended { outcome: self::outcome(&verdict), error, bytes };
+        self.router.record_end(self.exchange, self.method, self.params, verdict, bytes);
         self.count(ended);
         if let Some((request, secrets)) = self.exchange.trace().recorded() {
             self.end_span(request, secrets, ended);
@@ -299,10 +274,9 @@ impl Drop for Ending<'_> {
         if self.is_over {
             return;
         }
-        self.record(Err(&Error::Cancelled));
         // Nobody waited for its end, so whoever made it no longer wants it; unless it broke.
-        let outcome = if thread::panicking() { Outcome::Failed } else { Outcome::Cancelled };
-        self.conclude(Ended { outcome, error: None, bytes: 0 });
+        let verdict = if thread::panicking() { Verdict::Panicked } else { Verdict::Cancelled };
+        self.conclude(verdict, None, 0);
     }
 }
 
@@ -332,7 +306,7 @@ fn outcome(verdict: &Verdict<'_>) -> Outcome {
         | Verdict::Unrecorded(_)
         | Verdict::Answered(_) => Outcome::Refused,
         Verdict::TimedOut => Outcome::TimedOut,
-        Verdict::Failed(_) => Outcome::Failed,
+        Verdict::Failed(_) | Verdict::Panicked => Outcome::Failed,
         Verdict::Cancelled => Outcome::Cancelled,
     }
 }
@@ -351,6 +325,7 @@ fn why(verdict: Verdict<'_>) -> Option<String> {
         | Verdict::Unknown
         | Verdict::Unrecorded(_)
         | Verdict::TimedOut
+        | Verdict::Panicked
         | Verdict::Cancelled => None,
     }
 }
@@ -370,6 +345,7 @@ fn refusal(verdict: &Verdict<'_>) -> Option<Refusal> {
         | Verdict::ToolError
         | Verdict::Answered(_)
         | Verdict::TimedOut
+        | Verdict::Panicked
         | Verdict::Cancelled => None,
     }
 }

@@ -91,6 +91,8 @@ pub(super) enum Verdict<'a> {
     Failed(Kind),
     /// It could not be recorded before it went on.
     Unrecorded(&'a Unrecorded),
+    /// The work on it panicked.
+    Panicked,
     /// Nobody waits for it any more.
     Cancelled,
 }

@@ -97,25 +97,26 @@ impl Router {
         Ok(())
     }
 
-    /// Records how a request ended.
+    /// Records how a request ended, and how large its result was.
     pub(super) fn record_end(
         &self,
         exchange: &Exchange,
         method: &str,
         params: Option<&Raw>,
-        outcome: Result<&Raw, &Error>,
+        verdict: Verdict<'_>,
+        bytes_out: usize,
     ) {
         if !self.audit().is_on() {
             return;
         }
         let decided = exchange.decided();
-        let (word, reason) = told(Verdict::of(method, outcome), decided);
+        let (word, reason) = told(verdict, decided);
         let fact = Fact::Ended {
             outcome: word,
             reason,
             took: exchange.deadline().elapsed(),
             bytes_in: params.map_or(0, Raw::size),
-            bytes_out: outcome.map_or(0, Raw::size),
+            bytes_out,
             is_cached: exchange.was_kept(),
         };
         let what = self.about(exchange, method, params, decided);
@@ -269,6 +270,7 @@ fn told(verdict: Verdict<'_>, decided: exchange::Decided) -> (Outcome, Option<Bo
         Verdict::Invalid => Outcome::Invalid,
         Verdict::TimedOut => Outcome::TimedOut,
         Verdict::Failed(kind) => Outcome::Failed(kind.as_str()),
+        Verdict::Panicked => Outcome::Failed("panicked"),
         Verdict::Cancelled => Outcome::Cancelled,
     };
     (word, None)

@@ -2,6 +2,8 @@
 
 mod visible;
 
+use std::fs;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Log;
 use crate::catalog;
 use crate::catalog::Kind;
 use crate::catalog::Listing;
@@ -20,8 +23,13 @@ use crate::config;
 use crate::config::exposure::Exposure;
 use crate::config::exposure::Mode;
 use crate::config::sample;
+use crate::exchange::Exchange;
+use crate::exchange::Wishes;
+use crate::exchange::caller::Caller;
 use crate::exchange::caller::Callers;
+use crate::exchange::caller::Reach;
 use crate::exchange::mailbox::ListKind;
+use crate::ids::CallerId;
 use crate::ids::Generation;
 use crate::ids::UpstreamId;
 use crate::policy::Policy;
@@ -29,6 +37,7 @@ use crate::router::Lasting;
 use crate::router::Router;
 use crate::router::View;
 use crate::router::World;
+use crate::router::calls::Ending;
 use crate::router::instructions;
 use crate::router::lasting;
 use crate::router::told::Told;
@@ -37,6 +46,7 @@ use crate::telemetry::Telemetry;
 use crate::upstream;
 use crate::wire::Raw;
 use crate::wire::freshness::Freshness;
+use crate::wire::method;
 
 fn id(name: &str) -> UpstreamId {
     UpstreamId::new(name)
@@ -289,4 +299,28 @@ fn a_merged_list_lasts_as_long_as_all_of_its_parts() {
     assert_eq!(left(&all, 200), freshness(0, true));
     assert_eq!(left(&[Some(&short), Some(&private)], 0), freshness(100, false));
     assert!(!lasting::merged(all.into_iter()).contains_key(&Kind::Prompts));
+}
+
+#[tokio::test]
+async fn a_request_that_panics_has_failed_and_one_that_is_dropped_was_cancelled() {
+    let file = "audit: {}\nupstreams:\n  a: { command: none }\n";
+    let (router, home) = world(file, &[("a", listing(&["x"]))]);
+    let config = sample::load(home.path(), file);
+    router.records_in(Log::start(&config.audit, &config.secrets));
+    let caller = Caller::new(CallerId(1), Arc::default(), Reach::InCallsOnly);
+    let (exchange, _back) = Exchange::new(Arc::new(caller), Arc::default(), Wishes::default());
+    let begin = || Ending::of(&router, method::TOOLS_CALL, None, &exchange);
+    drop(begin());
+    let broken = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let _ending = begin();
+        panic!("on purpose");
+    }));
+    assert!(broken.is_err());
+    router.audit().close().await;
+    let found = fs::read_dir(&config.audit.directory).unwrap().map(|entry| entry.unwrap().path());
+    let stream = found.into_iter().find(|path| path.is_dir()).unwrap();
+    let text = fs::read_to_string(stream.join("000001.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let outcomes: Vec<_> = lines.filter_map(|line| line.get("outcome").cloned()).collect();
+    assert_eq!(outcomes, ["cancelled", "failed:panicked"]);
 }
