@@ -103,6 +103,29 @@ async fn what_is_hidden_is_answered_like_what_there_is_not() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_an_upstream_on_account_of_what_it_hides() {
+    let mut gateway = gateway(json!([{ "allow": ["b__*", "mute__shown"] }]));
+    let mute = json!({ "command": "sh", "args": ["-c", "cat > /dev/null"] });
+    // Whoever waits for it is not answered within this test.
+    gateway.add("mute", with(mute, "timeout", json!({ "start": "1h", "call": "1h" })));
+    // Addresses could be of anybody; those that there are not are waited for so long.
+    let gateway = gateway.limit("start_budget", json!("1s"));
+    let mut client = gateway.legacy(LEGACY, json!({})).await;
+    let shown = client.start("tools/call", json!({ "name": "mute__shown" })).await;
+    for (method, key, hidden, unknown) in [
+        ("tools/call", "name", "mute__hidden", "none__hidden"),
+        ("prompts/get", "name", "mute__hidden", "none__hidden"),
+        ("resources/read", "uri", "a://static/1", "x://nothing"),
+    ] {
+        let hidden_answer = client.request(method, json!({ key: hidden })).await;
+        let unknown_answer = client.request(method, json!({ key: unknown })).await;
+        assert_eq!(told(&hidden_answer, hidden), told(&unknown_answer, unknown), "{method}");
+    }
+    assert!(!client.has_reply_to(shown), "what is shown is waited for");
+    client.leave().await;
+}
+
+#[tokio::test]
 async fn an_extension_is_of_whom_the_caller_sees_and_finds_nothing_that_is_hidden() {
     let with = |name: &str, id: &str| {
         toy(&["--extension", id, "--extension", "v/both", "--scheme", name]).entry()

@@ -1,5 +1,6 @@
 //! Traces: what a real reader of OTLP sees of requests, and what upstreams are told of them.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -206,6 +207,27 @@ async fn what_carries_a_request_is_told() {
         }
         assert!(server.stop().await.0.success());
     }
+}
+
+#[tokio::test]
+async fn a_command_of_exec_is_one_more_client_at_an_address() {
+    let collector = Collector::start().await;
+    let toy = toy(&["--era", "dual"]).entry();
+    let gateway = traced(Gateway::new(&[("toy", toy)]), &collector.url);
+    // A gateway without traces of its own, in front of the one that has them.
+    let inner = gateway.path().join("inner.yaml");
+    let script = r#"
+        printf 'upstreams: { outer: { url: "%s", prefix: "" } }' "$CONFLUX_URL" > "$1"
+        exec "$0" --config "$1" call toy__received
+    "#;
+    let program = env!("CARGO_BIN_EXE_conflux");
+    let command = ["exec", "--", "sh", "-c", script, program, inner.to_str().unwrap()];
+    let output = gateway.conflux(&command).stdin(Stdio::null()).output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let is_call = |span: &Value| span["attributes"]["mcp.method.name"] == "tools/call";
+    let spans = collector.wait(2, is_call).await;
+    let told = [&spans[0], &spans[1]].map(|span| &span["attributes"]["network.transport"]);
+    assert_eq!(told, ["tcp", "pipe"], "{spans:#?}");
 }
 
 #[tokio::test]
