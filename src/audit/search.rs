@@ -2,8 +2,7 @@
 //!
 //! Whatever is found by is only where to look: what is shown stands in a segment, and matches.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::io::BufRead as _;
@@ -28,9 +27,9 @@ pub async fn search(directory: &Path, index: Index, query: &Query) -> Result<Vec
 
 /// Does so by reading everything.
 pub fn scan(directory: &Path, query: &Query) -> Result<Vec<Record>, Error> {
-    // The oldest of those that were found is the first to go.
-    let mut found = BinaryHeap::new();
-    let mut lines: Vec<Option<Record>> = Vec::new();
+    // By time, and in the order in which they were found.
+    let mut newest = BTreeMap::new();
+    let mut count: u64 = 0;
     for stream in files::streams(directory)? {
         for path in stream.segments.values() {
             let file = match File::open(path) {
@@ -42,18 +41,13 @@ pub fn scan(directory: &Path, query: &Query) -> Result<Vec<Record>, Error> {
                 let line = line.map_err(Error::at(path))?;
                 let record = Record::parse(&stream.id, &String::from_utf8_lossy(&line));
                 let Some(record) = record.filter(|record| query.matches(record)) else { continue };
-                found.push(Reverse((record.time, lines.len())));
-                lines.push(Some(record));
-                if found.len() > query.limit
-                    && let Some(Reverse((_, oldest))) = found.pop()
-                    && let Some(line) = lines.get_mut(oldest)
-                {
-                    *line = None;
+                count += 1;
+                newest.insert((record.time, count), record);
+                if newest.len() > query.limit {
+                    newest.pop_first();
                 }
             }
         }
     }
-    let mut records: Vec<_> = lines.into_iter().flatten().collect();
-    records.sort_by_key(|record| record.time);
-    Ok(records)
+    Ok(newest.into_values().collect())
 }

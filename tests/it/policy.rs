@@ -12,6 +12,7 @@ use crate::support::output::stderr;
 use crate::support::output::stdout;
 use crate::support::programs::toy;
 use crate::support::wire_client::Client;
+use crate::support::wire_client::LIMIT;
 use crate::support::wire_client::MODERN;
 use crate::support::wire_client::Message;
 
@@ -468,6 +469,22 @@ async fn rules_can_be_tried_out_and_explained() {
     let explained = run(&gateway, &["policy", "explain", "--as", "token:ci", "a__echo"]).await;
     insta::assert_snapshot!("policy_explain_token", stderr(&explained));
     assert!(stdout(&explained).starts_with("a__echo: allowed\n"), "{}", stdout(&explained));
+    // Of two of one name the newer one counts, and it is said that it is no good.
+    for args in [&["revoke", "ci"][..], &["create", "ci", "--expires", "1s"]] {
+        assert!(run(&gateway, &[&["token"], args].concat()).await.status.success());
+    }
+    let is_over = async {
+        loop {
+            let explained =
+                run(&gateway, &["policy", "explain", "--as", "token:ci", "a__echo"]).await;
+            if stderr(&explained).contains("`token:ci` is expired") {
+                break explained;
+            }
+        }
+    };
+    let explained = tokio::time::timeout(LIMIT, is_over).await.unwrap();
+    assert!(stderr(&explained).contains("is turned away"), "{}", stderr(&explained));
+    assert!(!stderr(&explained).contains("team"), "{}", stderr(&explained));
     let schema = stdout(&run(&gateway, &["policy", "schema"]).await);
     assert!(schema.contains("action \"a__echo\" in [Action::\"tools/call\"]"), "{schema}");
 }

@@ -226,7 +226,7 @@ fn list(store: &Store, json: bool, width: Option<usize>) -> Result<(), Failure> 
 }
 
 /// How a token is, for people.
-fn state(record: &Record) -> String {
+pub(super) fn state(record: &Record) -> String {
     let day = |time: SystemTime| {
         let time = humantime::format_rfc3339_seconds(time).to_string();
         time.split('T').next().unwrap_or_default().to_owned()

@@ -1,5 +1,7 @@
 //! `conflux policy explain`: what becomes of one wish, by which rule, and what would have to match.
 
+use std::time::SystemTime;
+
 use clap::Args;
 use serde_json::Value;
 use serde_json::json;
@@ -78,7 +80,13 @@ impl Explain {
         let store = Store::new(auth::directory(&context.state()?));
         let tokens = store.list().map_err(|error| token::failure(&error))?;
         let is_theirs = |token: &Record| token.principal_name() == self.principal;
-        let Some(token) = tokens.into_iter().find(is_theirs) else { return Ok(Vec::new()) };
+        // Of those of one name, only the last can be good.
+        let Some(token) = tokens.into_iter().rfind(is_theirs) else { return Ok(Vec::new()) };
+        if !token.is_good(SystemTime::now()) {
+            let message = format!("`{}` is {}", self.principal, token::state(&token));
+            let hint = "whoever brings it is turned away, whatever the policy says";
+            output::tell(&[Notice::warning(message).hint(hint)]);
+        }
         let Scope { groups, profiles, tools } = token.scope;
         let told = [
             (&groups, "is in the groups", "as its token says"),
