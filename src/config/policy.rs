@@ -11,6 +11,8 @@ use crate::config::file::WrittenValue;
 use crate::config::file::policy::Texts;
 use crate::config::hints::Wanted;
 use crate::config::problem::KeyPath;
+use crate::config::problem::Place;
+use crate::config::problem::Problem;
 use crate::config::secrets::Secrets;
 use crate::config::spot::Spot;
 use crate::config::suggest;
@@ -168,6 +170,9 @@ impl Check<'_> {
         profiles: &[String],
     ) -> Policy {
         let path = KeyPath::of(&["policy"]);
+        if written.rules.is_empty() && written.cedar.is_empty() {
+            self.no_rule(&path);
+        }
         let rules = written.rules.iter().enumerate();
         let known = Known { upstreams, profiles };
         let rules = rules
@@ -175,6 +180,17 @@ impl Check<'_> {
         let rules = rules.collect();
         let cedar = self.cedar(&written.cedar, &path.key("cedar"));
         Policy { is_shadow: written.shadow, rules, cedar }
+    }
+
+    /// Warns of a policy that was meant to say something.
+    fn no_rule(&mut self, path: &KeyPath) {
+        let place = self.context.places.value(path);
+        if matches!(place, Place::Nowhere) || self.is_excused(&path.key("rules")) {
+            return;
+        }
+        let message = format!("`{path}` has no rule, so everybody may do everything");
+        let hint = "write what is allowed under `rules`, or remove the key";
+        self.warnings.push(Problem::at(&place, path, message).hint(hint));
     }
 
     fn rule(

@@ -23,6 +23,8 @@ use crate::config::units::Misread;
 
 /// The kind of what may be anything.
 const ANY: &str = "value";
+/// The keyword of maps of which an empty one has to be written: nothing is not the same.
+const EXPLICIT: &str = "x-explicit";
 
 /// The checker and what it found.
 pub(super) struct Checker<'a> {
@@ -43,8 +45,8 @@ impl<'a> Checker<'a> {
         checked.unwrap_or(Node::empty_map(place))
     }
 
-    fn node(&mut self, node: Node, schema: &'a Schema, path: &KeyPath) -> Option<Node> {
-        let schema = resolve(self.schema, schema);
+    fn node(&mut self, node: Node, said: &'a Schema, path: &KeyPath) -> Option<Node> {
+        let schema = resolve(self.schema, said);
         let is_any = schema.get("x-kind").is_some_and(|kind| kind == ANY);
         let kind = schema.get("type").and_then(Schema::as_str);
         let kind = kind.unwrap_or(if is_any { ANY } else { "string" });
@@ -57,6 +59,7 @@ impl<'a> Checker<'a> {
         let node = short::written_out(node, schema, |short| resolve(self.schema, short));
         let Node { place, value } = node;
         let checked = match (kind, value) {
+            (_, value) if is_silent(&value, [said, schema]) => Err(silent(&value, schema, path)),
             ("object", Value::Map(entries)) => Ok(Value::Map(self.map(entries, schema, path))),
             ("object", Value::Null) => Ok(Value::Map(Vec::new())),
             ("array", Value::List(items)) => Ok(Value::List(self.list(items, schema, path))),
@@ -157,6 +160,28 @@ pub(super) fn choices(schema: &Schema) -> Vec<&str> {
     let described = described.filter_map(|choice| choice.get("const"));
     let single = schema.get("const").into_iter();
     plain.chain(described).chain(single).filter_map(Schema::as_str).collect()
+}
+
+/// Returns whether nothing is written where something must be, by one of these schemas: a condition
+/// that somebody emptied must not become one that everything meets.
+fn is_silent(value: &Value, schemas: [&Schema; 2]) -> bool {
+    let says = |keyword| schemas.iter().any(|schema| schema.get(keyword).is_some());
+    match value {
+        Value::Null => says("minItems") || says("minProperties") || says(EXPLICIT),
+        Value::List(items) => items.is_empty() && says("minItems"),
+        Value::Map(entries) => entries.is_empty() && says("minProperties"),
+        _ => false,
+    }
+}
+
+fn silent(value: &Value, schema: &Schema, path: &KeyPath) -> Misread {
+    let hint = match value {
+        Value::Null if schema.get(EXPLICIT).is_some() => {
+            "write what it is about, or `{}` for everything"
+        }
+        _ => "name what it is about; if that is all there is, remove the key",
+    };
+    Misread { message: format!("`{path}` says nothing"), hint: hint.to_owned() }
 }
 
 fn in_range(number: i64, schema: &Schema, path: &KeyPath) -> Result<Value, Misread> {

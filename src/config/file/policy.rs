@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::config::file::Annotations;
 use crate::config::file::WrittenValue;
+use crate::config::hints::Wanted;
 
 /// Who may do what. As soon as there is any rule, whatever none of them allows is refused, and
 /// what one denies is refused whatever others allow. Without a rule everybody may do everything.
@@ -32,7 +33,8 @@ pub struct Policy {
 }
 
 /// One rule: what is allowed or denied, and to whom. A condition that is left out holds for
-/// everybody and everything. In patterns `*` stands for any text, and everything else for itself.
+/// everybody and everything; one that is written must say something. In patterns `*` stands for
+/// any text, and everything else for itself.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "PolicyRule")]
@@ -65,6 +67,7 @@ pub struct Rule {
     /// its values: patterns for texts, or numbers, or `true` or `false`. An argument that is left
     /// out matches nothing; one that cannot be compared makes a `deny` apply.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("minProperties" = 1))]
     pub arguments: BTreeMap<String, WrittenValue>,
 }
 
@@ -72,7 +75,7 @@ pub struct Rule {
 /// `resources` are named, it is about these; else about all `kinds`.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(extend("x-short" = "tools"))]
+#[schemars(extend("x-short" = "tools", "x-explicit" = true))]
 pub struct What {
     /// Patterns of the public names of tools.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,9 +93,16 @@ pub struct What {
     /// The kinds of things. Without them, and if nothing else says so: tools alone if there are
     /// `annotations` or `arguments`, which only tools have, or else all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
     pub kinds: Vec<Kind>,
     /// What the annotations of a tool must say.
+    #[serde(skip_serializing_if = "are_silent")]
+    #[schemars(extend("minProperties" = 1))]
     pub annotations: Annotations,
+}
+
+fn are_silent(annotations: &Annotations) -> bool {
+    !Wanted::new(annotations).is_any()
 }
 
 /// A kind of things.
@@ -108,7 +118,7 @@ pub enum Kind {
     Resources,
 }
 
-/// Texts; one may stand without a list.
+/// Texts, at least one, which may stand without a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Texts(pub Vec<String>);
@@ -129,6 +139,7 @@ impl JsonSchema for Texts {
         json_schema!({
             "type": "array",
             "items": { "type": "string" },
+            "minItems": 1,
             "x-short": "items",
         })
     }

@@ -28,19 +28,24 @@ pub struct Quota {
     /// The tools it is about, by their public names. With it, or with `tool` in `per`, it is about
     /// calls of tools alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
     pub tools: Vec<String>,
     /// The upstreams it is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
     pub upstreams: Vec<String>,
     /// The principals it is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
     pub principals: Vec<String>,
     /// The groups it is about: a principal of one of them. With `group` in `per`, the others of
     /// its groups do not count.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
     pub groups: Vec<String>,
     /// The clients it is about, by what they call themselves; case does not matter.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
     pub clients: Vec<String>,
     /// How often, as in `60/min`.
     #[serde(skip_serializing_if = "Option::is_none")]
