@@ -170,16 +170,18 @@ impl Check<'_> {
         profiles: &[String],
     ) -> Policy {
         let path = KeyPath::of(&["policy"]);
-        if written.rules.is_empty() && written.cedar.is_empty() {
-            self.no_rule(&path);
-        }
+        let before = self.problems.len();
         let rules = written.rules.iter().enumerate();
         let known = Known { upstreams, profiles };
         let rules = rules
             .filter_map(|(index, rule)| self.rule(rule, &path.key("rules").index(index), &known));
         let rules = rules.collect();
         let cedar = self.cedar(&written.cedar, &path.key("cedar"));
-        Policy { is_shadow: written.shadow, rules, cedar }
+        let policy = Policy { is_shadow: written.shadow, rules, cedar };
+        if !policy.is_any() && self.problems.len() == before {
+            self.no_rule(&path);
+        }
+        policy
     }
 
     /// Warns of a policy that was meant to say something.
@@ -189,7 +191,7 @@ impl Check<'_> {
             return;
         }
         let message = format!("`{path}` has no rule, so everybody may do everything");
-        let hint = "write what is allowed under `rules`, or remove the key";
+        let hint = "write what is allowed under `rules` or in files of `cedar`, or remove the key";
         self.warnings.push(Problem::at(&place, path, message).hint(hint));
     }
 

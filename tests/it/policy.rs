@@ -406,6 +406,9 @@ async fn what_a_rule_names_must_be_there() {
 async fn policies_in_cedar_are_checked_and_hold() {
     let mut gateway = gateway(json!([]));
     gateway.set("policy", json!({ "cedar": "*.cedar" }));
+    gateway.write("broken.cedar", "// nothing yet");
+    let warned = stderr(&run(&gateway, &["check"]).await);
+    assert!(warned.contains("`policy` has no rule, so everybody may do everything"), "{warned}");
     gateway.write("broken.cedar", "permit (principal, action resource);");
     let checked = run(&gateway, &["check"]).await;
     assert_eq!(checked.status.code(), Some(3));
