@@ -5,9 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
+use serde_json::Value;
 use serde_json::json;
 use tokio::process::Command;
+use tokio::time::sleep;
 use tokio::time::timeout;
 
 use crate::support::gateway::Gateway;
@@ -33,6 +36,7 @@ if token: head.append('Authorization: Bearer ' + token)
 peer.sendall('\\r\\n'.join(head + ['', body]).encode())
 print(peer.makefile().read())
 ";
+const POLL: Duration = Duration::from_millis(20);
 /// Somebody else, on every machine.
 const NOBODY: u32 = 65534;
 
@@ -119,6 +123,28 @@ async fn with_auth_a_token_is_needed_at_a_socket_too_unless_it_says_otherwise() 
     let server = Server::start_at(&gateway, &socket).await;
     let reply = server.modern("tools/list", json!({})).reply().await;
     assert_eq!(reply.status, 401, "{reply:?}");
+    if can_be_others() {
+        let refused = begun(NOBODY, &socket, "").await;
+        assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_socket_for_everybody_needs_tokens_until_it_is_for_its_user_alone() {
+    let (mut gateway, socket) = gateway();
+    gateway.set("auth", json!({}));
+    let server = Server::start_at(&gateway, &socket).await;
+    gateway.set("auth", Value::Null);
+    gateway.save_at_once();
+    server.hang_up();
+    let told = async {
+        while !server.stderr().contains("needs a restart of Conflux") {
+            sleep(POLL).await;
+        }
+    };
+    timeout(LIMIT, told).await.expect("it reads what it says now");
+    let reply = server.modern("tools/list", json!({})).reply().await;
+    assert_eq!(reply.status, 401, "{reply:?} {}", server.stderr());
     if can_be_others() {
         let refused = begun(NOBODY, &socket, "").await;
         assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");

@@ -176,7 +176,16 @@ pub fn in_force(old: &Config, new: Config) -> Config {
     let limits = Limits { message, in_flight, ..new.limits.clone() };
     let http = Http { tls, ..old.http.clone() };
     let (admin, audit, otlp) = (old.admin.clone(), old.audit.clone(), old.otlp.clone());
-    Config { limits, http, audit, admin, otlp, ..new }
+    let auth = if opens_elsewhere(old, &new) { old.auth.clone() } else { new.auth };
+    Config { limits, http, auth, audit, admin, otlp, ..new }
+}
+
+/// Returns whether others may come without a token, but only at the place where clients are waited
+/// for from the next start on: where they come until then, that may be everybody.
+fn opens_elsewhere(old: &Config, new: &Config) -> bool {
+    // Some come without one by the word of the system; without `auth` all do.
+    let open = |config: &Config| config.auth.as_ref().map_or(2, |auth| u8::from(auth.local));
+    open(new) > open(old) && old.http.listen != new.http.listen
 }
 
 fn standing<'a>(config: &'a Config, id: &UpstreamId) -> Standing<'a> {
@@ -287,7 +296,7 @@ fn settings(old: &Config, new: &Config) -> Vec<Setting> {
         ("profile", old.profile != new.profile),
         ("exposure", *mode != new.exposure.mode),
         ("pinned", *pinned != new.exposure.pinned),
-        ("auth", old.auth != new.auth),
+        ("auth", old.auth != new.auth && !opens_elsewhere(old, new)),
     ]));
     at_once.extend(entries::<Profile>("profiles", &old.profiles, &new.profiles));
     at_once.extend(keys([
@@ -295,6 +304,7 @@ fn settings(old: &Config, new: &Config) -> Vec<Setting> {
         ("http.tls", is_other_tls && is_exchanged),
     ]));
     let at_restart = keys([
+        ("auth", opens_elsewhere(old, new)),
         ("limits.message", message != new.limits.message),
         ("limits.in_flight", in_flight != new.limits.in_flight),
         ("http.listen", *listen != new.http.listen),

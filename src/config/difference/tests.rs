@@ -168,3 +168,29 @@ fn what_needs_a_restart_is_said_until_there_is_one() {
     assert!(again.changes().is_empty(), "{again:?}");
     assert_eq!(again.at_restart(), ["limits.message", "http.hosts"]);
 }
+
+#[test]
+fn nobody_comes_without_a_token_where_a_restart_would_end_that() {
+    let home = TempDir::new().unwrap();
+    let load = |more: &str| sample::load(home.path(), &format!("{more}\n{BEFORE}"));
+    let (anywhere, here) = ("http: { listen: '0.0.0.0:7' }", "http: { listen: '127.0.0.1:7' }");
+    let socket = "http: { listen: 'unix:/run/a.sock' }";
+    let open = "http: { listen: 'unix:/run/a.sock', unauthenticated: true }";
+    for (old, new, waits) in [
+        (format!("auth: {{}}\n{anywhere}"), here.to_owned(), true),
+        // It is for everybody on this machine as long as there is `auth`.
+        (format!("auth: {{}}\n{socket}"), socket.to_owned(), true),
+        (format!("auth: {{ local: true }}\n{socket}"), here.to_owned(), true),
+        (format!("auth: {{}}\n{socket}"), format!("auth: {{ local: true }}\n{here}"), true),
+        (format!("auth: {{}}\n{socket}"), open.to_owned(), false),
+        (format!("auth: {{}}\n{here}"), here.to_owned(), false),
+        (here.to_owned(), format!("auth: {{}}\n{anywhere}"), false),
+        (format!("auth: {{ local: true }}\n{here}"), format!("auth: {{}}\n{anywhere}"), false),
+    ] {
+        let (old, new) = (load(&old), load(&new));
+        let found = Difference::between(&old, &new);
+        assert_eq!(found.at_restart().contains(&"auth"), waits, "{:?} {:?}", old.http, new.http);
+        let in_force = in_force(&old, new.clone());
+        assert_eq!(in_force.auth, if waits { old.auth } else { new.auth }, "{:?}", new.http);
+    }
+}
