@@ -34,6 +34,7 @@ use futures_util::future;
 use indexmap::IndexMap;
 use reqwest::Client;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::auth::jwt::Issuer;
 use crate::auth::seen::Seen;
@@ -76,8 +77,18 @@ pub struct Credential {
 enum Source {
     /// It was made here, with this id, and may be revoked.
     Own(Arc<str>),
-    /// The provider with this address gave it.
-    Issuer(Arc<str>),
+    /// A provider gave it, and it was taken on these terms.
+    Issuer(Arc<Terms>),
+}
+
+/// On which terms tokens of a provider are taken.
+#[derive(Debug, PartialEq, Eq)]
+struct Terms {
+    /// What the provider is called here.
+    name: String,
+    provider: config::auth::Provider,
+    /// For what they must be made.
+    resource: Option<Url>,
 }
 
 /// Why it is not known who is calling, or that they may not do this.
@@ -136,7 +147,8 @@ impl Authenticator {
 
     fn of(config: &config::auth::Auth, client: Client, tokens: Arc<Watched>) -> Self {
         let issuer = |(name, provider): (&String, &config::auth::Provider)| {
-            (name.clone(), Issuer::new(name, provider))
+            let (provider, resource) = (provider.clone(), config.resource.clone());
+            (name.clone(), Issuer::new(Terms { name: name.clone(), provider, resource }))
         };
         Self {
             client,
@@ -212,15 +224,17 @@ impl Authenticator {
         self.resource.as_ref()
     }
 
-    /// Waits until a token is no longer good: it has expired or was revoked, or nobody here takes
-    /// tokens of its provider.
+    /// Waits until a token is no longer good: it has expired or was revoked, or tokens of its
+    /// provider are not taken here, or not on the terms on which this one was, which say who
+    /// somebody is as well.
     pub async fn ended(&self, credential: &Credential) {
-        if let Source::Issuer(issuer) = &credential.source
-            && !self.issuers.values().any(|known| known.is_named(issuer))
-        {
-            return;
+        let is_taken = match &credential.source {
+            Source::Own(_) => true,
+            Source::Issuer(terms) => self.issuers.values().any(|known| known.is_on(terms)),
+        };
+        if is_taken && self.permit(credential).is_ok() {
+            self.tokens.ended(credential).await;
         }
-        self.tokens.ended(credential).await;
     }
 }
 

@@ -1,18 +1,25 @@
 //! Tokens that were made here are good for whom and as long as they were made, and no longer.
 
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::SystemTime;
 
 use tempfile::TempDir;
 
 use crate::auth::Authenticator;
+use crate::auth::Credential;
 use crate::auth::Refused;
+use crate::auth::Source;
+use crate::auth::Terms;
 use crate::auth::metadata;
 use crate::auth::store;
 use crate::auth::store::Scope;
 use crate::auth::store::Store;
 use crate::auth::token::Token;
 use crate::config::auth::Auth;
+use crate::config::auth::Provider;
+use crate::config::auth::Scopes;
+use crate::exchange::principal::Principal;
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -153,6 +160,61 @@ async fn what_could_not_be_read_is_read_when_it_can_be() {
         stop.cancel();
     };
     tokio::join!(authenticator.follow(stop.clone()), look);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_was_let_in_on_other_terms_is_let_in_no_longer() {
+    let (_directory, store) = store();
+    let provider = Provider {
+        issuer: "https://login.example.com".to_owned(),
+        audience: vec!["one".to_owned(), "other".to_owned()],
+        algorithms: vec![],
+        subject: "sub".to_owned(),
+        groups: Some(vec!["groups".to_owned()]),
+        map: [("platform".to_owned(), vec!["admins".to_owned()])].into(),
+        jwks: None,
+        outage: HOUR,
+        leeway: Duration::ZERO,
+    };
+    let of = |provider: &Provider| {
+        let providers = [("corp".to_owned(), provider.clone())].into();
+        let resource = Some("https://mcp.example.com".parse().unwrap());
+        Auth { resource, providers, ..config() }
+    };
+    let before = of(&provider);
+    let authenticator = Authenticator::try_new(&before, store).unwrap();
+    let terms = Terms {
+        name: "corp".to_owned(),
+        provider: provider.clone(),
+        resource: before.resource.clone(),
+    };
+    let credential = Credential {
+        principal: Principal::process(),
+        scopes: Some(["mcp".to_owned()].into()),
+        until: Some(SystemTime::now() + HOUR),
+        source: Source::Issuer(Arc::new(terms)),
+    };
+    let is_ended = async |config: &Auth| {
+        let renewed = authenticator.renewed(config);
+        tokio::time::timeout(HOUR / 2, renewed.ended(&credential)).await.is_ok()
+    };
+    let other = Provider { issuer: "https://other.example.com".to_owned(), ..provider.clone() };
+    let mut more = before.clone();
+    more.providers.insert("other".to_owned(), other.clone());
+    for same in [&before, &more, &Auth { local: true, ..before.clone() }] {
+        assert!(!is_ended(same).await, "{same:?}");
+    }
+    let moved = Some("https://other.example.com".parse().unwrap());
+    for differs in [
+        config(),
+        of(&other),
+        of(&Provider { audience: vec!["one".to_owned()], ..provider.clone() }),
+        of(&Provider { map: [].into(), ..provider.clone() }),
+        Auth { resource: moved, ..before.clone() },
+        Auth { scopes: Scopes::requiring("admin"), ..before.clone() },
+    ] {
+        assert!(is_ended(&differs).await, "{differs:?}");
+    }
 }
 
 #[tokio::test]

@@ -73,6 +73,12 @@ pub struct Scopes {
 }
 
 impl Scopes {
+    /// Returns what says that every request needs one scope.
+    #[cfg(test)]
+    pub(crate) fn requiring(scope: &str) -> Self {
+        Self { required: vec![scope.to_owned()], ..Self::default() }
+    }
+
     /// Returns the scopes that every request needs.
     pub fn required(&self) -> &[String] {
         &self.required

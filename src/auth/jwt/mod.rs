@@ -15,6 +15,7 @@ use url::Url;
 use crate::auth::Credential;
 use crate::auth::Refused;
 use crate::auth::Source;
+use crate::auth::Terms;
 use crate::auth::claims;
 use crate::auth::claims::Reading;
 use crate::auth::discovery;
@@ -23,7 +24,6 @@ use crate::auth::jwks::Set;
 use crate::auth::keys;
 use crate::auth::keys::Keys;
 use crate::auth::metadata;
-use crate::config;
 use crate::config::auth::Algorithm as Allowed;
 
 /// What every token must say (2026-07-28, authorization, "Token Handling"; RFC 9068, section 4).
@@ -35,6 +35,7 @@ const KINDS: [&str; 4] = ["at+jwt", "application/at+jwt", "jwt", "application/jw
 /// A provider whose tokens are taken.
 #[derive(Debug)]
 pub(super) struct Issuer {
+    terms: Arc<Terms>,
     name: String,
     issuer: String,
     /// Where its keys are, if the configuration says so.
@@ -59,16 +60,17 @@ pub(super) fn issuer(token: &str) -> Option<String> {
 }
 
 impl Issuer {
-    /// Takes the tokens of a provider that is called `name` here.
-    pub(super) fn new(name: &str, config: &config::auth::Provider) -> Self {
+    /// Takes the tokens of a provider on these terms.
+    pub(super) fn new(terms: Terms) -> Self {
+        let Terms { name, provider: config, resource: _ } = &terms;
         let reading = Reading {
-            provider: name.to_owned(),
+            provider: name.clone(),
             subject: config.subject.clone(),
             groups: config.groups.clone(),
             map: config.map.clone(),
         };
         Self {
-            name: name.to_owned(),
+            name: name.clone(),
             issuer: config.issuer.clone(),
             place: config.jwks.clone(),
             audience: config.audience.clone(),
@@ -77,6 +79,7 @@ impl Issuer {
             outage: config.outage,
             reading,
             keys: Keys::new(),
+            terms: Arc::new(terms),
         }
     }
 
@@ -104,6 +107,11 @@ impl Issuer {
     /// Returns whether it is the one that a token names.
     pub(super) fn is_named(&self, issuer: &str) -> bool {
         self.issuer == issuer
+    }
+
+    /// Returns whether it takes tokens on these terms.
+    pub(super) fn is_on(&self, terms: &Terms) -> bool {
+        *self.terms == *terms
     }
 
     /// Checks a token that must be for one of `audience`, or for what the configuration says
@@ -174,7 +182,7 @@ impl Issuer {
         let until = ends.and_then(|ends| SystemTime::UNIX_EPOCH.checked_add(ends));
         let until = until.ok_or("its `exp` is no time")?;
         let scopes: Arc<[String]> = claims::scopes(claims).into();
-        let source = Source::Issuer(self.issuer.as_str().into());
+        let source = Source::Issuer(Arc::clone(&self.terms));
         Ok(Credential { principal, scopes: Some(scopes), until: Some(until), source })
     }
 }

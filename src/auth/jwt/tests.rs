@@ -22,6 +22,7 @@ use serde_json::json;
 use super::Issuer;
 use crate::auth::Credential;
 use crate::auth::Refused;
+use crate::auth::Terms;
 use crate::auth::jwks::Set;
 use crate::config::auth::Algorithm as Allowed;
 use crate::config::auth::Provider;
@@ -99,7 +100,7 @@ fn issuer(algorithms: Vec<Allowed>) -> Issuer {
         outage: Duration::ZERO,
         leeway: Duration::from_secs(LEEWAY.unsigned_abs()),
     };
-    Issuer::new("corp", &provider)
+    Issuer::new(Terms { name: "corp".to_owned(), provider, resource: None })
 }
 
 fn now() -> i64 {
