@@ -1056,6 +1056,20 @@ async fn what_is_too_large_or_too_much_is_refused_with_its_status() {
     while list().reply().await.status != 200 {}
 }
 
+#[tokio::test]
+async fn who_had_no_place_over_http_2_has_one_as_soon_as_there_is_one() {
+    let server = Server::start(&gateway("dual").http("limits", json!({"connections": 1}))).await;
+    let listen = server.modern("subscriptions/listen", json!({"notifications": {}}));
+    let mut listening = listen.events().await;
+    listening.message().await;
+    let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let list = || server.modern("tools/list", json!({})).over(&client).reply();
+    assert_eq!(list().await.status, 503);
+    drop(listening);
+    let let_in = async { while list().await.status != 200 {} };
+    timeout(LIMIT, let_in).await.expect("the connection without a place is not used again");
+}
+
 /// Sends so many subscriptions at once, and returns those that are open and how many were refused.
 async fn listens(server: &Server, client: &reqwest::Client, count: usize) -> (Vec<Events>, usize) {
     let listen = || server.modern("subscriptions/listen", json!({"notifications": {}}));

@@ -140,9 +140,16 @@ impl Acceptor {
         let began = Arc::new(AtomicBool::new(false));
         let (front, has_request) = (Arc::clone(&self.front), Arc::clone(&began));
         let is_within = place.is_within;
+        // Whoever has no place is answered once, and may come again: over HTTP/2, too, where no
+        // answer can say that it is the last one.
+        let closing = if is_within { self.closing.clone() } else { self.closing.child_token() };
+        let once_answered = closing.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             has_request.store(true, Ordering::Relaxed);
             let (front, peer) = (Arc::clone(&front), peer.clone());
+            if !is_within {
+                once_answered.cancel();
+            }
             // Being full is no reason to be taken for dead.
             let is_answered = is_within || probes::is_one(request.uri().path());
             async move {
@@ -167,7 +174,7 @@ impl Acceptor {
             End::Silence
         };
         let closing = async {
-            self.closing.cancelled().await;
+            closing.cancelled().await;
             End::Closing
         };
         // Looked at only if one of them has come, not whenever there is something to do.
