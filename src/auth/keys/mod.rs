@@ -2,8 +2,8 @@
 //! are old.
 //!
 //! One task asks for them, whoever wants them: nobody who goes away takes an answer from others,
-//! and whoever has keys never waits. While the provider cannot be reached, those that were had last
-//! stay good for a while.
+//! and whoever has keys does not wait, unless nobody asked for long. While the provider cannot be
+//! reached, those that were had last stay good for a while.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,9 @@ use crate::auth::jwks::Set;
 
 /// How old keys may be before it is asked whether there are others.
 const FRESH: Duration = Duration::from_mins(10);
+/// How long nobody need have asked until keys are not taken on trust any more: as nobody came
+/// meanwhile, nobody noticed that one was taken back, and whoever has that comes first.
+const STALE: Duration = Duration::from_mins(20);
 /// How long nobody asks again after there were no others: a token that names a key that there is
 /// not costs the provider next to nothing.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -65,6 +68,8 @@ struct State {
     had: Option<(Arc<Set>, Instant)>,
     /// How often they were asked for.
     times: u64,
+    /// When something came of that the last time.
+    asked: Option<Instant>,
     /// Until when nobody asks again.
     pause: Option<Instant>,
     /// Whether they are what they were when they were asked for before.
@@ -120,7 +125,12 @@ impl Keys {
                     if !state.is_fresh() && pause.is_none() {
                         self.0.want(state.times + 1);
                     }
-                    return Ok(known);
+                    if state.times > times || !state.is_stale() {
+                        return Ok(known);
+                    }
+                    // Whatever comes of it, it is known then. The sender is here.
+                    drop(states.changed().await);
+                    continue;
                 }
                 let is_in_vain = state.is_same || state.failure.is_some();
                 if state.times > times || (is_in_vain && pause.is_some()) {
@@ -152,6 +162,7 @@ impl State {
     fn note(&mut self, asked: Result<Set, Error>) {
         let now = Instant::now();
         self.times += 1;
+        self.asked = Some(now);
         match asked {
             Ok(set) => {
                 tracing::debug!(keys = set.len(), "the keys of a provider are known");
@@ -175,6 +186,10 @@ impl State {
     fn good(&self, outage: Duration) -> Option<&Set> {
         let (set, when) = self.had.as_ref()?;
         (when.elapsed() < outage.max(FRESH)).then_some(&**set)
+    }
+
+    fn is_stale(&self) -> bool {
+        self.asked.is_some_and(|when| when.elapsed() >= STALE)
     }
 
     fn is_fresh(&self) -> bool {

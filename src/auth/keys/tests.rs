@@ -18,6 +18,7 @@ use super::PATIENCE;
 use super::PAUSE;
 use super::PAUSE_AFTER_CHANGE;
 use super::PAUSE_AFTER_FAILURE;
+use super::STALE;
 use crate::auth::jwks::Set;
 
 const OUTAGE: Duration = Duration::from_hours(1);
@@ -211,6 +212,27 @@ async fn keys_that_are_taken_back_are_no_longer_good() {
         assert_eq!(find(&keys, 0).await, Some(1));
         time::sleep(2 * MOMENT).await;
         assert_eq!(find(&keys, 1).await, Some(0));
+    };
+    while_kept(&provider, &keys, test).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_nobody_needed_for_long_are_asked_for_first() {
+    let (provider, keys) = (Provider::new(Mood::Has(2)), Keys::new());
+    let test = async {
+        assert_eq!(find(&keys, 1).await, Some(1));
+        provider.becomes(Mood::Has(1));
+        time::sleep(STALE).await;
+        assert_eq!(find(&keys, 1).await, Some(0), "it was taken back meanwhile");
+        assert_eq!((find(&keys, 0).await, provider.asked()), (Some(1), 2));
+        provider.becomes(Mood::Hangs);
+        time::sleep(STALE).await;
+        let begun = Instant::now();
+        let all = future::join_all((0..20).map(|_| find(&keys, 0))).await;
+        assert!(all.iter().all(|found| *found == Some(1)), "an outage stops nobody");
+        assert_eq!((begun.elapsed(), provider.asked()), (LIMIT, 3), "they wait together");
+        assert_eq!(find(&keys, 0).await, Some(1));
+        assert_eq!(begun.elapsed(), LIMIT, "and once");
     };
     while_kept(&provider, &keys, test).await;
 }
