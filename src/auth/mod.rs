@@ -51,7 +51,8 @@ pub use self::store::Store;
 /// Finds out who is calling.
 #[derive(Debug)]
 pub struct Authenticator {
-    client: Client,
+    /// What asks providers; there if there are any, and it can be had.
+    client: Option<Client>,
     tokens: Arc<Watched>,
     issuers: IndexMap<String, Issuer>,
     seen: Seen,
@@ -126,17 +127,26 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// If nothing can be asked over HTTP.
+    /// If there are providers, and nothing can be asked over HTTP.
     pub fn try_new(config: &config::auth::Auth, store: Store) -> Result<Self, reqwest::Error> {
-        let tokens = Arc::new(Watched::new(store));
-        Ok(Self::of(config, fetch::client()?, tokens))
+        let has_providers = !config.providers.is_empty();
+        let client = has_providers.then(fetch::client).transpose()?;
+        Ok(Self::of(config, client, Arc::new(Watched::new(store))))
+    }
+
+    /// Makes one where somebody has to stand at the door: if nothing can be asked over HTTP, tokens
+    /// of providers are put off.
+    pub fn new(config: &config::auth::Auth, store: Store) -> Self {
+        Self::of(config, asking(config), Arc::new(Watched::new(store)))
     }
 
     /// Makes one for another configuration, which knows what this one knows: whoever listens with a
-    /// token of this one hears when it is revoked, and keys outlive an outage.
+    /// token of this one hears when it is revoked, and keys outlive an outage. If nothing can be
+    /// asked over HTTP, tokens of providers are put off.
     #[must_use]
     pub fn renewed(&self, config: &config::auth::Auth) -> Self {
-        let mut renewed = Self::of(config, self.client.clone(), Arc::clone(&self.tokens));
+        let client = self.client.clone().or_else(|| asking(config));
+        let mut renewed = Self::of(config, client, Arc::clone(&self.tokens));
         let succeed = |(name, issuer): (String, Issuer)| match self.issuers.get(&name) {
             Some(before) => (name, issuer.succeeding(before)),
             None => (name, issuer),
@@ -145,7 +155,7 @@ impl Authenticator {
         renewed
     }
 
-    fn of(config: &config::auth::Auth, client: Client, tokens: Arc<Watched>) -> Self {
+    fn of(config: &config::auth::Auth, client: Option<Client>, tokens: Arc<Watched>) -> Self {
         let issuer = |(name, provider): (&String, &config::auth::Provider)| {
             let (provider, resource) = (provider.clone(), config.resource.clone());
             (name.clone(), Issuer::new(Terms { name: name.clone(), provider, resource }))
@@ -164,8 +174,12 @@ impl Authenticator {
     /// Follows the tokens that were made here, as they are made and revoked, and asks providers for
     /// their keys whenever they are needed, until `stop`.
     pub async fn follow(&self, stop: CancellationToken) {
-        let keys = self.issuers.values().map(|issuer| issuer.keep(&self.client));
-        let all = future::join(self.tokens.follow(stop.clone()), future::join_all(keys));
+        let asking = self.client.iter().flat_map(|client| {
+            let keys = self.issuers.values().map(|issuer| issuer.keep(client));
+            keys.collect::<Vec<_>>()
+        });
+        let keys = future::join_all(asking);
+        let all = future::join(self.tokens.follow(stop.clone()), keys);
         stop.run_until_cancelled(all).await;
     }
 
@@ -247,6 +261,18 @@ impl Credential {
     fn is_over(&self, now: SystemTime) -> bool {
         self.until.is_some_and(|until| until <= now)
     }
+}
+
+/// Makes what asks providers, if there are any; says why if it cannot be had.
+fn asking(config: &config::auth::Auth) -> Option<Client> {
+    let made = (!config.providers.is_empty()).then(fetch::client)?;
+    let complain = |error: &reqwest::Error| {
+        let causes = std::iter::successors(std::error::Error::source(error), |it| it.source());
+        let cause = causes.last().map(ToString::to_string);
+        let problem = "tokens of providers are put off, because nothing can be asked over HTTPS";
+        tracing::warn!(%error, cause, "{problem}");
+    };
+    made.inspect_err(complain).ok()
 }
 
 /// Returns the directory of tokens that were made here.

@@ -174,6 +174,38 @@ async fn whoever_listens_without_a_token_hears_no_more_once_one_is_needed() {
 }
 
 #[tokio::test]
+async fn tokens_are_needed_where_no_authority_can_be_had_to_ask_providers_with() {
+    let mut gateway = gateway();
+    let good = token(&gateway, &["ci"]).await;
+    let provider = json!({ "corp": { "issuer": "https://127.0.0.1:9" } });
+    let governed = json!({ "resource": "https://mcp.example.com", "providers": provider });
+    let without_authorities = |gateway: &Gateway| {
+        let mut command = gateway.command();
+        command.env("SSL_CERT_FILE", "/nowhere").env("SSL_CERT_DIR", "/nowhere");
+        command
+    };
+    for (before, after) in [(Value::Null, governed.clone()), (json!({}), governed)] {
+        let is_open = before.is_null();
+        gateway.set("auth", before);
+        let server = Server::start_by(without_authorities(&gateway)).await;
+        let list = || server.modern("tools/list", json!({}));
+        assert_eq!(list().reply().await.status, if is_open { 200 } else { 401 });
+        gateway.set("auth", after);
+        gateway.save_at_once();
+        server.hang_up();
+        let told = async {
+            while !server.stderr().contains("tokens of providers are put off") {
+                sleep(POLL).await;
+            }
+        };
+        timeout(LIMIT, told).await.expect("it says what it cannot do");
+        let closed = async { while list().reply().await.status != 401 {} };
+        timeout(LIMIT, closed).await.expect("nobody comes without a token");
+        assert_eq!(bearing(list(), &good).reply().await.status, 200, "one made here is good");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_was_made_meanwhile_counts() {
     let gateway = gateway();
     let server = Server::start(&gateway).await;

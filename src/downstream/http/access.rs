@@ -87,18 +87,16 @@ impl Access {
         Self(Arc::new(watch::Sender::new(Rule::Holder(Arc::new(token)))))
     }
 
-    /// Lets in whom another configuration lets in, from now on. If that cannot be done, whom the
-    /// one before did.
+    /// Lets in whom another configuration lets in, from now on, and nobody else.
     pub fn renew(&self, config: &Config) {
-        let known = match (&*self.0.borrow(), &config.auth) {
-            (Rule::Known(known), Some(auth)) => Some(known.renewed(auth)),
-            _ => None,
+        let rule = match (&*self.0.borrow(), &config.auth) {
+            (_, None) => unknown(config),
+            (Rule::Known(known), Some(auth)) => Rule::Known(Arc::new(known.renewed(auth))),
+            (Rule::Anybody | Rule::Own | Rule::Holder(_), Some(auth)) => {
+                Rule::Known(Arc::new(Authenticator::new(auth, store(config))))
+            }
         };
-        let renewed = known.map_or_else(|| rule(config), |it| Ok(Rule::Known(Arc::new(it))));
-        match renewed {
-            Ok(rule) => drop(self.0.send_replace(rule)),
-            Err(error) => tracing::warn!(%error, "`auth` is as before: nobody can be asked"),
-        }
+        drop(self.0.send_replace(rule));
     }
 
     /// Returns whether nobody can come, because nobody has a token.
@@ -250,12 +248,19 @@ impl Visitor {
 }
 
 fn rule(config: &Config) -> Result<Rule, reqwest::Error> {
-    let Some(auth) = &config.auth else {
-        let is_own = matches!(config.http.listen, Listen::Local { is_shared: false, .. });
-        return Ok(if is_own { Rule::Own } else { Rule::Anybody });
-    };
-    let store = Store::new(auth::directory(&config.state));
-    Ok(Rule::Known(Arc::new(Authenticator::try_new(auth, store)?)))
+    let Some(auth) = &config.auth else { return Ok(unknown(config)) };
+    Ok(Rule::Known(Arc::new(Authenticator::try_new(auth, store(config))?)))
+}
+
+/// Returns who may come where nobody has to say who they are.
+fn unknown(config: &Config) -> Rule {
+    let is_own = matches!(config.http.listen, Listen::Local { is_shared: false, .. });
+    if is_own { Rule::Own } else { Rule::Anybody }
+}
+
+/// Returns the tokens that were made here.
+fn store(config: &Config) -> Store {
+    Store::new(auth::directory(&config.state))
 }
 
 /// Refuses a request (2026-07-28, authorization, "Error Handling").
