@@ -183,6 +183,37 @@ async fn a_probe_tells_nobody_what_is_hidden() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_a_part_that_there_is_not_is_told_of_none_that_is_hidden() {
+    let profile = json!({ "small": { "upstreams": ["a"] } });
+    let told = async |server: &Server, token: &str| {
+        let mut all = String::new();
+        for path in ["/servers/none/mcp", "/profiles/none/mcp"] {
+            let asked = server.modern("tools/list", json!({})).to(path);
+            let reply = asked.header("Authorization", &format!("Bearer {token}")).reply().await;
+            assert_eq!(reply.status, 404, "{reply:?}");
+            all += &reply.body;
+        }
+        all
+    };
+    let mut gateway = gateway(json!([{ "allow": { "upstreams": ["b"] } }]));
+    gateway.set("profiles", profile);
+    let hidden = told(&Server::start(&gateway).await, "x").await;
+    assert!(!hidden.contains("there are") && !hidden.contains("small"), "{hidden}");
+    gateway.set("policy", Value::Null);
+    gateway.set("auth", json!({}));
+    let token = async |args: &[&str]| {
+        let created = run(&gateway, &[&["token", "create"], args].concat()).await;
+        stdout(&created).trim().to_owned()
+    };
+    let (some, all) = (token(&["some", "--tool", "b__*"]).await, token(&["all"]).await);
+    let server = Server::start(&gateway).await;
+    let bounded = told(&server, &some).await;
+    assert!(!bounded.contains("there are") && !bounded.contains("small"), "{bounded}");
+    let whole = told(&server, &all).await;
+    assert!(whole.contains("there are `a`, `b`") && whole.contains("`small`"), "{whole}");
+}
+
+#[tokio::test]
 async fn lists_hold_what_can_be_used() {
     let gateway = gateway(json!([
         { "allow": "a__echo" },

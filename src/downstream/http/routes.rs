@@ -194,16 +194,22 @@ fn part(
         found => found,
     };
     found.filter(|_| is_theirs(view)).ok_or_else(|| {
-        let theirs: Vec<View> = router.views().into_iter().filter(is_theirs).collect();
-        no_such_part(view, &theirs)
+        // Of some they may see nothing: then names are for who asks for the right one.
+        let hides = router.hides_anything() || visitor.principal.bounds().tools.is_some();
+        let theirs = || router.views().into_iter().filter(is_theirs).collect();
+        no_such_part(view, (!hides).then(theirs))
     })
 }
 
-/// Says which parts there are in the place of one that there is not.
-fn no_such_part(wanted: &View, views: &[View]) -> Refusal {
+/// Says which parts there are in the place of one that there is not, if that may be told.
+fn no_such_part(wanted: &View, views: Option<Vec<View>>) -> Refusal {
     let (what, wanted) = match wanted {
         View::Server(name) => ("server", name),
         View::Profile(name) => ("profile", name),
+    };
+    let Some(views) = views else {
+        let problem = format!("there is no {what} `{}`", shown(wanted));
+        return Refusal::new(StatusCode::NOT_FOUND, &problem);
     };
     let names = views.iter().filter_map(|view| match (what, view) {
         ("server", View::Server(name)) | ("profile", View::Profile(name)) => Some(name.as_str()),
