@@ -29,7 +29,8 @@ impl Reading {
     ///
     /// # Errors
     ///
-    /// If no claim says so, or if what it says is no name.
+    /// If no claim says so, or if what it says is no name; and if their groups are not in the token
+    /// but elsewhere: whoever were taken to be in none would be denied nothing for one of them.
     pub(super) fn principal(&self, claims: &Value) -> Result<Principal, String> {
         let subject = claims.get(&self.subject).and_then(Value::as_str).unwrap_or_default();
         let is_name = !subject.is_empty()
@@ -38,12 +39,23 @@ impl Reading {
         if !is_name {
             return Err(format!("its claim `{}` names nobody", self.subject));
         }
+        if self.has_groups_elsewhere(claims) {
+            return Err("its groups are not in it, but elsewhere (`_claim_names`)".to_owned());
+        }
         Ok(Principal::from(Identity {
             name: format!("{}:{subject}", self.provider),
             groups: self.groups(claims),
             actor: actor(claims, subject).map(|actor| format!("{}:{actor}", self.provider)),
             bounds: Bounds::default(),
         }))
+    }
+
+    /// Whether there are groups that have to be asked for (OpenID Connect Core 1.0, section 5.6.2),
+    /// as some providers have it for people in very many.
+    fn has_groups_elsewhere(&self, claims: &Value) -> bool {
+        let claim = self.groups.as_ref().and_then(|path| path.first());
+        let elsewhere = |claim: &String| claims.get("_claim_names")?.get(claim);
+        claim.is_some_and(|claim| claims.get(claim).is_none() && elsewhere(claim).is_some())
     }
 
     /// The groups somebody is in: by the names they have here, or by those of the provider, which
@@ -144,6 +156,21 @@ mod tests {
             assert!(read.is_err(), "{subject}");
         }
         assert!(reading().principal(&Value::Null).is_err());
+    }
+
+    #[test]
+    fn whoever_has_groups_that_the_token_does_not_name_is_nobody() {
+        let elsewhere = json!({ "realm_access": "src1" });
+        let claims = json!({ "sub": "alice", "_claim_names": elsewhere });
+        assert!(reading().principal(&claims).unwrap_err().contains("`_claim_names`"));
+        let here = json!({ "roles": ["dev"] });
+        let claims = json!({ "sub": "alice", "realm_access": here, "_claim_names": elsewhere });
+        assert_eq!(reading().principal(&claims).unwrap().groups(), ["corp:dev"]);
+        let other = json!({ "sub": "alice", "_claim_names": { "address": "src1" } });
+        assert!(reading().principal(&other).unwrap().groups().is_empty());
+        let claims = json!({ "sub": "alice", "_claim_names": elsewhere });
+        let without = Reading { groups: None, ..reading() };
+        assert!(without.principal(&claims).unwrap().groups().is_empty());
     }
 
     #[test]
