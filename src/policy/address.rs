@@ -3,8 +3,8 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// What stands between the scheme of an address and its host.
-const AUTHORITY: &str = "://";
+/// What the path of an address ends at.
+const END: [char; 2] = ['?', '#'];
 /// The scheme of addresses that are nothing but a path, whatever else they say.
 const FILE: &str = "file";
 
@@ -31,21 +31,40 @@ pub(super) fn meant(uri: &str) -> Option<String> {
     (meant != uri).then_some(meant)
 }
 
-/// Returns where an address leads for a server that takes its path for one of files, if that is
-/// neither as it is written nor what it means: there, several slashes are one, before steps back
-/// are made, and in `file:` nothing but the path counts.
-pub(super) fn path(uri: &str) -> Option<Path> {
-    let mut decoded = uri.to_owned();
-    for _ in 0..2 {
-        decoded = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
+/// Returns where an address leads for a server that takes its path for one of files, in each way to
+/// read it that is neither as it is written nor what it means: there, several slashes are one,
+/// before steps back are made, and in `file:` nothing but the path counts.
+pub(super) fn paths(uri: &str) -> Vec<Path> {
+    // Many readers take no notice of these, wherever they stand.
+    let text: String = uri.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
+    let text = text.trim_matches(|c: char| c <= ' ');
+    let decoded = decoded(text);
+    let is_file = scheme(&decoded).is_some_and(|(scheme, _)| scheme == FILE);
+    // What follows the path is no part of it, unless its mark was a number; and whoever does not
+    // know these marks takes all of it for the path.
+    let marked = text.find(END);
+    let before = marked.map(|end| self::decoded(text.get(..end).unwrap_or_default()));
+    let after = marked.map(|end| self::decoded(text.get(end..).unwrap_or_default()));
+    let all = if is_file { decoded.as_str() } else { "" };
+    let cut = decoded.split_at(decoded.find(END).unwrap_or(decoded.len()));
+    let marked = (before.as_deref().unwrap_or(&decoded), after.as_deref().unwrap_or_default());
+    let mut found: Vec<Path> = Vec::new();
+    for (address, rest) in [cut, marked, (all, "")] {
+        let path = path(address, rest).filter(|path| path.uri != uri && !found.contains(path));
+        found.extend(path);
     }
-    let (scheme, rest) = decoded.split_once(AUTHORITY)?;
-    let (host, rest) = rest.split_at(rest.find('/')?);
-    let scheme = scheme.to_ascii_lowercase();
+    found
+}
+
+/// Returns where an address leads whose path ends where it ends; `rest` is what follows.
+fn path(address: &str, rest: &str) -> Option<Path> {
+    let (scheme, address) = scheme(address)?;
     let is_file = scheme == FILE;
-    // What follows the path is no part of it; elsewhere it may be what counts.
-    let end = rest.find(['?', '#']).unwrap_or(rest.len());
-    let (path, rest) = rest.split_at(end);
+    let (host, path) = match address.strip_prefix("//") {
+        Some(address) => address.split_at(address.find('/')?),
+        None if is_file => ("", address),
+        None => return None,
+    };
     let (host, rest) = if is_file { ("", "") } else { (host, rest) };
     let mut steps = Vec::new();
     let mut steps_back = false;
@@ -61,14 +80,26 @@ pub(super) fn path(uri: &str) -> Option<Path> {
     }
     let is_open = path.ends_with('/') && !steps.is_empty();
     let slash = if is_open { "/" } else { "" };
-    let found = format!("{scheme}{AUTHORITY}{host}/{}{slash}{rest}", steps.join("/"));
-    (found != uri).then_some(Path { uri: found, steps_back })
+    let uri = format!("{scheme}://{host}/{}{slash}{rest}", steps.join("/"));
+    Some(Path { uri, steps_back })
+}
+
+/// Returns the scheme of an address, in lower case, and what follows its colon.
+fn scheme(address: &str) -> Option<(String, &str)> {
+    let (scheme, rest) = address.split_once(':')?;
+    Some((scheme.to_ascii_lowercase(), rest))
+}
+
+/// Puts characters in the place of their numbers; twice, as some are hidden behind another number.
+fn decoded(text: &str) -> String {
+    let once = percent_decode_str(text).decode_utf8_lossy();
+    percent_decode_str(&once).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::meant;
-    use super::path;
+    use super::paths;
 
     #[test]
     fn an_address_means_what_its_reader_makes_of_it() {
@@ -98,6 +129,9 @@ mod tests {
             ("file:///etc//passwd", Some(("file:///etc/passwd", false))),
             ("file:///etc/passwd?x#y", Some(("file:///etc/passwd", false))),
             ("file://host/etc/passwd", Some(("file:///etc/passwd", false))),
+            ("file:/etc/passwd", Some(("file:///etc/passwd", false))),
+            ("file:/a//../etc/passwd", Some(("file:///etc/passwd", true))),
+            (" file:///a//../e\tt\nc/passwd", Some(("file:///etc/passwd", true))),
             ("file:///a//../etc/passwd", Some(("file:///etc/passwd", true))),
             ("file:///a/%2F../etc/passwd", Some(("file:///etc/passwd", true))),
             ("file:///a/%252f../etc/passwd", Some(("file:///etc/passwd", true))),
@@ -105,8 +139,22 @@ mod tests {
             ("docs://h/a//b/", Some(("docs://h/a/b/", false))),
             ("file:///../../..", Some(("file:///", true))),
         ] {
-            let found = path(uri);
-            let found = found.as_ref().map(|found| (found.uri.as_str(), found.steps_back));
+            let found = paths(uri);
+            let found: Vec<_> = found.iter().map(|it| (it.uri.as_str(), it.steps_back)).collect();
+            assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{uri:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_can_be_read_in_several_ways_leads_to_several_places() {
+        for (uri, expected) in [
+            ("file:///b/a%3F//../../etc/passwd", ["file:///b/a", "file:///etc/passwd"]),
+            ("file:///a?/../../etc/passwd", ["file:///a", "file:///etc/passwd"]),
+            ("file:///a#/../../etc/passwd", ["file:///a", "file:///etc/passwd"]),
+            ("docs://h/b/a%23//../../c", ["docs://h/b/a#//../../c", "docs://h/c"]),
+        ] {
+            let mut found: Vec<_> = paths(uri).into_iter().map(|path| path.uri).collect();
+            found.sort_unstable();
             assert_eq!(found, expected, "{uri}");
         }
     }

@@ -212,7 +212,7 @@ impl Policy {
             let meant = decided(&meant);
             decision = if meant.outcome < decision.outcome { meant } else { decision };
         }
-        if let Some(path) = address::path(uri) {
+        for path in address::paths(uri) {
             let found = decided(&path.uri);
             // Who allows an address allows its spelling, unless that leads somewhere else.
             let counts = path.steps_back || found.rule().is_some();

@@ -83,6 +83,10 @@ fn an_address_is_judged_as_what_its_path_leads_to_as_well() {
         "file:///srv/%2f../etc/passwd",
         "file://somewhere/etc/passwd",
         "file:///etc%2Fpasswd",
+        "file:/srv//../etc/passwd",
+        "file:///srv/a%3F//../../etc/passwd",
+        "file:///srv?/../../etc/passwd",
+        "file:///srv//../e\tt\nc/passwd",
     ] {
         check(denying, &NOBODY, &resource(uri), Refused);
     }
