@@ -3,6 +3,9 @@
 //! What has another type than its tool says, or cannot be told exactly, is unknown: a rule that
 //! denies and looks at it applies, one that allows does not.
 
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+
 use cedar_policy::RestrictedExpression;
 
 use crate::policy::decimal;
@@ -77,21 +80,32 @@ impl Reader {
     ) -> Option<RestrictedExpression> {
         let object = raw.object().ok()?;
         let mut members = Vec::new();
+        let (mut mistakable, mut folds) = (BTreeSet::new(), None);
         for (key, json) in object.iter() {
             if self.left == 0 {
                 return None;
             }
             let field = fields.iter().find(|field| field.name == key);
+            if field.is_none() {
+                let named = || fields.iter().map(|field| (folded(&field.name), &field.name));
+                let folds = folds.get_or_insert_with(|| named().collect::<HashMap<_, _>>());
+                // Some servers take it for that one, be that one there or not.
+                mistakable.extend(folds.get(&folded(key)).copied());
+            }
             let inner = Raw::parse(json.to_owned()).ok()?;
             let is_null = inner.get() == "null";
             if is_null && field.is_none_or(|field| field.is_nullable || field.kind == Type::Any) {
                 continue;
             }
             let kind = field.map_or(&Type::Any, |field| &field.kind);
-            let way = if name == "arguments" { key.to_owned() } else { format!("{name}.{key}") };
+            let way = way(name, key);
             let value = self.value(&inner, kind, &way, depth);
             let value = value.unwrap_or_else(|| self.doubt(&way));
             members.push((key.to_owned(), value));
+        }
+        members.retain(|(key, _)| !mistakable.contains(key));
+        for key in mistakable {
+            members.push((key.clone(), self.doubt(&way(name, key))));
         }
         RestrictedExpression::new_record(members).ok()
     }
@@ -140,6 +154,16 @@ impl Reader {
         self.doubts.push(name.to_owned());
         RestrictedExpression::new_unknown(format!("{}: {name}", self.doubts.len()))
     }
+}
+
+/// How an argument is named that lies inside of another.
+fn way(name: &str, key: &str) -> String {
+    if name == "arguments" { key.to_owned() } else { format!("{name}.{key}") }
+}
+
+/// Returns a key as those read it for whom upper and lower case are one.
+fn folded(key: &str) -> String {
+    key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
 fn number(json: &str, kind: &Type) -> Option<RestrictedExpression> {
