@@ -147,6 +147,11 @@ impl Spent {
         let Some(before) = self.of.filter(|before| before.period == budget.period) else {
             return fresh;
         };
+        // Who looked at the clock a moment before, or at one that was set back by a little, has no
+        // budget that is over.
+        let is_ahead = self.window == window.saturating_add(1);
+        let window = if is_ahead { self.window } else { window };
+        let fresh = Self { window, ..fresh };
         // Whoever had more before owes nothing for it.
         let most = if before.amount == budget.amount { u64::MAX } else { budget.amount };
         let elapsed = window.saturating_sub(self.window);

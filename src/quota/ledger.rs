@@ -13,6 +13,7 @@ use crate::config::quota::Budget;
 use crate::disk::wait;
 use crate::quota::Now;
 use crate::quota::Quotas;
+use crate::quota::counter;
 use crate::quota::counter::Counter;
 use crate::quota::counter::Spent;
 use crate::quota::rule::Rule;
@@ -132,6 +133,10 @@ impl Quotas {
                     Of::Bytes => &mut counter.bytes,
                 };
                 let before = spent.at(budget, of.into(), now);
+                // Another one has begun meanwhile, of which nothing of this is.
+                if before.window > counter::window(budget, now) {
+                    return;
+                }
                 let unwritten = before.unwritten.saturating_sub(told);
                 let used = written.used.saturating_add(unwritten);
                 *spent = Spent { used, unwritten, ..before };

@@ -302,6 +302,28 @@ fn many_at_once_get_no_more_than_there_is() {
 // What is written down.
 
 #[test]
+fn what_is_written_down_while_a_budget_ends_takes_nothing_from_the_next_one() {
+    let state = tempfile::tempdir().unwrap();
+    let all = limited("\n    - { per: principal, calls: 10/h, bytes: 10KiB/h }");
+    let mut clock = Clock::new();
+    let alice = subject("alice", None);
+    let spend = |times: usize, now| {
+        (0..times).filter_map(|_| all.admit(&alice, now).ok()).map(|it| it.end(1, now)).count()
+    };
+    assert_eq!(spend(8, clock.now()), 8);
+    let (before, news) = (clock.now(), all.news(clock.now()));
+    let sheet = sheet::record(state.path(), &news, before).unwrap();
+    clock.pass(Duration::from_hours(1));
+    assert_eq!(spend(6, clock.now()), 6);
+    // The disk was slow: what it says is of the hour before.
+    all.learn(&sheet, &news, before);
+    assert_eq!(spend(6, clock.now()), 4, "six and four are ten");
+    // So is what somebody asks for who looked at the clock before the hour was over.
+    assert_eq!(spend(1, before), 0);
+    assert_eq!(spend(1, clock.now()), 0);
+}
+
+#[test]
 fn gateways_that_share_a_directory_share_their_budgets() {
     let state = tempfile::tempdir().unwrap();
     let written = "
