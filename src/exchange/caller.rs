@@ -425,6 +425,13 @@ impl Callers {
         present
     }
 
+    /// Returns every caller that may be told of an upstream at all.
+    pub fn seeing_any_of(&self, upstream: &UpstreamId) -> Vec<Arc<Caller>> {
+        let mut present = self.present();
+        present.retain(|caller| self.shows(caller, upstream, None));
+        present
+    }
+
     fn shows(&self, caller: &Arc<Caller>, upstream: &UpstreamId, uri: Option<&str>) -> bool {
         self.guard.get().is_none_or(|Guard(sees)| sees(caller, upstream, uri))
     }

@@ -219,7 +219,8 @@ impl Reader {
     /// Takes a notification of an extension to the clients that declared it.
     ///
     /// That of a request goes with it, and is for nobody else even if the request is over; what
-    /// belongs to none, or to one of Conflux itself, is told to every client that knows it.
+    /// belongs to none, or to one of Conflux itself, is told to every client that knows it and sees
+    /// anything of the upstream.
     async fn take_other(&self, method: &str, params: Option<Raw>, origin: Option<u64>) {
         let connection = &self.connection;
         match connection.meant(None, origin) {
@@ -235,7 +236,7 @@ impl Reader {
             Err(Refusal::Gone) => return,
             Ok(Meant::Caller(_)) | Err(_) => {}
         }
-        for caller in connection.callers().present() {
+        for caller in connection.callers().seeing_any_of(connection.upstream()) {
             if caller.capabilities().knows(method) {
                 caller.mailbox().pass_on(method, params.clone());
             }

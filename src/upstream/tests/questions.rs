@@ -1,6 +1,7 @@
 //! What a server asks in mid-call goes to the caller of that call, and to nobody else.
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use serde_json::Value;
 use serde_json::json;
 use tokio::time;
@@ -8,6 +9,7 @@ use tokio::time;
 use crate::exchange::Back;
 use crate::exchange::ask::Refusal;
 use crate::exchange::mailbox::Notice;
+use crate::ids::CallerId;
 use crate::upstream::modern;
 use crate::upstream::reader::Noise;
 use crate::upstream::reader::Reader;
@@ -168,6 +170,27 @@ async fn a_notification_of_one_callers_request_is_for_nobody_else() {
     let Notice::Other(_, params) = two.mailbox().next().await else { panic!("not told") };
     assert_eq!(params.unwrap().get(), r#"{"of":"nobody"}"#);
     assert!(back.recv().await.is_none());
+}
+
+#[tokio::test]
+async fn a_notification_for_everybody_is_for_those_who_see_anything_of_the_upstream() {
+    let world = world();
+    let knows = json!({ "extensions": { "com.example/weather": {} } });
+    let (one, two) = (caller(1, &knows), caller(2, &knows));
+    for caller in [&one, &two] {
+        world.callers.attach(caller);
+    }
+    let upstream = world.connection.upstream().clone();
+    world.callers.guard(move |caller, asked, uri| {
+        assert_eq!((asked, uri), (&upstream, None));
+        caller.id() == CallerId(2)
+    });
+    let reader = Reader::new(world.connection.clone(), Noise::new(world.connection.errors()));
+    let said = json!({ "jsonrpc": "2.0", "method": "weather/said", "params": {} });
+    reader.take(Bytes::from(said.to_string()), None).await;
+    let Notice::Other(method, _) = two.mailbox().next().await else { panic!("not told") };
+    assert_eq!(method, "weather/said");
+    assert!(one.mailbox().next().now_or_never().is_none(), "it sees nothing of the upstream");
 }
 
 #[tokio::test(start_paused = true)]
