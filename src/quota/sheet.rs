@@ -26,8 +26,11 @@ use crate::quota::rule::Key;
 const FILE: &str = "budgets.json";
 /// The file that is locked while it is written.
 const LOCK: &str = "budgets.lock";
-/// How many lines a file has; those of which most was used stay.
+/// How many lines a file has, if there is room for so many; those of which most was used stay.
 const LINES: usize = 20_000;
+/// How much the file takes besides its lines, in bytes, and a line besides its key.
+const AROUND: u64 = 64;
+const AROUND_KEY: u64 = 256;
 /// How the file is written; what is written in another way is left alone.
 const VERSION: u32 = 1;
 /// How long lines are kept of limits that nobody has any more, or whose debts are paid.
@@ -91,13 +94,18 @@ impl Sheet {
             };
             !is_old || spent.at(budget, line.of.into(), now).used > 0
         });
-        let excess = self.0.len().saturating_sub(LINES);
-        if excess > 0 {
-            let mut all: Vec<_> =
-                self.0.iter().map(|(line, spent)| (share(*spent), line.clone())).collect();
-            all.sort_unstable();
-            for (_, line) in all.into_iter().take(excess) {
-                self.0.remove(&line);
+        let room = Self::LARGEST - AROUND;
+        if self.0.len() <= LINES && self.0.keys().map(size).sum::<u64>() <= room {
+            return;
+        }
+        let mut all: Vec<_> =
+            self.0.iter().map(|(line, spent)| (share(*spent), line.clone())).collect();
+        all.sort_unstable();
+        let mut left = room;
+        for (place, (_, line)) in all.into_iter().rev().enumerate() {
+            match left.checked_sub(size(&line)).filter(|_| place < LINES) {
+                Some(rest) => left = rest,
+                None => drop(self.0.remove(&line)),
             }
         }
     }
@@ -140,6 +148,12 @@ impl Shared for Sheet {
         }
         Ok(sheet)
     }
+}
+
+/// Returns how much room a line takes in the file at most, in bytes: each character of its key may
+/// be one that is written as two, and what stands between its parts is written as three.
+fn size(line: &Line) -> u64 {
+    AROUND_KEY + 3 * u64::try_from(line.key.len()).unwrap_or(u64::MAX / 4)
 }
 
 /// Returns how much of its budget is used, in thousandths.

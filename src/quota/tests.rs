@@ -324,6 +324,29 @@ fn what_is_written_down_while_a_budget_ends_takes_nothing_from_the_next_one() {
 }
 
 #[test]
+fn names_of_any_length_leave_a_file_that_can_be_read() {
+    let state = tempfile::tempdir().unwrap();
+    let all = limited("\n    - { per: [principal, client], calls: 1000/day }");
+    let now = Clock::new().now();
+    let quotes = "\"".repeat(240);
+    let alice = subject("alice", None);
+    for _ in 0..3 {
+        drop(all.admit(&alice, now).unwrap());
+    }
+    let mut news = all.news(now);
+    let (line, (budget, _)) = news.first_key_value().map(|(line, of)| (line.clone(), *of)).unwrap();
+    for number in 0..19_999 {
+        let key = format!("{quotes}{number}\u{1f}{quotes}");
+        news.insert(sheet::Line { key, ..line.clone() }, (budget, 1));
+    }
+    let written = sheet::record(state.path(), &news, now).unwrap();
+    assert!(written.lines().count() > 5000, "there is room for many");
+    let read = sheet::record(state.path(), &sheet::News::new(), now).unwrap();
+    assert_eq!(read, written);
+    assert!(read.lines().any(|(kept, _)| *kept == line), "most was used of it");
+}
+
+#[test]
 fn gateways_that_share_a_directory_share_their_budgets() {
     let state = tempfile::tempdir().unwrap();
     let written = "
