@@ -149,6 +149,23 @@ impl Quotas {
         Ok(Admission { quotas, held })
     }
 
+    /// Counts bytes that somebody was given who had been let through before.
+    pub fn spend(&self, subject: &Subject<'_>, now: Now) {
+        let rules = self.0.rules.load();
+        let mut table = self.table();
+        let mut lasts = false;
+        for rule in rules.iter().filter(|rule| rule.quota.bytes.is_some()) {
+            for key in rule.keys(subject) {
+                table.change(rule, &key, |it| it.spend(&rule.quota, subject.bytes as u64, now));
+                lasts |= rule.quota.lasts();
+            }
+        }
+        drop(table);
+        if lasts {
+            self.0.noted.notify_one();
+        }
+    }
+
     /// Returns how many counters all limits have.
     pub fn counters(&self) -> usize {
         self.table().len()

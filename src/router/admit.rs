@@ -7,7 +7,10 @@
 use std::borrow::Cow;
 
 use crate::exchange::Exchange;
+use crate::exchange::caller::Caller;
 use crate::exchange::principal::Bounds;
+use crate::exchange::principal::Principal;
+use crate::ids::UpstreamId;
 use crate::quota::Admission;
 use crate::quota::Now;
 use crate::quota::Subject;
@@ -80,20 +83,30 @@ impl Router {
             return Ok(Pass(None));
         }
         let principal = exchange.caller().principal();
-        let subject = Subject {
-            principal: principal.name(),
-            groups: principal.groups().iter().map(String::as_str).collect(),
-            client: exchange.capabilities().client_name(),
-            upstream: target.upstream.as_str(),
-            tool,
-            bytes: target.size(),
-        };
+        let client = exchange.capabilities().client_name();
+        let subject = subject(principal, client, target.upstream, tool, target.size());
         let admitted = quotas.admit(&subject, Now::read());
         let admission = admitted.inspect_err(|refusal| {
             let (id, method, upstream) = (exchange.trace(), target.method, target.upstream);
             tracing::debug!(%id, %principal, method, %upstream, "refused: {refusal}");
         })?;
         Ok(Pass(Some(admission)))
+    }
+
+    /// Counts what somebody is given of a task, by limits on bytes: its call had ended when it
+    /// became one. Which tool it was nobody remembers.
+    pub(super) fn given_of_task(
+        &self,
+        caller: &Caller,
+        client: Option<&str>,
+        upstream: &UpstreamId,
+        bytes: usize,
+    ) {
+        let quotas = &self.shared.quotas;
+        if !quotas.is_empty() {
+            let subject = subject(caller.principal(), client, upstream, None, bytes);
+            quotas.spend(&subject, Now::read());
+        }
     }
 
     /// Returns whether somebody with these bounds may look at this view.
@@ -103,6 +116,18 @@ impl Router {
             None => bounds.profiles.is_none(),
         }
     }
+}
+
+fn subject<'a>(
+    principal: &'a Principal,
+    client: Option<&'a str>,
+    upstream: &'a UpstreamId,
+    tool: Option<&'a str>,
+    bytes: usize,
+) -> Subject<'a> {
+    let groups = principal.groups().iter().map(String::as_str).collect();
+    let (principal, upstream) = (principal.name(), upstream.as_str());
+    Subject { principal, groups, client, upstream, tool, bytes }
 }
 
 /// Says which scopes a token lacks for something, if it lacks any.

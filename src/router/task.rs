@@ -71,6 +71,10 @@ impl Router {
             handle.task(method, &params, &id, exchange).await?
         };
         let result = result.ok_or(Error::UnknownTask)?;
+        if method == method::TASKS_RESULT || result.member("result").is_some() {
+            let client = exchange.capabilities().client_name();
+            self.given_of_task(exchange.caller(), client, &upstream, result.get().len());
+        }
         Ok(match (method, dialect) {
             (method::TASKS_RESULT, _) => {
                 let result =
@@ -89,10 +93,12 @@ impl Router {
     pub fn task_news(&self, caller: &Arc<Caller>, news: Raw) -> Raw {
         let id = news.member("taskId").and_then(|id| id.string()).unwrap_or_default();
         let owner = self.shared.task_ids.open(caller, Dialect::Extension, &id);
-        match owner {
-            Some((upstream, _)) => self.outcome_returned(&self.snapshot(), caller, &upstream, news),
-            None => news,
+        let Some((upstream, _)) = owner else { return news };
+        if news.member("result").is_some() {
+            let client = caller.capabilities().client_name();
+            self.given_of_task(caller, client, &upstream, news.get().len());
         }
+        self.outcome_returned(&self.snapshot(), caller, &upstream, news)
     }
 
     /// Asks to be told of a task that this caller was given; returns whether it will be.

@@ -339,3 +339,27 @@ async fn each_principal_and_each_of_its_groups_has_what_it_has() {
     let carol = ["nobody", "nobody", "token:carol"];
     assert_eq!(outcomes, [alice, bob, carol].concat());
 }
+
+#[tokio::test]
+async fn what_comes_of_a_task_counts_when_it_is_fetched() {
+    early_enough().await;
+    let extension = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
+    for (era, method) in [("legacy", "tasks/result"), ("modern", "tasks/get")] {
+        let toy = toy(&["--era", era, "--tasks"]).entry();
+        let bytes = json!([{ "per": "principal", "bytes": "2KiB/day", "name": "little" }]);
+        let gateway = Gateway::new(&[("toy", toy)]).limit("quotas", bytes);
+        let mut client = match era {
+            "legacy" => gateway.legacy("2025-11-25", json!({})).await,
+            _ => gateway.modern(extension.clone()),
+        };
+        let call = json!({ "name": "toy__work", "arguments": {}, "task": { "ttl": 60_000 } });
+        let made = client.request("tools/call", call.clone()).await.result();
+        let id = made["task"]["taskId"].as_str().or(made["taskId"].as_str()).unwrap().to_owned();
+        for _ in 0..100 {
+            client.request(method, json!({ "taskId": id })).await.result();
+        }
+        let refused = client.request("tools/call", call).await.result();
+        assert_eq!(limit(&refused)["limit"], "little", "{era}");
+        assert!(client.leave().await.success());
+    }
+}
