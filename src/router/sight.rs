@@ -197,6 +197,18 @@ impl Snapshot {
                 () = exchange.cancelled().cancelled() => return Err(Error::Cancelled),
             }
         };
-        Ok((!seen.is_everything()).then_some(seen))
+        let is_everything = seen.is_everything() && self.sees_all_upstreams(exchange, &seen);
+        Ok((!is_everything).then_some(seen))
+    }
+
+    /// Returns whether somebody who sees everything there is may know of every upstream: of those
+    /// that have nothing yet, something that nobody knows could be seen.
+    fn sees_all_upstreams(&self, exchange: &Exchange, seen: &Seen) -> bool {
+        let mut unseen = self.upstreams.keys().filter(|id| !seen.sees(id));
+        unseen.all(|id| {
+            let any = self.prefix(id).map(name::stem).unwrap_or_default();
+            [Kind::Tools, Kind::Prompts].iter().any(|kind| self.may_see(exchange, *kind, id, &any))
+                || self.shows_address(exchange, &Owner { upstream: id.clone(), local: any })
+        })
     }
 }

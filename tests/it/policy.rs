@@ -261,6 +261,34 @@ async fn what_nobody_sees_anything_of_says_nothing() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_has_nothing_yet_is_told_of_to_those_alone_who_could_see_something() {
+    let b = toy(&["--era", "dual", "--scheme", "b"]).entry();
+    let mut gateway = Gateway::new(&[("b", b), ("broken", json!({ "command": "false" }))]);
+    gateway.set("exposure", json!("search"));
+    for (allowed, names) in [
+        (json!({ "upstreams": ["b", "conflux"] }), &["b"][..]),
+        (json!(["b__*", "conflux__*"]), &["b"]),
+        (json!(["b__*", "conflux__*", "broken__*"]), &["b", "broken"]),
+        (json!({}), &["b", "broken"]),
+    ] {
+        // All that there is can be seen, whatever is allowed of the other one.
+        let rest = json!({ "allow": { "upstreams": "b" } });
+        gateway.set("policy", json!({ "rules": [{ "allow": allowed }, rest] }));
+        let mut client = gateway.modern(json!({}));
+        let tools = client.request("tools/list", json!({})).await.result()["tools"].to_string();
+        let said = format!("Servers: {}.", names.join(", "));
+        assert!(tools.contains(&said), "{allowed}: {tools}");
+        let search = client.call("conflux__search", json!({ "server": "x" })).await.result();
+        let said = format!("there are: {}\"", names.join(", "));
+        assert!(search["content"].to_string().contains(&said), "{allowed}: {search}");
+        let status = client.call("conflux__status", json!({})).await.structured();
+        let known = status["upstreams"].as_array().unwrap().iter().map(|it| &it["name"]);
+        assert_eq!(known.collect::<Vec<_>>(), names, "{allowed}");
+        client.leave().await;
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_filled_into_rules_but_all_can_be_written() {
     let rules = json!([
         { "allow": "a__*" },

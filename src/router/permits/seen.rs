@@ -110,9 +110,7 @@ impl Seen {
         audience: Audience,
         make: impl FnOnce() -> Option<Vec<Raw>>,
     ) -> Arc<Prepared> {
-        if self.is_everything {
-            return self.catalog.tools_for(audience, make);
-        }
+        // Even if it is everything: others may know of upstreams that have nothing.
         self.audiences.list(audience, make, || self.prepared(Kind::Tools))
     }
 
