@@ -43,6 +43,7 @@ use crate::config;
 use crate::config::auth::Scopes;
 use crate::exchange::principal::Grant;
 use crate::exchange::principal::Principal;
+use crate::telemetry::shown;
 
 pub use self::metadata::Resource;
 pub use self::store::Error as StoreError;
@@ -267,10 +268,9 @@ impl Credential {
 fn asking(config: &config::auth::Auth) -> Option<Client> {
     let made = (!config.providers.is_empty()).then(fetch::client)?;
     let complain = |error: &reqwest::Error| {
-        let causes = std::iter::successors(std::error::Error::source(error), |it| it.source());
-        let cause = causes.last().map(ToString::to_string);
+        let cause = shown::cause(error);
         let problem = "tokens of providers are put off, because nothing can be asked over HTTPS";
-        tracing::warn!(%error, cause, "{problem}");
+        tracing::warn!(%cause, "{problem}");
     };
     made.inspect_err(complain).ok()
 }

@@ -38,18 +38,16 @@ pub(super) fn paths(uri: &str) -> Vec<Path> {
     // Many readers take no notice of these, wherever they stand.
     let text: String = uri.chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect();
     let text = text.trim_matches(|c: char| c <= ' ');
-    let decoded = decoded(text);
-    let is_file = scheme(&decoded).is_some_and(|(scheme, _)| scheme == FILE);
+    let whole = decoded(text);
+    let is_file = scheme(&whole).is_some_and(|(scheme, _)| scheme == FILE);
     // What follows the path is no part of it, unless its mark was a number; and whoever does not
     // know these marks takes all of it for the path.
-    let marked = text.find(END);
-    let before = marked.map(|end| self::decoded(text.get(..end).unwrap_or_default()));
-    let after = marked.map(|end| self::decoded(text.get(end..).unwrap_or_default()));
-    let all = if is_file { decoded.as_str() } else { "" };
-    let cut = decoded.split_at(decoded.find(END).unwrap_or(decoded.len()));
-    let marked = (before.as_deref().unwrap_or(&decoded), after.as_deref().unwrap_or_default());
+    let (before, after) = text.split_at(text.find(END).unwrap_or(text.len()));
+    let (before, after) = (decoded(before), decoded(after));
+    let cut = whole.split_at(whole.find(END).unwrap_or(whole.len()));
+    let all = if is_file { whole.as_str() } else { "" };
     let mut found: Vec<Path> = Vec::new();
-    for (address, rest) in [cut, marked, (all, "")] {
+    for (address, rest) in [cut, (&before, &after), (all, "")] {
         let path = path(address, rest).filter(|path| path.uri != uri && !found.contains(path));
         found.extend(path);
     }

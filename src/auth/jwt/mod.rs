@@ -10,7 +10,6 @@ use jsonwebtoken::Validation;
 use reqwest::Client;
 use serde::Deserialize;
 use serde_json::Value;
-use url::Url;
 
 use crate::auth::Credential;
 use crate::auth::Refused;
@@ -25,6 +24,7 @@ use crate::auth::keys;
 use crate::auth::keys::Keys;
 use crate::auth::metadata;
 use crate::config::auth::Algorithm as Allowed;
+use crate::config::auth::Provider;
 
 /// What every token must say (2026-07-28, authorization, "Token Handling"; RFC 9068, section 4).
 const CLAIMS: [&str; 3] = ["exp", "iss", "aud"];
@@ -36,14 +36,7 @@ const KINDS: [&str; 4] = ["at+jwt", "application/at+jwt", "jwt", "application/jw
 #[derive(Debug)]
 pub(super) struct Issuer {
     terms: Arc<Terms>,
-    name: String,
-    issuer: String,
-    /// Where its keys are, if the configuration says so.
-    place: Option<Url>,
-    audience: Vec<String>,
     algorithms: Vec<Algorithm>,
-    leeway: Duration,
-    outage: Duration,
     reading: Reading,
     keys: Keys,
 }
@@ -69,23 +62,14 @@ impl Issuer {
             groups: config.groups.clone(),
             map: config.map.clone(),
         };
-        Self {
-            name: name.clone(),
-            issuer: config.issuer.clone(),
-            place: config.jwks.clone(),
-            audience: config.audience.clone(),
-            algorithms: config.algorithms.iter().copied().map(algorithm).collect(),
-            leeway: config.leeway,
-            outage: config.outage,
-            reading,
-            keys: Keys::new(),
-            terms: Arc::new(terms),
-        }
+        let algorithms = config.algorithms.iter().copied().map(algorithm).collect();
+        Self { algorithms, reading, keys: Keys::new(), terms: Arc::new(terms) }
     }
 
     /// Knows the keys that one before it knew, if that asked in the same place.
     pub(super) fn succeeding(mut self, before: &Self) -> Self {
-        if (&self.issuer, &self.place) == (&before.issuer, &before.place) {
+        let (own, other) = (&self.terms.provider, &before.terms.provider);
+        if (&own.issuer, &own.jwks) == (&other.issuer, &other.jwks) {
             self.keys = before.keys.clone();
         }
         self
@@ -97,16 +81,17 @@ impl Issuer {
     }
 
     async fn ask(&self, client: &Client) -> Result<Set, keys::Error> {
-        let place = match &self.place {
+        let Provider { issuer, jwks, .. } = &self.terms.provider;
+        let place = match jwks {
             Some(place) => place.clone(),
-            None => discovery::keys_of(client, &self.issuer).await?,
+            None => discovery::keys_of(client, issuer).await?,
         };
         Ok(Set::of(fetch::document(client, &place).await?))
     }
 
     /// Returns whether it is the one that a token names.
     pub(super) fn is_named(&self, issuer: &str) -> bool {
-        self.issuer == issuer
+        self.terms.provider.issuer == issuer
     }
 
     /// Returns whether it takes tokens on these terms.
@@ -121,13 +106,17 @@ impl Issuer {
         token: &str,
         audience: &[String],
     ) -> Result<Credential, Refused> {
-        let invalid = |reason: String| Refused::Invalid(format!("`{}`: {reason}", self.name));
+        let invalid = |reason: String| Refused::Invalid(format!("`{}`: {reason}", self.terms.name));
         let header = jsonwebtoken::decode_header(token);
         let header = header.map_err(|error| invalid(format!("it cannot be read: {error}")))?;
         self.is_understood(&header).map_err(invalid)?;
-        let found = self.keys.find(header.kid.as_deref(), header.alg, self.outage).await;
+        let found =
+            self.keys.find(header.kid.as_deref(), header.alg, self.terms.provider.outage).await;
         let keys = found.map_err(|error| {
-            Refused::Unavailable(format!("the keys of `{}` cannot be had: {error}", self.name))
+            Refused::Unavailable(format!(
+                "the keys of `{}` cannot be had: {error}",
+                self.terms.name
+            ))
         })?;
         let validation = self.validation(header.alg);
         let mut reason = "it is signed with a key that its provider does not have".to_owned();
@@ -159,18 +148,19 @@ impl Issuer {
     fn validation(&self, algorithm: Algorithm) -> Validation {
         let mut validation = Validation::new(algorithm);
         validation.set_required_spec_claims(&CLAIMS);
-        validation.set_issuer(&[&self.issuer]);
+        validation.set_issuer(&[&self.terms.provider.issuer]);
         // That is done here, because parts of an address may be written in two ways.
         validation.validate_aud = false;
-        validation.leeway = self.leeway.as_secs();
+        validation.leeway = self.terms.provider.leeway.as_secs();
         validation.validate_nbf = true;
         validation
     }
 
     fn credential(&self, claims: &Value, audience: &[String]) -> Result<Credential, String> {
         let meant = claims::audience(claims);
+        let besides = &self.terms.provider.audience;
         let is_meant = |it: &&str| {
-            audience.contains(&metadata::canonical(it)) || self.audience.iter().any(|own| own == it)
+            audience.contains(&metadata::canonical(it)) || besides.iter().any(|own| own == it)
         };
         if !meant.iter().any(is_meant) {
             return Err(format!("it is made for {meant:?}, which is not here"));
@@ -178,7 +168,7 @@ impl Issuer {
         let principal = self.reading.principal(claims)?;
         let ends = claims.get("exp").and_then(Value::as_f64).unwrap_or_default();
         let ends = Duration::try_from_secs_f64(ends).ok();
-        let ends = ends.and_then(|ends| ends.checked_add(self.leeway));
+        let ends = ends.and_then(|ends| ends.checked_add(self.terms.provider.leeway));
         let until = ends.and_then(|ends| SystemTime::UNIX_EPOCH.checked_add(ends));
         let until = until.ok_or("its `exp` is no time")?;
         let scopes: Arc<[String]> = claims::scopes(claims).into();

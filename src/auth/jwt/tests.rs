@@ -88,8 +88,8 @@ impl Keys {
     }
 }
 
-fn issuer(algorithms: Vec<Allowed>) -> Issuer {
-    let provider = Provider {
+fn provider(algorithms: Vec<Allowed>) -> Provider {
+    Provider {
         issuer: ISSUER.to_owned(),
         audience: vec!["api://conflux".to_owned()],
         algorithms,
@@ -99,8 +99,15 @@ fn issuer(algorithms: Vec<Allowed>) -> Issuer {
         jwks: None,
         outage: Duration::ZERO,
         leeway: Duration::from_secs(LEEWAY.unsigned_abs()),
-    };
+    }
+}
+
+fn issuer_of(provider: Provider) -> Issuer {
     Issuer::new(Terms { name: "corp".to_owned(), provider, resource: None })
+}
+
+fn issuer(algorithms: Vec<Allowed>) -> Issuer {
+    issuer_of(provider(algorithms))
 }
 
 fn now() -> i64 {
@@ -204,9 +211,9 @@ fn a_successor_knows_the_keys_of_the_same_provider_alone() {
     assert!(verified(&before, &token).is_ok());
     let unasked = |issuer: &Issuer| waited_for(issuer.verified(&token, &[HERE.to_owned()])).is_ok();
     assert!(unasked(&issuer(vec![Allowed::EdDsa]).succeeding(&before)));
-    let mut elsewhere = issuer(vec![Allowed::EdDsa]);
-    elsewhere.place = Some("https://login.example.com/keys".parse().unwrap());
-    assert!(!unasked(&elsewhere.succeeding(&before)));
+    let jwks = Some("https://login.example.com/keys".parse().unwrap());
+    let elsewhere = Provider { jwks, ..provider(vec![Allowed::EdDsa]) };
+    assert!(!unasked(&issuer_of(elsewhere).succeeding(&before)));
 }
 
 proptest! {
