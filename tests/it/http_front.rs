@@ -7,8 +7,10 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
+use tokio::io::AsyncBufReadExt as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
+use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio::time::timeout;
@@ -1016,7 +1018,61 @@ async fn who_sends_too_slowly_is_not_waited_for() {
     let unfinished = format!("{head}Content-Length: 100\r\n\r\n{{");
     let answer = speak(&server, unfinished.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
     server.modern("tools/list", json!({})).reply().await.result();
+}
+
+/// Reads one answer, and leaves the connection as it is; fails if that ends first.
+async fn answer(stream: &mut BufReader<TcpStream>) -> String {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        let read = timeout(LIMIT, stream.read_line(&mut head)).await.expect("it answers").unwrap();
+        assert_ne!(read, 0, "the connection ended after {head:?}");
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    timeout(LIMIT, stream.read_exact(&mut body)).await.expect("the rest comes").unwrap();
+    head
+}
+
+#[tokio::test]
+async fn who_is_refused_before_all_was_sent_keeps_the_connection() {
+    let open = Server::start(&gateway("dual")).await;
+    let mut closed = gateway("dual");
+    closed.set("auth", json!({}));
+    let closed = Server::start(&closed).await;
+    let json = "Host: localhost\r\nContent-Type: application/json";
+    for (server, start, fields, status) in [
+        (&closed, "POST /mcp", json, "401 "),
+        (&closed, "PUT /servers/toy/mcp", json, "401 "),
+        (&open, "POST /nowhere", json, "404 "),
+        (&open, "PUT /mcp", json, "405 "),
+        (&open, "POST /mcp", "Host: localhost\r\nContent-Type: text/plain", "415 "),
+        (&open, "POST /mcp", "Host: evil.example.com", "403 "),
+        (&open, "POST /healthz", json, "405 "),
+    ] {
+        let stream = TcpStream::connect(server.address()).await.unwrap();
+        let mut stream = BufReader::new(stream);
+        for body in [
+            "Content-Length: 2\r\n\r\n_{}",
+            "Transfer-Encoding: chunked\r\n\r\n_1\r\n{\r\n0\r\n\r\n",
+        ] {
+            let (head, rest) = body.split_once('_').unwrap();
+            let head = format!("{start} HTTP/1.1\r\n{fields}\r\n{head}");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            // Long enough for an answer that does not wait.
+            sleep(Duration::from_millis(50)).await;
+            stream.write_all(rest.as_bytes()).await.unwrap();
+            let answer = answer(&mut stream).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{start}: {answer}");
+            assert!(!answer.contains("connection: close"), "{answer}");
+        }
+    }
+    // Nobody reads more than a message may have.
+    let endless = format!("POST /mcp HTTP/1.1\r\n{json}\r\nContent-Length: 99999999999\r\n\r\n");
+    let answer = speak(&closed, endless.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(answer.contains("connection: close"), "it says so: {answer}");
 }
 
 #[tokio::test]

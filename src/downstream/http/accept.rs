@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::downstream::http::Shared;
+use crate::downstream::http::body;
 use crate::downstream::http::listener::Listener;
 use crate::downstream::http::listener::Peer;
 use crate::downstream::http::listener::Stream;
@@ -153,14 +154,19 @@ impl Acceptor {
             // Being full is no reason to be taken for dead.
             let is_answered = is_within || probes::is_one(request.uri().path());
             async move {
+                let (head, mut body) = request.into_parts();
                 let response = if is_answered {
-                    routes::answer(&front, &peer, request).await
+                    routes::answer(&front, &peer, head, &mut body).await
                 } else {
                     front.service.count_refusal(Refusal::TooMany);
                     tracing::info!(%peer, "refused: too many connections are open");
                     full()
                 };
-                Ok::<_, Infallible>(if is_within { response } else { last(response) })
+                let (limit, patience) = (front.service.limits.message, front.request_time);
+                // Who was waited for already is not waited for again.
+                let is_late = response.status() == StatusCode::REQUEST_TIMEOUT;
+                let is_read = !is_late && body::skip(&mut body, limit, patience).await;
+                Ok::<_, Infallible>(if is_within && is_read { response } else { last(response) })
             }
         });
         let builder = self.builder();

@@ -30,7 +30,7 @@ pub(super) struct Received {
 /// Reads a whole body of at most `limit` bytes, for at most `patience`. Within that time a large
 /// one waits for room, for a moment in `budget`, then for its turn to go beyond that.
 pub(super) async fn read(
-    body: Incoming,
+    body: &mut Incoming,
     limit: usize,
     patience: Duration,
     budget: &Budget,
@@ -41,7 +41,7 @@ pub(super) async fn read(
     })
 }
 
-async fn whole(mut body: Incoming, limit: usize, budget: &Budget) -> Result<Received, Refusal> {
+async fn whole(body: &mut Incoming, limit: usize, budget: &Budget) -> Result<Received, Refusal> {
     let mut intake = Intake::within(budget.clone(), room::LIMIT);
     let mut spare = None;
     if let Some(size) = body.size_hint().exact() {
@@ -68,6 +68,31 @@ async fn whole(mut body: Incoming, limit: usize, budget: &Budget) -> Result<Rece
     }
     let whole = intake.finish(Bytes::new());
     Ok(Received { bytes: whole.bytes, room: Room::of(whole.is_beyond), spare })
+}
+
+/// Reads what is left of a body that nobody wants, of at most `limit` bytes, for at most `patience`;
+/// returns whether it is at its end.
+///
+/// Only then can the connection go on: the next request begins where this one ends. Most clients
+/// send a head before its body, so whoever is refused for what the head says would otherwise be
+/// answered in between, and lose the next request with the connection.
+pub(super) async fn skip(body: &mut Incoming, limit: usize, patience: Duration) -> bool {
+    let is_larger = |size: u64| usize::try_from(size).map_or(true, |size| size > limit);
+    if body.is_end_stream() || is_larger(body.size_hint().lower()) {
+        return body.is_end_stream();
+    }
+    let mut left = limit;
+    let skipping = async {
+        while let Some(frame) = body.frame().await {
+            let size = frame.map(|frame| frame.data_ref().map_or(0, Bytes::len));
+            match size.ok().and_then(|size| left.checked_sub(size)) {
+                Some(rest) => left = rest,
+                None => return false,
+            }
+        }
+        true
+    };
+    time::timeout(patience, skipping).await.unwrap_or(false)
 }
 
 fn too_long(limit: usize) -> Refusal {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use hyper::HeaderMap;
 use hyper::Method;
-use hyper::Request;
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
@@ -49,9 +48,9 @@ const SHOWN_LIMIT: usize = 200;
 pub(super) async fn answer(
     front: &Arc<Shared>,
     peer: &Peer,
-    request: Request<Incoming>,
+    head: Parts,
+    body: &mut Incoming,
 ) -> hyper::Response<Body> {
-    let (head, body) = request.into_parts();
     // Not behind the guard: strangers are told next to nothing there.
     // Whoever brings no token where tokens are needed is told as little as a strange web page.
     // So is everybody where a policy hides something from somebody: who asks is nobody known.
@@ -69,7 +68,7 @@ pub(super) async fn answer(
 
 /// Lets through what comes under a known name and from a trusted web page, and notes in the log
 /// what is refused, here or later.
-async fn guarded(front: &Arc<Shared>, peer: &Peer, head: &Parts, body: Incoming) -> Response {
+async fn guarded(front: &Arc<Shared>, peer: &Peer, head: &Parts, body: &mut Incoming) -> Response {
     let metrics = &front.service.router.telemetry().metrics;
     let response = match front.guard.admit(&head.uri, &head.headers) {
         Err(refusal) => {
@@ -104,7 +103,7 @@ async fn admitted(
     front: &Arc<Shared>,
     peer: &Peer,
     head: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Response, Refusal> {
     let visitor = front.access.identify(head, peer).await?;
     route(front, &visitor, head, body).await
@@ -132,7 +131,7 @@ async fn route(
     front: &Arc<Shared>,
     visitor: &Visitor,
     head: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Response, Refusal> {
     match head.uri.path() {
         "/mcp" => {
@@ -250,7 +249,7 @@ async fn channel_message(
     front: &Shared,
     visitor: &Visitor,
     head: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Response, Refusal> {
     if head.method != Method::POST {
         return Err(Refusal::not_allowed("POST", "messages are posted here"));
@@ -274,7 +273,7 @@ async fn mcp(
     router: Arc<Router>,
     visitor: &Visitor,
     head: &Parts,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Response, Refusal> {
     match head.method {
         Method::POST => post(front, router, visitor, &head.headers, body).await,
@@ -293,7 +292,7 @@ async fn post(
     router: Arc<Router>,
     visitor: &Visitor,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Response, Refusal> {
     headers::is_plain_json(headers)?;
     headers::takes_both(headers)?;

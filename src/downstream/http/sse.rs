@@ -99,7 +99,7 @@ pub(super) async fn post(
     visitor: &Visitor,
     uri: &Uri,
     headers: &HeaderMap,
-    body: Incoming,
+    body: &mut Incoming,
 ) -> Result<Response, Refusal> {
     headers::is_plain_json(headers)?;
     let parameters = uri.query().into_iter().flat_map(|query| query.split('&'));
