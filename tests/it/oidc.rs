@@ -70,9 +70,10 @@ async fn reached(mut gateway: Gateway, identity: &Identity) -> (Gateway, Server)
     gateway.set("auth", auth);
     gateway.save_at_once();
     server.hang_up();
-    let metadata = || server.request(Method::GET, "/.well-known/oauth-protected-resource");
+    // Once it is good, the provider's keys are known as well: nobody else waits for them.
+    let token = identity.signed(json!({ "aud": format!("{resource}/mcp"), "scope": "mcp" })).await;
     let renewed = async {
-        while metadata().reply().await.status != 200 {
+        while status(&server, &token).await != 200 {
             sleep(POLL).await;
         }
     };

@@ -11,6 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::support::aloud;
 use crate::support::programs::Program;
 use crate::support::wire_client::Client;
 
@@ -32,6 +33,7 @@ impl Gateway {
     pub(crate) fn new(upstreams: &[(&str, Value)]) -> Self {
         let entries = upstreams.iter().map(|(name, entry)| ((*name).to_owned(), entry.clone()));
         let entries: Map<String, Value> = entries.collect();
+        aloud::fail();
         // A busy machine may need longer than people would wait.
         let limits = json!({"start_budget": "30s"});
         let config = json!({"upstreams": entries, "limits": limits});

@@ -1,5 +1,6 @@
 //! What the end-to-end tests stand on: peers, processes, comparisons.
 
+pub(crate) mod aloud;
 pub(crate) mod aviary;
 pub(crate) mod canary;
 pub(crate) mod collector;

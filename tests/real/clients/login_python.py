@@ -23,6 +23,9 @@ MODE, WISH, ADDRESS = sys.argv[1:]
 WISH = json.loads(WISH)
 REDIRECT = "http://127.0.0.1:1/callback"
 REPORT = {"tools": [], "called": [], "asked": [], "registered": 0}
+# Whoever starts this knows how long it may take; what a request may take by itself is five seconds,
+# which a busy machine can need.
+PATIENT = {"trust_env": False, "timeout": None}
 
 
 class Storage:
@@ -57,7 +60,7 @@ class Browser:
     async def go(self, start):
         asked = parse_qs(urlparse(start).query)
         REPORT["asked"].append({name: asked.get(name, [None])[0] for name in ("scope", "resource")})
-        async with httpx2.AsyncClient(trust_env=False) as client:
+        async with httpx2.AsyncClient(**PATIENT) as client:
             url = start
             for _ in range(20):
                 response = await client.get(url)
@@ -86,7 +89,7 @@ async def main():
     )
     auth = OAuthClientProvider(ADDRESS, metadata, Storage(metadata), browser.go, browser.answer)
     mode = "2026-07-28" if MODE == "modern" else "legacy"
-    async with httpx2.AsyncClient(auth=auth, trust_env=False, timeout=30) as http:
+    async with httpx2.AsyncClient(auth=auth, **PATIENT) as http:
         transport = streamable_http_client(ADDRESS, http_client=http)
         async with Client(transport, mode=mode) as client:
             listed = await client.list_tools()

@@ -24,6 +24,9 @@ const SCOPES = 'mcp repo repo.write';
 const ROBOT = { id: 'robot', secret: 'the-robot-has-a-secret-of-its-own' };
 
 const server = http.createServer();
+// A connection that rests is not closed: on a busy machine, five seconds may pass until it is used
+// again, in the very moment in which it is closed.
+server.keepAliveTimeout = 0;
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 const issuer = `http://127.0.0.1:${server.address().port}`;
