@@ -41,6 +41,7 @@ use crate::upstream::Handle;
 use crate::wire::budget::Budget;
 
 pub use self::reload::Following;
+pub use self::reload::Renew;
 
 /// How long everything together may take to stop; what is left then is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);

@@ -54,9 +54,13 @@ pub struct Following {
     pub around: config::surroundings::Surroundings,
     /// Has it loaded again, changed or not.
     pub asked: Arc<Notify>,
-    /// Takes over what is none of the upstreams' business.
-    pub renew: Box<dyn Fn(&Config) + Send + Sync>,
+    /// Takes over what is none of the upstreams' business; from then on nobody new is let in until
+    /// what it returns is called.
+    pub renew: Renew,
 }
+
+/// Begins to take over a configuration, and returns what ends that.
+pub type Renew = Box<dyn Fn(&Config) -> Box<dyn FnOnce() + Send> + Send + Sync>;
 
 impl fmt::Debug for Following {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -211,7 +215,6 @@ impl Reloader {
             tracing::warn!("{warning} (`conflux check` says what to do)");
         }
         let config = Arc::new(difference::in_force(&self.config, config));
-        (self.following.renew)(&config);
         self.config = Arc::clone(&config);
         let instance = self.router.instance();
         instance.reads(&config.files);
@@ -221,8 +224,12 @@ impl Reloader {
             let keys = at_restart.join(", ");
             tracing::warn!(keys, "what differs there needs a restart of Conflux");
         }
+        let prepared = self.reloads.prepare(Arc::clone(&config), difference).await;
+        // Who may come and what they may do come into force as one.
+        let admit = (self.following.renew)(&config);
         self.router.quotas().apply(&config.limits.quotas, quota::Now::read());
-        self.reloads.apply(config, difference).await;
+        prepared.apply().await;
+        admit();
         tracing::info!(changes = changes.join("; "), "reloaded");
         instance.reloaded(Reloaded::Applied { changes, at_restart });
         self.router.telemetry().metrics.reloaded(Reload::Applied);

@@ -37,6 +37,7 @@ use crate::upstream::Recalled;
 use crate::upstream::Recalling;
 use crate::wire::era::Era;
 
+pub use self::reload::Prepared;
 pub use self::reload::Reloads;
 
 /// How many events may wait; whoever has another one waits too.

@@ -34,10 +34,19 @@ pub(super) struct Reload {
     done: oneshot::Sender<()>,
 }
 
+/// A configuration of which all is known, handed in when it is to come into force.
+#[derive(Debug)]
+#[must_use = "nothing comes of it before it is applied"]
+pub struct Prepared {
+    reload: Reload,
+    events: mpsc::Sender<Event>,
+    is_done: oneshot::Receiver<()>,
+}
+
 impl Reloads {
-    /// Has `config` come into force, and waits until it is; `difference` is what differs from the
-    /// one that is in force.
-    pub async fn apply(&self, config: Arc<Config>, difference: Difference) {
+    /// Reads from the disk what is known of the upstreams of `config` that are new; `difference` is
+    /// what differs from the one that is in force.
+    pub async fn prepare(&self, config: Arc<Config>, difference: Difference) -> Prepared {
         let is_of_interest =
             |(id, _): &(&UpstreamId, &Upstream)| difference.upstreams.contains_key(*id);
         let differing = facts::enabled(&config).filter(is_of_interest);
@@ -45,9 +54,16 @@ impl Reloads {
         let recalled = Recalling::begin(differing, &self.disk).finish().await;
         let (done, is_done) = oneshot::channel();
         let reload = Reload { config, difference, recalled, done };
-        if self.events.send(Event::Reload(Box::new(reload))).await.is_ok() {
+        Prepared { reload, events: self.events.clone(), is_done }
+    }
+}
+
+impl Prepared {
+    /// Has it come into force, and waits until it is.
+    pub async fn apply(self) {
+        if self.events.send(Event::Reload(Box::new(self.reload))).await.is_ok() {
             // If it never comes about, everything is about to end.
-            drop(is_done.await);
+            drop(self.is_done.await);
         }
     }
 }

@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::app::App;
 use crate::app::Following;
+use crate::app::Renew;
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::output;
@@ -68,10 +69,16 @@ impl Loaded {
     }
 
     /// Follows what was loaded; `renew` takes over what is none of the upstreams' business.
-    fn followed(self, renew: impl Fn(&Config) + Send + Sync + 'static) -> (Config, Following) {
+    fn followed<A>(
+        self,
+        renew: impl Fn(&Config) -> A + Send + Sync + 'static,
+    ) -> (Config, Following)
+    where
+        A: FnOnce() + Send + 'static,
+    {
         let Self { config, options, sight, around } = self;
-        let (asked, renew) = (Arc::default(), Box::new(renew));
-        (config, Following { options, sight, around, asked, renew })
+        let renew: Renew = Box::new(move |config| Box::new(renew(config)));
+        (config, Following { options, sight, around, asked: Arc::default(), renew })
     }
 }
 
@@ -130,7 +137,7 @@ pub(in crate::cli) fn listening(address: &str) -> load::Override {
 /// after that.
 async fn stdio(loaded: Loaded, waits: bool) -> Result<(), Failure> {
     let admin = bind_admin(&loaded.config).await?;
-    let (config, following) = loaded.followed(|_| {});
+    let (config, following) = loaded.followed(|_| || {});
     let interrupted = |exit| {
         // A client keeps what its servers say, and has not asked for this.
         if io::stderr().is_terminal() {
@@ -178,10 +185,10 @@ async fn http(loaded: Loaded, waits: bool) -> Result<(), Failure> {
     let certificate = front.certificate().cloned();
     let renewed = access.clone();
     let (config, following) = loaded.followed(move |config| {
-        renewed.renew(config);
         if let (Some(certificate), Some(tls)) = (&certificate, &config.http.tls) {
             certificate.renew(tls);
         }
+        renewed.renew(config)
     });
     // A signal is how such a service is meant to end.
     let on_signal = |_| {

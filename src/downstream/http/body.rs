@@ -70,8 +70,8 @@ async fn whole(body: &mut Incoming, limit: usize, budget: &Budget) -> Result<Rec
     Ok(Received { bytes: whole.bytes, room: Room::of(whole.is_beyond), spare })
 }
 
-/// Reads what is left of a body that nobody wants, of at most `limit` bytes, for at most `patience`;
-/// returns whether it is at its end.
+/// Reads what is left of a body that nobody wants, of at most `limit` bytes, for at most
+/// `patience`; returns whether it is at its end.
 ///
 /// Only then can the connection go on: the next request begins where this one ends. Most clients
 /// send a head before its body, so whoever is refused for what the head says would otherwise be

@@ -77,7 +77,7 @@ async fn guarded(front: &Arc<Shared>, peer: &Peer, head: &Parts, body: &mut Inco
         }
         Ok(()) if head.method == Method::OPTIONS => cors::preflight(&head.headers),
         Ok(()) => {
-            let response = match front.access.metadata(head) {
+            let response = match front.access.metadata(head).await {
                 Some(response) => response,
                 None => admitted(front, peer, head, body).await.unwrap_or_else(Response::from),
             };

@@ -35,9 +35,10 @@ use crate::exchange::principal::Principal;
 const STRANGER: &str = "this gateway is for its own user alone; `auth` with `local: true`, or \
                         `http.unauthenticated: true`, in its configuration lets others come";
 
-/// Who may come; cloning shares it.
+/// Who may come; cloning shares it. That is not known while another configuration comes into
+/// force.
 #[derive(Clone, Debug)]
-pub struct Access(Arc<watch::Sender<Rule>>);
+pub struct Access(Arc<watch::Sender<Option<Rule>>>);
 
 /// Whom requests must be made for.
 #[derive(Clone, Debug)]
@@ -79,34 +80,53 @@ impl Access {
     ///
     /// If providers cannot be asked over HTTP.
     pub fn of(config: &Config) -> Result<Self, reqwest::Error> {
-        Ok(Self(Arc::new(watch::Sender::new(rule(config)?))))
+        Ok(Self(Arc::new(watch::Sender::new(Some(rule(config)?)))))
     }
 
     /// Lets in whoever holds this token, and nobody else.
     pub fn of_holder(token: Token) -> Self {
-        Self(Arc::new(watch::Sender::new(Rule::Holder(Arc::new(token)))))
+        Self(Arc::new(watch::Sender::new(Some(Rule::Holder(Arc::new(token))))))
     }
 
-    /// Lets in whom another configuration lets in, from now on, and nobody else.
-    pub fn renew(&self, config: &Config) {
+    /// Lets in whom another configuration lets in, and nobody else, from the call of what is
+    /// returned on. Whoever comes until then waits: the rest of it comes into force meanwhile, so
+    /// that nobody is let in by it who is not under its rules.
+    pub fn renew(&self, config: &Config) -> impl FnOnce() + use<> {
         let rule = match (&*self.0.borrow(), &config.auth) {
             (_, None) => unknown(config),
-            (Rule::Known(known), Some(auth)) => Rule::Known(Arc::new(known.renewed(auth))),
-            (Rule::Anybody | Rule::Own | Rule::Holder(_), Some(auth)) => {
-                Rule::Known(Arc::new(Authenticator::new(auth, store(config))))
-            }
+            (Some(Rule::Known(known)), Some(auth)) => Rule::Known(Arc::new(known.renewed(auth))),
+            (_, Some(auth)) => Rule::Known(Arc::new(Authenticator::new(auth, store(config)))),
         };
-        drop(self.0.send_replace(rule));
+        let rules = Arc::clone(&self.0);
+        drop(rules.send_replace(None));
+        move || drop(rules.send_replace(Some(rule)))
+    }
+
+    /// Returns whom requests must be made for; waits while another configuration comes into force.
+    async fn rule(&self) -> Rule {
+        let known = self.0.borrow().clone();
+        if let Some(rule) = known {
+            return rule;
+        }
+        let mut rules = self.0.subscribe();
+        loop {
+            let known = rules.borrow_and_update().clone();
+            if let Some(rule) = known {
+                return rule;
+            }
+            // The sender is here.
+            drop(rules.changed().await);
+        }
     }
 
     /// Returns whether nobody can come, because nobody has a token.
     pub fn is_shut(&self) -> bool {
-        matches!(&*self.0.borrow(), Rule::Known(known) if !known.admits_anybody())
+        matches!(&*self.0.borrow(), Some(Rule::Known(known)) if !known.admits_anybody())
     }
 
     /// Returns whether anybody may come who can connect.
     pub fn is_open(&self) -> bool {
-        matches!(&*self.0.borrow(), Rule::Anybody)
+        matches!(&*self.0.borrow(), Some(Rule::Anybody))
     }
 
     /// Follows what becomes of tokens until `stop`.
@@ -117,8 +137,10 @@ impl Access {
             let following = stop.child_token();
             let follow = async {
                 match &rule {
-                    Rule::Known(known) => known.follow(following).await,
-                    Rule::Anybody | Rule::Own | Rule::Holder(_) => future::pending().await,
+                    Some(Rule::Known(known)) => known.follow(following).await,
+                    Some(Rule::Anybody | Rule::Own | Rule::Holder(_)) | None => {
+                        future::pending::<()>().await;
+                    }
                 }
             };
             tokio::select! {
@@ -131,7 +153,7 @@ impl Access {
 
     /// Finds out on whose behalf a request comes that this peer sent, or refuses it.
     pub(super) async fn identify(&self, head: &Parts, peer: &Peer) -> Result<Visitor, Refusal> {
-        let rule = self.0.borrow().clone();
+        let rule = self.rule().await;
         let token = || {
             let values = head.headers.get_all(header::AUTHORIZATION).into_iter();
             bearer::token(values.map(HeaderValue::as_bytes), head.uri.query())
@@ -172,13 +194,13 @@ impl Access {
     ///
     /// Whoever asks has no token yet. That there is metadata for a path does not mean that there
     /// is anything at it.
-    pub(super) fn metadata(&self, head: &Parts) -> Option<Response> {
+    pub(super) async fn metadata(&self, head: &Parts) -> Option<Response> {
         let path = head.uri.path().strip_prefix(metadata::WELL_KNOWN)?;
         if !path.is_empty() && !path.starts_with('/') {
             return None;
         }
-        let rule = self.0.borrow();
-        let resource = match &*rule {
+        let rule = self.rule().await;
+        let resource = match &rule {
             Rule::Known(known) => known.resource(),
             Rule::Anybody | Rule::Own | Rule::Holder(_) => None,
         };
@@ -222,23 +244,23 @@ impl Visitor {
         loop {
             let rule = rules.borrow_and_update().clone();
             tokio::select! {
-                () = self.ended_by(&rule) => return,
+                () = self.ended_by(rule.as_ref()) => return,
                 // If it is gone, nobody serves anybody any more.
                 changed = rules.changed() => if changed.is_err() { return },
             }
         }
     }
 
-    async fn ended_by(&self, rule: &Rule) {
+    async fn ended_by(&self, rule: Option<&Rule>) {
         let is_let_in = match (rule, &self.proof) {
-            (Rule::Known(authenticator), Some(proof)) => {
+            (Some(Rule::Known(authenticator)), Some(proof)) => {
                 return authenticator.ended(&proof.credential).await;
             }
-            (Rule::Known(authenticator), None) => {
+            (Some(Rule::Known(authenticator)), None) => {
                 self.peer.is_local() && authenticator.trusts_system()
             }
-            (Rule::Own, _) => self.peer.is_own(),
-            (Rule::Anybody | Rule::Holder(_), _) => true,
+            (Some(Rule::Own), _) => self.peer.is_own(),
+            (Some(Rule::Anybody | Rule::Holder(_)) | None, _) => true,
         };
         if !is_let_in {
             return;
@@ -275,3 +297,6 @@ fn refusal(refused: &Refused, challenge: Option<String>) -> Refusal {
     let challenge = Challenge { header: challenge, reason: refused.reason() };
     Refusal::new(status, &refused.to_string()).challenging(challenge)
 }
+
+#[cfg(test)]
+mod tests;
