@@ -104,15 +104,10 @@ impl Access {
 
     /// Returns whom requests must be made for; waits while another configuration comes into force.
     async fn rule(&self) -> Rule {
-        let known = self.0.borrow().clone();
-        if let Some(rule) = known {
-            return rule;
-        }
         let mut rules = self.0.subscribe();
         loop {
-            let known = rules.borrow_and_update().clone();
-            if let Some(rule) = known {
-                return rule;
+            if let Some(rule) = &*rules.borrow_and_update() {
+                return rule.clone();
             }
             // The sender is here.
             drop(rules.changed().await);
